@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import line
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,3 +28,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("lab"):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def _lab_session() -> Iterator[None]:
+    """The lab of three clients; taken down at the end of the session."""
+    yield
+    result = line.play("playbooks/lab.yml", "local", lab_state="absent")
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.fixture(scope="module")
+def lab(_lab_session: None) -> None:
+    """A whole lab of three clients: made, or mended, before the tests of a module."""
+    result = line.play("playbooks/lab.yml", "local", lab_state="present", lab_clients=3)
+    assert result.returncode == 0, result.stdout

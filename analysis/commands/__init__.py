@@ -1,0 +1,1 @@
+"""One command a file, each with `NAME`, `setup_arguments` and `run`."""

@@ -1,0 +1,75 @@
+"""The events as tidy tables, one row per planned trial, per interval, per sample. No arithmetic here."""
+
+import re
+from typing import Any
+
+import pandas as pd
+
+from analysis.events import Event, Log, is_count
+
+SETTLED = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
+MISSING = SETTLED[1:]
+COUNTS = ("planned", "sent", *SETTLED)
+OWN_SERVER = "own server"
+
+SERVER_FACTORS = ("port", "backlog", "workers")
+LOAD_FACTORS = (
+    "workload", "connections", "active", "rate", "requests", "arrival", "pipeline", "payload_bytes", "connect_rate",
+    "warmup", "duration", "timeout", "arm_timeout", "generator",
+)  # fmt: skip
+FACTORS = ("strategy", "command", *SERVER_FACTORS, *LOAD_FACTORS)
+
+SAMPLE_FIELDS = {"t": "t_ns", "cpu_user_ns": "cpu_user_ns", "cpu_system_ns": "cpu_system_ns", "rss_bytes": "rss_bytes",
+                 "processes": "processes"}  # fmt: skip
+
+
+def natural(name: str) -> tuple[tuple[int, int | str], ...]:
+    """A sort key that puts c2 before c10."""
+    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in re.findall(r"[0-9]+|[^0-9]+", name))
+
+
+def plan_table(log: Log) -> pd.DataFrame:
+    """One row per planned trial: n, block, cell, control and every factor. Trials of a block are in random order, so
+    the order of the plan is that of its cells."""
+    rows = []
+    for trial in log.plan["trials"]:
+        server, load = trial["server"], trial["load"]
+        row: dict[str, Any] = {name: trial[name] for name in ("n", "block", "cell")}
+        row["control"] = trial.get("control") is True
+        row["strategy"] = server.get("strategy") or OWN_SERVER
+        row["command"] = server.get("command")
+        row |= {name: server.get(name) for name in SERVER_FACTORS} | {name: load.get(name) for name in LOAD_FACTORS}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["n", "block", "cell", "control", *FACTORS], dtype=object)
+
+
+def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
+    """One row per interval event: trial, host, k, phase, the counts, and the histogram still encoded."""
+    rows, bad = [], 0
+    for event in log.of("interval"):
+        if all(is_count(event.get(name)) for name in ("trial", "k", *COUNTS)) and isinstance(event.get("phase"), str):
+            rows.append({name: event.get(name) for name in ("trial", "host", "k", "phase", *COUNTS, "response")})
+        else:
+            bad += 1
+    notes = [f"{bad:,} interval event(s) lack fields and are left out."] if bad else []
+    # The same interval said twice must not count twice.
+    table = pd.DataFrame(rows, columns=["trial", "host", "k", "phase", *COUNTS, "response"])
+    return table.drop_duplicates(["trial", "host", "k", "phase"], ignore_index=True), notes
+
+
+def sample_table(log: Log) -> pd.DataFrame:
+    """One row per sample of the server, in the order of its clock; t_ns is the server's."""
+    rows = [
+        {"trial": event["trial"]} | {name: event[field] for field, name in SAMPLE_FIELDS.items()}
+        for event in log.of("sample")
+        if event["host"] == log.server
+        and is_count(event["trial"])
+        and all(is_count(event.get(f)) for f in SAMPLE_FIELDS)
+    ]
+    table = pd.DataFrame(rows, columns=["trial", *SAMPLE_FIELDS.values()])
+    return table.sort_values(["trial", "t_ns"], kind="stable", ignore_index=True)
+
+
+def last_of(log: Log, name: str, state: str | None = None) -> dict[int, Event]:
+    """The last event of a name (and state) in each trial."""
+    return {int(e["trial"]): e for e in log.of(name) if e["trial"] is not None and state in (None, e.get("state"))}

@@ -1,0 +1,148 @@
+"""Runs the real line (ansible-playbook, conductor, agents) for the tests, and looks at what it left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+BIN = ROOT / ".venv/bin"
+RESULTS = ROOT / "results"
+
+SMALL = {
+    "strategy": "epoll",
+    "connections": 600,
+    "rate": 600,
+    "connect_rate": 3000,
+    "repetitions": 1,
+    "warmup": 0,
+    "duration": 3,
+}
+
+
+def environment() -> dict[str, str]:
+    """What a user has after `. .venv/bin/activate`, without colours."""
+    return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}:/usr/sbin", "ANSIBLE_NOCOLOR": "1", "COLUMNS": "160"}
+
+
+def playbook_command(name: str, inventory: str, **variables: object) -> list[str]:
+    source = inventory if "/" in inventory else f"inventory/{inventory}"
+    command = [str(BIN / "ansible-playbook"), "-i", source, name]
+    for key, value in variables.items():
+        # As a user types it; a value with spaces in JSON, since Ansible would split it.
+        command += ["-e", json.dumps({key: value}) if " " in str(value) else f"{key}={value}"]
+    return command
+
+
+def play(name: str, inventory: str, timeout_s: float = 180, **variables: object) -> subprocess.CompletedProcess[str]:
+    """Run a playbook to its end; stdout and stderr are one text, as a person sees them."""
+    return subprocess.run(
+        playbook_command(name, inventory, **variables),
+        cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL, timeout=timeout_s, check=False,
+    )  # fmt: skip
+
+
+def analysis(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(BIN / "python"), "-m", "analysis", *arguments],
+        cwd=ROOT, env=environment(), text=True, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def newest() -> Path | None:
+    link = RESULTS / "latest"
+    return link.resolve() if link.exists() else None
+
+
+def events(run: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a run's events.jsonl."""
+    for line in (run / "events.jsonl").read_text().splitlines(keepends=True):
+        if line.endswith("\n"):
+            yield json.loads(line)
+
+
+def trials(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((run / "trials").glob("*/trial.json"))]
+
+
+def manifest(run: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((run / "manifest.json").read_text())
+    return document
+
+
+def processes_of(run: Path) -> dict[int, str]:
+    """Every live process whose command line names the run, in any namespace of this machine: agents, servers, conductor."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if run.name in command and state != "Z" and int(entry.name) != os.getpid():
+            found[int(entry.name)] = command
+    return found
+
+
+def eventually(what: str, holds: Any, within_s: float) -> Any:
+    """Wait until `holds()` is true; fail with `what` after `within_s` seconds."""
+    deadline = time.monotonic() + within_s
+    while True:
+        value = holds()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        time.sleep(0.05)
+
+
+@dataclass
+class Running:
+    """A playbook in mid-load, in a session of its own as a terminal would give it."""
+
+    process: "subprocess.Popen[str]"
+    run: Path
+    output: Path
+
+    def find(self, *words: str) -> list[int]:
+        """The live processes of the run whose command line holds all the words."""
+        return [pid for pid, command in processes_of(self.run).items() if all(word in command for word in words)]
+
+    def interrupt(self) -> None:
+        """Ctrl-C: SIGINT to the whole foreground process group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def text(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def end(self, within_s: float) -> int:
+        return self.process.wait(timeout=within_s)
+
+
+def start_and_wait_for_load(inventory: str, output: Path, **variables: object) -> Running:
+    """Start the main job and return when every client has delivered an interval of the first trial's load."""
+    before = newest()
+    command = playbook_command("run_benchmark.yml", inventory, **{**SMALL, "duration": 25, **variables})
+    with output.open("w") as sink:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(), text=True, stdout=sink, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+    def loading() -> Path | None:
+        assert process.poll() is None, output.read_text()
+        run = newest()
+        if run is None or run == before or not (run / "events.jsonl").exists():
+            return None
+        hosts = {event["host"] for event in events(run) if event.get("event") == "interval"}
+        return run if len(hosts) >= 3 else None
+
+    run = eventually("an interval from each client", loading, 90)
+    return Running(process, run, output)

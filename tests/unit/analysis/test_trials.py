@@ -1,0 +1,173 @@
+"""One trial after another, each with figures worked out by hand; build.py says what `whole` holds."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.events import read
+from analysis.trials import trial_table
+from tests.unit.analysis.build import (
+    MS,
+    RUN,
+    S,
+    done,
+    ended,
+    event,
+    interval,
+    sample,
+    started,
+    trial,
+    went,
+    whole,
+    write,
+)
+
+Row = dict[Any, Any]
+
+
+def rows(folder: Path, trials: list[Row], events: list[Row], end: int | None = 0) -> tuple[list[Row], list[str]]:
+    table, notes = trial_table(read(str(write(folder, trials, events, end=end))))
+    return table.to_dict("records"), notes
+
+
+def test_a_whole_trial(tmp_path: Path) -> None:
+    planned = trial(1)
+    (row,), notes = rows(tmp_path, [planned], whole(planned))
+    assert notes == []
+    assert {name: row[name] for name in ("run", "n", "strategy", "outcome", "validity", "held", "window_s")} == {
+        "run": RUN, "n": 1, "strategy": "epoll", "outcome": "ok", "validity": "valid", "held": 1000, "window_s": 2,
+    }  # fmt: skip
+    # Two clients, two seconds of 250 answers each; the warm-up's 500 do not count.
+    assert (row["planned"], row["answered"], row["errors"], row["requests_per_s"]) == (1000, 1000, 0, 500)
+    assert row["p50_ns"] == row["p99_ns"] == pytest.approx(1 * MS, rel=1e-3)
+    assert (row["p99_tail"], row["p99_9_tail"]) == (10, 1)
+    assert math.isnan(row["p99_9_ns"]), "one request in the tail is too few"
+    # From 1 s to 3 s the counters rise by 10 and 30 ms, over 1000 answers; memory by 4 MB over 1000 connections.
+    assert row["cpu_user_us_per_request"] == pytest.approx(10)
+    assert row["cpu_system_us_per_request"] == pytest.approx(30)
+    assert row["cpu_us_per_request"] == pytest.approx(40)
+    assert row["rss_bytes_per_connection"] == 4000
+
+
+def test_cpu_at_edges_between_samples(tmp_path: Path) -> None:
+    planned = trial(1)
+    window = {"start_ns": 500 * MS, "end_ns": 1500 * MS}
+    events = [started(planned), went(1)]
+    events += [sample(1, 0, 0, 0), sample(1, 1, 10, 20), sample(1, 2, 40, 80), interval(1, "client1", 1, {MS: 100})]
+    (row,), _ = rows(tmp_path, [planned], [*events, ended(planned, window=window)])
+    # User time is 5 ms at 0.5 s and 25 ms at 1.5 s; system time 10 and 50 ms: 60 ms over 100 answers.
+    assert row["cpu_user_us_per_request"] == pytest.approx(200)
+    assert row["cpu_system_us_per_request"] == pytest.approx(400)
+
+
+def test_missing_requests_are_beyond_the_percentile(tmp_path: Path) -> None:
+    planned = trial(1)
+    events = [started(planned), went(1)]
+    events.append(interval(1, "client1", 1, {1 * MS: 1940}, timed_out=20))
+    events.append(interval(1, "client2", 1, {2 * MS: 30}, dropped=4, mismatched=3, failed=2, censored=1))
+    (row,), _ = rows(tmp_path, [planned], [*events, ended(planned)])
+    assert row["errors"] == 30
+    assert row["planned"] == 2000
+    assert row["p50_ns"] == pytest.approx(1 * MS, rel=1e-3)
+    # Rank 1980 of 2000, and only 1970 were answered.
+    assert row["p99_ns"] == math.inf
+
+
+def test_a_limit_is_a_result(tmp_path: Path) -> None:
+    planned = trial(1, "select")
+    events = [started(planned), event("limit", "server", 1, resource="FD_SETSIZE", held=1015)]
+    events += [sample(1, -3, 0, 0, 10_000_000), sample(1, -1, 9, 9, 12_030_000)]
+    end = ended(planned, "dnf", held=1015, window=None, reason="select reached FD_SETSIZE at 1015")
+    (row,), _ = rows(tmp_path, [planned], [*events, end])
+    assert (row["outcome"], row["limit"], row["held"]) == ("dnf", "FD_SETSIZE", 1015)
+    assert math.isnan(row["requests_per_s"])
+    assert math.isnan(row["p99_ns"])
+    assert row["rss_bytes_per_connection"] == 2000
+
+
+def test_a_trial_without_an_end_counts_its_whole_seconds(tmp_path: Path) -> None:
+    planned = trial(1, duration=10)
+    events = [*whole(planned)[:-3], interval(1, "client1", 3, {1 * MS: 250})]
+    (row, _), _ = rows(tmp_path, [planned, trial(2, "poll")], events, end=None)
+    # client2 never reported second 3: two seconds are complete.
+    assert (row["outcome"], row["window_s"], row["requests_per_s"]) == ("unfinished", 2, 500)
+    assert row["held"] == 1000
+    assert row["cpu_us_per_request"] == pytest.approx(40)
+
+
+def test_a_gap_ends_what_an_unfinished_trial_counts(tmp_path: Path) -> None:
+    planned = trial(1, duration=10)
+    events = [
+        started(planned),
+        went(1),
+        *(interval(1, c, k, {MS: 100}) for c in ("client1", "client2") for k in (1, 2, 4)),
+    ]
+    (row,), _ = rows(tmp_path, [planned], events, end=None)
+    assert (row["window_s"], row["answered"]) == (2, 400)
+
+
+def test_a_client_that_only_holds_is_not_waited_for(tmp_path: Path) -> None:
+    planned = trial(1)
+    begun = started(planned)
+    begun["shares"]["client2"]["rate_per_s"] = 0
+    (row,), _ = rows(tmp_path, [planned], [begun, went(1), interval(1, "client1", 1, {MS: 100})], end=None)
+    assert (row["window_s"], row["answered"]) == (1, 100)
+
+
+def test_a_lost_client_leaves_no_cost_per_request(tmp_path: Path) -> None:
+    planned = trial(1)
+    events = whole(planned, outcome="partial", reason="client2 was lost")
+    (row,), _ = rows(tmp_path, [planned], events)
+    assert (row["outcome"], row["requests_per_s"]) == ("partial", 500)
+    assert math.isnan(row["cpu_us_per_request"])
+
+
+def test_churn_for_so_many_requests_lasts_from_the_first_to_the_last(tmp_path: Path) -> None:
+    planned = trial(1, workload="churn", requests=1000, connections=100)
+    events = [started(planned), went(1), sample(1, 0, 5, 5), interval(1, "client1", 0, {}), sample(1, 1, 50, 60)]
+    events += [interval(1, c, 0, {MS: 500}) | {"phase": "load"} for c in ("client1", "client2")]
+    events += [done(1, "client1", 0.25, 0.5), done(1, "client2", 0.5, 0.75), ended(planned, held=None, window=None)]
+    (row,), _ = rows(tmp_path, [planned], events)
+    # On two clocks far apart, but each from its own `go`: 0.25 s to 0.75 s.
+    assert row["window_s"] == 0.5
+    assert row["requests_per_s"] == 2000
+    assert math.isnan(row["held"])
+    # At 0.25 s the counters stand at 16.25 and 18.75 ms; all that follows, to the last sample, belongs to the requests.
+    assert row["cpu_us_per_request"] == pytest.approx((110 - 35) * 1000 / 1000)
+
+
+def test_an_unreadable_histogram_takes_its_interval_along(tmp_path: Path) -> None:
+    planned = trial(1)
+    spoilt = interval(1, "client1", 1, {1 * S: 900}) | {"response": "HISTFAAAACl4"}
+    events = [started(planned), went(1), spoilt, interval(1, "client2", 1, {1 * MS: 1000}), ended(planned)]
+    (row,), notes = rows(tmp_path, [planned], events)
+    assert row["answered"] == 1900
+    assert row["p99_ns"] == pytest.approx(1 * MS, rel=1e-3)
+    assert "1 histogram(s) cannot be read" in notes[0]
+
+
+def test_a_record_that_disagrees_with_its_intervals_is_told(tmp_path: Path) -> None:
+    planned = trial(1)
+    names = ("planned", "sent", "answered", "timed_out", "censored", "dropped", "mismatched", "failed")
+    counts = dict.fromkeys(names, 0) | {"planned": 1000, "sent": 1000, "answered": 999}
+    _, notes = rows(tmp_path, [planned], whole(planned, counts=counts))
+    assert notes == ["trial 1: its record says 999 answered, its intervals 1,000."]
+
+
+def test_an_interval_said_twice_counts_once_and_one_without_fields_not_at_all(tmp_path: Path) -> None:
+    planned = trial(1)
+    once = interval(1, "client1", 1, {MS: 100})
+    (row,), notes = rows(
+        tmp_path, [planned], [started(planned), went(1), once, once, {**once, "sent": "x"}, ended(planned)]
+    )
+    assert row["answered"] == 100
+    assert notes == ["1 interval event(s) lack fields and are left out."]
+
+
+def test_what_never_began(tmp_path: Path) -> None:
+    planned = [trial(1), trial(2, None, command="./mine --port {port}")]
+    (_, second), _ = rows(tmp_path, planned, whole(planned[0]), end=None)
+    assert (second["outcome"], second["strategy"], second["limit"]) == ("not run", "own server", None)
+    assert math.isnan(second["held"])
