@@ -22,8 +22,8 @@ def refused(result: "subprocess.CompletedProcess[str]", *words: str) -> None:
     [
         ({"strategy": "epol"}, ["epol", "epoll", "select", "workers"]),
         ({"connections": "ten"}, ["connections", "ten", "whole number"]),
-        ({"connections": "-1"}, ["connections", "-1", "at least 1"]),
-        ({"rate": "0"}, ["rate", "0", "at least 1"]),
+        ({"connections": "-1"}, ["connections", "-1", "takes 1 to"]),
+        ({"rate": "0"}, ["rate", "0", "takes 1 to"]),
         ({"conections": "100"}, ["conections", "connections"]),
         ({"payload_bytes": "8"}, ["payload_bytes", "32"]),
         ({"workload": "opne"}, ["opne", "open", "churn"]),
@@ -117,9 +117,7 @@ def test_a_changed_host_key(tmp_path: Path) -> None:
 
 def test_a_system_ansible_without_our_packages(tmp_path: Path) -> None:
     """The venv's Ansible without its own site-packages' path file: what a system installation would see."""
-    isolated = (
-        f"import sys; sys.path = [p for p in sys.path if p != {str(line.ROOT)!r}]; sys.modules['fabric'] = None; "
-    )
+    isolated = f"import sys; sys.path = [p for p in sys.path if p not in ('', {str(line.ROOT)!r})]; "
     isolated += "from ansible.cli.playbook import main; main(['ansible-playbook', 'run_benchmark.yml'])"
     result = subprocess.run(
         [str(line.BIN / "python"), "-c", isolated],

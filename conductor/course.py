@@ -1,0 +1,47 @@
+"""One trial as it goes: the values that its steps share."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from conductor import progress
+from conductor.clock import Clock
+from conductor.events import EventLog
+from conductor.fleet import Fleet
+from conductor.outcome import Proof
+from conductor.plan import Plan, Trial
+from conductor.shares import Share
+from conductor.specs import Bounds
+
+
+@dataclass
+class Course:
+    """One trial as it goes: what it works with, and what it found. `marks` are in the controller's clock (ns)."""
+
+    plan: Plan
+    trial: Trial
+    position: int
+    log: EventLog
+    fleet: Fleet
+    shares: Mapping[str, Share]
+    bounds: Bounds
+    tally: progress.Tally = field(default_factory=progress.Tally)
+    phase: str = "starting"
+    marks: dict[str, int] = field(default_factory=dict)
+    clocks: dict[str, Clock] = field(default_factory=dict)
+    clocks_after: dict[str, Clock] = field(default_factory=dict)
+    barrier: Proof | None = None
+    end: Proof | None = None
+    dnf: bool = False
+    go_ns: int | None = None
+    refused: str | None = None
+    interrupted: str | None = None
+    run_over: str | None = None
+
+    @property
+    def label(self) -> str:
+        return progress.trial_label(self.position, len(self.plan.trials), self.trial.server.label)
+
+    def enter(self, phase: str) -> None:
+        self.phase = phase
+        self.marks[phase] = time.monotonic_ns()

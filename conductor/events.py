@@ -1,0 +1,52 @@
+"""events.jsonl: every event as it arrived. Flushed line by line, for it is all that survives a dead controller."""
+
+import datetime
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+
+class EventLog:
+    """Begins with a header and ends with a trailer that counts the lines between."""
+
+    def __init__(self, path: Path, run: str) -> None:
+        self._file = path.open("x", encoding="utf-8")
+        self._lines = 0
+        utc = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        header = {"header": 1, "file": "events", "version": 1, "run": run, "host": "controller", "trial": None}
+        self._put(header | {"t": time.monotonic_ns(), "utc": utc})
+
+    def write(self, host: str, trial: int | None, at_ns: int, event: Mapping[str, Any]) -> None:
+        """An agent's event, with what the controller knows of it."""
+        self._put({**event, "host": host, "trial": trial, "at": at_ns})
+        self._lines += 1
+
+    def say(self, trial: int | None, event: str, **fields: Any) -> None:
+        """An event of the conductor's own."""
+        self.write("controller", trial, time.monotonic_ns(), {"event": event, **fields})
+
+    def _put(self, document: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(document, separators=(",", ":")) + "\n")
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._put({"trailer": 1, "lines": self._lines, "t": time.monotonic_ns()})
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def write_whole(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON file so that nobody ever reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(document, indent=1) + "\n")
+    partial.replace(path)

@@ -1,0 +1,173 @@
+"""The agents of one trial, and the one loop in which everything that they say is heard.
+
+All orders are given by the main thread, in `Fleet`; other threads only read and put what they read into the inbox.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from queue import Empty
+
+from conductor.agents import Agent
+from conductor.errors import Abandoned, Interrupted, Refused
+from conductor.events import EventLog
+from conductor.inbox import Inbox, Interrupt, Item, Line, StreamEnd, Tag, in_background
+from conductor.plan import Plan, Trial
+from conductor.protocol import Event, Malformed, parse
+from conductor.sessions import Session
+from conductor.shares import Share
+from conductor.specs import agent_argv
+
+ALIVE_EVERY_NS = 1_000_000_000
+PING_AFTER_NS = 2_000_000_000
+SILENT_AFTER_NS = 5_000_000_000
+LOST_AFTER_NS = 12_000_000_000
+REFUSING_PHASES = ("spec", "budget", "listen")
+
+
+class Fleet:
+    """`tolerant` from `go` on: then a client may be lost and the others go on. `ending` once all are told to stop."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        trial: Trial,
+        shares: Mapping[str, Share],
+        sessions: Mapping[str, Session],
+        inbox: Inbox,
+        log: EventLog,
+    ) -> None:
+        self.tolerant = False
+        self.ending = False
+        self.on_second: Callable[[], None] = lambda: None
+        self.on_interval: Callable[[str, Event], None] = lambda _host, _event: None
+        self.inbox = inbox
+        self._log = log
+        self._next_alive_ns = self._next_second_ns = time.monotonic_ns() + ALIVE_EVERY_NS
+        self.agents = {host.name: self._begin(plan, trial, shares, sessions[host.name]) for host in plan.hosts}
+        self.server = self.agents[plan.server.name]
+        self.clients = [self.agents[host.name] for host in plan.clients]
+
+    def _begin(self, plan: Plan, trial: Trial, shares: Mapping[str, Share], session: Session) -> Agent:
+        """Start one agent; the connection may be slow, so in a thread of its own."""
+        host = session.host
+        tag = Tag(host.name, trial.n)
+        argv = agent_argv(plan, trial, host, shares.get(host.name))
+        starting = in_background(self.inbox, host.name, lambda: session.start(argv, plan.app(host), self.inbox, tag))
+        return Agent(host, tag, starting)
+
+    @property
+    def working_clients(self) -> list[Agent]:
+        return [agent for agent in self.clients if agent.takes_part]
+
+    def tell(self, agents: Iterable[Agent], order: str, **fields: int) -> None:
+        for agent in agents:
+            agent.tell(order, **fields)
+
+    def forget(self, agents: Iterable[Agent], kind: str) -> None:
+        """Before an order is repeated: an old answer is no answer to it."""
+        for agent in agents:
+            agent.said.pop(kind, None)
+
+    def wait(self, until: Callable[[], bool], seconds: float) -> bool:
+        """Hear what comes until a condition holds; False if it did not within the time. `until` is asked after each.
+
+        Raises Refused, Interrupted, or Abandoned where the trial cannot go on.
+        """
+        deadline_ns = time.monotonic_ns() + int(seconds * 1e9)
+        while not until():
+            now_ns = time.monotonic_ns()
+            if now_ns >= deadline_ns:
+                return False
+            self._each_second(now_ns)
+            self._give_up_if_hopeless()
+            wake_ns = min(deadline_ns, self._next_alive_ns, self._next_second_ns)
+            with contextlib.suppress(Empty):
+                self._hear(self.inbox.get(timeout=max(0.0, (wake_ns - time.monotonic_ns()) / 1e9)))
+        self._give_up_if_hopeless()
+        return True
+
+    def lose(self, agent: Agent, why: str) -> None:
+        """Give an agent up; who leaves a ping unanswered as well is out of reach, and is not waited for again."""
+        agent.lost = agent.lost or why
+        agent.silent = agent.silent or time.monotonic_ns() - agent.heard_ns > SILENT_AFTER_NS
+
+    def spoil(self, agents: Iterable[Agent], why: str) -> None:
+        for agent in agents:
+            agent.spoiled = agent.spoiled or why
+
+    def _hear(self, item: Item) -> None:
+        match item:
+            case Interrupt():
+                raise Interrupted(item.why)
+            case Line():
+                agent = self._of_this_trial(item.tag)
+                if agent:
+                    agent.heard_ns = item.at_ns
+                self._hear_line(item, agent)
+            case StreamEnd():
+                agent = self._of_this_trial(item.tag)
+                if agent:
+                    agent.open_streams.discard(item.stream)
+                    if item.stream == "stdout" and not self.ending:
+                        self.lose(agent, "its agent ended on its own")
+
+    def _of_this_trial(self, tag: Tag) -> Agent | None:
+        agent = self.agents.get(tag.host)
+        return agent if agent and agent.tag == tag else None
+
+    def _hear_line(self, line: Line, agent: Agent | None) -> None:
+        try:
+            event = parse(line.text) if line.stream == "stdout" else None
+        except Malformed as error:
+            event = None
+            if agent:
+                self.lose(agent, f"its agent does not keep the protocol: {error}")
+        if event is None:
+            if agent and line.text.strip():
+                agent.last_words = line.text.strip()[:200]
+            # What is no event on stdout (a shell's greeting, say) is human text like any other.
+            note = {"event": "stderr", "text": line.text} | ({"stream": "stdout"} if line.stream == "stdout" else {})
+            self._log.write(line.tag.host, line.tag.trial, line.at_ns, note)
+            return
+        self._log.write(line.tag.host, line.tag.trial, line.at_ns, event)
+        if agent:
+            self._take(agent, event, line.at_ns)
+
+    def _take(self, agent: Agent, event: Event, at_ns: int) -> None:
+        agent.take(event, at_ns)
+        if event["event"] == "interval":
+            self.on_interval(agent.name, event)
+        if event["event"] != "error" or self.ending:
+            return
+        if event["phase"] in REFUSING_PHASES:
+            raise Refused(f"{agent.name}: {event['message']} {event['remedy']}".strip())
+        if agent is self.server and event["cause"] == "crashed":
+            self.lose(agent, event["message"])
+        else:
+            self.spoil([agent], event["message"])
+
+    def _each_second(self, now_ns: int) -> None:
+        if now_ns >= self._next_second_ns:
+            self._next_second_ns = now_ns + ALIVE_EVERY_NS - (now_ns - self._next_second_ns) % ALIVE_EVERY_NS
+            self.on_second()
+        if now_ns < self._next_alive_ns:
+            return
+        self._next_alive_ns = now_ns + ALIVE_EVERY_NS
+        for agent in self.agents.values():
+            if agent.lost or agent.ended or "hello" not in agent.said:
+                continue
+            silence_ns = now_ns - agent.heard_ns
+            if silence_ns > LOST_AFTER_NS:
+                self.lose(agent, f"it has said nothing for {silence_ns / 1e9:.0f} s")
+                continue
+            agent.tell("alive")
+            if silence_ns > PING_AFTER_NS and not agent.owes_clock:
+                agent.ask_clock()
+
+    def _give_up_if_hopeless(self) -> None:
+        if self.ending:
+            return
+        hopeless = not self.server.takes_part or not self.working_clients
+        if hopeless or (not self.tolerant and len(self.working_clients) < len(self.clients)):
+            raise Abandoned

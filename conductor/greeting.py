@@ -1,0 +1,51 @@
+"""The first step of a trial: every agent has started and is the right one."""
+
+from conductor.agents import Agent
+from conductor.course import Course
+from conductor.errors import Abandoned, Refused, RunEnded
+from conductor.specs import HELLO_S
+
+
+def greet(course: Course) -> None:
+    """All were started at once; wait until each has said hello. Who cannot start ends the run, before any load."""
+    fleet = course.fleet
+    agents = fleet.agents.values()
+    fleet.tolerant = True  # an agent that ends at once is judged here, with its last words
+    try:
+        fleet.wait(lambda: all(_greeted(agent) or _failed_to_start(agent) for agent in agents), HELLO_S)
+    except Abandoned:
+        fleet.ending = True  # let the last words of those that ended arrive
+        fleet.wait(lambda: all(agent.ended for agent in agents if agent.lost), 1.0)
+        fleet.ending = False
+    # Who has ended comes first: of the others it is not known whether they would have said hello.
+    for agent in sorted(agents, key=lambda agent: not _failed_to_start(agent)):
+        if problem := _no_hello_because(course, agent):
+            fleet.lose(agent, problem.rstrip("."))
+            raise (Refused if course.position == 1 else RunEnded)(f"{agent.name}: {problem}")
+    fleet.tolerant = False
+
+
+def _greeted(agent: Agent) -> bool:
+    return "hello" in agent.said and agent.starting.over
+
+
+def _failed_to_start(agent: Agent) -> bool:
+    return agent.ended or agent.starting.error is not None
+
+
+def _no_hello_because(course: Course, agent: Agent) -> str | None:
+    app = course.plan.app(agent.host)
+    hello = agent.said.get("hello")
+    if agent.starting.error is not None:
+        return f"its agent could not be started: {agent.starting.error}."
+    if hello is None and agent.spoiled:
+        return agent.spoiled
+    if hello is None and agent.lost:
+        return f"{agent.because(f'its agent did not start in {app}')}: run playbooks/prepare.yml, which deploys it."
+    if hello is None or not agent.starting.over:
+        why = agent.because(f"its agent said no hello within {HELLO_S:.0f} s")
+        return f"{why}: see whether the host is overloaded."
+    if hello["version"] != 1 or hello["host"] != agent.name:
+        found = f"host {hello['host']!r}, protocol {hello['version']}"
+        return f"its agent is that of {found}: run playbooks/prepare.yml, which deploys the right one."
+    return None

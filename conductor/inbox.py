@@ -1,0 +1,132 @@
+"""Everything that happens to the conductor arrives in one queue, read by one thread."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+LONGEST_LINE = 1 << 20
+STDERR_LINES_PER_S = 1000
+
+
+@dataclass(frozen=True)
+class Tag:
+    """Which agent something came from: a late line of one trial's agent is never taken for the next one's."""
+
+    host: str
+    trial: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of an agent, stamped in the controller's clock by the thread that read it."""
+
+    tag: Tag
+    stream: str
+    at_ns: int
+    text: str
+
+
+@dataclass(frozen=True)
+class StreamEnd:
+    tag: Tag
+    stream: str
+    at_ns: int
+
+
+@dataclass(frozen=True)
+class Interrupt:
+    """A signal, or the death of the owner. It may be put from a signal handler: SimpleQueue allows that."""
+
+    why: str
+
+
+@dataclass
+class Task:
+    """A piece of blocking work in a thread of its own. `result` or `error` is there once `over` is true."""
+
+    host: str
+    over: bool = False
+    result: Any = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class TaskEnd:
+    """Wakes up who waits for a task."""
+
+    task: Task
+
+
+Item = Line | StreamEnd | Interrupt | TaskEnd
+Inbox = SimpleQueue[Item]
+
+
+def in_background(inbox: Inbox, host: str, work: Callable[[], object]) -> Task:
+    """Do blocking work in a thread of its own, so that one slow host does not hold up the others."""
+    task = Task(host)
+
+    def run() -> None:
+        try:
+            task.result = work()
+        except Exception as error:
+            task.error = error
+        task.over = True
+        inbox.put(TaskEnd(task))
+
+    threading.Thread(target=run, name=f"task-{host}", daemon=True).start()
+    return task
+
+
+class _Quota:
+    """Lets so many lines a second pass, and counts the rest: a flood on stderr must not fill memory and disk."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._second = 0
+        self._passed = 0
+        self.dropped = 0
+
+    def admits(self, at_ns: int) -> bool:
+        if at_ns // 1_000_000_000 != self._second:
+            self._second, self._passed = at_ns // 1_000_000_000, 0
+        self._passed += 1
+        if self._passed > self._per_second:
+            self.dropped += 1
+        return self._passed <= self._per_second
+
+
+def drain_in_background(inbox: Inbox, tag: Tag, stream: str, read: Callable[[int], bytes]) -> None:
+    """Read a stream to its end in a thread of its own: a stream that nobody reads would stall the agent."""
+    quota = _Quota(STDERR_LINES_PER_S)
+
+    def pass_on(at_ns: int, line: bytes) -> None:
+        if stream == "stderr" and not quota.admits(at_ns):
+            return
+        if quota.dropped:
+            inbox.put(Line(tag, stream, at_ns, f"({quota.dropped} lines of stderr not kept)"))
+            quota.dropped = 0
+        inbox.put(Line(tag, stream, at_ns, line.decode(errors="replace")))
+
+    def run() -> None:
+        rest = b""
+        while True:
+            try:
+                data = read(65536)
+            except (OSError, EOFError, ValueError):
+                data = b""
+            at_ns = time.monotonic_ns()
+            *lines, rest = (rest + data).split(b"\n")
+            if rest and not data:
+                lines.append(rest)
+            if len(rest) > LONGEST_LINE:
+                lines, rest = [*lines, rest[:200] + b" (a line too long)"], b""
+            for line in lines:
+                pass_on(at_ns, line)
+            if not data:
+                inbox.put(StreamEnd(tag, stream, at_ns))
+                return
+
+    threading.Thread(target=run, name=f"{stream}-{tag.host}", daemon=True).start()

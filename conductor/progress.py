@@ -1,0 +1,129 @@
+"""What a person sees while it runs: one line a second for the whole fleet. Formatting, and the merged histogram."""
+
+import binascii
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLengthException
+from hdrh.histogram import HdrHistogram
+
+from conductor.protocol import COUNTS, SETTLED, Event
+
+_UNREADABLE = (
+    binascii.Error, struct.error, zlib.error, TypeError, ValueError, IndexError,
+    HdrCookieException, HdrLengthException, HdrHistogramSettingsException,
+)  # fmt: skip
+
+
+def empty_histogram() -> Any:
+    """Nanoseconds, 100 ns to 60 s, 3 digits: what the generators record."""
+    return HdrHistogram(100, 60_000_000_000, 3)
+
+
+def add(histogram: Any, encoded: str) -> None:
+    """Add one in base64 HDR V2; what cannot be read is left out of the display (analysis will say so)."""
+    try:
+        histogram.decode_and_add(encoded)
+    except _UNREADABLE:
+        return
+
+
+def percentile_ms(histogram: Any, q: float, planned: int) -> float | None:
+    """The q-th percentile over all *planned* requests, in ms; None where it falls among the unanswered."""
+    answered = histogram.get_total_count()
+    if not answered or q / 100 * planned > answered:
+        return None
+    return float(histogram.get_value_at_percentile(min(100.0, q * max(planned, answered) / answered))) / 1e6
+
+
+def lag_p99_ms(encoded: str) -> float | None:
+    histogram = empty_histogram()
+    add(histogram, encoded)
+    return percentile_ms(histogram, 99, histogram.get_total_count())
+
+
+class Tally:
+    """Adds up the intervals of all clients: the window so far, and the newest second that all have reported."""
+
+    def __init__(self) -> None:
+        self.window = empty_histogram()
+        self.window_counts = dict.fromkeys(COUNTS, 0)
+        self.errors = 0
+        self.second: tuple[Mapping[str, int], Any] | None = None
+        self._waiting: dict[int, dict[str, Event]] = {}
+
+    def take(self, host: str, interval: Event) -> None:
+        self._waiting.setdefault(interval["k"], {})[host] = interval
+        self.errors += sum(interval[name] for name in SETTLED if name != "answered")
+        if interval["phase"] == "load":
+            add(self.window, interval["response"])
+            for name in COUNTS:
+                self.window_counts[name] += interval[name]
+
+    def settle(self, hosts: Iterable[str]) -> None:
+        """Merge the newest interval that all of these hosts have reported, and forget those before it."""
+        needed = set(hosts)
+        complete = [k for k, by_host in self._waiting.items() if needed <= by_host.keys()]
+        if not complete or not needed:
+            return
+        newest = self._waiting[max(complete)]
+        histogram = empty_histogram()
+        for interval in newest.values():
+            add(histogram, interval["response"])
+        self.second = {name: sum(i[name] for i in newest.values()) for name in COUNTS}, histogram
+        self._waiting = {k: by_host for k, by_host in self._waiting.items() if k > max(complete)}
+
+
+def trial_label(position: int, total: int, server: str) -> str:
+    return f"trial {position}/{total} {server}"
+
+
+def waiting_line(label: str, phase: str, elapsed_s: float) -> str:
+    return f"{label}  {phase} {elapsed_s:.1f} s"
+
+
+def load_line(label: str, elapsed_s: float, whole_s: float | None, connected: int | None, tally: Tally) -> str:
+    """For example: trial 2/12 poll  load  4/12 s   10,000 connected   9,987 req/s   p99 1.24 ms   errors 0."""
+    place = f"{int(elapsed_s)}/{whole_s:.0f} s" if whole_s else f"{int(elapsed_s)} s"
+    parts = [f"{label}  load  {place}"]
+    if connected is not None:
+        parts.append(f"{connected:,} connected")
+    if tally.second:
+        counts, histogram = tally.second
+        parts += [f"{counts['answered']:,} req/s", f"p99 {show_ms(percentile_ms(histogram, 99, counts['planned']))}"]
+    return "   ".join([*parts, f"errors {tally.errors:,}"])
+
+
+def end_line(label: str, result: Mapping[str, Any], tally: Tally) -> str:
+    """What became of a trial, in one line."""
+    held = "" if result["held"] is None else f"{result['held']:,}/{result['asked']['connections']:,} held"
+    parts = [f"{label}  {result['outcome']}", held]
+    window = result["window"]
+    # What was cut short has no rate: its requests are not those of a whole window.
+    if result["counts"] and window and result["outcome"] not in ("interrupted", "crashed"):
+        seconds = (window["end_ns"] - window["start_ns"]) / 1e9
+        parts.append(f"{result['counts']['answered'] / seconds:,.0f} req/s" if seconds > 0 else "")
+        planned = tally.window_counts["planned"]
+        parts += [f"p{q} {show_ms(percentile_ms(tally.window, q, planned))}" for q in (50, 99)]
+    if result["validity"] == "suspect":
+        parts.append("suspect: " + " ".join(finding["message"] for finding in result["findings"]))
+    if result["reason"]:
+        parts.append(result["reason"])
+    return "   ".join(part for part in parts if part)
+
+
+def show_ms(value_ms: float | None) -> str:
+    """Three digits are what the histogram knows."""
+    if value_ms is None:
+        return "> timeout"
+    return f"{value_ms:,.0f} ms" if value_ms >= 100 else f"{value_ms:.3g} ms"
+
+
+def show_duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,63 @@
+"""One line of an agent → an event. A line that is no event is text; an event that is not what it says is an error."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Event = Mapping[str, Any]
+
+COUNTS = ("planned", "sent", "answered", "timed_out", "censored", "dropped", "mismatched", "failed")
+SETTLED = COUNTS[2:]
+
+
+class Malformed(ValueError):
+    """An event whose fields are not those of the contract."""
+
+
+# What the conductor reads of each event; other fields are for others.
+_READ: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "hello": {"version": int, "host": str, "pid": int, "role": str, "t": int},
+    "clock": {"n": int, "t": int},
+    "error": {"phase": str, "cause": str, "message": str, "remedy": str},
+    "listening": {"addresses": list, "backlog": int},
+    "limit": {"resource": str, "held": int},
+    "counts": {"t": int, "established": int, "open": (int, type(None))},
+    "sample": {"t": int, "open": (int, type(None))},
+    "stopped": {"t": int},
+    "armed": {"connected": int, "verified": int, "failed": dict},
+    "proved": {"verified": int, "failed": int},
+    "interval": {"k": int, "phase": str, "response": str, **dict.fromkeys(COUNTS, int)},
+    "done": {
+        "first_send_ns": (int, type(None)), "last_send_ns": (int, type(None)), "connections": dict, "surplus": int,
+        "totals": dict, "lag": str,
+    },
+}  # fmt: skip
+
+
+def parse(text: str) -> Event | None:
+    """The event of a line; None where the line is some other text. Raises Malformed."""
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        return None
+    _check(event["event"], event, _READ.get(event["event"], {}))
+    if event["event"] == "done":
+        for phase in ("warmup", "load"):
+            totals = event["totals"].get(phase)
+            if not isinstance(totals, dict):
+                raise Malformed(f"done without totals of {phase}")
+            _check("done", totals, dict.fromkeys(COUNTS, int))
+    return event
+
+
+def _check(name: str, fields: Mapping[str, Any], needed: Mapping[str, type | tuple[type, ...]]) -> None:
+    for field, kind in needed.items():
+        if field not in fields or not isinstance(fields[field], kind):
+            raise Malformed(f"{name} with {field} {fields.get(field, 'missing')!r}")
+
+
+def order(name: str, **fields: int) -> str:
+    """An order as a line, without its end."""
+    return json.dumps({"order": name, **fields}, separators=(",", ":"))

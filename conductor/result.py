@@ -1,0 +1,123 @@
+"""From the course of a trial to trial.json."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Any
+
+from conductor.course import Course
+from conductor.events import write_whole
+from conductor.outcome import Facts, Verdict, judge
+from conductor.progress import lag_p99_ms
+
+
+def facts_of(course: Course) -> Facts:
+    """What the judgement needs to know, and nothing that could still change."""
+    load, fleet = course.trial.load, course.fleet
+    done = {agent.name: agent.said["done"] for agent in fleet.clients if "done" in agent.said and course.go_ns}
+    return Facts(
+        workload=load.workload,
+        connections=load.connections,
+        expected_requests=load.requests or (load.rate * load.duration if load.workload == "open" else 0),
+        dnf=course.dnf,
+        refused=course.refused,
+        interrupted=course.interrupted,
+        server_lost=fleet.server.lost,
+        lost={agent.name: agent.lost for agent in fleet.clients if agent.lost},
+        spoiled={agent.name: agent.spoiled for agent in fleet.agents.values() if agent.spoiled},
+        limit=fleet.server.said.get("limit"),
+        armed={agent.name: agent.said["armed"] for agent in fleet.clients if "armed" in agent.said},
+        barrier=course.barrier,
+        end=course.end,
+        done=done,
+        clocks=course.clocks,
+        lag_p99_ms={name: lag_p99_ms(event["lag"]) for name, event in done.items()},
+        mean_gap_ms=1000 / min(rates) if (rates := rates_of(course)) else 0.0,
+    )
+
+
+def rates_of(course: Course) -> list[int]:
+    """Requests/s of each client that sends at a rate; churn has none."""
+    if course.trial.load.workload != "open":
+        return []
+    return [share.rate_per_s for share in course.shares.values() if share.rate_per_s]
+
+
+def trial_json(course: Course) -> dict[str, Any]:
+    trial = course.trial
+    verdict: Verdict = judge(facts_of(course))
+    phases_s, overhead_s = durations(course)
+    return {
+        "schema": 1, "run": course.plan.run, "n": trial.n, "cell": trial.cell, "block": trial.block, "kind": trial.kind,
+        "control": trial.control, "strategy": trial.server.strategy,
+        "outcome": verdict.outcome, "reason": verdict.reason, "validity": verdict.validity,
+        "asked": {
+            "connections": trial.load.connections,
+            "rate": trial.load.rate if trial.load.workload == "open" else None,
+        },
+        "proof": {
+            "barrier": vars(course.barrier) if course.barrier else None,
+            "end": vars(course.end) if course.end else None,
+        },
+        "held": verdict.held,
+        "start_skew_ms": verdict.start_skew_ms,
+        "clocks": {
+            name: {
+                "offset_ns": clock.offset_ns, "bound_ns": clock.bound_ns,
+                "offset_after_ns": course.clocks_after[name].offset_ns if name in course.clocks_after else None,
+            }
+            for name, clock in course.clocks.items()
+        },
+        "go_ns": course.go_ns,
+        "window": window(course),
+        "counts": verdict.counts,
+        "phases_s": phases_s,
+        "overhead_s": overhead_s,
+        "findings": [dataclasses.asdict(finding) for finding in verdict.findings],
+    }  # fmt: skip
+
+
+def window(course: Course) -> dict[str, int] | None:
+    """The measured window, in ns from `go`; with a number of requests it ends with the last client's `done`."""
+    if course.go_ns is None:
+        return None
+    load = course.trial.load
+    if load.requests:
+        return {"start_ns": 0, "end_ns": max(0, course.marks.get("done", course.go_ns) - course.go_ns)}
+    start_ns = load.warmup_s * 1_000_000_000
+    return {"start_ns": start_ns, "end_ns": start_ns + load.duration * 1_000_000_000}
+
+
+def durations(course: Course) -> tuple[dict[str, float], float]:
+    """Seconds of each phase that was reached, and of all that is neither arming nor load nor drain.
+
+    `prove` is the first proof and the lead before `go`; the second proof and the second clocks are in `stop`.
+    """
+    marks = course.marks
+    phases = {"starting": "start", "arming": "arm", "proving": "prove", "go": "load"}
+    reached = [mark for mark in phases if mark in marks]
+    spans_ns = {
+        phases[mark]: max(0, marks[following] - marks[mark])
+        for mark, following in itertools.pairwise([*reached, "stopping"])
+    }
+    if "load" in spans_ns:
+        done_ns = marks.get("done", marks["stopping"])
+        planned = window(course)
+        assert planned is not None
+        loaded_ns = max(0, min(planned["end_ns"], done_ns - marks["go"]))
+        spans_ns["load"] = loaded_ns
+        spans_ns["drain"] = max(0, done_ns - marks["go"] - loaded_ns)
+        spans_ns["stop"] = marks["stopped"] - done_ns
+    else:
+        spans_ns["stop"] = marks["stopped"] - marks["stopping"]
+    spans_s = {name: round(span / 1e9, 6) for name, span in spans_ns.items()}
+    whole_s = (marks["stopped"] - marks["starting"]) / 1e9
+    overhead_s = whole_s - sum(spans_s.get(name, 0.0) for name in ("arm", "load", "drain"))
+    return spans_s, round(max(0.0, overhead_s), 6)
+
+
+def write_result(course: Course, results: Path) -> dict[str, Any]:
+    result = trial_json(course)
+    write_whole(results / "trials" / f"{course.trial.n:03d}" / "trial.json", result)
+    course.log.say(course.trial.n, "trial", state="ended", result=result)
+    return result

@@ -1,0 +1,128 @@
+"""A whole run: the sessions once, then one trial after the other, each with its end written down."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty
+
+from conductor import progress
+from conductor.errors import Interrupted, Refused
+from conductor.events import EventLog
+from conductor.inbox import Inbox, Interrupt, Task, in_background
+from conductor.output import complain, say
+from conductor.plan import Host, Plan
+from conductor.result import write_result
+from conductor.sessions import LocalSession, Session
+from conductor.specs import estimate_s
+from conductor.ssh import SshSession
+from conductor.trial import run_trial
+
+OK, REFUSED, FAILED, INTERRUPTED = 0, 2, 3, 130
+OPEN_S = 40.0
+CLOSE_S = 0.7
+# sshd drops some of more than ten logins at once (MaxStartups 10:30:100), and many hosts may share one machine.
+LOGINS_AT_ONCE = 8
+
+
+def run_plan(plan: Plan, results: Path, inbox: Inbox) -> int:
+    """Run all trials of a plan; returns the exit status."""
+    results.mkdir(parents=True, exist_ok=True)
+    try:
+        log = EventLog(results / "events.jsonl", plan.run)
+    except FileExistsError:
+        complain(f"{results / 'events.jsonl'} exists: a run is never written over; give this one an id of its own.")
+        return REFUSED
+    with log:
+        log.say(None, "plan", plan=plan.document)
+        try:
+            with all_sessions(plan, inbox) as sessions:
+                status = run_trials(plan, sessions, inbox, log, results)
+        except Refused as refusal:
+            complain(str(refusal))
+            status = REFUSED
+        except Interrupted as interruption:
+            complain(f"Interrupted: {interruption}.")
+            status = INTERRUPTED
+        log.say(None, "run", state="ended", exit=status)
+    return status
+
+
+def run_trials(plan: Plan, sessions: dict[str, Session], inbox: Inbox, log: EventLog, results: Path) -> int:
+    """Until the last trial, a refusal, an interruption, or a host that is lost for good."""
+    count = len(plan.trials)
+    duration = progress.show_duration(estimate_s(plan))
+    say(f"{count} trial{'s' if count > 1 else ''} on {len(plan.hosts)} hosts, about {duration}")
+    status = OK
+    for position in range(1, count + 1):
+        course = run_trial(plan, position, sessions, inbox, log)
+        result = write_result(course, results)
+        say(progress.end_line(course.label, result, course.tally))
+        if course.interrupted:
+            raise Interrupted(course.interrupted)
+        if course.refused:
+            raise Refused(course.refused)
+        if result["outcome"] not in ("ok", "dnf"):
+            status = FAILED
+        silent = {agent.name for agent in course.fleet.agents.values() if agent.silent}
+        gone = [name for name, session in sessions.items() if name in silent or not session.is_alive()]
+        if course.run_over or gone:
+            complain(course.run_over or f"{', '.join(gone)}: out of reach, so no trial can be what the plan asks.")
+            return FAILED
+    return status
+
+
+@contextlib.contextmanager
+def all_sessions(plan: Plan, inbox: Inbox) -> Iterator[dict[str, Session]]:
+    """The way to every host, opened side by side and closed at the end; raises Refused for one that is not reached."""
+    cpus = frozenset(os.sched_getaffinity(0))
+    if plan.conductor_cpus:
+        pin(plan.conductor_cpus, cpus)
+    sessions = {host.name: session_of(plan, host, cpus) for host in plan.hosts}
+    try:
+        open_all(list(sessions.values()), inbox)
+        yield sessions
+    finally:
+        closing = [in_background(inbox, name, session.close) for name, session in sessions.items()]
+        with contextlib.suppress(Interrupted):
+            await_tasks(inbox, closing, CLOSE_S, len(closing))
+
+
+def open_all(waiting: list[Session], inbox: Inbox) -> None:
+    opening: list[Task] = []
+    deadline = time.monotonic() + OPEN_S
+    while waiting or not all(task.over for task in opening):
+        free = LOGINS_AT_ONCE - sum(not task.over for task in opening)
+        opening += [in_background(inbox, session.host.name, session.open) for session in waiting[:free]]
+        waiting = waiting[free:]
+        await_tasks(inbox, opening, deadline - time.monotonic(), 1 + sum(task.over for task in opening))
+        for task in opening:
+            if task.error:
+                raise task.error
+        if time.monotonic() >= deadline:
+            slow = ", ".join(task.host for task in opening if not task.over)
+            raise Refused(f"{slow}: no SSH session within {OPEN_S:.0f} s; see that the host is up and not overloaded.")
+
+
+def await_tasks(inbox: Inbox, tasks: list[Task], seconds: float, number: int) -> None:
+    """Until so many of the tasks are over, or the time is; what else comes meanwhile is of agents that have ended."""
+    deadline = time.monotonic() + seconds
+    while sum(task.over for task in tasks) < min(number, len(tasks)) and time.monotonic() < deadline:
+        with contextlib.suppress(Empty):
+            item = inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            if isinstance(item, Interrupt):
+                raise Interrupted(item.why)
+
+
+def session_of(plan: Plan, host: Host, cpus: frozenset[int]) -> Session:
+    if host.connection == "local":
+        return LocalSession(host, cpus)
+    return SshSession(host, plan.ssh_config, plan.known_hosts)
+
+
+def pin(wanted: tuple[int, ...], there: frozenset[int]) -> None:
+    """Stay on the CPUs of the plan; threads begun later stay there too."""
+    if not set(wanted) <= there:
+        raise Refused(f"conductor_cpus names CPUs that the controller does not have: it may use {sorted(there)}.")
+    os.sched_setaffinity(0, wanted)

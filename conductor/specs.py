@@ -1,0 +1,109 @@
+"""What each agent is told at its start, and how long each part of a trial may take. Pure."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from conductor.plan import RUN_ID, Host, Load, Plan, Trial
+from conductor.shares import Share
+
+HELLO_S = 15.0
+CLOCK_S = 10.0
+STOP_S = 5.0
+# A client that works through a number of requests has no end known beforehand: the longest window there is.
+LONGEST_WINDOW_S = 86_400
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The longest that each part of a trial may take, in seconds; no wait is without one."""
+
+    listen_s: float
+    arm_s: float
+    prove_s: float
+    load_s: float
+
+    @property
+    def lifetime_s(self) -> float:
+        """How long an agent may live at all: every part at its longest, the second proof and clock too, and 30 s."""
+        return HELLO_S + 2 * CLOCK_S + self.listen_s + self.arm_s + 2 * self.prove_s + self.load_s + STOP_S + 30
+
+
+def bounds(load: Load) -> Bounds:
+    window_s = LONGEST_WINDOW_S if load.requests else load.duration
+    return Bounds(
+        listen_s=max(15.0, load.arm_timeout),
+        arm_s=load.arm_timeout + load.ramp_s + 5,
+        prove_s=load.arm_timeout + 5,
+        load_s=load.warmup_s + window_s + load.timeout + 5,
+    )
+
+
+def estimate_s(plan: Plan) -> float:
+    """How long the whole run takes if all goes well: window, ramp, and about a second and a half a trial."""
+    return sum(trial.load.warmup_s + trial.load.duration + trial.load.ramp_s + 1.5 for trial in plan.trials)
+
+
+def run_number(run: str, n: int) -> int:
+    """The record's `run` field: the hex digits of the run id, and the trial in the highest byte."""
+    match = RUN_ID.fullmatch(run)
+    assert match, run
+    return int(match[1], 16) + (n % 256 << 24)
+
+
+def agent_argv(plan: Plan, trial: Trial, host: Host, share: Share | None) -> list[str]:
+    """The command line of a host's agent; `share` is None for the server."""
+    spec = server_spec(plan, trial) if share is None else generator_spec(plan, trial, host, share)
+    program = [host.python, "-m", "server"] if share is None else ["./loadgen"]
+    return [*program, "agent", "--spec", json.dumps(spec, separators=(",", ":"))]
+
+
+def _common(plan: Plan, trial: Trial, host: Host) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "run": plan.run,
+        "trial": trial.n,
+        "host": host.name,
+        "dir": plan.trial_dir(host, trial),
+        "cpus": host.cpus,
+        "lifetime_s": bounds(trial.load).lifetime_s,
+    }
+
+
+def server_spec(plan: Plan, trial: Trial) -> dict[str, Any]:
+    host = plan.server
+    return _common(plan, trial, host) | {
+        "strategy": trial.server.strategy,
+        "command": trial.server.command,
+        "address": host.load_address,
+        "port": trial.server.port,
+        "backlog": trial.server.backlog,
+        "workers": trial.server.workers,
+        "connections": trial.load.connections,
+        "agent_cpus": host.agent_cpus,
+    }
+
+
+def generator_spec(plan: Plan, trial: Trial, host: Host, share: Share) -> dict[str, Any]:
+    load = trial.load
+    return _common(plan, trial, host) | {
+        "run_number": run_number(plan.run, trial.n),
+        "targets": [f"{plan.server.load_address}:{trial.server.port}"],
+        "sources": host.sources,
+        "workload": load.workload,
+        "connections": share.connections,
+        "first_connection": share.first_connection,
+        "active": share.active,
+        "rate_per_s": share.rate_per_s,
+        "phase": share.phase,
+        "requests": share.requests,
+        "arrival": load.arrival,
+        "pipeline": load.pipeline,
+        "payload_bytes": load.payload_bytes,
+        "connect_rate_per_s": share.connect_rate_per_s,
+        "warmup_s": load.warmup_s,
+        "duration_s": load.duration,
+        "timeout_s": load.timeout,
+        "arm_timeout_s": load.arm_timeout,
+        "seed": load.seed,
+    }

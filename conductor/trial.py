@@ -1,0 +1,268 @@
+"""One trial: the protocol in the order in which it happens."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from conductor import progress
+from conductor.clock import EXCHANGES, Clock, clock_of, lead_ns
+from conductor.course import Course
+from conductor.errors import Abandoned, Interrupted, Refused, RunEnded
+from conductor.events import EventLog
+from conductor.fleet import Fleet
+from conductor.greeting import greet
+from conductor.inbox import Inbox, in_background
+from conductor.outcome import Proof
+from conductor.output import say
+from conductor.plan import Plan, Trial
+from conductor.sessions import Session
+from conductor.shares import Share, shares
+from conductor.specs import CLOCK_S, STOP_S, bounds
+
+# How long the server's agent may take to tell a limit that the clients have already met.
+LIMIT_TELLS_WITHIN_S = 1.5
+RECOUNT_AFTER_S = 0.02
+LIMIT_RECOUNT_S = 1.0
+END_RECOUNT_S = 0.5
+INTERRUPTED_STOP_S = 2.0
+CLOSE_S = 1.0
+
+
+def run_trial(plan: Plan, position: int, sessions: Mapping[str, Session], inbox: Inbox, log: EventLog) -> Course:
+    """Run one trial to whatever end it has, which is in the course, never an exception. `position` counts from 1."""
+    trial = plan.trials[position - 1]
+    parts = shares(trial.load, plan.clients)
+    announce(log, trial, parts)
+    started_ns = time.monotonic_ns()
+    fleet = Fleet(plan, trial, parts, sessions, inbox, log)
+    course = Course(plan, trial, position, log, fleet, parts, bounds(trial.load), marks={"starting": started_ns})
+    fleet.on_second = lambda: show(course)
+    fleet.on_interval = course.tally.take
+    try:
+        greet(course)
+        course.clocks = read_clocks(course, "before")
+        arm_server(course)
+        arm_generators(course)
+        if limit_met(course) or not barrier_proved(course):
+            prove_what_is_left(course)
+        else:
+            go(course)
+            follow(course)
+            prove_end(course)
+            course.clocks_after = read_clocks(course, "after")
+    except Abandoned:
+        pass  # who is lost or spoiled, and why, is written in the agents
+    except Refused as refusal:
+        course.refused = str(refusal)
+    except RunEnded as end:
+        course.run_over = str(end)
+    except Interrupted as interruption:
+        course.interrupted = str(interruption)
+    stop(course)
+    return course
+
+
+def announce(log: EventLog, trial: Trial, parts: Mapping[str, Share]) -> None:
+    log.say(
+        trial.n, "trial", state="started", n=trial.n, server=vars(trial.server), load=vars(trial.load),
+        shares={
+            name: {"connections": part.connections, "active": part.active, "rate_per_s": part.rate_per_s}
+            for name, part in parts.items()
+        },
+    )  # fmt: skip
+
+
+def read_clocks(course: Course, when: str) -> dict[str, Clock]:
+    """Ask every agent for the time, 32 questions one after the other, all hosts side by side."""
+    fleet = course.fleet
+    agents = [fleet.server, *fleet.working_clients]
+    for agent in agents:
+        agent.exchanges.clear()
+
+    def all_have_answered() -> bool:
+        for agent in agents:
+            if len(agent.exchanges) < EXCHANGES and not agent.owes_clock:
+                agent.ask_clock()
+        return all(len(agent.exchanges) >= EXCHANGES for agent in agents if agent.takes_part)
+
+    if not fleet.wait(all_have_answered, CLOCK_S) and when == "before":
+        slow = [agent for agent in agents if len(agent.exchanges) < EXCHANGES]
+        fleet.spoil(slow, f"it did not tell its clock {EXCHANGES} times within {CLOCK_S:.0f} s")
+        raise Abandoned
+    clocks = {agent.name: clock_of(agent.exchanges) for agent in agents if agent.exchanges}
+    said = {name: {"offset_ns": clock.offset_ns, "bound_ns": clock.bound_ns} for name, clock in clocks.items()}
+    course.log.say(course.trial.n, "clocks", when=when, clocks=said)
+    return clocks
+
+
+def arm_server(course: Course) -> None:
+    course.enter("arming")
+    fleet = course.fleet
+    fleet.tell([fleet.server], "arm")
+    if not fleet.wait(lambda: "listening" in fleet.server.said, course.bounds.listen_s):
+        fleet.spoil([fleet.server], f"the server did not listen within {course.bounds.listen_s:.0f} s")
+        raise Abandoned
+
+
+def arm_generators(course: Course) -> None:
+    fleet = course.fleet
+    fleet.tell(fleet.clients, "arm")
+    if not fleet.wait(lambda: all("armed" in agent.said for agent in fleet.clients), course.bounds.arm_s):
+        slow = [agent for agent in fleet.clients if "armed" not in agent.said]
+        fleet.spoil(slow, f"it was not armed within {course.bounds.arm_s:.0f} s")
+        raise Abandoned
+
+
+def verified(course: Course) -> int:
+    return sum(agent.said["armed"]["verified"] for agent in course.fleet.clients)
+
+
+def all_armed(course: Course) -> bool:
+    """Whether every connection was verified; for churn, where one is tried, whether none failed."""
+    armed = [agent.said["armed"] for agent in course.fleet.clients]
+    if course.trial.load.workload == "churn":
+        return not any(event["failed"] for event in armed)
+    return verified(course) == course.trial.load.connections
+
+
+def limit_met(course: Course) -> bool:
+    """Whether the strategy reached a limit of its own while arming. Not all verified and no limit ends the trial."""
+    fleet = course.fleet
+    course.enter("proving")
+    if all_armed(course) and "limit" not in fleet.server.said:
+        return False
+    if fleet.wait(lambda: "limit" in fleet.server.said, LIMIT_TELLS_WITHIN_S):
+        return course.trial.load.workload == "open"
+    raise Abandoned
+
+
+def barrier_proved(course: Course) -> bool:
+    """Kernel, server and clients must count the same connections before anyone may go. False: a limit after all."""
+    if course.trial.load.workload == "churn":
+        return True
+    course.barrier = count_on_server(course, verified(course), course.trial.load.arm_timeout)
+    log_proof(course, "barrier", course.barrier)
+    if "limit" in course.fleet.server.said:
+        return False
+    if course.barrier is None:
+        course.fleet.spoil([course.fleet.server], "it did not count its connections")
+    if course.barrier is None or not course.barrier.agrees:
+        raise Abandoned
+    return True
+
+
+def prove_what_is_left(course: Course) -> None:
+    """The limit is the result: count the connections that are still served, and skip the window."""
+    course.dnf = True
+    course.barrier = count_on_server(course, ask_generators(course), LIMIT_RECOUNT_S)
+    log_proof(course, "barrier", course.barrier)
+
+
+def ask_generators(course: Course) -> int | None:
+    """How many connections have just answered one more verified echo; None if a client did not say."""
+    fleet = course.fleet
+    clients = fleet.working_clients
+    fleet.forget(clients, "proved")
+    fleet.tell(clients, "prove")
+    fleet.wait(lambda: all("proved" in a.said or not a.takes_part for a in clients), course.bounds.prove_s)
+    answers = [agent.said["proved"]["verified"] for agent in clients if "proved" in agent.said]
+    return sum(answers) if len(answers) == len(clients) else None
+
+
+def count_on_server(course: Course, clients: int | None, seconds: float) -> Proof | None:
+    """Ask the server's host to count, again and again, until it agrees with the clients or the time is over."""
+    fleet = course.fleet
+    deadline_ns = time.monotonic_ns() + int(seconds * 1e9)
+    proof = None
+    while True:
+        fleet.forget([fleet.server], "counts")
+        fleet.tell([fleet.server], "prove")
+        if fleet.wait(lambda: "counts" in fleet.server.said, seconds):
+            counts = fleet.server.said["counts"]
+            proof = Proof(counts["established"], counts["open"], clients)
+        limit_is_news = "limit" in fleet.server.said and not course.dnf and course.go_ns is None
+        if time.monotonic_ns() >= deadline_ns or (proof and proof.agrees) or limit_is_news:
+            return proof
+        fleet.wait(lambda: False, RECOUNT_AFTER_S)
+
+
+def log_proof(course: Course, when: str, proof: Proof | None) -> None:
+    if proof:
+        course.log.say(course.trial.n, "proof", when=when, **vars(proof))
+
+
+def go(course: Course) -> None:
+    """One moment, said to each host in its own clock."""
+    fleet = course.fleet
+    fleet.tolerant = True
+    course.phase = "load"
+    course.go_ns = time.monotonic_ns() + lead_ns(course.clocks.values())
+    at_ns = {name: clock.there(course.go_ns) for name, clock in course.clocks.items()}
+    for name, agent in fleet.agents.items():
+        agent.tell("go", at=at_ns[name])
+    course.marks["go"] = course.go_ns
+    course.log.say(course.trial.n, "went", at_ns=at_ns, go_ns=course.go_ns)
+
+
+def follow(course: Course) -> None:
+    """Until every client that is still there is done; who is not within the time is given up."""
+    assert course.go_ns is not None
+    fleet = course.fleet
+    seconds = course.bounds.load_s + (course.go_ns - time.monotonic_ns()) / 1e9
+    if not fleet.wait(lambda: all("done" in a.said or not a.takes_part for a in fleet.clients), seconds):
+        for agent in fleet.working_clients:
+            if "done" not in agent.said:
+                fleet.lose(agent, f"it was not done within {course.bounds.load_s:.0f} s")
+    course.marks["done"] = time.monotonic_ns()
+
+
+def prove_end(course: Course) -> None:
+    if course.trial.load.workload == "churn":
+        return
+    course.enter("checking")
+    clients = ask_generators(course)
+    course.end = count_on_server(course, clients, END_RECOUNT_S)
+    log_proof(course, "end", course.end)
+    course.marks["proved"] = time.monotonic_ns()
+
+
+def stop(course: Course) -> None:
+    """Order all to stop, and hear them out: what they flush at the end belongs to the trial."""
+    fleet = course.fleet
+    course.enter("stopping")
+    fleet.ending = True
+    agents = list(fleet.agents.values())
+    fleet.tell(agents, "stop")
+    awaited = [agent for agent in agents if not agent.silent and agent.starting.result]
+    for seconds in (INTERRUPTED_STOP_S if course.interrupted else STOP_S, INTERRUPTED_STOP_S):
+        try:
+            fleet.wait(lambda: all(agent.ended for agent in awaited), seconds)
+            break
+        except Interrupted as interruption:
+            course.interrupted = course.interrupted or str(interruption)
+    course.marks["stopped"] = time.monotonic_ns()
+    closing = [
+        in_background(fleet.inbox, agent.name, agent.starting.result.close) for agent in agents if agent.starting.result
+    ]
+    try:
+        fleet.wait(lambda: all(task.over for task in closing), CLOSE_S)
+    except Interrupted as interruption:
+        course.interrupted = course.interrupted or str(interruption)
+
+
+def show(course: Course) -> None:
+    """The line of this second."""
+    now_ns = time.monotonic_ns()
+    if course.go_ns is None or course.phase != "load":
+        since_ns = course.marks.get(course.phase, now_ns)
+        say(progress.waiting_line(course.label, course.phase, (now_ns - since_ns) / 1e9))
+        return
+    load = course.trial.load
+    course.tally.settle(a.name for a in course.fleet.working_clients if course.shares[a.name].active)
+    sample: Mapping[str, Any] = course.fleet.server.said.get("sample", {})
+    say(
+        progress.load_line(
+            course.label, max(0, now_ns - course.go_ns) / 1e9, None if load.requests else load.warmup_s + load.duration,
+            sample.get("open") if load.workload == "open" else None, course.tally,
+        )
+    )  # fmt: skip

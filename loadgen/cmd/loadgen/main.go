@@ -1,0 +1,76 @@
+// Command loadgen is the load generator of the C10K benchmark.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"c10k/loadgen/internal/agent"
+)
+
+// version is set at build time where there is a release: -ldflags "-X main.version=…".
+var version = "0.1.0"
+
+const usage = `loadgen offers TCP load to an echo server and keeps exact accounts of what comes back.
+
+Usage:
+  loadgen agent --spec JSON   take part in a trial: orders on stdin, events on stdout
+  loadgen version             print the version
+  loadgen help                print this text
+
+agent is started by the conductor, once per client host and trial. The specification is one JSON object; its
+fields, the orders and the events are described in docs/contracts.md. It writes agent.jsonl, latency.hlog and
+loadgen.log in the directory that the specification names, and <base>/<host>/agent.json while it runs. It ends by itself
+at the order stop, at the end of its input, after 10 s without an order, after lifetime_s, and on SIGTERM or SIGINT.
+
+Exit: 0 told to stop; 1 ended for another reason; 2 refused: wrong command line or specification, or this host lacks
+the descriptors or ports.
+`
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
+	switch command {
+	case "agent":
+		return runAgent(args[1:], stdin, stdout, stderr)
+	case "version", "--version":
+		fmt.Fprintf(stdout, "loadgen %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return 0
+	case "help", "--help", "-h":
+		fmt.Fprint(stdout, usage)
+		return 0
+	case "":
+		fmt.Fprint(stderr, usage)
+		return 2
+	}
+	fmt.Fprintf(stderr, "loadgen: there is no command %q. Say `loadgen help` for those that there are.\n", command)
+	return 2
+}
+
+func runAgent(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("agent", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	spec := flags.String("spec", "", "the specification, a JSON object")
+	switch err := flags.Parse(args); {
+	case err == flag.ErrHelp:
+		fmt.Fprint(stdout, usage)
+		return 0
+	case err != nil:
+		fmt.Fprintf(stderr, "loadgen: %v. Say `loadgen help` for what agent takes.\n", err)
+		return 2
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "loadgen: agent takes no argument %q. Quote the specification as one word.\n", flags.Arg(0))
+		return 2
+	case *spec == "":
+		fmt.Fprintln(stderr, "loadgen: agent needs --spec with a JSON object. The conductor gives it; docs/contracts.md describes it.")
+		return 2
+	}
+	return agent.Run(*spec, stdin, stdout, stderr)
+}

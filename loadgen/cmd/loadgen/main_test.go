@@ -1,0 +1,32 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCommandLines(t *testing.T) {
+	for _, c := range []struct {
+		args       string
+		code       int
+		says, errs string
+	}{
+		{"version", 0, "loadgen ", ""},
+		{"help", 0, "Usage:", ""},
+		{"--help", 0, "Usage:", ""},
+		{"agent --help", 0, "Usage:", ""},
+		{"", 2, "", "Usage:"},
+		{"fly", 2, "", `no command "fly"`},
+		{"agent", 2, "", "needs --spec"},
+		{"agent --speck {}", 2, "", "not defined: -speck"},
+		{"agent --spec {} more", 2, "", `no argument "more"`},
+		{"agent --spec {}", 2, `"phase":"spec"`, "version must be 1"},
+		{"agent --spec {", 2, `"phase":"spec"`, "not a JSON object"},
+	} {
+		var stdout, stderr strings.Builder
+		code := run(strings.Fields(c.args), strings.NewReader(""), &stdout, &stderr)
+		if code != c.code || !strings.Contains(stdout.String(), c.says) || !strings.Contains(stderr.String(), c.errs) {
+			t.Errorf("loadgen %s: exit %d\n%s%s", c.args, code, stdout.String(), stderr.String())
+		}
+	}
+}

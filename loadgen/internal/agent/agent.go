@@ -1,0 +1,173 @@
+// Package agent lets the conductor drive an engine: orders come in on stdin, events go out on stdout and into a journal,
+// and the process ends itself when nobody needs it any more (docs/contracts.md, "Line protocol").
+package agent
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"c10k/loadgen/internal/budget"
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/errs"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	silence  = 10 * time.Second // without an order after which the conductor is taken for dead
+	stopTime = 2 * time.Second  // for the engine to settle what it has
+)
+
+// The exit codes.
+const (
+	exitTold    = 0 // by the order stop
+	exitAlone   = 1 // for any other reason
+	exitRefused = 2 // because the run cannot be
+)
+
+// An Agent is one process during one trial.
+type Agent struct {
+	spec    Spec
+	config  engine.Config
+	limits  budget.Limits
+	journal *journal
+	log     *log.Logger
+
+	orders chan order  // for the engine; room for one
+	busy   atomic.Bool // the engine has an order
+	ended  chan struct{}
+	once   sync.Once
+	code   atomic.Int32
+	mu     sync.Mutex
+	engine engine.Engine // nil before arm
+	phase  progress      // of the engine's thread alone
+}
+
+type progress int
+
+const (
+	fresh progress = iota
+	isArmed
+	refused
+	isDone
+)
+
+// Run is the agent's life; it returns the exit code.
+func Run(text string, stdin io.Reader, stdout, stderr io.Writer) int {
+	signal.Ignore(unix.SIGPIPE) // a closed stdout is seen as EPIPE
+	// From before agent.json is written, so that no signal leaves it behind.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	a := &Agent{orders: make(chan order, 1), ended: make(chan struct{}), log: log.New(stderr, "", 0)}
+	logFile, err := a.prepare(text, stdout, stderr)
+	if err != nil {
+		e := errs.From(err)
+		a.log.Printf("loadgen: %v", e)
+		if a.journal != nil {
+			a.journal.emit(failureOf(e))
+			a.journal.close()
+			removeIdentity(&a.spec)
+		} else {
+			_, _ = stdout.Write(line(failureOf(e)))
+		}
+		return exitRefused
+	}
+	defer func() { _ = logFile.Close() }()
+	defer removeIdentity(&a.spec)
+	a.log.Printf("agent %d on %s: run %s, trial %d: %s with %d connections", os.Getpid(), a.spec.Host, a.spec.Run, a.spec.Trial,
+		a.spec.Workload, a.spec.Connections)
+	idle := make(chan struct{})
+	go a.drive(idle)
+	a.live(stdin, signals)
+	select {
+	case <-idle:
+	case <-time.After(stopTime):
+		a.log.Printf("the engine did not settle within %v", stopTime)
+	}
+	a.journal.close()
+	return int(a.code.Load())
+}
+
+// prepare does all that comes before hello.
+func (a *Agent) prepare(text string, stdout, stderr io.Writer) (*os.File, error) {
+	var err error
+	if a.spec, err = ParseSpec(text); err != nil {
+		return nil, err
+	}
+	if a.config, err = a.spec.Config(); err != nil {
+		return nil, err
+	}
+	// The engine's thread is locked, so the orders need another beside it, even on one processor.
+	runtime.GOMAXPROCS(max(2, min(4, len(a.spec.CPUs))))
+	if err := os.MkdirAll(a.spec.Dir, 0o755); err != nil {
+		return nil, errs.New(errs.Spec, "dir", fmt.Sprintf("The directory of the trial cannot be made: %v.", err),
+			"Let this user write below the base directory.")
+	}
+	logFile, err := os.Create(filepath.Join(a.spec.Dir, "loadgen.log"))
+	if err != nil {
+		return nil, errs.New(errs.Spec, "dir", fmt.Sprintf("The log cannot be written: %v.", err), "Let this user write below the base directory.")
+	}
+	a.log = log.New(io.MultiWriter(logFile, stderr), "", log.LstdFlags|log.LUTC|log.Lmicroseconds)
+	a.journal, err = newJournal(filepath.Join(a.spec.Dir, "agent.jsonl"), &a.spec, stdout, func(err error) {
+		a.end(exitAlone, "stdout has no reader: "+err.Error())
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := writeIdentity(&a.spec); err != nil {
+		return nil, err
+	}
+	if a.limits, err = budget.Read(); err != nil {
+		return nil, err
+	}
+	if a.spec.CPUs != nil {
+		if err := pin(a.spec.CPUs); err != nil {
+			return nil, err
+		}
+	}
+	a.journal.emit(hello{"hello", 1, a.spec.Host, os.Getpid(), "client", engine.Monotonic(), a.limits.Descriptors})
+	return logFile, nil
+}
+
+// live reads orders until something ends the agent.
+func (a *Agent) live(stdin io.Reader, signals <-chan os.Signal) {
+	lifetime := time.AfterFunc(seconds(a.spec.Lifetime), func() { a.end(exitAlone, "its lifetime is over") })
+	defer lifetime.Stop()
+	quietness := time.AfterFunc(silence, func() { a.end(exitAlone, fmt.Sprintf("no order for %v", silence)) })
+	defer quietness.Stop()
+	go a.read(stdin, func() { quietness.Reset(silence) })
+	select {
+	case s := <-signals:
+		a.end(exitAlone, s.String())
+	case <-a.ended:
+	}
+}
+
+// end ends the agent, the first time it is called.
+func (a *Agent) end(code int32, why string) {
+	a.once.Do(func() {
+		a.log.Printf("ends: %s", why)
+		a.code.CompareAndSwap(exitTold, code) // a refusal stays one
+		a.mu.Lock()
+		if a.engine != nil {
+			a.engine.Stop()
+		}
+		close(a.ended)
+		a.mu.Unlock()
+	})
+}
+
+// say emits an error event, and tells people.
+func (a *Agent) say(err error) {
+	e := errs.From(err)
+	a.log.Printf("%s/%s: %v", e.Phase, e.Cause, e)
+	a.journal.emit(failureOf(e))
+}

@@ -1,0 +1,411 @@
+package agent
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/hist"
+)
+
+// TestMain turns the test's own binary into the agent, so that its whole life can be tested: streams, signals, exit.
+func TestMain(m *testing.M) {
+	if spec := os.Getenv("LOADGEN_TEST_SPEC"); spec != "" {
+		os.Exit(Run(spec, os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+func echoServer(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(c, c)
+				_ = c.Close()
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+type object = map[string]any
+
+func specification(t *testing.T, target string) object {
+	return object{"version": 1, "run": "20261122T190312Z-3f9a1c", "run_number": 20945436, "trial": 1, "host": "client1",
+		"dir": filepath.Join(t.TempDir(), "client1/runs/20261122T190312Z-3f9a1c/001"), "targets": []string{target},
+		"sources": []string{"127.0.0.1"}, "workload": "open", "connections": 20, "first_connection": 0, "active": 20, "rate_per_s": 200,
+		"phase": 0.0, "requests": nil, "arrival": "poisson", "pipeline": 1, "payload_bytes": 64, "connect_rate_per_s": 1000, "warmup_s": 1,
+		"duration_s": 1, "timeout_s": 1, "arm_timeout_s": 5, "seed": 71, "cpus": nil, "lifetime_s": 60}
+}
+
+// A process is an agent under test.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	pipe   io.ReadCloser
+	stdout *bufio.Scanner
+	stderr strings.Builder
+}
+
+func launch(t *testing.T, spec object) *process {
+	t.Helper()
+	text, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, cmd: exec.Command(os.Args[0])}
+	p.cmd.Env = append(os.Environ(), "LOADGEN_TEST_SPEC="+string(text))
+	p.cmd.Stderr = &p.stderr
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if p.pipe, err = p.cmd.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	p.stdout = bufio.NewScanner(p.pipe)
+	p.stdout.Buffer(nil, maxLine)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	return p
+}
+
+func (p *process) say(format string, a ...any) {
+	p.t.Helper()
+	if _, err := fmt.Fprintf(p.stdin, format+"\n", a...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// next reads one event, which must have this name.
+func (p *process) next(name string) object {
+	p.t.Helper()
+	if !p.stdout.Scan() {
+		p.t.Fatalf("the stream ended before %s: %s", name, p.stderr.String())
+	}
+	var event object
+	if err := json.Unmarshal(p.stdout.Bytes(), &event); err != nil {
+		p.t.Fatalf("%q: %v", p.stdout.Text(), err)
+	}
+	if event["event"] != name {
+		p.t.Fatalf("%v instead of %s", event, name)
+	}
+	return event
+}
+
+// exit waits for the end and returns its code.
+func (p *process) exit(within time.Duration) int {
+	p.t.Helper()
+	timer := time.AfterFunc(within, func() { _ = p.cmd.Process.Kill() })
+	for p.stdout.Scan() {
+	}
+	_ = p.cmd.Wait()
+	if !timer.Stop() {
+		p.t.Errorf("it still ran after %v: %s", within, p.stderr.String())
+	}
+	if s := p.stderr.String(); strings.Contains(s, "goroutine ") {
+		p.t.Errorf("a stack trace: %s", s)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func TestWholeTrial(t *testing.T) {
+	spec := specification(t, echoServer(t))
+	dir := spec["dir"].(string)
+	p := launch(t, spec)
+	if h := p.next("hello"); h["version"] != 1.0 || h["host"] != "client1" || h["role"] != "client" || int(h["pid"].(float64)) != p.cmd.Process.Pid {
+		t.Errorf("%v", h)
+	}
+	var id identity
+	text, err := os.ReadFile(filepath.Join(dir, "../../../agent.json"))
+	if err != nil || json.Unmarshal(text, &id) != nil || id.PID != p.cmd.Process.Pid || id.StartTicks == 0 || id.Run != spec["run"] {
+		t.Errorf("agent.json is %s, %v", text, err)
+	}
+	p.say(`{"order":"alive"}`)
+	p.say(`{"order":"clock","n":7}`)
+	if c := p.next("clock"); c["n"] != 7.0 || c["t"].(float64) > float64(engine.Monotonic()) {
+		t.Errorf("%v", c)
+	}
+	p.say(`{"order":"arm"}`)
+	if a := p.next("armed"); a["verified"] != 20.0 || a["connected"] != 20.0 || len(a["failed"].(object)) != 0 {
+		t.Errorf("%v", a)
+	}
+	p.say(`{"order":"prove"}`)
+	if a := p.next("proved"); a["verified"] != 20.0 || a["failed"] != 0.0 {
+		t.Errorf("%v", a)
+	}
+	p.say(`{"order":"go","at":1}`)
+	if e := p.next("error"); e["phase"] != "start" || e["cause"] != "late" {
+		t.Errorf("%v", e)
+	}
+	p.say(`{"order":"go","at":%d}`, engine.Monotonic()+50e6)
+	p.say(`{"order":"clock","n":8}`) // is answered whatever the engine does
+	p.next("clock")
+	checkInterval(t, p.next("interval"), 0, "warmup")
+	checkInterval(t, p.next("interval"), 1, "load")
+	d := p.next("done")
+	if c := d["connections"].(object); c["armed"] != 20.0 || c["open"] != 20.0 || c["lost"] != 0.0 {
+		t.Errorf("%v", d)
+	}
+	p.say(`{"order":"prove"}`)
+	p.next("proved")
+	p.say(`{"order":"stop"}`)
+	if code := p.exit(3 * time.Second); code != 0 {
+		t.Errorf("exit %d: %s", code, p.stderr.String())
+	}
+	if _, err := os.Stat(filepath.Join(dir, "../../../agent.json")); err == nil {
+		t.Error("agent.json is left behind")
+	}
+	checkFiles(t, dir)
+}
+
+func checkInterval(t *testing.T, e object, k int, phase string) {
+	t.Helper()
+	h, err := hist.Decode(e["response"].(string))
+	if err != nil || int(e["k"].(float64)) != k || e["phase"] != phase || e["answered"] != e["planned"] || float64(h.Count()) != e["answered"] {
+		t.Errorf("%v, %v", e, err)
+	}
+}
+
+func checkFiles(t *testing.T, dir string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "agent.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	var header, trailer object
+	if json.Unmarshal([]byte(lines[0]), &header) != nil || header["header"] != 1.0 || header["file"] != "agent" {
+		t.Errorf("header %s", lines[0])
+	}
+	last := lines[len(lines)-1]
+	if json.Unmarshal([]byte(last), &trailer) != nil || trailer["trailer"] != 1.0 || int(trailer["lines"].(float64)) != len(lines)-2 {
+		t.Errorf("trailer %s of %d lines", last, len(lines))
+	}
+	if text, err = os.ReadFile(filepath.Join(dir, "latency.hlog")); err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string]int{"response": 2, "lag": 1, "service": 1, "connect": 1} {
+		if got := strings.Count(string(text), "\nTag="+kind+","); got != want {
+			t.Errorf("%d lines of %s in the latency log, want %d", got, kind, want)
+		}
+	}
+	if text, err = os.ReadFile(filepath.Join(dir, "loadgen.log")); err != nil || !strings.Contains(string(text), "armed") {
+		t.Errorf("the log says %q, %v", text, err)
+	}
+}
+
+func TestOrdersOutOfPlace(t *testing.T) {
+	p := launch(t, specification(t, echoServer(t)))
+	p.next("hello")
+	for _, order := range []string{`{"order":"fly"}`, `{"order":"go"}`, `{"order":"go","at":"soon"}`, `{"order":"clock"}`, `[]`, `not json`, ``,
+		`{"order":"prove"}`, `{"order":"go","at":99}`, `{"order":"go","at":1`} {
+		p.say("%s", order)
+		if e := p.next("error"); e["phase"] != "protocol" || e["cause"] != "protocol" || e["message"] == "" || e["remedy"] == "" {
+			t.Errorf("%s: %v", order, e)
+		}
+	}
+	p.say(`{"order":"clock","n":8,"a field of a later version":true}`)
+	p.next("clock")
+	p.say(`{"order":"arm"}`)
+	p.next("armed")
+	p.say(`{"order":"arm"}`)
+	p.next("error")
+	p.say(`{"order":"stop"}`)
+	if code := p.exit(3 * time.Second); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
+func TestEnds(t *testing.T) {
+	// A binary with the race detector waits a second at its exit, so the limits have that to spare.
+	for name, c := range map[string]struct {
+		change func(object)
+		act    func(*process)
+		code   int
+		within time.Duration
+	}{
+		"end of input": {nil, func(p *process) { _ = p.stdin.Close() }, 1, 2500 * time.Millisecond},
+		"terminated":   {nil, func(p *process) { _ = p.cmd.Process.Signal(syscall.SIGTERM) }, 1, 2500 * time.Millisecond},
+		"interrupted":  {nil, func(p *process) { _ = p.cmd.Process.Signal(syscall.SIGINT) }, 1, 2500 * time.Millisecond},
+		"lifetime":     {func(s object) { s["lifetime_s"] = 0.3 }, func(*process) {}, 1, 3 * time.Second},
+		"nobody reads": {nil, func(p *process) {
+			_ = p.pipe.Close()
+			p.say(`{"order":"clock","n":1}`)
+		}, 1, 2500 * time.Millisecond},
+		"silence": {nil, func(*process) {}, 1, 13 * time.Second},
+		"in the window": {nil, func(p *process) {
+			p.say(`{"order":"arm"}`)
+			p.next("armed")
+			p.say(`{"order":"go","at":%d}`, engine.Monotonic()+10e6)
+			p.next("interval")
+			p.say(`{"order":"stop"}`)
+		}, 0, 2500 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := specification(t, echoServer(t))
+			if c.change != nil {
+				c.change(spec)
+			}
+			p := launch(t, spec)
+			p.next("hello")
+			c.act(p)
+			if code := p.exit(c.within); code != c.code {
+				t.Errorf("exit %d, want %d: %s", code, c.code, p.stderr.String())
+			}
+			text, err := os.ReadFile(filepath.Join(spec["dir"].(string), "agent.jsonl"))
+			if err != nil || !strings.Contains(string(text), `{"trailer":1`) {
+				t.Errorf("no trailer: %s, %v", text, err)
+			}
+			if _, err := os.Stat(identityPath(spec["dir"].(string))); err == nil {
+				t.Error("agent.json is left behind")
+			}
+		})
+	}
+}
+
+// A stdout that nobody reads must hold up neither the load nor the end; what was lost is counted.
+func TestFullPipe(t *testing.T) {
+	p := launch(t, specification(t, echoServer(t)))
+	p.next("hello")
+	for n := range 6000 { // more than pipe and queue take
+		p.say(`{"order":"clock","n":%d}`, n)
+	}
+	p.say(`{"order":"arm"}`)
+	time.Sleep(300 * time.Millisecond)
+	told := 0.0
+	for range 6001 {
+		if !p.stdout.Scan() {
+			break
+		}
+		var e object
+		if json.Unmarshal(p.stdout.Bytes(), &e) == nil && e["event"] == "dropped" {
+			told = e["lines"].(float64)
+			break
+		}
+	}
+	if told < 1 {
+		t.Error("lines were lost, and it did not say so")
+	}
+	p.say(`{"order":"stop"}`)
+	if code := p.exit(3 * time.Second); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(object)
+		says   string
+	}{
+		"version":     {func(s object) { s["version"] = 2 }, "version must be 1"},
+		"workload":    {func(s object) { s["workload"] = "closed" }, "open or churn"},
+		"payload":     {func(s object) { s["payload_bytes"] = 31 }, "32 to 1,048,576"},
+		"type":        {func(s object) { s["connections"] = "many" }, "connections must be int"},
+		"active":      {func(s object) { s["active"] = 21 }, "active must be"},
+		"phase":       {func(s object) { s["phase"] = 1.0 }, "phase must be"},
+		"target":      {func(s object) { s["targets"] = []string{"server:9000"} }, "server:9000"},
+		"source":      {func(s object) { s["sources"] = []string{"me"} }, `"me"`},
+		"directory":   {func(s object) { s["dir"] = "/proc/none/runs/x/001" }, "cannot be made"},
+		"processor":   {func(s object) { s["cpus"] = []int{1023} }, "processors"},
+		"lost target": {func(s object) { delete(s, "targets") }, "targets must be"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := specification(t, "127.0.0.1:1")
+			c.change(spec)
+			p := launch(t, spec)
+			if e := p.next("error"); e["phase"] != "spec" || !strings.Contains(e["message"].(string), c.says) || e["remedy"] == "" {
+				t.Errorf("%v", e)
+			}
+			if code := p.exit(2500 * time.Millisecond); code != 2 {
+				t.Errorf("exit %d", code)
+			}
+		})
+	}
+}
+
+func TestBudgetRefusesAndStaysUntilTold(t *testing.T) {
+	spec := specification(t, "127.0.0.1:1")
+	spec["connections"] = 9_000_000
+	p := launch(t, spec)
+	p.next("hello")
+	p.say(`{"order":"arm"}`)
+	if e := p.next("error"); e["phase"] != "budget" || e["cause"] != "descriptors" || !strings.Contains(e["message"].(string), "9000064") {
+		t.Errorf("%v", e)
+	}
+	p.say(`{"order":"clock","n":1}`)
+	p.next("clock")
+	p.say(`{"order":"stop"}`)
+	if code := p.exit(2500 * time.Millisecond); code != 2 {
+		t.Errorf("exit %d", code)
+	}
+}
+
+func TestKilledAgentLeavesWholeLines(t *testing.T) {
+	spec := specification(t, echoServer(t))
+	p := launch(t, spec)
+	p.next("hello")
+	p.say(`{"order":"arm"}`)
+	p.next("armed")
+	p.say(`{"order":"go","at":%d}`, engine.Monotonic()+10e6)
+	p.next("interval")
+	_ = p.cmd.Process.Kill()
+	p.exit(2500 * time.Millisecond)
+	for _, name := range []string{"agent.jsonl", "latency.hlog"} {
+		text, err := os.ReadFile(filepath.Join(spec["dir"].(string), name))
+		if err != nil || !strings.HasSuffix(string(text), "\n") || !strings.Contains(string(text), "HISTFAAA") {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+	}
+}
+
+func TestContractSpec(t *testing.T) {
+	text, err := os.ReadFile("../../../tests/contract/vectors/loadgen-spec.json")
+	if err != nil {
+		t.Fatalf("the vector that binds all rooms is missing: %v", err)
+	}
+	s, err := ParseSpec(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Config()
+	if err != nil || c.Run != 20945436 || c.Connections != 3334 || c.ConnectRate != 1667 || c.Requests != -1 || c.Timeout != 5*time.Second {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestParseStartTicks(t *testing.T) {
+	fields := strings.Repeat("1 ", 18)
+	for stat, want := range map[string]uint64{"7 (x) S " + fields + "4242 9": 4242, "7 (a ) b (c) S " + fields + "77 9": 77} {
+		if got, err := parseStartTicks(stat); err != nil || got != want {
+			t.Errorf("%q: %d, %v", stat, got, err)
+		}
+	}
+	if _, err := parseStartTicks("7 (x) S 1"); err == nil {
+		t.Error("a line too short is accepted")
+	}
+}

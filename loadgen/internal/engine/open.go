@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"fmt"
+
+	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/pacing"
+	"c10k/loadgen/internal/wire"
+)
+
+// Run implements Engine.
+func (l *Loop) Run(at int64, emit func(Interval)) (Done, error) {
+	l.begin()
+	l.maxGap = 0
+	if at < l.now {
+		return Done{}, errs.New(errs.Start, "late",
+			fmt.Sprintf("The start was ordered for %.3f ms before now.", float64(l.now-at)/1e6),
+			"Give a later time, or look for what delays the orders.")
+	}
+	for l.clock.Now() < at && !l.stopped.Load() {
+		l.poll(at)
+	}
+	l.maxGap = 0 // the wait for the start is nobody's lateness
+	if l.cfg.Workload == Churn {
+		l.runChurn(at, emit)
+	} else {
+		l.runOpen(at, emit)
+	}
+	return l.done(), nil
+}
+
+// An arrivals plans the requests of an open loop: their times come from the pacer alone, whatever the server does.
+type arrivals struct {
+	l    *Loop
+	at   int64 // ns, start
+	end  int64 // ns
+	turn int   // the connection of the next request
+}
+
+// runOpen offers requests at their intended times, then waits until the last is settled.
+func (l *Loop) runOpen(at int64, emit func(Interval)) {
+	intervals := l.cfg.Warmup + l.cfg.Duration
+	a := &arrivals{l: l, at: at, end: at + int64(intervals)*second}
+	l.ledger = newLedger(at, l.cfg.Warmup, intervals, l.spread(), emit)
+	l.pump = a.pump
+	a.schedule()
+	for !l.stopped.Load() {
+		a.pump()
+		now := l.clock.Now()
+		l.expire(now)
+		l.ledger.advance(min(now, l.due)) // all before that is planned
+		if now >= a.end && l.due == pacing.Never && l.slab.oldest == nothing {
+			return
+		}
+		until := min(l.due, l.oldestExpires())
+		if now < a.end {
+			until = min(until, l.ledger.boundary())
+		}
+		l.poll(until)
+	}
+	l.ledger.finish()
+	l.abandon(l.clock.Now())
+}
+
+// schedule asks the pacer for the next time.
+func (a *arrivals) schedule() {
+	a.l.due = pacing.Never
+	if next := a.l.cfg.Pacer.Next(); a.l.cfg.Active > 0 && next < a.end-a.at {
+		a.l.due = a.at + next
+	}
+}
+
+// pump plans what is due, but not so much that replies would have to wait for long.
+func (a *arrivals) pump() {
+	for range workPerTurn {
+		if a.l.due > a.l.clock.Now() {
+			return
+		}
+		intended := a.l.due
+		a.schedule()
+		a.plan(intended)
+	}
+}
+
+// plan gives one request to the active connection whose turn it is; a busy one keeps it until it can be sent.
+func (a *arrivals) plan(intended int64) {
+	l := a.l
+	i := int32(a.turn)
+	if a.turn++; a.turn == l.cfg.Active {
+		a.turn = 0
+	}
+	slot := l.ledger.plan(intended)
+	if l.connections[i].state != established {
+		l.ledger.settle(slot, failed)
+		return
+	}
+	if !l.submit(i, wire.Load, intended, slot) {
+		l.ledger.settle(slot, dropped)
+	}
+}

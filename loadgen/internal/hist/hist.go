@@ -1,0 +1,74 @@
+// Package hist holds latencies: HDR histograms of nanoseconds from 100 ns to 60 s with three digits.
+package hist
+
+import (
+	"fmt"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
+)
+
+const (
+	lowest = 100
+	// Highest is the largest latency in ns that is told apart; what is slower is recorded as this and counted in Over.
+	Highest = 60_000_000_000
+	digits  = 3
+)
+
+// A Histogram belongs to one thread at a time. Record neither allocates nor locks.
+type Histogram struct {
+	hdr  *hdr.Histogram
+	Over int64 // how many were slower than Highest
+}
+
+// New returns an empty histogram; it takes about 200 KB.
+func New() *Histogram { return &Histogram{hdr: hdr.New(lowest, Highest, digits)} }
+
+// Record counts one latency in ns.
+func (h *Histogram) Record(ns int64) {
+	if ns < 0 {
+		ns = 0 // two reads of the clock around an event that took no time
+	}
+	if ns > Highest {
+		ns = Highest
+		h.Over++
+	}
+	_ = h.hdr.RecordValue(ns) // cannot fail within the range
+}
+
+// Count is how many were recorded.
+func (h *Histogram) Count() int64 { return h.hdr.TotalCount() }
+
+// Max is the largest recorded latency in ns, to three digits; 0 if there is none.
+func (h *Histogram) Max() int64 {
+	if h.Count() == 0 {
+		return 0
+	}
+	return h.hdr.Max()
+}
+
+// Quantile is the latency in ns below which the fraction q of all lies.
+func (h *Histogram) Quantile(q float64) int64 { return h.hdr.ValueAtQuantile(q * 100) }
+
+// Reset empties the histogram for its next use.
+func (h *Histogram) Reset() {
+	h.hdr.Reset()
+	h.Over = 0
+}
+
+// Encode returns the base64 form of the compressed V2 encoding, which every HDR library reads.
+func (h *Histogram) Encode() (string, error) {
+	b, err := h.hdr.Encode(hdr.V2CompressedEncodingCookieBase)
+	if err != nil {
+		return "", fmt.Errorf("encode a histogram of %d values: %w", h.Count(), err)
+	}
+	return string(b), nil
+}
+
+// Decode reads what Encode wrote.
+func Decode(s string) (*Histogram, error) {
+	h, err := hdr.Decode([]byte(s))
+	if err != nil {
+		return nil, fmt.Errorf("decode a histogram: %w", err)
+	}
+	return &Histogram{hdr: h}, nil
+}

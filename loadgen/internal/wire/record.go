@@ -1,0 +1,121 @@
+// Package wire encodes the record that a generator sends and that must come back unchanged: 32 bytes of
+// little-endian header, then filler that depends on the trial's seed alone (docs/contracts.md, "The record").
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+const (
+	// HeaderBytes is the size of the header and so the smallest record.
+	HeaderBytes = 32
+	// MaxBytes is the largest record.
+	MaxBytes = 1 << 20
+
+	magic    = 0xC10C
+	version  = 1
+	crcStart = 28 // the checksum covers what stands before it, and then the filler
+)
+
+// What a record is for; the flags field.
+const (
+	Load  = 0
+	Arm   = 1
+	Prove = 2
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Header is what distinguishes one record of a trial from another.
+type Header struct {
+	Flags      uint8
+	Run        uint32
+	Connection uint32
+	Sequence   uint32 // per connection, from 0
+	Intended   uint64 // ns of the generator's CLOCK_MONOTONIC
+}
+
+// NewBuffer returns a record of size bytes whose filler is that of seed and whose header is still empty.
+func NewBuffer(size int, seed uint64) []byte {
+	record := make([]byte, size)
+	fill(record[HeaderBytes:], seed)
+	return record
+}
+
+// Encode writes h and the checksum over the first 32 bytes of record, whose filler already stands, and returns the
+// checksum, with which Rewrite can restore the same header without reading the filler again.
+func Encode(record []byte, h Header) uint32 {
+	putFields(record, h)
+	sum := checksum(record)
+	binary.LittleEndian.PutUint32(record[crcStart:], sum)
+	return sum
+}
+
+// Rewrite writes h with a checksum that Encode returned earlier for the same header and filler.
+func Rewrite(record []byte, h Header, sum uint32) {
+	putFields(record, h)
+	binary.LittleEndian.PutUint32(record[crcStart:], sum)
+}
+
+func putFields(record []byte, h Header) {
+	_ = record[HeaderBytes-1]
+	binary.LittleEndian.PutUint16(record[0:], magic)
+	record[2] = version
+	record[3] = h.Flags
+	binary.LittleEndian.PutUint32(record[4:], uint32(len(record)))
+	binary.LittleEndian.PutUint32(record[8:], h.Run)
+	binary.LittleEndian.PutUint32(record[12:], h.Connection)
+	binary.LittleEndian.PutUint32(record[16:], h.Sequence)
+	binary.LittleEndian.PutUint64(record[20:], h.Intended)
+}
+
+func checksum(record []byte) uint32 {
+	return crc32.Update(crc32.Update(0, castagnoli, record[:crcStart]), castagnoli, record[HeaderBytes:])
+}
+
+var errShort = errors.New("shorter than its header")
+
+// Decode reads a whole record and checks all of it that does not depend on the trial: magic, version, length, checksum.
+func Decode(record []byte) (Header, error) {
+	if len(record) < HeaderBytes {
+		return Header{}, errShort
+	}
+	le := binary.LittleEndian
+	switch {
+	case le.Uint16(record) != magic:
+		return Header{}, fmt.Errorf("magic is %#04x, not %#04x", le.Uint16(record), magic)
+	case record[2] != version:
+		return Header{}, fmt.Errorf("version is %d, not %d", record[2], version)
+	case le.Uint32(record[4:]) != uint32(len(record)):
+		return Header{}, fmt.Errorf("length field is %d, the record has %d bytes", le.Uint32(record[4:]), len(record))
+	case le.Uint32(record[crcStart:]) != checksum(record):
+		return Header{}, fmt.Errorf("checksum is %#08x, not %#08x", le.Uint32(record[crcStart:]), checksum(record))
+	}
+	return Header{
+		Flags:      record[3],
+		Run:        le.Uint32(record[8:]),
+		Connection: le.Uint32(record[12:]),
+		Sequence:   le.Uint32(record[16:]),
+		Intended:   le.Uint64(record[20:]),
+	}, nil
+}
+
+// fill writes the words of xorshift64*, little-endian, cut off at the end of b. Its state may not be 0, which the
+// generator would never leave.
+func fill(b []byte, seed uint64) {
+	s := seed + 0x9E3779B97F4A7C15
+	if s == 0 {
+		s = 1
+	}
+	var word [8]byte
+	for len(b) > 0 {
+		s ^= s >> 12
+		s ^= s << 25
+		s ^= s >> 27
+		binary.LittleEndian.PutUint64(word[:], s*0x2545F4914F6CDD1D)
+		b = b[copy(b, word[:]):]
+	}
+}

@@ -1,0 +1,80 @@
+"""The gate before anything is changed: every host fits the run, or the run is refused; says what earlier runs left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from plugins.module_utils import c10k_admission
+from plugins.module_utils.c10k_cells import Request
+
+
+def plain(value: Any) -> Any:
+    """Without Ansible's tags, and of JSON's types."""
+    return json.loads(json.dumps(value))
+
+
+def described(name: str, role: str, known: dict[str, Any]) -> dict[str, Any]:
+    """One host, as the plan and the gate want it, from its variables."""
+    address = known.get("c10k_load_address") or known.get("ansible_host") or name
+    local = known.get("ansible_connection") == "local"
+    host: dict[str, Any] = {
+        "name": name, "role": role, "connection": "local" if local else "ssh",
+        "ssh": None if local else str(known.get("ansible_host") or name),
+        "load_address": str(address), "sources": [str(source) for source in known.get("c10k_sources") or [address]],
+        "weight": float(known.get("c10k_weight") or 1), "base": str(known["c10k_base"]),
+        "ssh_config": known.get("c10k_ssh_config"), "known_hosts": known.get("c10k_known_hosts"),
+        "probe": known.get("preflight_probed"),
+    }  # fmt: skip
+    if host["weight"] == int(host["weight"]):
+        host["weight"] = int(host["weight"])
+    return host
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"resolved"})
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        resolved = plain(self._task.args["resolved"])
+        request = Request(**resolved["request"])
+        names = [(resolved["server"], "server"), *((client, "client") for client in resolved["clients"])]
+        hosts = [self.known(name, role, variables) for name, role in names]
+        problems = c10k_admission.problems_of(request, hosts)
+        if problems:
+            raise AnsibleActionFail(" ".join(problems))
+        for host in hosts:
+            host.update({key: host["probe"]["facts"][key] for key in ("boot_id", "cpus")})
+            host["python"] = host["probe"]["facts"]["executable"]
+            line = c10k_admission.leftovers(host, request.run_wide["keep_tuned"])
+            if line:
+                self._display.display(line)
+        controller = {
+            "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            "netns": Path("/proc/self/ns/net").stat().st_ino,
+        }
+        tuning = c10k_admission.tuning(request, hosts, controller, resolved["profile"])
+        for line in tuning["lines"]:
+            self._display.display(line)
+        arches = {c10k_admission.GOARCH[host["probe"]["facts"]["arch"]] for host in hosts if host["role"] == "client"}
+        return {
+            "changed": False, "hosts": hosts, "tuning": tuning["hosts"], "controller": controller,
+            "ports": c10k_admission.ports(request), "arches": sorted(arches),
+            "arch": {host["name"]: c10k_admission.GOARCH.get(host["probe"]["facts"]["arch"]) for host in hosts},
+        }  # fmt: skip
+
+    def known(self, name: str, role: str, variables: dict[str, Any]) -> dict[str, Any]:
+        hostvars = variables["hostvars"][name]
+        wanted = (
+            "c10k_load_address", "ansible_host", "ansible_connection", "c10k_sources", "c10k_weight", "c10k_base",
+            "c10k_ssh_config", "c10k_known_hosts", "preflight_probed",
+        )  # fmt: skip
+        known = {key: hostvars[key] for key in wanted if key in hostvars}
+        known.setdefault("c10k_base", "/var/lib/c10k")
+        return described(name, role, plain(known))

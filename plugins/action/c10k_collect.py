@@ -1,0 +1,59 @@
+"""Brings the logs of a run home from one host; deletes them there only after the hash agrees."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from plugins.module_utils import c10k_results, c10k_tree
+from plugins.module_utils.c10k_parameters import Refused
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    _VALID_ARGS = frozenset({"base", "host", "run", "within_run"})
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        host = str(self._task.args["host"])
+        within_run = bool(self._task.args.get("within_run"))
+        if within_run and not self._task.args.get("run"):
+            return {"changed": False, "skipped": True, "msg": "Nothing was measured, so there is nothing to collect."}
+        try:
+            run = c10k_results.find(self._task.args.get("run"))
+        except Refused as refused:
+            raise AnsibleActionFail(" ".join(refused.problems)) from None
+        if not within_run and c10k_results.goes_on(run):
+            raise AnsibleActionFail(f"{run.name} still goes on; it collects its logs itself when it ends.")
+        arguments = {"home": f"{self._task.args['base']}/{host}", "run": run.name}
+        packed = self._execute_module("c10k_bundle", module_args=arguments, task_vars=task_vars)
+        if packed.get("failed"):
+            return dict(packed)
+        if packed["archive"] is None:
+            return {"changed": False, "run": run.name, "files": 0, "msg": f"{host} has no logs of {run.name}."}
+        files = self.fetch(packed, run / "hosts" / host)
+        if packed["agent_runs"]:
+            return {
+                "changed": True,
+                "run": run.name,
+                "files": files,
+                "msg": f"The agent of {run.name} still runs on {host}; its logs stay there too.",
+            }
+        deleted = self._execute_module(
+            "c10k_bundle", module_args={**arguments, "state": "deleted"}, task_vars=task_vars
+        )
+        return {**deleted, "changed": True, "run": run.name, "files": files}
+
+    def fetch(self, packed: dict[str, Any], place: Path) -> int:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=place.parent) as directory:
+            archive = Path(directory) / "logs.tar.gz"
+            self._connection.fetch_file(packed["archive"], str(archive))
+            if c10k_tree.digest(archive) != packed["sha256"]:
+                raise AnsibleActionFail(
+                    f"{packed['archive']} arrived damaged; it is still on the host, so collect again."
+                )
+            return c10k_results.unpack(archive, place)

@@ -1,0 +1,107 @@
+"""Writes plan.yml and the manifest, and runs the conductor. How it ended is a value here; c10k_report fails for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.release import __version__
+
+from plugins.action.c10k_admit import plain
+from plugins.module_utils import c10k_conductor, c10k_plan, c10k_results
+from plugins.module_utils.c10k_cells import Request
+from plugins.module_utils.c10k_parameters import Refused
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"resolved", "admitted", "built", "strict"})
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        resolved, admitted = plain(self._task.args["resolved"]), plain(self._task.args["admitted"])
+        request = Request(**resolved["request"])
+        hostvars = (task_vars or {})["hostvars"]
+        try:
+            if not self._task.args["strict"]:
+                self.all_prepared(admitted["hosts"], hostvars)
+            plan = self.plan(resolved, admitted, request)
+        except Refused as refused:
+            return self.ended(2, " ".join(refused.problems))
+        if self._task.check_mode:
+            count, seconds = (
+                len(plan["trials"]),
+                sum(t["load"]["warmup"] + t["load"]["duration"] for t in plan["trials"]),
+            )
+            message = f"Would run {count} trials with {seconds} s of load on {', '.join(plan['hosts'])}."
+            self._display.display(message)
+            return {"changed": False, "msg": message, "exit": 0, "run": None}
+        run = c10k_results.RESULTS / resolved["run"]
+        manifest = self.manifest(resolved, admitted, request, hostvars)
+        c10k_results.write_plan(run, plan)
+        c10k_results.write_manifest(run, manifest)
+        c10k_results.claim(run, os.getppid())
+        c10k_results.point_latest(run)
+        began = time.monotonic()
+        code, complaint = c10k_conductor.conduct(
+            run / "plan.yml", run, c10k_results.ROOT, os.getppid(), lambda line: self._display.display(line)
+        )
+        return self.ended(c10k_conductor.meaning(code), complaint, run.name, time.monotonic() - began)
+
+    def ended(self, code: int, message: str, run: str | None = None, trials_s: float = 0.0) -> dict[str, Any]:
+        failed = {"failed": True, "msg": f"{message} (exit {code})"} if code and self._task.args["strict"] else {}
+        return {
+            "changed": run is not None, "exit": code, "complaint": message, "run": run,
+            "trials_s": round(trials_s, 3), **failed,
+        }  # fmt: skip
+
+    @staticmethod
+    def all_prepared(hosts: list[dict[str, Any]], hostvars: Any) -> None:
+        """In a whole run every host must have come through its preparation."""
+        lost = []
+        for host in hosts:
+            last = "echo_server_shipped" if host["role"] == "server" else "load_generator_shipped"
+            shipped = hostvars[host["name"]].get(last)
+            if not shipped or shipped.get("failed") or shipped.get("unreachable"):
+                lost.append(host["name"])
+        if lost:
+            raise Refused([f"Nothing was measured: {', '.join(lost)} could not be prepared (the reason is above)."])
+
+    @staticmethod
+    def plan(resolved: dict[str, Any], admitted: dict[str, Any], request: Request) -> dict[str, Any]:
+        hosts = admitted["hosts"]
+        config = next(
+            (host for host in hosts if host["ssh_config"] or host["known_hosts"]),
+            {"ssh_config": None, "known_hosts": None},
+        )
+        return c10k_plan.make(
+            resolved["run"], resolved["seed"], request, resolved["catalog"], hosts, admitted["controller"],
+            hosts[0]["base"], config["ssh_config"], config["known_hosts"],
+        )  # fmt: skip
+
+    def manifest(
+        self, resolved: dict[str, Any], admitted: dict[str, Any], request: Request, hostvars: Any
+    ) -> dict[str, Any]:
+        tuning, hosts = {}, {}
+        for host in admitted["hosts"]:
+            name, chosen = host["name"], admitted["tuning"][host["name"]]
+            keys = plain(hostvars[name].get("kernel_tuning_tuned") or {}).get("keys", [])
+            state = chosen["state"] if keys or chosen["state"] == "off" else "left"
+            tuning[name] = {"state": state, "keys": keys, "restored": None}
+            hosts[name] = {
+                **{key: host[key] for key in ("role", "connection", "load_address", "sources", "weight", "base")},
+                **{key: host["probe"]["facts"][key] for key in FACTS},
+            }  # fmt: skip
+        binaries = {arch: entry["sha256"] for arch, entry in plain(self._task.args.get("built") or {}).items()}
+        return c10k_results.begin(
+            resolved["run"], request.parameters, resolved["seed"], resolved["started_utc"], hosts, tuning,
+            c10k_results.versions(__version__, binaries),
+        )  # fmt: skip
+
+
+FACTS = (
+    "hostname", "kernel", "arch", "cpus", "memory_bytes", "nofile_hard", "python", "boot_id", "netns", "port_range",
+    "somaxconn", "syn_backlog", "file_max",
+)  # fmt: skip

@@ -1,0 +1,118 @@
+"""Last task: the manifest is completed, the summary shown, and a run that did not go well fails the playbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from plugins.action.c10k_admit import plain
+from plugins.module_utils import c10k_conductor, c10k_results
+from plugins.module_utils.c10k_parameters import Refused
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"run", "measured", "admitted", "keep_tuned", "summary"})
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        if self._task.check_mode:
+            return {"changed": False, "msg": "Would write the summary."}
+        measured = plain(self._task.args.get("measured"))
+        if measured:
+            return self.finish(measured, (task_vars or {})["hostvars"])
+        try:
+            run = c10k_results.find(self._task.args.get("run"))
+        except Refused as refused:
+            raise AnsibleActionFail(" ".join(refused.problems)) from None
+        complaint = self.summarise(run) if self._task.args.get("summary", True) else None
+        if complaint:
+            raise AnsibleActionFail(complaint)
+        self.bring_up_to_date(run)
+        return {"changed": True, "run": run.name}
+
+    @staticmethod
+    def bring_up_to_date(run: Path) -> None:
+        """The files of an old run, and how it ended where it could not say so itself."""
+        manifest = c10k_results.read_manifest(run)
+        if not manifest or c10k_results.goes_on(run):
+            return
+        if manifest["status"] == "running":
+            manifest = c10k_results.end(manifest, run, 130, None)
+        c10k_results.write_manifest(run, {**manifest, "files": c10k_results.file_hashes(run)})
+
+    def finish(self, measured: dict[str, Any], hostvars: Any) -> dict[str, Any]:
+        """The end of a whole run."""
+        restored = self.restored(hostvars)
+        not_restored = [name for name, state in restored.items() if state is False]
+        code = c10k_results.final_exit(measured["exit"], not_restored)
+        reasons = []
+        if not_restored:
+            reasons.append(f"The kernel of {', '.join(not_restored)} was not put back; run playbooks/restore.yml.")
+        if measured["run"] is None:
+            raise AnsibleActionFail(" ".join([measured["complaint"], *reasons]))
+        run = c10k_results.RESULTS / measured["run"]
+        complaint = self.summarise(run)
+        manifest = c10k_results.read_manifest(run) or {}
+        for name, entry in manifest.get("tuning", {}).items():
+            entry["restored"] = restored.get(name)
+        overhead = {
+            "playbook_s": round(max(0.0, c10k_conductor.elapsed_s(os.getppid()) - measured["trials_s"]), 3),
+            "trials_s": measured["trials_s"],
+            "per_trial_s": c10k_results.per_trial_overhead(run),
+        }
+        c10k_results.write_manifest(run, c10k_results.end(manifest, run, code, overhead))
+        if code != 0:
+            reasons = [*(self.spoiled(run) or [measured["complaint"]]), *reasons]
+            raise AnsibleActionFail(" ".join([f"The run {run.name} ended with exit {code}.", *filter(None, reasons)]))
+        if complaint:
+            raise AnsibleActionFail(complaint)
+        return {"changed": True, "run": run.name, "overhead": overhead}
+
+    def restored(self, hostvars: Any) -> dict[str, bool | None]:
+        """True: put back, or nothing had been changed; False: not, or nobody knows; None: kept on purpose."""
+        found: dict[str, bool | None] = {}
+        for name, tuning in plain(self._task.args["admitted"])["tuning"].items():
+            answer = plain(hostvars[name].get("kernel_tuning_restored"))
+            if self._task.args.get("keep_tuned"):
+                found[name] = None
+            elif answer and not answer.get("skipped"):
+                found[name] = (
+                    not answer.get("failed") and not answer.get("unreachable") and not answer.get("unrestored")
+                )
+            else:
+                # A host that was lost on the way: what had been tuned there still is.
+                found[name] = not (tuning["entries"] and hostvars[name].get("kernel_tuning_tuned"))
+        return found
+
+    def summarise(self, run: Path) -> str | None:
+        """Show what analysis makes of the run; returns its complaint."""
+        command = [sys.executable, "-m", "analysis", "summary", str(run), "--csv", str(run / "summary.csv")]
+        answer = subprocess.run(
+            command, cwd=c10k_results.ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        self._display.display(answer.stdout.rstrip())
+        return (
+            None
+            if answer.returncode == 0
+            else f"The summary of {run.name} could not be made: {answer.stderr.strip()[-600:]}"
+        )
+
+    @staticmethod
+    def spoiled(run: Path) -> list[str]:
+        """One phrase for each trial that is neither ok nor dnf."""
+        found = []
+        for path in sorted((run / "trials").glob("*/trial.json")):
+            trial = json.loads(path.read_text(encoding="utf-8"))
+            if trial["outcome"] not in ("ok", "dnf"):
+                reason = str(trial.get("reason") or "").rstrip(".")
+                what = f"Trial {trial['n']} ({trial['strategy'] or 'own server'}): {trial['outcome']}"
+                found.append(f"{what}: {reason}." if reason else f"{what}.")
+        return found

@@ -1,0 +1,188 @@
+"""May the run begin, on these hosts as they are? And what is to be asked of each kernel? Pure; on the controller."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plugins.module_utils.c10k_cells import Request
+from plugins.module_utils.c10k_parameters import Refused
+
+GOARCH = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+SERVER_PYTHON = (3, 9)
+
+Host = Mapping[str, Any]
+"""name, role, base, sources, weight, and `probe`: what c10k_probe returned, or None."""
+Controller = Mapping[str, Any]
+"""boot_id, netns."""
+
+
+def check_groups(groups: Mapping[str, list[str]]) -> tuple[str, list[str]]:
+    """The one server and the clients of the inventory."""
+    servers, clients = list(groups.get("c10k_server", [])), list(groups.get("c10k_clients", []))
+    problems = []
+    if not servers:
+        problems.append("The inventory has no host in the group c10k_server; it needs exactly one.")
+    if len(servers) > 1:
+        problems.append(f"The group c10k_server has {len(servers)} hosts ({', '.join(servers)}); it needs exactly one.")
+    if not clients:
+        problems.append("The inventory has no host in the group c10k_clients; it needs at least one.")
+    for name in set(servers) & set(clients):
+        problems.append(
+            f"{name} is in both c10k_server and c10k_clients; give it two names to let one machine be both."
+        )
+    if problems:
+        raise Refused(problems)
+    return servers[0], clients
+
+
+def problems_of(request: Request, hosts: Sequence[Host]) -> list[str]:
+    """A sentence for each thing that forbids the run."""
+    found = []
+    for host in hosts:
+        name, probe = host["name"], host["probe"]
+        if probe is None:
+            found.append(f"{name} was not looked at: a run needs every host of the inventory, so leave --limit away.")
+        elif probe.get("problem"):
+            found.append(f"{name} {probe['problem']}")
+        else:
+            found += problems_of_one(request, host, probe["facts"])
+    return found
+
+
+def problems_of_one(request: Request, host: Host, facts: Mapping[str, Any]) -> list[str]:
+    name, found = host["name"], []
+    if host["role"] == "client" and facts["arch"] not in GOARCH:
+        found.append(f"{name} is a {facts['arch']}, and the generator is built for {', '.join(GOARCH)} only.")
+    if host["role"] == "server":
+        if tuple(int(part) for part in facts["python"].split(".")[:2]) < SERVER_PYTHON:
+            found.append(
+                f"{name} has Python {facts['python']} but the server needs 3.9: set ansible_python_interpreter to one."
+            )
+        found += [port_problem(name, port, facts) for port in ports(request) if stolen(port, facts)]
+    if not facts["base_writable"] and not facts["root"]:
+        found.append(
+            f"{name}: its user may neither write {host['base']} nor become root; set c10k_base to a directory it owns."
+        )
+    if request.run_wide["tune"] == "required" and not facts["root"]:
+        found.append(
+            f"{name}: tune=required, and its user is not root and may not become root; use tune=auto, or let it."
+        )
+    return found
+
+
+def ports(request: Request) -> list[int]:
+    return sorted({cell["server_port"] for cell in request.cells})
+
+
+def stolen(port: int, facts: Mapping[str, Any]) -> bool:
+    """Could a connection take the listener's port before the listener does?"""
+    low, high = facts["port_range"]
+    return low <= port <= high and not reserved(port, facts["reserved_ports"])
+
+
+def reserved(port: int, text: str) -> bool:
+    for part in filter(None, text.replace(" ", "").split(",")):
+        low, _, high = part.partition("-")
+        if int(low) <= port <= int(high or low):
+            return True
+    return False
+
+
+def port_problem(name: str, port: int, facts: Mapping[str, Any]) -> str:
+    low, high = facts["port_range"]
+    return (
+        f"server_port={port} is inside the ephemeral range of {name} ({low}-{high}), where a connection may take it "
+        f"first: choose one below {low}, or reserve it there with `sysctl net.ipv4.ip_local_reserved_ports={port}`."
+    )
+
+
+def leftovers(host: Host, keep_tuned: bool) -> str | None:
+    """One line on what earlier runs left on a host."""
+    facts = host["probe"]["facts"]
+    parts = []
+    if facts["tuned_by"]:
+        then = "keep_tuned leaves it so" if keep_tuned else "it is put back at the end of this run"
+        parts.append(f"the kernel is still tuned by {', '.join(facts['tuned_by'])} ({then})")
+    if facts["agent"]:
+        parts.append(f"the agent of {facts['agent'].get('run')} still runs (playbooks/stop.yml ends it)")
+    if facts["uncollected"]:
+        oldest = facts["uncollected"][0]
+        more = f" and {len(facts['uncollected']) - 1} more" if len(facts["uncollected"]) > 1 else ""
+        newest = facts["uncollected"][-1]
+        of = newest if newest == oldest else f"{newest}{more}"
+        parts.append(f"logs of {of} were not collected (playbooks/collect.yml -e run={newest})")
+    return f"{host['name']}: {'; '.join(parts)}" if parts else None
+
+
+# What is asked of each kernel ----------------------------------------------------------------------------------------
+
+
+def needs(request: Request, hosts: Sequence[Host]) -> dict[str, int]:
+    """What this run needs of a kernel that it would rather not touch."""
+    most = max(cell["connections"] for cell in request.cells)
+    clients = [host for host in hosts if host["role"] == "client"]
+    weights = sum(host["weight"] for host in clients)
+    return {
+        "backlog": max(cell["backlog"] for cell in request.cells),
+        "ports": max(math.ceil(most * host["weight"] / weights / len(host["sources"])) for host in clients),
+        "descriptors": 3 * most + 10_000,
+    }
+
+
+def too_small(key: str, facts: Mapping[str, Any], need: Mapping[str, int]) -> bool:
+    low, high = facts["port_range"]
+    present = {
+        "net.core.somaxconn": (facts["somaxconn"], need["backlog"]),
+        "net.ipv4.tcp_max_syn_backlog": (facts["syn_backlog"], need["backlog"]),
+        "net.ipv4.ip_local_port_range": (high - low + 1, need["ports"]),
+        "fs.file-max": (facts["file_max"], need["descriptors"]),
+    }.get(key)
+    return present is not None and present[0] < present[1]
+
+
+def own(scope: str, facts: Mapping[str, Any], controller: Controller) -> bool:
+    """Is it the kernel on which the person at the controller works?"""
+    same_machine = bool(facts["boot_id"] == controller["boot_id"])
+    return same_machine and (scope == "global" or facts["netns"] == controller["netns"])
+
+
+def tuning(
+    request: Request, hosts: Sequence[Host], controller: Controller, profile: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """{"hosts": {name: {"state", "entries"}}, "lines": […]}: what to ask of each host, and what to say about it."""
+    tune = request.run_wide["tune"]
+    need = needs(request, hosts)
+    chosen: dict[str, Any] = {}
+    powerless, spared, touched = [], False, []
+    for host in hosts:
+        name, facts = host["name"], host["probe"]["facts"]
+        chosen[name] = {"state": "off" if tune == "off" else "left", "entries": []}
+        if tune == "off":
+            continue
+        if not facts["root"]:
+            powerless.append(name)
+            continue
+        for entry in profile:
+            if tune == "auto" and own(entry["scope"], facts, controller):
+                spared = True
+                if not too_small(entry["key"], facts, need):
+                    continue
+                touched.append(entry["key"])
+            chosen[name]["entries"].append(entry)
+        if chosen[name]["entries"]:
+            chosen[name]["state"] = "tuned"
+    lines = []
+    if powerless:
+        lines.append(
+            f"The kernel of {', '.join(powerless)} is left as it is: the user there is not, and may not become, root."
+        )
+    if spared:
+        what = (
+            f"only {', '.join(dict.fromkeys(touched))}, which this run needs,"
+            if touched
+            else "nothing, since it is enough for this run,"
+        )
+        lines.append(f"Of this machine's own kernel {what} is tuned; tune=required asks for the whole profile.")
+    return {"hosts": chosen, "lines": lines}

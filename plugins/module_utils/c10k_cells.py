@@ -1,0 +1,145 @@
+"""From the parameters of a run to its cells: one for each combination of the levels that were asked for. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from plugins.module_utils.c10k_parameters import TABLE, Refused, nearest, typed, unknown_names
+
+SEED_STRATEGIES = ["workers", "select", "poll", "epoll_edge"]
+"""The four of the original program."""
+
+Catalog = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass
+class Request:
+    """What a run was asked to do, resolved."""
+
+    parameters: dict[str, Any]
+    """As the manifest records them: a single value, or the list of levels."""
+    run_wide: dict[str, Any]
+    cells: list[dict[str, Any]]
+    left_out: list[str] = field(default_factory=list)
+    """Sentences: what `all` does not hold here, and why."""
+
+
+def strategies(names: list[Any], catalog: Catalog, problems: list[str], left_out: list[str]) -> list[str]:
+    """`seed` and `all` expanded, each name once."""
+    found: list[str] = []
+    for name in names:
+        if name == "seed":
+            found += SEED_STRATEGIES
+        elif name == "all":
+            for candidate, entry in catalog.items():
+                if entry.get("needs"):
+                    left_out.append(f"{candidate} is left out of `all`: it needs {', '.join(entry['needs'])}.")
+                else:
+                    found.append(candidate)
+        elif name in catalog:
+            found.append(name)
+        else:
+            known = [*catalog, "seed", "all"]
+            problems.append(
+                f"There is no strategy `{name}`{nearest(name, known) or ';'} There are: {', '.join(known)}."
+            )
+    return list(dict.fromkeys(found))
+
+
+def cells_of(
+    given: Mapping[str, Any], catalog: Catalog, problems: list[str], left_out: list[str]
+) -> list[dict[str, Any]]:
+    """The product of the levels of one mapping, in the order of the table."""
+    values = typed(given, problems)
+    command = given.get("server_command") not in (None, "")
+    if command and given.get("strategy") not in (None, ""):
+        problems.append(
+            "server_command takes the place of a strategy; to compare the two, give them as `cells:` of a scenario."
+        )
+    values["strategy"] = [None] if command else strategies(values["strategy"], catalog, problems, left_out)
+    axes = [parameter.name for parameter in TABLE if parameter.varies]
+    cells = [dict(zip(axes, levels, strict=True)) for levels in itertools.product(*(values[axis] for axis in axes))]
+    for cell in cells:
+        settle(cell, problems)
+    return cells
+
+
+def settle(cell: dict[str, Any], problems: list[str]) -> None:
+    """What depends on more than one parameter."""
+    if cell["active"] in (None, "all"):
+        cell["active"] = cell["connections"]
+    if cell["active"] > cell["connections"]:
+        problems.append(
+            f"active={cell['active']} is more than connections={cell['connections']}; it takes 1 to `connections`."
+        )
+    if cell["requests"] is not None:
+        if cell["workload"] == "churn":
+            cell["warmup"] = 0
+        else:
+            problems.append(
+                f"requests={cell['requests']} ends `churn` only; `{cell['workload']}` ends after `duration`."
+            )
+    if cell["connect_rate"] == "burst":
+        cell["connect_rate"] = None
+
+
+def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], others: list[str]) -> Request:
+    """The request of a command line, or Refused with every sentence at once; `others` are names of other variables."""
+    problems = unknown_names(given, others)
+    left_out: list[str] = []
+    common = {name: value for name, value in given.items() if name != "cells"}
+    wide_values = typed(common, [])
+    wide = {p.name: (wide_values[p.name] or [None])[0] for p in TABLE if not p.varies}
+    if given.get("cells") is None:
+        cells = cells_of(common, catalog, problems, left_out)
+    else:
+        cells = listed_cells(given["cells"], common, catalog, problems, left_out)
+        typed(common, problems)
+    if wide["profile"] is not None and wide["profile"] not in profiles:
+        meant = nearest(wide["profile"], profiles) or ";"
+        problems.append(f"There is no profile `{wide['profile']}`{meant} There are: {', '.join(profiles)}.")
+    if problems:
+        raise Refused(dict.fromkeys(problems))
+    unique: list[dict[str, Any]] = []
+    for cell in cells:
+        if cell not in unique:
+            unique.append(cell)
+    if not unique:
+        raise Refused(["Nothing is left to measure: no strategy of the request is available here."])
+    return Request({**shown(unique), **wide}, wide, unique, list(dict.fromkeys(left_out)))
+
+
+def listed_cells(
+    listed: Any, common: Mapping[str, Any], catalog: Catalog, problems: list[str], left_out: list[str]
+) -> list[dict[str, Any]]:
+    """`cells:` of a scenario, each a mapping over what is common to all."""
+    if not isinstance(listed, list) or not listed or not all(isinstance(item, dict) for item in listed):
+        problems.append("cells must be a list of mappings, each with the parameters of one cell.")
+        return []
+    axes = {parameter.name for parameter in TABLE if parameter.varies}
+    cells = []
+    for number, item in enumerate(listed, 1):
+        wrong = unknown_names(item, ["cells"])
+        wrong += [
+            f"{name} holds for the whole run, so it does not belong in a cell."
+            for name in item
+            if name in {p.name for p in TABLE} - axes
+        ]
+        here: list[str] = []
+        instead = {"server_command": "strategy", "strategy": "server_command"}
+        base = {name: value for name, value in common.items() if not any(instead.get(own) == name for own in item)}
+        cells += cells_of({**base, **{n: v for n, v in item.items() if n in axes}}, catalog, here, left_out)
+        problems += [f"Cell {number}: {sentence}" for sentence in wrong + here]
+    return cells
+
+
+def shown(cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """Each parameter's one value, or its levels."""
+    result: dict[str, Any] = {}
+    for name in cells[0]:
+        values = list({repr(cell[name]): cell[name] for cell in cells}.values())
+        result[name] = values[0] if len(values) == 1 else values
+    return result

@@ -1,0 +1,127 @@
+"""What is to be known of a host before it is measured, and the agents on it. Runs on the hosts (Python 3.8)."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def read(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None
+
+
+def start_ticks(pid: int) -> int | None:
+    """When a process began, in clock ticks after boot: with its id that names it for good. None: there is none."""
+    stat = read(f"/proc/{pid}/stat")
+    if not stat:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
+def live_agent(home: Path) -> dict[str, Any] | None:
+    """What <base>/<host>/agent.json says, where that very process still runs."""
+    try:
+        agent = json.loads((home / "agent.json").read_text())
+        alive = start_ticks(int(agent["pid"])) == int(agent["start_ticks"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return agent if alive else None
+
+
+def stop_agent(home: Path, patience_s: float = 8) -> dict[str, Any] | None:
+    """End the agent that is recorded, and nothing else: asked first, killed when it does not listen."""
+    agent = live_agent(home)
+    if agent is None:
+        return None
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
+        os.kill(int(agent["pid"]), signal_number)
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            if live_agent(home) is None:
+                return {**agent, "signal": signal_number.name}
+            time.sleep(0.05)
+    return {**agent, "signal": None}
+
+
+def runs(home: Path) -> list[str]:
+    """The runs whose logs still lie here."""
+    try:
+        return sorted(entry.name for entry in (home / "runs").iterdir() if entry.is_dir())
+    except OSError:
+        return []
+
+
+def saved_state(base: Path, boot: str | None, netns: int) -> list[str]:
+    """Ids of the runs whose tuning of this kernel was never undone."""
+    found = []
+    for name in ("global.json", f"netns-{netns}.json"):
+        try:
+            state = json.loads((base / "kernel" / name).read_text())
+        except (OSError, ValueError):
+            continue
+        if state.get("boot_id") == boot and state.get("originals"):
+            found.append(str(state.get("run") or "an earlier run"))
+    return sorted(set(found))
+
+
+def writable(path: Path) -> bool:
+    """May this user make, or write in, the directory?"""
+    nearest = path
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    return nearest.is_dir() and os.access(str(nearest), os.W_OK | os.X_OK)
+
+
+def may_become_root() -> bool:
+    """Without a password, that is; a password that Ansible was given is known to the controller only."""
+    try:
+        answer = subprocess.run(
+            ["sudo", "-n", "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return answer.returncode == 0
+
+
+def facts(base: str, host: str) -> dict[str, Any]:
+    home = Path(base) / host
+    boot = read("/proc/sys/kernel/random/boot_id")
+    netns = Path("/proc/self/ns/net").stat().st_ino
+    memory = dict(line.split(":", 1) for line in (read("/proc/meminfo") or "").splitlines() if ":" in line)
+    range_ = (read("/proc/sys/net/ipv4/ip_local_port_range") or "32768 60999").split()
+    uid = os.getuid()
+    return {
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "boot_id": boot,
+        "netns": netns,
+        "arch": platform.machine(),
+        "cpus": sorted(os.sched_getaffinity(0)),
+        "memory_bytes": int(memory.get("MemTotal", "0 kB").split()[0]) * 1024,
+        "nofile_hard": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        "port_range": [int(range_[0]), int(range_[1])],
+        "reserved_ports": read("/proc/sys/net/ipv4/ip_local_reserved_ports") or "",
+        "somaxconn": int(read("/proc/sys/net/core/somaxconn") or 0),
+        "syn_backlog": int(read("/proc/sys/net/ipv4/tcp_max_syn_backlog") or 0),
+        "file_max": int(read("/proc/sys/fs/file-max") or 0),
+        "kernel": " ".join([platform.system(), platform.release(), platform.version()]),
+        "hostname": platform.node(),
+        "user": uid,
+        "root": uid == 0 or may_become_root(),
+        "base_writable": writable(home) and writable(home / "app") and writable(home / "runs"),
+        "agent": live_agent(home),
+        "uncollected": runs(home),
+        "tuned_by": saved_state(Path(base), boot, netns),
+    }

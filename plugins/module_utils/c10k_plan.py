@@ -1,0 +1,149 @@
+"""From a request and what is known of the hosts to plan.yml. Pure: the same input and seed give the same plan."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plugins.module_utils.c10k_cells import Catalog, Request
+from plugins.module_utils.c10k_parameters import Refused
+
+LOAD = (
+    "workload", "connections", "active", "rate", "requests", "arrival", "payload_bytes", "pipeline", "connect_rate",
+    "warmup", "duration", "timeout", "arm_timeout", "generator",
+)  # fmt: skip
+Host = Mapping[str, Any]
+"""name, role, connection, ssh, python, load_address, sources, weight; and of the probe: boot_id, cpus (ids)."""
+
+
+def trial_seed(seed: int, n: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}:{n}".encode()).digest()[:4], "big")
+
+
+def split_cpus(request: Request, hosts: Sequence[Host], controller: Host) -> dict[str, Any]:
+    """Who runs where: {"server", "agent", "clients": {name: …}, "conductor"}, each a list of CPUs or None.
+
+    Where the server shares its machine with generators or the conductor, the first half of the cores is its own and the
+    rest is everybody else's. A machine that holds one party alone, or has one core, is not pinned.
+    """
+    server = next(host for host in hosts if host["role"] == "server")
+    clients = [host for host in hosts if host["role"] == "client"]
+    wanted_server, wanted_clients = request.run_wide["server_cpus"], request.run_wide["client_cpus"]
+    cores = list(server["cpus"])
+    beside = [host for host in clients if host["boot_id"] == server["boot_id"]]
+    conducted_here = controller["boot_id"] == server["boot_id"]
+
+    ours: list[int] | None = None
+    rest: list[int] | None = None
+    if len(cores) >= 2 and (beside or conducted_here):
+        half = len(cores) // 2
+        ours, rest = cores[:half], cores[half:]
+    if isinstance(wanted_server, list):
+        ours, rest = wanted_server, [core for core in cores if core not in wanted_server] or None
+    elif wanted_server == "none":
+        ours, rest = None, None
+    if isinstance(wanted_clients, list):
+        if wanted_server == "auto" and beside:
+            ours = [core for core in cores if core not in wanted_clients] or None
+        rest = wanted_clients if beside else rest
+    per_client: dict[str, list[int] | None] = {}
+    for host in clients:
+        if isinstance(wanted_clients, list):
+            per_client[host["name"]] = wanted_clients
+        else:
+            per_client[host["name"]] = rest if wanted_clients == "auto" and host in beside else None
+    helpers = None if wanted_clients == "none" else rest
+    return {"server": ours, "agent": helpers, "clients": per_client, "conductor": helpers if conducted_here else None}
+
+
+def cpus_that_are_not(request: Request, hosts: Sequence[Host]) -> list[str]:
+    """A sentence for each pinned CPU that a host does not have."""
+    problems = []
+    for host in hosts:
+        name = f"{host['role']}_cpus"
+        wanted = request.run_wide[name]
+        absent = [core for core in wanted if core not in host["cpus"]] if isinstance(wanted, list) else []
+        if absent:
+            problems.append(
+                f"{name} names CPU {absent[0]}, which {host['name']} does not have; it has {compact(host['cpus'])}."
+            )
+    return problems
+
+
+def compact(cpus: list[int]) -> str:
+    """[0, 1, 2, 6] as 0-2,6"""
+    runs: list[list[int]] = []
+    for core in sorted(cpus):
+        if runs and core == runs[-1][1] + 1:
+            runs[-1][1] = core
+        else:
+            runs.append([core, core])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
+
+
+def workers(cell: Mapping[str, Any], catalog: Catalog, cores: int) -> int:
+    """Server processes of a trial: one, unless the strategy spreads its connections over several."""
+    distribution = catalog.get(cell["strategy"] or "", {}).get("distribution", "single")
+    if distribution == "single":
+        return 1
+    return max(2, cores) if cell["workers"] == "auto" else int(cell["workers"])
+
+
+def order(cells: list[dict[str, Any]], repetitions: int, seed: int) -> list[dict[str, Any]]:
+    """Block after block, in each every cell once in random order; the first strategy twice where an A/A is due."""
+    contenders = list(dict.fromkeys((cell["strategy"], cell["server_command"]) for cell in cells))
+    entries: list[dict[str, Any]] = [
+        {"cell": f"c{i}", "control": False, "factors": cell} for i, cell in enumerate(cells, 1)
+    ]
+    if len(contenders) >= 2 and repetitions >= 2:
+        first = [e for e in entries if (e["factors"]["strategy"], e["factors"]["server_command"]) == contenders[0]]
+        entries += [{**entry, "control": True} for entry in first]
+    dice = random.Random(seed)
+    trials = []
+    for block in range(1, repetitions + 1):
+        trials += [{**entry, "block": block} for entry in dice.sample(entries, len(entries))]
+    return trials
+
+
+def make(
+    run: str, seed: int, request: Request, catalog: Catalog, hosts: Sequence[Host], controller: Host,
+    base: str, ssh_config: str | None, known_hosts: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    problems = cpus_that_are_not(request, hosts)
+    if problems:
+        raise Refused(problems)
+    cpus = split_cpus(request, hosts, controller)
+    server = next(host for host in hosts if host["role"] == "server")
+    cores = len(cpus["server"] or server["cpus"])
+    trials = []
+    for n, entry in enumerate(order(request.cells, request.run_wide["repetitions"], seed), 1):
+        cell = entry["factors"]
+        trials.append(
+            {
+                "n": n, "block": entry["block"], "cell": entry["cell"], "kind": "measure", "control": entry["control"],
+                "server": {
+                    "strategy": cell["strategy"], "command": cell["server_command"], "port": cell["server_port"],
+                    "backlog": cell["backlog"], "workers": workers(cell, catalog, cores),
+                },
+                "load": {**{name: cell[name] for name in LOAD}, "seed": trial_seed(seed, n)},
+            }
+        )  # fmt: skip
+    return {
+        "version": 1, "run": run, "owner_base": base, "ssh_config": ssh_config, "known_hosts": known_hosts,
+        "conductor_cpus": cpus["conductor"],
+        "hosts": {host["name"]: planned_host(host, cpus) for host in hosts},
+        "trials": trials,
+    }  # fmt: skip
+
+
+def planned_host(host: Host, cpus: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("role", "connection", "ssh", "python", "load_address")
+    result = {name: host[name] for name in names}
+    if host["role"] == "server":
+        return {**result, "cpus": cpus["server"], "agent_cpus": cpus["agent"]}
+    return {
+        **result, "cpus": cpus["clients"][host["name"]], "agent_cpus": None,
+        "sources": list(host["sources"]), "weight": host["weight"],
+    }  # fmt: skip

@@ -1,0 +1,191 @@
+"""results/<run>: the manifest, the link to the newest run, and what the hosts sent. On the controller."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from plugins.module_utils.c10k_parameters import Refused
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "results"
+RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
+EXITS = {0: "ok", 130: "interrupted"}
+
+
+def utc_now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Whole or not at all, also after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).chmod(0o644)
+    Path(name).replace(path)
+
+
+def write_manifest(run: Path, manifest: Mapping[str, Any]) -> None:
+    write_atomically(run / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_manifest(run: Path) -> dict[str, Any] | None:
+    try:
+        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) else None
+
+
+class WithoutAliases(yaml.SafeDumper):
+    """A list that is used twice is written twice: plan.yml is read by people too."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+def write_plan(run: Path, plan: Mapping[str, Any]) -> None:
+    write_atomically(run / "plan.yml", yaml.dump(plan, Dumper=WithoutAliases, sort_keys=False, width=120))
+
+
+def point_latest(run: Path) -> None:
+    """results/latest never points nowhere, not even for a moment."""
+    link = run.parent / f".latest-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(run.name)
+    link.replace(run.parent / "latest")
+
+
+def claim(run: Path, owner: int) -> None:
+    """Note whose run this is, so that nobody collects it while it goes on."""
+    write_atomically(run / ".owner", json.dumps({"pid": owner, "start_ticks": start_ticks(owner)}))
+
+
+def goes_on(run: Path) -> bool:
+    """Does the playbook of this run still live?"""
+    try:
+        owner = json.loads((run / ".owner").read_text(encoding="utf-8"))
+        return bool(owner["start_ticks"] == start_ticks(owner["pid"]))
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def start_ticks(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def find(wanted: str | None, results: Path = RESULTS) -> Path:
+    """The directory of a run: by its id, or the newest."""
+    if wanted in (None, "", "latest"):
+        if not (results / "latest").exists():
+            raise Refused(["There is no run under results/ yet; name one with -e run=ID."])
+        return (results / "latest").resolve()
+    name = Path(str(wanted)).name
+    if not RUN_ID.fullmatch(name):
+        raise Refused([f"run={wanted} is not the id of a run, which looks like 20261122T190312Z-3f9a1c."])
+    return results / name
+
+
+def file_hashes(run: Path) -> dict[str, dict[str, Any]]:
+    found = {}
+    for path in sorted(run.rglob("*")):
+        relative = str(path.relative_to(run))
+        if not path.is_file() or path.is_symlink() or relative == "manifest.json" or path.name.startswith("."):
+            continue
+        with path.open("rb") as file:
+            sha = hashlib.file_digest(file, "sha256").hexdigest()
+        found[relative] = {"sha256": sha, "bytes": path.stat().st_size}
+    return found
+
+
+def git_state() -> dict[str, Any]:
+    """Commit of the checkout, and whether anything in it differs from that."""
+
+    def git(*words: str) -> str | None:
+        try:
+            answer = subprocess.run(
+                ["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=10, check=False
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return answer.stdout.strip() if answer.returncode == 0 else None
+
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain")
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def versions(ansible: str, binaries: Mapping[str, str]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {
+        "ansible-core": ansible,
+        "python": platform.python_version(),
+        "controller": platform.platform(),
+    }
+    for arch, sha in binaries.items():
+        found[f"loadgen-linux-{arch}"] = f"sha256:{sha}"
+    return found
+
+
+def begin(
+    run: str, parameters: Mapping[str, Any], seed: int, started_utc: str,
+    hosts: Mapping[str, Any], tuning: Mapping[str, Any], found_versions: Mapping[str, str | None],
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "schema": 1, "run": run, "status": "running", "exit": None, "parameters": {**parameters, "seed": seed},
+        "seed": seed,
+        "git": git_state(), "versions": dict(found_versions), "hosts": dict(hosts), "tuning": dict(tuning),
+        "overhead": None,
+        "started_utc": started_utc, "ended_utc": None, "files": {},
+    }  # fmt: skip
+
+
+def per_trial_overhead(run: Path) -> list[float | None]:
+    found: list[float | None] = []
+    for path in sorted((run / "trials").glob("*/trial.json")):
+        try:
+            found.append(json.loads(path.read_text(encoding="utf-8")).get("overhead_s"))
+        except ValueError:
+            found.append(None)
+    return found
+
+
+def final_exit(conductor: int, not_restored: list[str]) -> int:
+    """4 outranks the rest: a kernel that stays tuned needs somebody's hand."""
+    return 4 if not_restored else conductor
+
+
+def end(manifest: Mapping[str, Any], run: Path, exit_code: int, overhead: Mapping[str, Any] | None) -> dict[str, Any]:
+    (run / ".owner").unlink(missing_ok=True)
+    status = EXITS.get(exit_code, "failed")
+    return {
+        **manifest, "status": status, "exit": exit_code, "overhead": overhead, "ended_utc": utc_now(),
+        "files": file_hashes(run),
+    }  # fmt: skip
+
+
+def unpack(archive: Path, place: Path) -> int:
+    """Put a host's logs in place of what was there, whole or not at all; returns the number of files."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    fresh = place.with_name(f".{place.name}-fetched")
+    shutil.rmtree(fresh, ignore_errors=True)
+    with tarfile.open(archive, "r:gz") as packed:
+        packed.extractall(fresh, filter="data")
+    shutil.rmtree(place, ignore_errors=True)
+    fresh.replace(place)
+    return sum(1 for path in place.rglob("*") if path.is_file())

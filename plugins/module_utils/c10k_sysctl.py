@@ -1,0 +1,201 @@
+"""Kernel values: saved before they are changed, read back after, and put back. Runs on the hosts (Python 3.8).
+
+Every path hangs off a root, so that the tests can bring a /proc/sys of their own.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterable, Iterator  # noqa: UP035
+
+RANGE = "net.ipv4.ip_local_port_range"
+
+
+def words(value: Any) -> str:
+    """As the kernel means it: tabs and runs of blanks count as one."""
+    return " ".join(str(value).split())
+
+
+def numbers(value: str) -> list[int] | None:
+    try:
+        return [int(word) for word in value.split()]
+    except ValueError:
+        return None
+
+
+def suffices(key: str, present: str, asked: str, at_least: bool) -> bool:
+    """Is the present value as good as the one that is asked for?"""
+    if present == asked:
+        return True
+    have, want = numbers(present), numbers(asked)
+    if not at_least or not have or not want or len(have) != len(want):
+        return False
+    if key == RANGE:
+        return have[1] - have[0] >= want[1] - want[0]
+    return all(have[i] >= want[i] for i in range(len(want)))
+
+
+def spare(asked: str, ports: Iterable[int]) -> str:
+    """A port range that begins above every listener it would have swallowed, ends of opposite parity kept."""
+    low, high = numbers(asked) or [0, 0]
+    inside = [port for port in ports if low <= port <= high]
+    if not inside:
+        return asked
+    start = max(inside) + 1
+    return f"{start + (start - low) % 2} {high}"
+
+
+class Kernel:
+    def __init__(self, base: str, run: str = "", proc: str = "/proc", dry: bool = False) -> None:
+        self.proc = Path(proc)
+        self.state = Path(base) / "kernel"
+        self.run = run
+        self.dry = dry
+        """Say what would be done, and do nothing."""
+        self.written: list[str] = []
+        self.boot = (self.proc / "sys/kernel/random/boot_id").read_text().strip()
+        inode = (self.proc / "self/ns/net").stat().st_ino
+        self.files = {"netns": self.state / f"netns-{inode}.json", "global": self.state / "global.json"}
+
+    # What is known of each kernel ------------------------------------------------------------------------------------
+
+    def path(self, key: str) -> Path:
+        return self.proc / "sys" / key.replace(".", "/")
+
+    def read(self, key: str) -> str | None:
+        try:
+            return words(self.path(key).read_text())
+        except OSError:
+            return None
+
+    def write(self, key: str, value: str) -> str | None:
+        """None where it was written, else the status that says why not."""
+        try:
+            with open(str(self.path(key)), "w") as file:
+                file.write(value + "\n")
+        except OSError as error:
+            return "read_only" if error.errno in (errno.EROFS, errno.EACCES) else "refused"
+        self.written.append(key)
+        return None
+
+    def saved(self, scope: str) -> dict[str, Any]:
+        """The originals of this boot; those of another boot are void, since the kernel has forgotten what we did."""
+        try:
+            state = json.loads(self.files[scope].read_text())
+        except (OSError, ValueError):
+            return {}
+        same_boot = isinstance(state, dict) and state.get("boot_id") == self.boot
+        return state if same_boot and isinstance(state.get("originals"), dict) else {}
+
+    def save(self, scope: str, originals: dict[str, str]) -> None:
+        """On the disk, whole, before this returns."""
+        run = self.saved(scope).get("run") or self.run
+        state = {"version": 1, "boot_id": self.boot, "scope": scope, "run": run, "originals": originals}
+        handle, name = tempfile.mkstemp(dir=str(self.state), prefix=".saving-")
+        with os.fdopen(handle, "w") as file:
+            json.dump(state, file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(self.files[scope])
+        self.sync_directory()
+
+    def sync_directory(self) -> None:
+        directory = os.open(str(self.state), os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One host at a time of those that share this kernel."""
+        if self.dry:
+            yield
+            return
+        self.state.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with open(str(self.state / "lock"), "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    # What is done to it ----------------------------------------------------------------------------------------------
+
+    def tune(self, entries: list[dict[str, Any]], ports: Iterable[int] = ()) -> list[dict[str, Any]]:
+        """Ask for each entry; the result says of each what it was, what it is, and what became of it."""
+        with self.alone():
+            results = []
+            for entry in entries:
+                asked = words(entry["value"])
+                if entry["key"] == RANGE:
+                    asked = spare(asked, ports)
+                results.append(self.tune_one(entry["key"], entry["scope"], asked, bool(entry.get("at_least"))))
+            return results
+
+    def tune_one(self, key: str, scope: str, asked: str, at_least: bool) -> dict[str, Any]:
+        present = self.read(key)
+        originals = dict(self.saved(scope).get("originals", {}))
+        result = {"key": key, "scope": scope, "before": originals.get(key, present), "asked": asked, "after": present}
+        if present is None:
+            return {**result, "status": "absent"}
+        if suffices(key, present, asked, at_least):
+            # What another of our runs, or another host on this kernel, has already set counts as set.
+            return {**result, "status": "set" if key in originals and originals[key] != present else "kept"}
+        if key == RANGE and self.narrower(present, asked):
+            return {**result, "status": "kept"}
+        if self.dry:
+            return {**result, "after": asked, "status": "set"}
+        if key not in originals:
+            self.save(scope, {**originals, key: present})
+        refusal = self.write(key, asked)
+        after = self.read(key)
+        result["after"] = after
+        if after is not None and suffices(key, after, asked, at_least):
+            return {**result, "status": "set"}
+        return {**result, "status": refusal or "refused"}
+
+    @staticmethod
+    def narrower(present: str, asked: str) -> bool:
+        """Would the range asked for, with a listener's port spared, hold fewer ports than the present one?"""
+        have, want = numbers(present), numbers(asked)
+        return bool(have and want and want[1] - want[0] < have[1] - have[0])
+
+    def restore(self) -> dict[str, Any]:
+        """Put back all that is saved, prove it, and forget it; what cannot be put back stays saved."""
+        if not any(path.exists() for path in self.files.values()):
+            return {"restored": [], "unrestored": []}
+        restored: list[dict[str, Any]] = []
+        unrestored: list[dict[str, Any]] = []
+        with self.alone():
+            for scope in self.files:
+                self.restore_scope(scope, restored, unrestored)
+        return {"restored": restored, "unrestored": unrestored}
+
+    def restore_scope(self, scope: str, restored: list[dict[str, Any]], unrestored: list[dict[str, Any]]) -> None:
+        originals = self.saved(scope).get("originals", {})
+        left = {}
+        for key, original in originals.items():
+            before = self.read(key)
+            refusal = None
+            if before != original:
+                refusal = None if self.dry else self.write(key, original)
+            after = original if self.dry else self.read(key)
+            report = {"key": key, "scope": scope, "before": before, "asked": original, "after": after}
+            if after == original:
+                restored.append({**report, "status": "kept" if before == original else "set"})
+            else:
+                left[key] = original
+                status = "absent" if after is None else refusal or "refused"
+                unrestored.append({**report, "status": status})
+        if self.dry:
+            return
+        if left:
+            self.save(scope, left)
+        elif self.files[scope].exists():
+            self.files[scope].unlink()
+            self.sync_directory()

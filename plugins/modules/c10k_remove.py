@@ -1,0 +1,91 @@
+#!/usr/bin/python
+"""End what runs on a host, and remove what was deployed there."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: c10k_remove
+short_description: Stop the agent of a host, or remove what was deployed
+description:
+  - An agent is ended by its recorded process id, and only where that process began when the record says.
+  - Logs that were not collected are never removed.
+options:
+  base:
+    description: The directory that holds everything of the benchmark on the host.
+    type: path
+    required: true
+  host:
+    description: Name of the host in the inventory.
+    type: str
+    required: true
+  deployed:
+    description: Also remove the deployed files.
+    type: bool
+    default: false
+author: C10K benchmark
+"""
+EXAMPLES = r"""
+- name: End our agent
+  c10k_remove:
+    base: /var/lib/c10k
+    host: client1
+"""
+RETURN = r"""
+agent:
+  description: The agent that was ended, or null.
+  type: dict
+  returned: always
+left:
+  description: What is still there on purpose.
+  type: list
+  returned: always
+"""
+
+import contextlib  # noqa: E402
+import shutil  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.c10k_host import live_agent, runs, stop_agent  # noqa: E402
+
+SPEC = {
+    "base": {"type": "path", "required": True},
+    "host": {"type": "str", "required": True},
+    "deployed": {"type": "bool", "default": False},
+}
+
+
+def remove(base: Path, home: Path) -> bool:
+    """The deployed files, then every directory that is empty without them."""
+    app = home / "app"
+    there = app.exists()
+    if there:
+        shutil.rmtree(str(app))
+    (home / "agent.json").unlink(missing_ok=True)
+    if not list((base / "kernel").glob("*.json")):
+        (base / "kernel/lock").unlink(missing_ok=True)
+    for directory in (home / "runs", home, base / "kernel", base):
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+    return there
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    base = Path(module.params["base"])
+    home = base / module.params["host"]
+    if module.check_mode:
+        agent = live_agent(home)
+        module.exit_json(changed=agent is not None, agent=agent, left=runs(home))
+    try:
+        agent = stop_agent(home)
+        if agent and agent["signal"] is None:
+            module.fail_json(msg=f"The agent of run {agent.get('run')} (process {agent['pid']}) does not end.")
+        removed = remove(base, home) if module.params["deployed"] else False
+    except OSError as error:
+        module.fail_json(msg=f"{error}.")
+    module.exit_json(changed=bool(agent or removed), agent=agent, left=runs(home))
+
+
+if __name__ == "__main__":
+    main()

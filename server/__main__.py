@@ -1,0 +1,111 @@
+"""The command line: `serve` runs one strategy, `list` shows them all, `agent` is for the benchmark's conductor."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from server import agent, catalog, common, slots, sockdiag
+
+BAD_INPUT = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}. See {self.prog} --help\n")
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    """An argparse type: a whole number from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def parser() -> Parser:
+    top = Parser(prog="python -m server", description="TCP echo servers, one per I/O strategy.")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    serve_command = commands.add_parser("serve", help="run one strategy until Ctrl-C")
+    add = serve_command.add_argument
+    add("--strategy", default="epoll", help="a name from `list` (default: %(default)s)")
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=number(1, 65_535), default=9000, help="port to listen on (default: %(default)s)")
+    add("--backlog", type=number(1, 1_048_576), default=4096, help="argument of listen() (default: %(default)s)")
+    add("--workers", type=number(1, 1024), default=2, help="processes, where the strategy has several; at least 2")
+    add("--stats", type=Path, metavar="FILE", help="where to keep statistics, 64 bytes for each worker process")
+    commands.add_parser("list", help="show every strategy, how it works and where it ends")
+    agent_command = commands.add_parser("agent", help="supervise a strategy for the benchmark's conductor")
+    agent_command.add_argument("--spec", required=True, help="JSON, as docs/contracts.md describes")
+    return top
+
+
+def refuse(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return BAD_INPUT
+
+
+def list_strategies() -> int:
+    lines = []
+    for strategy in catalog.load().values():
+        seed = "  (of the original experiment)" if strategy.name in catalog.SEED else ""
+        lines += [f"{strategy.name}{seed}", f"    family:  {strategy.family}", f"    how:     {strategy.how}"]
+        lines += [f"    limit:   {strategy.limit}", f"    pitfall: {strategy.pitfall}"]
+    with suppress(BrokenPipeError):  # `list | head` is no mistake
+        print("\n".join(lines), flush=True)
+        return 0
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    try:
+        strategy = catalog.find(options.strategy)
+    except KeyError as error:
+        return refuse(error.args[0])
+    where = f"{options.host}:{options.port}"
+    try:
+        listener = common.listen(options.host, options.port, options.backlog)
+    except OSError as error:
+        return refuse(sockdiag.explain_listen_error(error, options.host, options.port))
+    if options.stats:
+        try:
+            slots.create(options.stats, strategy.processes(options.workers))
+        except OSError as error:
+            return refuse(f"Cannot write the statistics to {options.stats}: {error.strerror}.")
+    print(f"{strategy.name} listens on {where}; Ctrl-C ends it.", file=sys.stderr, flush=True)
+    distribution = importlib.import_module(f"server.distributions.{strategy.distribution}")
+    try:
+        return int(distribution.serve(listener, strategy.load_loop(), options.workers, options.stats))
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
+            raise
+        return refuse(f"{strategy.name} cannot begin: {error.strerror}. Raise the limit (ulimit -n), or free some.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    if options.command == "list":
+        return list_strategies()
+    if options.command == "agent":
+        return agent.main(options.spec)
+    try:
+        return serve(options)
+    except KeyboardInterrupt:  # before the strategy itself could take care of it
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,257 @@
+"""The server agent: runs one strategy for one trial, watches it, and ends it. docs/contracts.md has its line protocol.
+
+One loop in the main thread does everything in turn, and never waits longer than until the next thing is due. Two
+threads do what may block: reading orders (server/outbox.py, which also answers `clock`) and writing events.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shlex
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from server import budget, catalog, launch, processes, slots, sockdiag
+from server.child import Child, rusage
+from server.outbox import Inbox, Journal, Outbox
+from server.sampling import Sampler
+from server.spec import Spec, SpecError
+from server.spec import parse as parse_spec
+
+SILENCE_S = 10.0  # the conductor says `alive` every second
+LISTEN_S = 12.0  # for a server to listen, from its start
+POLL_STARTING_S = 0.01
+POLL_ARMING_S = 0.05
+POLL_S = 0.2
+FLUSH_S = 1.0
+SWITCH_S = 0.0005  # threads change places soon, so that a clock reading is not late
+BAD_INPUT = 2
+
+
+class Agent:
+    """One trial's server, from `hello` to `stopped`."""
+
+    def __init__(self, spec: Spec, outbox: Outbox, cpus: set[int]) -> None:
+        self._spec = spec
+        self._outbox = outbox
+        self._inbox = Inbox(outbox)
+        self._child_cpus = set(spec.cpus or cpus)
+        self._strategy = catalog.find(spec.strategy) if spec.strategy is not None else None
+        self._sampler = Sampler(spec.address, spec.port)
+        self._child: Child | None = None
+        self._listening = False
+        self._listen_by = 0.0
+        self._gone = False  # `go` was heard
+        self._limits_said: set[int] = set()
+        self._die_at = time.monotonic() + spec.lifetime_s
+        self._reason: str | None = None  # why to end; "" as ordered
+
+    def run(self, descriptors: int) -> int:
+        """Obey until there is a reason to end; the exit status, 0 where the end was ordered."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        hello = {"event": "hello", "version": 1, "host": self._spec.host, "pid": os.getpid(), "role": "server"}
+        self._outbox.say({**hello, "t": time.monotonic_ns(), "descriptors": descriptors})
+        try:
+            while self._reason is None:
+                with suppress(queue.Empty):
+                    self._obey(self._inbox.orders.get(timeout=self._wait_s()))
+                self._look()
+        except Exception as error:
+            self._error("internal", "agent", f"The server agent failed: {error!r}.", "This is a defect: report it.")
+            self._reason = repr(error)
+        self._finish()
+        if self._reason:
+            print(f"The server agent ends: {self._reason}.", file=sys.stderr)
+        return 1 if self._reason else 0
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._reason = f"signal {number}"
+        self._inbox.orders.put({"order": "alive"})  # wakes the loop; SimpleQueue.put may be called from a handler
+
+    def _wait_s(self) -> float:
+        starting = self._child is not None and not self._listening
+        poll_s = POLL_STARTING_S if starting else POLL_S if self._gone or not self._child else POLL_ARMING_S
+        return max(0.0, min(poll_s, self._sampler.due_ns() / 1e9 - time.monotonic()))
+
+    def _error(self, phase: str, cause: str, message: str, remedy: str) -> None:
+        self._outbox.say({"event": "error", "phase": phase, "cause": cause, "message": message, "remedy": remedy})
+
+    # Orders
+
+    def _obey(self, order: dict[str, Any] | None) -> None:
+        name = order["order"] if order is not None else "end of input"
+        if order is None:
+            self._reason = "its input ended"
+        elif name == "alive":
+            pass
+        elif name == "stop":
+            self._reason = ""
+        elif name == "arm" and self._child is None:
+            self._arm()
+        elif name == "prove" and self._listening:
+            self._outbox.say(self._sampler.counts())
+        elif name == "go" and type(order.get("at")) is int:
+            self._go(order["at"])
+        else:
+            known = name in ("arm", "prove", "go")
+            what = "does not fit here" if known else "is unknown to the server agent"
+            remedy = "Order arm once, then prove and go, then stop." if known else "Orders are in docs/contracts.md."
+            self._error("protocol", "protocol", f"The order {name!r} {what}.", remedy)
+
+    def _go(self, at: int) -> None:
+        late_ns = time.monotonic_ns() - at
+        if late_ns > 0:
+            message = f"The start was {late_ns / 1e6:.1f} ms past when it was ordered."
+            self._error("start", "late", message, "Give more notice; a busy host or link delays orders.")
+            return
+        self._gone = True
+        self._sampler.align(at)
+
+    def _arm(self) -> None:
+        """Check what can be checked, then start the server; `_look` sees when it listens."""
+        spec = self._spec
+        try:
+            if self._strategy:
+                budget.check_descriptors(spec, self._strategy)
+            budget.check_address(spec)
+        except budget.Refusal as refusal:
+            self._outbox.say(refusal.event)
+            return
+        stats = spec.dir / "stats.bin"
+        if self._strategy:
+            slots.create(stats, self._strategy.processes(spec.workers))
+            self._sampler.stats = slots.Reader(stats)
+            command = [sys.executable, "-m", "server", "serve", "--strategy", self._strategy.name]
+            command += ["--host", spec.address, "--port", str(spec.port), "--backlog", str(spec.backlog)]
+            command += ["--workers", str(spec.workers), "--stats", str(stats)]
+        else:
+            words = shlex.split(spec.command or "")
+            command = [word.replace("{host}", spec.address).replace("{port}", str(spec.port)) for word in words]
+        self._listen_by = time.monotonic() + LISTEN_S
+        self._child = Child(command, self._child_cpus, spec.dir / "server.log")
+
+    # What happens by itself
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if self._outbox.broken.is_set():
+            self._reason = "nobody reads its events"
+        elif now - self._inbox.heard > SILENCE_S:
+            self._reason = f"it has read nothing for {SILENCE_S:g} s"
+        elif now > self._die_at:
+            self._reason = f"its lifetime of {self._spec.lifetime_s:g} s is over"
+        elif self._child and self._reason is None:
+            self._look_at(self._child, now)
+        if self._reason is None and time.monotonic_ns() >= self._sampler.due_ns():
+            self._outbox.say(self._sampler.take())
+
+    def _look_at(self, child: Child, now: float) -> None:
+        if child.ended():
+            self._crashed(child)
+        elif not self._listening:
+            self._look_for_listener(child, now)
+        stats = self._sampler.stats
+        for code in stats.limits() - self._limits_said if stats else ():
+            self._limits_said.add(code)
+            held = stats.total(slots.OPEN) if stats else 0
+            self._outbox.say({"event": "limit", "resource": slots.RESOURCES.get(code, str(code)), "held": held})
+
+    def _look_for_listener(self, child: Child, now: float) -> None:
+        """A strategy takes its slots when it listens. A user's server is looked for, as connecting would disturb it."""
+        spec, stats = self._spec, self._sampler.stats
+        backlog = budget.effective_backlog(spec.backlog)
+        if stats:
+            self._listening = stats.begun()
+        else:
+            listener = sockdiag.listener_for(spec.address, spec.port)
+            self._listening, backlog = listener is not None, max(1, listener.room if listener else 0)
+        if self._listening:
+            self._outbox.say({"event": "listening", "addresses": [spec.where], "backlog": backlog})
+        elif now > self._listen_by:
+            message = f"The server does not listen on {spec.where} {LISTEN_S:g} s after its start."
+            said = child.last_line()
+            remedy = "Let it listen on {host} and {port}" + (f"; its last words: {said}" if said else ".")
+            self._error("listen", "not-listening", message, remedy)
+            self._reason = "the server does not listen"
+
+    def _crashed(self, child: Child) -> None:
+        how = child.how_it_ended()
+        if not self._listening and "in use" in how:
+            self._error("listen", "addr-in-use", f"The server ended {how}.", "Free the port, or choose another.")
+        else:
+            message = f"The server ended on its own {how}."
+            self._error("internal", "crashed", message, f"Read {self._spec.dir / 'server.log'}.")
+        self._reason = "the server ended on its own"
+
+    def _finish(self) -> None:
+        """A last sample, then the end of every descendant, then `stopped`."""
+        if self._child:
+            with suppress(OSError):
+                self._outbox.say(self._sampler.take())
+            left = self._child.end(self._sampler.tree)
+            if left:
+                print(f"Processes that SIGKILL did not end: {sorted(left)}.", file=sys.stderr)
+        stats = self._sampler.stats
+        workers = [slot for slot in stats.slots() if slot["pid"]] if stats else []
+        self._outbox.say(
+            {"event": "stopped", "t": time.monotonic_ns(), "workers": workers}
+            | {"exit": self._child.exit if self._child else None, "signal": self._child.signal if self._child else None}
+            | {"rusage": rusage()}
+        )
+        self._outbox.close(FLUSH_S)
+
+
+def say_where(path: Path, run: str) -> None:
+    """Write agent.json, so that who comes later can find and end this agent; whole, or not at all."""
+    me = processes.stat(os.getpid())
+    text = json.dumps({"pid": os.getpid(), "start_ticks": me.start_ticks if me else 0, "run": run})
+    temporary = path.with_name(f".agent.json.{os.getpid()}")
+    temporary.write_text(text + "\n")
+    temporary.replace(path)
+
+
+def forget_where(path: Path) -> None:
+    """Remove agent.json, if it is still this agent's."""
+    with suppress(OSError, ValueError):
+        if json.loads(path.read_text())["pid"] == os.getpid():
+            path.unlink()
+
+
+def main(text: str) -> int:
+    """Run the agent for a specification in JSON; the exit status."""
+    try:
+        spec = parse_spec(text)
+        if spec.strategy is not None:
+            catalog.find(spec.strategy)
+        elif not shlex.split(spec.command or ""):
+            raise SpecError("The command is empty.")
+        cpus = os.sched_getaffinity(0)
+        if spec.agent_cpus:
+            os.sched_setaffinity(0, spec.agent_cpus)
+        spec.dir.mkdir(parents=True, exist_ok=True)
+        outbox = Outbox(Journal(spec.dir / "agent.jsonl", spec))
+    except (ValueError, KeyError, OSError) as error:
+        plain = isinstance(error, (SpecError, KeyError))
+        message = str(error.args[0]) if plain else f"The server agent cannot begin: {error}."
+        refusal = Outbox(None)
+        remedy = "Give what docs/contracts.md describes, and a directory that this user may write."
+        refusal.say({"event": "error", "phase": "spec", "cause": "spec", "message": message, "remedy": remedy})
+        refusal.close(FLUSH_S)
+        print(message, file=sys.stderr)
+        return BAD_INPUT
+    where = spec.dir.parents[2] / "agent.json"
+    sys.setswitchinterval(SWITCH_S)
+    launch.prctl(launch.PR_SET_CHILD_SUBREAPER, 1)
+    say_where(where, spec.run)
+    try:
+        return Agent(spec, outbox, cpus).run(budget.raise_descriptor_limit())
+    finally:
+        forget_where(where)

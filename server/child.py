@@ -1,0 +1,110 @@
+"""The strategy, or the user's own server, as a child process; and the end of it and of all that it started."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from server.processes import Tree
+
+TERM_S = 1.0  # from SIGTERM to SIGKILL
+ROOT_FIRST_S = 0.5  # how long the child alone has, so that it can end its own children in order
+KILL_S = 2.0
+STEP_S = 0.005
+LAST_LINE_BYTES = 4096
+
+
+class Child:
+    """A program started in a session of its own, on the given CPUs, with stdout and stderr going to `log`."""
+
+    def __init__(self, command: list[str], cpus: set[int], log: Path) -> None:
+        launcher = [sys.executable, "-I", "-S", str(Path(__file__).resolve().with_name("launch.py"))]
+        line = [*launcher, str(os.getpid()), ",".join(map(str, sorted(cpus))), *command]
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+        files = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        self._log = log
+        self._status: int | None = None
+        self.pid = os.posix_spawn(sys.executable, line, os.environ, file_actions=files)
+
+    def ended(self) -> bool:
+        """Whether the child has ended; also takes in every other descendant that ended and has no parent but us."""
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                if pid == self.pid:
+                    self._status = status
+        except ChildProcessError:
+            pass  # none left at all
+        return self._status is not None
+
+    @property
+    def exit(self) -> int | None:
+        status = self._status
+        return os.WEXITSTATUS(status) if status is not None and os.WIFEXITED(status) else None
+
+    @property
+    def signal(self) -> int | None:
+        status = self._status
+        return os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
+
+    def how_it_ended(self) -> str:
+        """In words: the status or the signal, and the last line that the child wrote."""
+        how = f"with status {self.exit}" if self.exit is not None else f"by signal {self.signal}"
+        said = self.last_line()
+        return f"{how}; its last words: {said}" if said else f"{how}, without a word"
+
+    def last_line(self) -> str:
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_LINE_BYTES))
+                lines = file.read().decode(errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1].strip() if lines else ""
+
+    def end(self, tree: Tree) -> set[int]:
+        """End the child and every descendant: SIGTERM, then SIGKILL after 1 s. The pids that even that left alive."""
+        begin = time.monotonic()
+        told: set[int] = set()
+        if not self.ended():
+            _tell(self.pid, signal.SIGTERM)
+            told.add(self.pid)
+        while True:
+            ended, left, passed = self.ended(), set(tree.descendants()), time.monotonic() - begin
+            if not left or passed > TERM_S + KILL_S:
+                return left
+            if passed > TERM_S:
+                for pid in left:
+                    _tell(pid, signal.SIGKILL)
+            elif ended or passed > ROOT_FIRST_S:
+                for pid in left - told:
+                    _tell(pid, signal.SIGTERM)
+                told |= left
+            time.sleep(STEP_S)
+
+
+def _tell(pid: int, number: int) -> None:
+    """Signal a process that is known to be a descendant: nobody else reaps it, so its pid is still its own."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def rusage() -> dict[str, int]:
+    """CPU time and largest resident set of all descendants that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "cpu_user_ns": int(used.ru_utime * 1e9),
+        "cpu_system_ns": int(used.ru_stime * 1e9),
+        "max_rss_bytes": used.ru_maxrss * 1024,
+    }

@@ -1,0 +1,241 @@
+"""What all correct servers share: one connection's echo, taking in new connections, counting, and ending on a signal.
+
+The rules that every loop keeps, because they are kept here:
+
+- Send at once; wait for writability only after a short write.
+- Read only while nothing waits to be sent. So at most one chunk is ever buffered, a peer that does not read is not read
+  from, and the end of input is met only when all of it has been answered: a half-close needs no code of its own.
+- Out of descriptors: give a spare one up, accept, close, take it back. The listener does not stay ready, and nothing
+  spins.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import Protocol
+
+from server import slots
+
+CHUNK_BYTES = 16_384  # larger reads cost page faults on every request, smaller ones more calls on large records
+ACCEPTS_PER_TURN = 64  # a burst of new connections must not keep those already held waiting
+NO_MEMORY_PAUSE_S = 0.01
+
+# What became of one step of a connection.
+ECHOED = 0  # what was read has been sent
+EMPTY = 1  # there is nothing to read
+BLOCKED = 2  # the peer does not read: wait until it can be written to
+FLUSHED = 3  # what waited has been sent: wait for input again
+GONE = 4  # ended or broken: unregister, then close
+
+
+class Stopped(BaseException):
+    """SIGTERM or SIGINT came. Like KeyboardInterrupt, no handler of ordinary errors may catch it."""
+
+
+def stop_on_signals() -> None:
+    """Let SIGTERM and SIGINT end the loop, whatever it waits for, by raising Stopped; once is enough."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        raise Stopped
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+class Worker:
+    """What one process counts. Numbers of connections are stored at once, those of bytes once a turn (`publish`)."""
+
+    __slots__ = ("_slot", "accepted", "bytes_in", "bytes_out", "closed", "peak")
+
+    def __init__(self, slot: slots.Slot) -> None:
+        self._slot = slot
+        self.accepted = self.closed = self.peak = self.bytes_in = self.bytes_out = 0
+
+    def begin(self) -> None:
+        """Say that this process is ready to serve."""
+        self._slot[slots.PID] = os.getpid()
+
+    def opened(self) -> None:
+        self.accepted += 1
+        held = self.accepted - self.closed
+        self._slot[slots.ACCEPTED] = self.accepted
+        self._slot[slots.OPEN] = held
+        if held > self.peak:
+            self.peak = self._slot[slots.PEAK] = held
+
+    def ended(self) -> None:
+        self.closed += 1
+        self._slot[slots.CLOSED] = self.closed
+        self._slot[slots.OPEN] = self.accepted - self.closed
+
+    def refused(self, sock: socket.socket, limit_code: int) -> None:
+        """Close what exceeds a limit, as soon as it was accepted; the first limit met is the one shown."""
+        sock.close()
+        self.accepted += 1
+        self.closed += 1
+        self._slot[slots.ACCEPTED] = self.accepted
+        self._slot[slots.CLOSED] = self.closed
+        if not self._slot[slots.LIMIT_CODE]:
+            self._slot[slots.LIMIT_CODE] = limit_code
+
+    def publish(self) -> None:
+        self._slot[slots.BYTES_IN] = self.bytes_in
+        self._slot[slots.BYTES_OUT] = self.bytes_out
+
+
+class Connection:
+    """One client: reads a chunk, sends it back, and keeps what the peer does not take yet."""
+
+    __slots__ = ("_pending", "_recv", "_send", "_sock", "_worker")
+
+    def __init__(self, sock: socket.socket, worker: Worker) -> None:
+        self._sock = sock
+        self._recv = sock.recv  # bound once: this is the hot path
+        self._send = sock.send
+        self._pending: memoryview | None = None
+        self._worker = worker
+        worker.opened()
+
+    def step(self) -> int:
+        """Read once and answer, or send what waits. Never blocks; safe to call when nothing is ready."""
+        if self._pending is not None:
+            return self._flush(self._pending)
+        try:
+            data = self._recv(CHUNK_BYTES)
+        except BlockingIOError:
+            return EMPTY
+        except OSError:
+            return GONE
+        if not data:
+            return GONE
+        worker = self._worker
+        size = len(data)
+        worker.bytes_in += size
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return GONE
+        worker.bytes_out += sent
+        if sent == size:
+            return ECHOED
+        self._pending = memoryview(data)[sent:]
+        return BLOCKED
+
+    def _flush(self, pending: memoryview) -> int:
+        try:
+            sent = self._send(pending)
+        except BlockingIOError:
+            return BLOCKED
+        except OSError:
+            return GONE
+        self._worker.bytes_out += sent
+        self._pending = pending[sent:] if sent < len(pending) else None
+        return BLOCKED if self._pending is not None else FLUSHED
+
+    def close(self) -> None:
+        """Close the socket. Unregister it first: a registration lives as long as any copy of the open file."""
+        self._sock.close()
+        self._worker.ended()
+
+
+class Intake(Protocol):
+    """Where a loop gets its connections from: it becomes readable, and then gives non-blocking sockets."""
+
+    def fileno(self) -> int: ...
+
+    def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
+        """New sockets, until there are none or `at_most` were taken; None: until there are none."""
+        ...
+
+
+class Spare:
+    """A few descriptors held back, so that there is room to accept and close when all others are used."""
+
+    def __init__(self, count: int = 1) -> None:
+        self._held = [os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC) for _ in range(count)]
+        self._count = count
+
+    def give_up(self) -> None:
+        while self._held:
+            os.close(self._held.pop())
+
+    def take_back(self) -> bool:
+        """Whether all of them could be had again; what could is kept in any case."""
+        try:
+            while len(self._held) < self._count:
+                self._held.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            return False
+        return True
+
+
+class Listener:
+    """The listening socket, and the connections that wait in its queue."""
+
+    def __init__(self, sock: socket.socket, worker: Worker) -> None:
+        self._sock = sock
+        self._worker = worker
+        self._spare = Spare()
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
+        while at_most is None or at_most > 0:
+            try:
+                sock, _ = self._sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    if not self._refuse_one():
+                        return
+                elif error.errno in (errno.ENOBUFS, errno.ENOMEM):
+                    time.sleep(NO_MEMORY_PAUSE_S)
+                # Anything else is about the one connection that broke while it waited, and it is gone.
+            else:
+                sock.setblocking(False)
+                yield sock
+            if at_most is not None:
+                at_most -= 1
+
+    def _refuse_one(self) -> bool:
+        """Whether there was one: out of descriptors the kernel says so even where nobody waits."""
+        self._spare.give_up()
+        try:
+            sock, _ = self._sock.accept()
+        except BlockingIOError:
+            return False
+        except OSError:
+            time.sleep(NO_MEMORY_PAUSE_S)  # another process was faster to the descriptor
+        else:
+            self._worker.refused(sock, slots.DESCRIPTORS)
+        finally:
+            self._spare.take_back()
+        return True
+
+
+def listen(host: str, port: int, backlog: int) -> socket.socket:
+    """A non-blocking listening socket. OSError is the caller's to explain."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+        sock.setblocking(False)
+        sock.bind(address)
+        sock.listen(backlog)
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,1 @@
+"""Distributions: how connections reach the processes that serve them."""

@@ -1,0 +1,126 @@
+"""One process accepts, and deals the sockets to worker processes through multiprocessing queues, like cards.
+
+Use it where one core is not enough. Each worker has a queue of its own, so that the connections spread evenly however
+busy a worker is. Passing a socket costs about 300 us on either side: good for connections that stay, bad for churn.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from multiprocessing import connection
+from multiprocessing.context import ForkContext, ForkProcess
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Semaphore
+from pathlib import Path
+
+from server.catalog import Loop
+from server.common import ACCEPTS_PER_TURN, Listener, Spare, Stopped, Worker, stop_on_signals
+from server.launch import die_with_parent
+from server.slots import DESCRIPTORS, write_to
+
+ON_THE_WAY = 32  # sockets dealt and not yet taken: each holds a descriptor of the acceptor
+SPARES = 4  # taking a socket from the queue needs two descriptors for a moment; some room beyond that
+STOP_S = 0.5
+
+
+class Hand:
+    """The worker's end of its queue: readable when a socket waits in it."""
+
+    def __init__(self, queue: SimpleQueue[socket.socket], room: Semaphore, worker: Worker) -> None:
+        self._queue, self._room, self._worker = queue, room, worker
+        self._spare = Spare(SPARES)
+
+    def fileno(self) -> int:
+        return int(self._queue._reader.fileno())  # type: ignore[attr-defined]
+
+    def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
+        while not self._queue.empty() and at_most != 0:
+            self._spare.give_up()  # a socket that finds no room would be lost, and its client would wait for ever
+            sock = self._queue.get()
+            self._room.release()
+            if self._spare.take_back():
+                sock.setblocking(False)
+                yield sock
+            else:
+                self._worker.refused(sock, DESCRIPTORS)
+                self._spare.take_back()
+            if at_most is not None:
+                at_most -= 1
+
+
+def work(queue: SimpleQueue[socket.socket], room: Semaphore, loop: Loop, stats: Path | None, index: int) -> None:
+    """One worker process: a loop fed by its queue."""
+    worker = Worker(write_to(stats, index))
+    try:
+        stop_on_signals()
+        loop.run(Hand(queue, room, worker), worker)
+    except Stopped:
+        pass
+    finally:
+        worker.publish()
+    os._exit(0)  # every connection ends with the process; tidying up ten thousand objects first takes time
+
+
+def serve(listener: socket.socket, loop: Loop, workers: int, stats: Path | None) -> int:
+    """Start the workers, then accept and deal until a signal comes, or a worker ends; the exit status."""
+    context = multiprocessing.get_context("fork")
+    room = context.Semaphore(ON_THE_WAY)
+    queues = [context.SimpleQueue() for _ in range(max(2, workers))]
+    hands = [start(context, listener, queue, room, loop, stats, index) for index, queue in enumerate(queues)]
+    try:
+        stop_on_signals()
+        deal(listener, queues, room, [hand.sentinel for hand in hands])
+        ended = [hand.pid for hand in hands if hand.exitcode is not None]
+        print(f"Worker process {ended} ended on its own, so the server ends too.", file=sys.stderr)
+        return 1
+    except Stopped:
+        return 0
+    finally:
+        for hand in hands:
+            hand.terminate()
+        for hand in hands:
+            hand.join(STOP_S)
+            hand.kill()
+
+
+def start(
+    context: ForkContext, listener: socket.socket, queue: SimpleQueue[socket.socket], room: Semaphore, loop: Loop,
+    stats: Path | None, index: int,
+) -> ForkProcess:  # fmt: skip
+    """Fork one worker; it closes what only the acceptor needs."""
+    parent = os.getpid()
+
+    def child() -> None:
+        die_with_parent(parent, signal.SIGKILL)
+        listener.close()
+        work(queue, room, loop, stats, index)
+
+    process = context.Process(target=child, daemon=True)
+    process.start()
+    return process
+
+
+def deal(
+    listener: socket.socket, queues: list[SimpleQueue[socket.socket]], room: Semaphore, sentinels: list[int]
+) -> None:
+    """Accept, and give each worker in turn a socket; returns when a worker has ended."""
+    intake = Listener(listener, Worker(write_to(None, 0)))
+    turn = itertools.cycle(queues)
+    while True:
+        ready = connection.wait([listener, *sentinels])
+        if any(sentinel in ready for sentinel in sentinels):
+            return
+        for sock in intake.take():
+            room.acquire()
+            with sock:  # the queue has a copy of its own, and ours would keep the connection open for ever
+                try:
+                    next(turn).put(sock)
+                except OSError as error:
+                    room.release()
+                    print(f"A connection could not be dealt, and is closed: {error.strerror}.", file=sys.stderr)

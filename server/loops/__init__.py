@@ -1,0 +1,1 @@
+"""Event loops: how one process learns which of its sockets are ready."""

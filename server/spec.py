@@ -1,0 +1,77 @@
+"""What the agent is told at its start (docs/schema/server-spec.json), checked and typed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+class SpecError(ValueError):
+    """The specification is not one; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One trial's server. `workers` counts processes, `lifetime_s` bounds the agent's life in seconds."""
+
+    version: int
+    run: str
+    trial: int
+    host: str
+    dir: Path
+    strategy: str | None
+    command: str | None
+    address: str
+    port: int
+    backlog: int
+    workers: int
+    connections: int
+    cpus: list[int] | None
+    agent_cpus: list[int] | None
+    lifetime_s: float
+
+    @property
+    def where(self) -> str:
+        """The address and port as the protocol writes them."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "dir": (str,),
+    "lifetime_s": (int, float),
+    **dict.fromkeys(("run", "host", "address"), (str,)),
+    **dict.fromkeys(("strategy", "command"), (str, type(None))),
+    **dict.fromkeys(("cpus", "agent_cpus"), (list, type(None))),
+    **dict.fromkeys(("version", "trial", "port", "backlog", "workers", "connections"), (int,)),
+}
+
+
+def parse(text: str) -> Spec:
+    """Read a specification; fields of later versions are ignored."""
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise SpecError(f"The specification is not JSON: {error}.") from None
+    if not isinstance(given, dict):
+        raise SpecError("The specification is not a JSON object.")
+    values: dict[str, Any] = {}
+    for field in fields(Spec):
+        if field.name not in given:
+            raise SpecError(f"The specification lacks {field.name!r}.")
+        value = given[field.name]
+        if not isinstance(value, TYPES[field.name]) or isinstance(value, bool):
+            raise SpecError(f"The specification has {field.name} = {value!r}, which is not of its type.")
+        if isinstance(value, (int, float)) and value <= 0:
+            raise SpecError(f"The specification has {field.name} = {value!r}; it must be above 0.")
+        if isinstance(value, list) and not (value and all(type(cpu) is int and cpu >= 0 for cpu in value)):
+            raise SpecError(f"The specification has {field.name} = {value!r}, which is not a list of CPUs.")
+        values[field.name] = Path(str(value)) if field.name == "dir" else value
+    if values["version"] != 1:
+        raise SpecError(f"The specification is of version {values['version']}; this agent knows version 1.")
+    if (values["strategy"] is None) == (values["command"] is None):
+        raise SpecError("The specification must name either a strategy or a command.")
+    if not values["dir"].is_absolute() or values["port"] > 65_535:
+        raise SpecError("The specification's dir must be absolute, and its port at most 65535.")
+    return Spec(**values)

@@ -1,0 +1,357 @@
+"""The conductor as a real process against scripted agents, real processes too: what it makes of what they do."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.conductor.stage import Ended, Stage, alive, eventually, kill, read_events
+
+ALL = {"kernel": 1000, "server": 1000, "clients": 1000}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def all_are(behaviour: str, **more: object) -> dict[str, dict[str, Any]]:
+    return {f"client{i}": {"is": behaviour, **more} for i in (1, 2, 3)}
+
+
+def test_two_trials_that_go_well(stage: Stage) -> None:
+    stage.trials = 2
+    ended = stage.run()
+    assert ended.status == 0, ended.out + ended.err
+    assert [trial["outcome"] for trial in ended.trials] == ["ok", "ok"]
+    for trial in ended.trials:
+        assert trial["proof"] == {"barrier": ALL, "end": ALL}
+        assert trial["held"] == 1000
+        assert trial["validity"] == "valid"
+        assert trial["counts"]["answered"] == trial["counts"]["planned"] == 2000
+        assert trial["window"] == {"start_ns": 10**9, "end_ns": 3 * 10**9}
+        assert trial["start_skew_ms"] < 1
+        assert trial["overhead_s"] < 5
+        assert set(trial["phases_s"]) == {"start", "arm", "prove", "load", "drain", "stop"}
+        # The fakes' clocks are a day ahead.
+        assert all(abs(clock["offset_ns"] - 86_400 * 10**9) < 10**8 for clock in trial["clocks"].values())
+        assert all(clock["offset_after_ns"] is not None for clock in trial["clocks"].values())
+    assert "trial 1/2 epoll  load" in ended.out
+    assert "trial 2/2 epoll  ok   1,000/1,000 held   1,000 req/s   p50 " in ended.out
+    assert ended.out.index("about ") < ended.out.index("trial 1/2")
+    assert ended.err == ""
+
+
+def test_the_events_tell_the_whole_story_in_order(stage: Stage) -> None:
+    ended = stage.run()
+    own = [(e["event"], e.get("when") or e.get("state")) for e in ended.lines[1:-1] if e["host"] == "controller"]
+    assert own == [
+        ("plan", None), ("trial", "started"), ("clocks", "before"), ("proof", "barrier"), ("went", None),
+        ("proof", "end"), ("clocks", "after"), ("trial", "ended"), ("run", "ended"),
+    ]  # fmt: skip
+    (started, finished) = ended.events("trial")
+    assert {name: share["connections"] for name, share in started["shares"].items()} == {
+        "client1": 334, "client2": 333, "client3": 333,
+    }  # fmt: skip
+    assert finished["result"] == ended.trial
+    (went,) = ended.events("went")
+    assert set(went["at_ns"]) == {"server", "client1", "client2", "client3"}
+    for host, at_ns in went["at_ns"].items():
+        assert at_ns == went["go_ns"] + ended.trial["clocks"][host]["offset_ns"]
+    # Nobody was armed before the server listened, nobody went before all were armed.
+    at = {name: [e["at"] for e in ended.events(name)] for name in ("listening", "armed", "interval")}
+    assert max(at["listening"]) < min(at["armed"])
+    assert max(at["armed"]) < went["at"] < min(at["interval"])
+
+
+def test_a_limit_is_a_result(stage: Stage) -> None:
+    stage.behaviours = {"server": {"is": "limit", "count": 100}, **all_are("limited")}
+    stage.trials = 2
+    ended = stage.run()
+    assert ended.status == 0, ended.out + ended.err
+    assert [trial["outcome"] for trial in ended.trials] == ["dnf", "dnf"]
+    trial = ended.trials[0]
+    assert "FD_SETSIZE" in trial["reason"]
+    # Three clients that each lost all but 300 of their share.
+    assert trial["held"] == trial["proof"]["barrier"]["clients"] == 900
+    assert trial["go_ns"] is None
+    assert not ended.events("interval")
+
+
+def test_churn_has_no_proof(stage: Stage) -> None:
+    stage.load = {"workload": "churn"}
+    ended = stage.run()
+    assert ended.trial["outcome"] == "ok"
+    assert ended.trial["held"] is None
+    assert ended.trial["proof"] == {"barrier": None, "end": None}
+    assert ended.trial["asked"] == {"connections": 1000, "rate": None}
+
+
+def test_with_a_number_of_requests_the_window_ends_with_the_last_done(stage: Stage) -> None:
+    stage.load = {"workload": "churn", "requests": 3000}
+    ended = stage.run()
+    assert ended.trial["outcome"] == "ok"
+    window = ended.trial["window"]
+    assert window["start_ns"] == 0
+    last = max(event["at"] for event in ended.events("done"))
+    assert window["end_ns"] == pytest.approx(last - ended.trial["go_ns"], abs=10**8)
+    assert sum(stage.specs(f"client{i}")[0]["requests"] for i in (1, 2, 3)) == 3000
+
+
+def test_a_users_own_server_counts_nothing_itself(stage: Stage) -> None:
+    stage.server = {"strategy": None, "command": "./mine --port {port}"}
+    ended = stage.run()
+    assert ended.trial["outcome"] == "ok"
+    assert ended.trial["strategy"] is None
+    assert ended.trial["proof"]["barrier"] == {**ALL, "server": None}
+
+
+@pytest.mark.parametrize(
+    ("behaviours", "says"),
+    [
+        (
+            {"client2": {"is": "budget"}},
+            "client2: 40000 connections need 40000 source ports and this host has 28232. Spread",
+        ),
+        ({"client3": {"is": "bad spec"}}, "client3: The spec is not for me. Deploy again."),
+        ({"server": {"is": "dies at start"}}, "server: its agent did not start in "),
+        ({"client1": {"is": "dies at start"}}, "(cannot import name 'x')"),
+    ],
+)
+def test_refused_before_any_load(stage: Stage, behaviours: dict[str, Any], says: str) -> None:
+    stage.behaviours = behaviours
+    stage.trials = 2
+    ended = stage.run()
+    assert ended.status == 2
+    assert says in ended.err
+    assert ended.err.count("\n") == 1
+    assert len(ended.events("trial")) == 2  # started and ended, of the first only
+    assert not ended.events("interval")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("client2", "client2: its agent did not start"), ("server", "server: its agent")]
+)
+def test_a_missing_agent_is_one_sentence(stage: Stage, name: str, says: str) -> None:
+    stage.set_up()
+    if name == "server":
+        stage.hosts = {"server": {"python": "/nowhere/python3"}}
+        (stage.base / "plan.yml").write_text(yaml.safe_dump(stage.plan()))
+    else:
+        (stage.base / name / "app/loadgen").unlink()
+    process = stage.start()
+    out, err = process.communicate(timeout=30)
+    ended = Ended(stage, process.returncode, out, err)
+    assert ended.status == 2
+    assert says in ended.err
+    assert "prepare.yml" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviours", "outcome", "says"),
+    [
+        ({"server": {"is": "crash"}}, "crashed", "signal 9"),
+        ({"client2": {"is": "some refused"}}, "invalid", "connect/refused 2"),
+        ({"server": {"is": "normal", "count": 1001}}, "invalid", "kernel 1,001"),
+        ({"client1": {"is": "mismatch"}}, "invalid", "client1"),
+        ({"client1": {"is": "surplus"}}, "invalid", "no request asked for"),
+        ({"client1": {"is": "does not add up"}}, "invalid", "accounted for"),
+        ({"client1": {"is": "cannot keep up"}}, "invalid", "never sent"),
+        ({"client2": {"is": "dies in mid-load"}}, "partial", "client2"),
+        ({"client2": {"is": "garbage in mid-load"}}, "partial", "does not keep the protocol"),
+    ],
+)
+def test_what_goes_wrong_has_its_name(stage: Stage, behaviours: dict[str, Any], outcome: str, says: str) -> None:
+    stage.behaviours = behaviours
+    ended = stage.run()
+    assert ended.status == 3
+    assert ended.trial["outcome"] == outcome
+    assert says in ended.trial["reason"]
+    assert says in ended.out
+    if outcome == "partial":
+        # The others went on to their end.
+        assert {event["host"] for event in ended.events("done")} == {"client1", "client3"}
+        assert ended.trial["counts"]["planned"] == 2 * (334 + 333)
+
+
+def test_an_agent_that_died_is_started_again_for_the_next_trial(stage: Stage) -> None:
+    stage.behaviours = {"server": {"is": "crash"}}
+    stage.trials = 2
+    ended = stage.run()
+    assert ended.status == 3
+    assert [trial["outcome"] for trial in ended.trials] == ["crashed", "crashed"]
+
+
+def test_a_host_gone_silent_ends_the_run(stage: Stage) -> None:
+    stage.behaviours = {"client2": {"is": "silent in mid-load"}}
+    stage.trials = 2
+    begin = time.monotonic()
+    ended = stage.run()
+    assert time.monotonic() - begin < 25
+    assert ended.status == 3
+    assert ended.trial["outcome"] == "partial"
+    assert "client2" in ended.trial["reason"]
+    assert {event["host"] for event in ended.events("done")} == {"client1", "client3"}
+    assert "client2: out of reach" in ended.err
+
+
+def test_silence_while_arming_is_noticed(stage: Stage) -> None:
+    stage.behaviours = {"client1": {"is": "silent"}}
+    stage.load = {"arm_timeout": 60}
+    ended = stage.run()
+    assert ended.status == 3
+    assert ended.trial["outcome"] == "partial"
+    assert "client1" in ended.trial["reason"]
+    assert ended.trial["go_ns"] is None
+
+
+def test_a_slow_client_is_waited_for(stage: Stage) -> None:
+    stage.behaviours = {"client3": {"is": "slow arm"}}
+    ended = stage.run()
+    assert ended.status == 0
+    assert ended.trial["phases_s"]["arm"] > 2.5
+    assert "arming 2." in ended.out
+    assert ended.trial["overhead_s"] < 2
+
+
+def test_late_start_is_a_finding_only(stage: Stage) -> None:
+    stage.behaviours = {"client3": {"is": "starts late"}}
+    stage.load = {"rate": 3000}
+    ended = stage.run()
+    assert ended.status == 0
+    assert ended.trial["validity"] == "suspect"
+    assert [finding["id"] for finding in ended.trial["findings"]] == ["CL2"]
+    assert ended.trial["start_skew_ms"] == pytest.approx(50, abs=1)
+
+
+def test_other_text_and_a_flood_on_stderr_harm_nobody(stage: Stage) -> None:
+    stage.behaviours = {"client1": {"is": "greeting"}, "client2": {"is": "flood"}}
+    ended = stage.run()
+    assert ended.status == 0, ended.err
+    assert ended.trial["outcome"] == "ok"
+    assert any(event["text"] == "Welcome to this host!" for event in ended.events("stderr", "client1"))
+    assert any("not kept" in event["text"] for event in ended.events("stderr", "client2"))
+    assert len(ended.events("stderr", "client2")) < 20_000
+
+
+def test_an_agent_that_does_not_stop_is_ended(stage: Stage) -> None:
+    stage.behaviours = {"client1": {"is": "deaf to stop"}}
+    ended = stage.run()
+    assert ended.status == 0
+    assert ended.trial["phases_s"]["stop"] < 7
+
+
+def until_load(stage: Stage, process: "subprocess.Popen[str]") -> None:
+    def loading() -> bool:
+        assert process.poll() is None, process.communicate()
+        events = stage.results / "events.jsonl"
+        return events.exists() and '"event":"interval"' in events.read_text()
+
+    eventually("an interval", loading, 15)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_run_and_keeps_what_there_is(stage: Stage, number: signal.Signals) -> None:
+    stage.load = {"duration": 30}
+    stage.behaviours = {"client1": {"is": "deaf to stop"}}
+    stage.set_up()
+    process = stage.start()
+    until_load(stage, process)
+    begin = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert time.monotonic() - begin < 4
+    ended = Ended(stage, process.returncode, out, err)
+    assert ended.status == 130
+    assert ended.trial["outcome"] == "interrupted"
+    assert number.name in ended.trial["reason"]
+    assert ended.events("interval")
+
+
+def test_a_signal_before_the_first_trial_goes_on(stage: Stage) -> None:
+    stage.behaviours = {"server": {"is": "silent"}}
+    stage.load = {"arm_timeout": 60}
+    stage.set_up()
+    process = stage.start()
+    eventually("agents", lambda: len(stage.pids()) == 4, 10)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert Ended(stage, process.returncode, out, err).status == 130
+
+
+def test_the_owners_death_ends_the_run(stage: Stage) -> None:
+    stage.load = {"duration": 30}
+    stage.set_up()
+    owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    process = stage.start("--owner", str(owner.pid))
+    until_load(stage, process)
+    kill(owner.pid, signal.SIGKILL)
+    begin = time.monotonic()
+    out, err = process.communicate(timeout=10)
+    eventually("all agents gone", lambda: not any(alive(pid) for pid in stage.pids()), 5)
+    assert time.monotonic() - begin < 5
+    owner.wait()
+    ended = Ended(stage, process.returncode, out, err)
+    assert ended.status == 130
+    assert ended.trial["outcome"] == "interrupted"
+    assert "owner" in ended.err
+
+
+def test_an_owner_already_dead_is_noticed(stage: Stage) -> None:
+    owner = subprocess.Popen(["true"])
+    owner.wait()
+    stage.set_up()
+    process = stage.start("--owner", str(owner.pid))
+    assert process.wait(timeout=10) == 130
+
+
+def test_killed_outright_its_agents_end_too_and_the_events_can_be_read(stage: Stage) -> None:
+    stage.load = {"duration": 30}
+    stage.set_up()
+    process = stage.start()
+    until_load(stage, process)
+    process.kill()
+    process.communicate()
+    eventually("all agents gone", lambda: not any(alive(pid) for pid in stage.pids()), 5)
+    lines = read_events(stage.results)
+    assert lines[0]["header"] == 1
+    assert "trailer" not in lines[-1]
+
+
+def test_nobody_reading_its_output_is_no_reason_to_stop(stage: Stage) -> None:
+    stage.set_up()
+    process = stage.start()
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(timeout=30) == 0
+
+
+def test_a_run_is_never_written_over(stage: Stage) -> None:
+    stage.run()
+    before = (stage.results / "events.jsonl").read_text()
+    process = stage.start()
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert "never written over" in err
+    assert (stage.results / "events.jsonl").read_text() == before
+
+
+def test_the_conductors_pinning_is_not_the_agents(stage: Stage) -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    stage.plan_fields = {"conductor_cpus": cpus[:1]}
+    stage.load = {"duration": 3}
+    stage.set_up()
+    process = stage.start()
+    until_load(stage, process)
+    assert os.sched_getaffinity(process.pid) == set(cpus[:1])
+    assert all(os.sched_getaffinity(pid) == set(cpus) for pid in stage.pids())
+    process.communicate(timeout=20)
+    assert process.returncode == 0

@@ -1,0 +1,421 @@
+"""The server agent against the line protocol, over real pipes: what it says, what it writes, and that it leaves nothing."""
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.unit.server.harness import alive, echoes, eventually, free_port
+
+ROOT = Path(__file__).parents[2]
+RUN = "20261122T190312Z-3f9a1c"
+PROTOCOL = Draft202012Validator(json.loads((ROOT / "docs/schema/protocol.json").read_text()))
+AGENT_FILE = Draft202012Validator(json.loads((ROOT / "docs/schema/agent.json").read_text()))
+VECTOR = json.loads((Path(__file__).parent / "vectors/server-spec.json").read_text())
+PATIENCE_S = 15.0
+
+Event = dict[str, Any]
+
+
+class Conductor:
+    """One agent, and this side of its pipes. Every event is checked against the schema as it arrives."""
+
+    def __init__(self, base: Path, constants: str = "", **spec: Any) -> None:
+        self.port = free_port()
+        self.dir = base / "server/runs" / RUN / "001"
+        self.where = base / "server/agent.json"
+        given = {"dir": str(self.dir), "address": "127.0.0.1", "port": self.port, "connections": 100, "cpus": None}
+        self.spec = {**VECTOR, **given, "agent_cpus": None, **spec}
+        run = ["-m", "server", "agent", "--spec"]
+        if constants:  # a test that shortens a wait sets the module's constant
+            run = ["-c", f"import sys; from server import agent; {constants}; sys.exit(agent.main(sys.argv[1]))"]
+        self.process = subprocess.Popen(
+            [sys.executable, *run, json.dumps(self.spec)],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self.heard: list[Event] = []
+        self._events: queue.Queue[Event | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self._events.put(json.loads(line))
+        self._events.put(None)
+
+    def order(self, name: str, **fields: Any) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps({"order": name, **fields}).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def next(self, timeout_s: float = PATIENCE_S) -> Event | None:
+        event = self._events.get(timeout=timeout_s)
+        if event is not None:
+            PROTOCOL.validate(event)
+            self.heard.append(event)
+        return event
+
+    def wait_for(self, name: str) -> Event:
+        while True:
+            event = self.next()
+            assert event is not None, f"the agent ended without {name!r}: {self.heard}"
+            if event["event"] == name:
+                return event
+
+    def arm(self) -> Event:
+        self.order("arm")
+        return self.wait_for("listening")
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+
+    def end(self) -> tuple[int, str]:
+        """Hear it to its end; exit status and stderr."""
+        while self.next() is not None:
+            pass
+        assert self.process.stderr
+        return self.process.wait(timeout=PATIENCE_S), self.process.stderr.read().decode()
+
+    def descendants(self) -> set[int]:
+        """All live processes below the agent."""
+        parents = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and alive(int(entry.name)):
+                try:
+                    parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                except OSError:
+                    continue
+        found = {self.process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return found - {self.process.pid}
+
+    def left_nothing(self, pids: set[int]) -> None:
+        eventually(lambda: not any(map(alive, pids)), "no process left", 4)
+        assert not self.where.exists()
+        lines = [json.loads(line) for line in (self.dir / "agent.jsonl").read_text().splitlines()]
+        for line in lines:
+            AGENT_FILE.validate(line)
+        assert lines[0]["header"] == 1
+        assert lines[-1]["trailer"] == 1
+        assert lines[-1]["lines"] == len(lines) - 2
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+
+
+@pytest.mark.parametrize("strategy", ["epoll", "epoll_edge", "poll", "select", "workers"])
+def test_a_trial(base: Path, strategy: str) -> None:
+    agent = Conductor(base, strategy=strategy)
+    hello = agent.wait_for("hello")
+    assert (hello["role"], hello["host"], hello["pid"]) == ("server", "server", agent.process.pid)
+    whereabouts = json.loads(agent.where.read_text())
+    ticks = int(Path(f"/proc/{hello['pid']}/stat").read_text().rpartition(")")[2].split()[19])
+    assert whereabouts == {"pid": hello["pid"], "start_ticks": ticks, "run": RUN}
+    before = time.monotonic_ns()
+    agent.order("clock", n=7)
+    clock = agent.wait_for("clock")
+    assert clock["n"] == 7
+    assert before < clock["t"] < time.monotonic_ns()
+    assert agent.arm()["addresses"] == [f"127.0.0.1:{agent.port}"]
+    socks = [agent.connect() for _ in range(20)]
+    assert all(map(echoes, socks))
+    agent.order("prove")
+    counts = agent.wait_for("counts")
+    assert (counts["established"], counts["open"]) == (20, 20)
+    pids = agent.descendants()
+    at = time.monotonic_ns() + 200_000_000
+    agent.order("go", at=at)
+    aligned = []
+    while len(aligned) < 2:
+        sample = agent.wait_for("sample")
+        if sample["t"] >= at:
+            aligned.append(sample)
+    assert [round((sample["t"] - at) / 1e9, 1) for sample in aligned] == [0, 1]
+    assert aligned[1]["processes"] == (3 if strategy == "workers" else 1)
+    expected = {"open": 20, "accepted": 20, "bytes_in": 80, "bytes_out": 80, "accept_queue": 0, "established": None}
+    assert {name: aligned[1][name] for name in expected} == expected
+    assert aligned[1]["fds"] > 20
+    assert aligned[1]["rss_bytes"] > MIB
+    agent.order("stop")
+    assert agent.wait_for("sample")["open"] == 20
+    stopped = agent.wait_for("stopped")
+    assert (stopped["exit"], stopped["signal"]) == (0, None)
+    assert sum(worker["accepted"] for worker in stopped["workers"]) == 20
+    assert stopped["rusage"]["cpu_user_ns"] > 0
+    assert agent.end() == (0, "")
+    agent.left_nothing(pids)
+
+
+MIB = 1 << 20
+
+
+def test_a_users_own_server(base: Path) -> None:
+    """A shell that starts a server in a session of its own: found, counted, and ended all the same."""
+    script = base / "own.sh"
+    script.write_text(
+        f"setsid {sys.executable} {ROOT}/tests/fixtures/frozen_server.py --host $1 --port $2 & sleep 60\n"
+    )
+    agent = Conductor(base, strategy=None, command=f"sh '{script}' {{host}} {{port}}")
+    assert agent.arm()["backlog"] == 4096
+    with agent.connect() as sock:
+        assert echoes(sock)
+        agent.order("prove")
+        counts = agent.wait_for("counts")
+        assert (counts["established"], counts["open"]) == (1, None)
+        pids = agent.descendants()
+        assert len(pids) == 3
+        agent.order("stop")
+        stopped = agent.wait_for("stopped")
+        assert stopped["workers"] == []
+        assert stopped["signal"] == signal.SIGTERM
+    assert agent.end()[0] == 0
+    agent.left_nothing(pids)
+
+
+def test_a_server_that_ignores_sigterm(base: Path) -> None:
+    code = "import signal,socket,time,sys;signal.signal(15,signal.SIG_IGN);" \
+        "s=socket.create_server((sys.argv[1],int(sys.argv[2])));time.sleep(99)"  # fmt: skip
+    agent = Conductor(base, strategy=None, command=f"{sys.executable} -c '{code}' {{host}} {{port}}")
+    agent.arm()
+    pids, begin = agent.descendants(), time.monotonic()
+    agent.order("stop")
+    assert agent.wait_for("stopped")["signal"] == signal.SIGKILL
+    assert 1 <= time.monotonic() - begin < 2
+    assert agent.end()[0] == 0
+    agent.left_nothing(pids)
+
+
+@pytest.mark.parametrize("strategy", ["epoll", "workers"])
+def test_the_strategy_is_killed(base: Path, strategy: str) -> None:
+    agent = Conductor(base, strategy=strategy)
+    agent.arm()
+    pids = agent.descendants()
+    os.kill(min(pids), signal.SIGKILL)
+    error = agent.wait_for("error")
+    assert (error["phase"], error["cause"]) == ("internal", "crashed")
+    assert f"{strategy} listens on" in error["message"], "the last line of server.log"
+    assert agent.wait_for("stopped")["signal"] == signal.SIGKILL
+    assert agent.end()[0] == 1
+    agent.left_nothing(pids)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("sh -c 'echo no licence >&2; exit 3'", ["status 3", "no licence"]),
+        ("/nowhere/server {port}", ["status 127", "/nowhere/server", "No such file"]),
+    ],
+)
+def test_a_command_that_fails_at_once(base: Path, command: str, words: list[str]) -> None:
+    agent = Conductor(base, strategy=None, command=command)
+    agent.order("arm")
+    error = agent.wait_for("error")
+    assert error["cause"] == "crashed"
+    assert all(word in error["message"] for word in words), error["message"]
+    agent.wait_for("stopped")
+    agent.end()
+
+
+def test_a_command_that_never_listens(base: Path) -> None:
+    agent = Conductor(base, "agent.LISTEN_S = 0.5", strategy=None, command="sleep 60")
+    agent.order("arm")
+    error = agent.wait_for("error")
+    assert (error["phase"], error["cause"]) == ("listen", "not-listening")
+    agent.end()
+
+
+def end_of_input(agent: Conductor) -> None:
+    assert agent.process.stdin
+    agent.process.stdin.close()
+
+
+@pytest.mark.parametrize(
+    ("constants", "lifetime_s", "deed", "reason"),
+    [
+        ("", 60, end_of_input, "its input ended"),
+        ("", 60, lambda agent: agent.process.send_signal(signal.SIGTERM), "signal 15"),
+        ("", 60, lambda agent: agent.process.send_signal(signal.SIGINT), "signal 2"),
+        ("agent.SILENCE_S = 1.0", 60, lambda agent: None, "read nothing"),
+        ("", 1.5, lambda agent: None, "lifetime"),
+    ],
+)
+def test_the_end_without_an_order(base: Path, constants: str, lifetime_s: float, deed: Any, reason: str) -> None:
+    agent = Conductor(base, constants, strategy="workers", lifetime_s=lifetime_s)
+    agent.arm()
+    pids = agent.descendants()
+    deed(agent)
+    agent.wait_for("stopped")
+    status, said = agent.end()
+    assert status == 1
+    assert reason in said
+    agent.left_nothing(pids)
+
+
+def test_alive_breaks_the_silence(base: Path) -> None:
+    agent = Conductor(base, "agent.SILENCE_S = 1.0")
+    agent.arm()
+    for _ in range(8):
+        time.sleep(0.25)
+        agent.order("alive")
+    assert agent.process.poll() is None
+    agent.order("stop")
+    assert agent.end()[0] == 0
+
+
+def test_kill_9_of_the_agent_ends_the_strategy(base: Path) -> None:
+    agent = Conductor(base, strategy="workers")
+    agent.arm()
+    pids = agent.descendants()
+    assert len(pids) == 3
+    agent.process.kill()
+    eventually(lambda: not any(map(alive, pids)), "no process left", 4)
+
+
+def test_nobody_reads_its_events(base: Path) -> None:
+    """A pipe that is closed ends the agent; one that is merely full does not hold it up."""
+    for closed in (True, False):
+        read, write = os.pipe()
+        spec = {**VECTOR, "dir": str(base / f"{closed}/server/runs/{RUN}/001"), "address": "127.0.0.1", "cpus": None}
+        spec.update(port=free_port(), agent_cpus=None, connections=100)
+        command = [sys.executable, "-m", "server", "agent", "--spec", json.dumps(spec)]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE)
+        os.close(write)
+        assert process.stdin
+        assert process.stderr
+        if closed:
+            os.close(read)
+            assert process.wait(timeout=PATIENCE_S) == 1
+            assert b"nobody reads" in process.stderr.read()
+            continue
+        eventually(Path(spec["dir"], "agent.jsonl").exists, "a journal")
+        for _ in range(4000):
+            process.stdin.write(b'{"order":"clock","n":1}\n')
+        process.stdin.write(b'{"order":"stop"}\n')
+        process.stdin.flush()
+        assert process.wait(timeout=PATIENCE_S) == 0
+        assert Path(spec["dir"], "agent.jsonl").read_text().count('"clock"') == 4000
+        os.close(read)
+
+
+def test_what_was_dropped_is_said(base: Path) -> None:
+    read, write = os.pipe()
+    from server.outbox import CAPACITY, Outbox
+
+    outbox = Outbox(None, write)
+    for n in range(10 * CAPACITY):
+        outbox.say({"event": "clock", "n": n, "t": 0})
+    with os.fdopen(read) as lines:
+        threading.Thread(target=lambda: (outbox.close(PATIENCE_S), os.close(write))).start()
+        said = [json.loads(line) for line in lines]
+    dropped = sum(event["lines"] for event in said if event["event"] == "dropped")
+    assert dropped > 0
+    assert len([event for event in said if event["event"] == "clock"]) + dropped == 10 * CAPACITY
+
+
+def test_the_limit_is_said_once(base: Path) -> None:
+    agent = Conductor(base, strategy="select", connections=1100)
+    agent.arm()
+    socks = [agent.connect() for _ in range(1100)]
+    limit = agent.wait_for("limit")
+    assert limit["resource"] == "FD_SETSIZE"
+    assert 1000 < limit["held"] < 1024
+    agent.order("prove")
+    counts = agent.wait_for("counts")
+    assert counts["open"] == counts["established"] == limit["held"]
+    agent.order("stop")
+    agent.wait_for("stopped")
+    agent.end()
+    assert len([event for event in agent.heard if event["event"] == "limit"]) == 1
+    for sock in socks:
+        sock.close()
+
+
+def test_too_few_descriptors(base: Path) -> None:
+    for strategy, connections in (("epoll", 3_000_000), ("workers", 6_000_000)):
+        agent = Conductor(base, strategy=strategy, connections=connections)
+        agent.order("arm")
+        error = agent.wait_for("error")
+        assert (error["phase"], error["cause"]) == ("budget", "descriptors")
+        assert "3000064" in error["message"]
+        agent.order("stop")
+        assert agent.wait_for("stopped")["exit"] is None
+        assert agent.end()[0] == 0
+
+
+def test_an_address_that_cannot_be_had(base: Path) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        port = taken.getsockname()[1]
+        agent = Conductor(base, port=port)
+        agent.order("arm")
+        error = agent.wait_for("error")
+        assert (error["phase"], error["cause"]) == ("listen", "addr-in-use")
+        assert f"{port}" in error["message"]
+        assert f"pid {os.getpid()}" in error["message"]
+        assert "in use" in error["message"]
+        end_of_input(agent)
+        agent.end()
+    agent = Conductor(base, address="192.0.2.1")
+    agent.order("arm")
+    error = agent.wait_for("error")
+    assert (error["phase"], error["cause"]) == ("listen", "addr-not-available")
+    end_of_input(agent)
+    agent.end()
+
+
+def test_bad_orders_are_answered(base: Path) -> None:
+    agent = Conductor(base)
+    assert agent.process.stdin
+    for line in (b"nonsense\n", b"[]\n", b'{"order":7}\n', b"\xff\xfe\n", b"x" * (MIB + 70_000) + b"\n"):
+        agent.process.stdin.write(line)
+        agent.process.stdin.flush()
+        assert agent.wait_for("error")["cause"] == "protocol"
+    for name in ("prove", "dance"):
+        agent.order(name)
+        while (error := agent.wait_for("error"))["message"].find(name) < 0:
+            pass
+        assert error["phase"] == "protocol"
+    agent.arm()
+    agent.order("go", at=time.monotonic_ns() - 1)
+    error = agent.wait_for("error")
+    assert (error["phase"], error["cause"]) == ("start", "late")
+    agent.order("stop")
+    assert agent.end()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "word"),
+    [
+        ({"strategy": "epol"}, "'epoll'"),
+        ({"strategy": None}, "either"),
+        ({"version": 2}, "version"),
+        ({"port": "9000"}, "port"),
+        ({"backlog": 0}, "backlog"),
+        ({"cpus": []}, "cpus"),
+        ({"dir": "relative"}, "absolute"),
+        ({"dir": "/proc/nowhere/runs/x/001"}, "cannot begin"),
+        ({"agent_cpus": [9999]}, "cannot begin"),
+        ({"strategy": None, "command": "unfinished 'quote"}, "quot"),
+    ],
+)
+def test_a_bad_specification(base: Path, spec: Event, word: str) -> None:
+    agent = Conductor(base, **spec)
+    error = agent.wait_for("error")
+    assert error["phase"] == "spec"
+    assert word in error["message"]
+    status, said = agent.end()
+    assert status == 2
+    assert len(said.splitlines()) == 1

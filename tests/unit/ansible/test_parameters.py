@@ -1,0 +1,134 @@
+"""What a person types becomes typed cells, or one sentence for each thing that is wrong."""
+
+from typing import Any
+
+import pytest
+
+from plugins.module_utils.c10k_cells import Request, resolve
+from plugins.module_utils.c10k_parameters import Refused
+
+CATALOG: dict[str, dict[str, Any]] = {
+    name: {"distribution": "single", "needs": []} for name in ("epoll", "epoll_edge", "poll", "select")
+} | {"workers": {"distribution": "prefork", "needs": []}, "uvloop": {"distribution": "single", "needs": ["uvloop"]}}
+
+
+def asked(**given: Any) -> Request:
+    return resolve(given, CATALOG, ["c10k"], ["run", "purge"])
+
+
+def strategies(request: Request) -> list[str]:
+    return [cell["strategy"] for cell in request.cells]
+
+
+def test_without_arguments_it_is_the_defaults() -> None:
+    request = asked()
+    (cell,) = request.cells
+    assert (cell["strategy"], cell["connections"], cell["active"], cell["rate"]) == ("epoll", 10000, 10000, 10000)
+    assert request.run_wide["tune"] == "auto"
+    assert request.parameters["slo"] == "p99=10ms"
+
+
+REFUSALS = [
+    ({"connections": "ten"}, "connections=ten is not a whole number; it takes 1 to 10,000,000."),
+    ({"connections": "-1"}, "connections=-1 is out of range; it takes 1 to 10,000,000."),
+    ({"connections": True}, "connections=True is not a whole number; it takes 1 to 10,000,000."),
+    ({"connections": ""}, "connections is empty; it takes 1 to 10,000,000."),
+    ({"connections": []}, "connections is an empty list; it takes 1 to 10,000,000."),
+    ({"connections": "100,,200"}, "connections= is not a whole number"),
+    ({"connections": 10, "active": 11}, "active=11 is more than connections=10"),
+    ({"rate": "0"}, "rate=0 is out of range"),
+    ({"rate": 0.5}, "rate=0.5 is not a whole number"),
+    ({"payload_bytes": "8"}, "payload_bytes=8 is out of range; it takes 32 to 1,048,576 bytes."),
+    ({"warmup": "1.5"}, "warmup=1.5 is not a whole number; it takes 0 to 3600 whole seconds."),
+    ({"timeout": "0.01"}, "timeout=0.01 is out of range; it takes 0.1 to 60 s."),
+    ({"timeout": "nan"}, "timeout=nan is not a number of seconds"),
+    ({"workers": 1}, "workers=1 is out of range; it takes 2 to 1024, or `auto`."),
+    ({"connect_rate": "brust"}, "connect_rate=brust is not a whole number"),
+    ({"arrival": "poison"}, "did you mean `poisson`?"),
+    ({"tune": "auto,off"}, "it takes `auto`, `required` or `off`."),
+    ({"tune": ["auto", "off"]}, "tune holds for the whole run"),
+    ({"keep_tuned": "perhaps"}, "keep_tuned=perhaps is neither true nor false"),
+    ({"profile": "c10kk"}, "There is no profile `c10kk`; did you mean `c10k`?"),
+    ({"slo": "p99"}, "slo=p99 is not a percentile and a time; it takes pN=<time>, such as p99=10ms."),
+    ({"server_cpus": "3-1"}, "server_cpus=3-1 is not a list of CPUs"),
+    ({"server_port": 70000}, "server_port=70000 is out of range"),
+    ({"seed": 2**32}, "seed=4294967296 is out of range"),
+    ({"requests": 5}, "requests=5 ends `churn` only"),
+    (
+        {"strategy": "pol"},
+        "There is no strategy `pol`; did you mean `poll`? There are: epoll, epoll_edge, poll, select,",
+    ),
+    ({"stratgy": "poll"}, "There is no parameter `stratgy`; did you mean `strategy`?"),
+    ({"frobnicate": 1}, "There is no parameter `frobnicate`; docs/contracts.md lists them"),
+    ({"server_command": "./mine"}, "does not hold {host} and {port}"),
+    ({"server_command": "./mine '{host} {port}"}, "is not a command line"),
+    ({"server_command": "./mine {host} {port}", "strategy": "poll"}, "server_command takes the place of a strategy"),
+    ({"_raw_params": "x --port {port}"}, "quote it once more"),
+    ({"cells": {}}, "cells must be a list of mappings"),
+    ({"cells": [{"rate": 0}]}, "Cell 1: rate=0 is out of range"),
+    ({"cells": [{"tune": "off"}]}, "Cell 1: tune holds for the whole run, so it does not belong in a cell."),
+    ({"cells": [{"rte": 5}]}, "Cell 1: There is no parameter `rte`; did you mean `rate`?"),
+]
+
+
+@pytest.mark.parametrize(("given", "sentence"), REFUSALS, ids=[str(given) for given, _ in REFUSALS])
+def test_what_cannot_be_is_refused_in_a_sentence(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Refused) as refused:
+        asked(**given)
+    assert any(sentence in problem for problem in refused.value.problems), refused.value.problems
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(Refused) as refused:
+        asked(connections="ten", rate=0, stratgy="poll")
+    assert len(refused.value.problems) == 3
+
+
+def test_names_that_are_not_ours_are_not_judged() -> None:
+    assert asked(ansible_user="me", run="x", purge="true").cells
+
+
+def test_lists_make_the_product_in_the_order_of_the_table() -> None:
+    request = asked(connections="100,200", strategy=["poll", "epoll"])
+    assert [(cell["strategy"], cell["connections"]) for cell in request.cells] == [
+        ("poll", 100), ("poll", 200), ("epoll", 100), ("epoll", 200),
+    ]  # fmt: skip
+    assert request.parameters["connections"] == [100, 200]
+    assert request.parameters["active"] == [100, 200]
+
+
+def test_the_original_four_and_all() -> None:
+    assert strategies(asked(strategy="seed")) == ["workers", "select", "poll", "epoll_edge"]
+    assert strategies(asked(strategy="poll,seed")) == ["poll", "workers", "select", "epoll_edge"]
+    everything = asked(strategy="all")
+    assert "uvloop" not in strategies(everything)
+    assert everything.left_out == ["uvloop is left out of `all`: it needs uvloop."]
+
+
+def test_a_command_with_commas_is_one_command() -> None:
+    command = "./mine --listen {host},{port}"
+    (cell,) = asked(server_command=command).cells
+    assert (cell["strategy"], cell["server_command"]) == (None, command)
+
+
+def test_cells_of_a_scenario_hold_only_what_they_say() -> None:
+    request = asked(
+        cells=[{"strategy": "poll"}, {"server_command": "x {host} {port}", "rate": 5}], rate=7, strategy="epoll"
+    )
+    assert [(c["strategy"], c["server_command"], c["rate"]) for c in request.cells] == [
+        ("poll", None, 7), (None, "x {host} {port}", 5),
+    ]  # fmt: skip
+
+
+def test_yaml_may_read_off_as_false() -> None:
+    assert asked(tune=False).run_wide["tune"] == "off"
+
+
+def test_churn_with_requests_has_no_warm_up_and_a_burst_no_rate() -> None:
+    (cell,) = asked(workload="churn", requests="10_000", connect_rate="burst").cells
+    assert (cell["warmup"], cell["requests"], cell["connect_rate"]) == (0, 10000, None)
+
+
+def test_cpus_are_read_as_people_write_them() -> None:
+    wide = asked(server_cpus="0-2,6", client_cpus=[3, "4-5"]).run_wide
+    assert (wide["server_cpus"], wide["client_cpus"]) == ([0, 1, 2, 6], [3, 4, 5])

@@ -1,0 +1,117 @@
+"""The plan: order, seeds, the A/A pair, and who runs on which core."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from plugins.module_utils import c10k_plan
+from plugins.module_utils.c10k_cells import resolve
+from plugins.module_utils.c10k_parameters import Refused
+from tests.unit.ansible.test_parameters import CATALOG
+
+ROOT = Path(__file__).parents[3]
+HERE, THERE, ELSEWHERE = "boot-of-the-controller", "boot-of-a-server", "boot-of-a-client"
+
+
+def host(name: str, boot: str = HERE, cores: int = 4) -> dict[str, Any]:
+    return {
+        "name": name, "role": "server" if name == "server" else "client", "connection": "ssh", "ssh": name,
+        "python": "/usr/bin/python3", "load_address": "198.18.0.10", "sources": ["198.18.0.11"], "weight": 1,
+        "boot_id": boot, "cpus": list(range(cores)),
+    }  # fmt: skip
+
+
+SHARED = [host("server"), host("client1"), host("client2")]
+APART = [host("server", THERE), host("client1", ELSEWHERE), host("client2", ELSEWHERE)]
+
+
+def plan(hosts: list[dict[str, Any]], seed: int = 7, **given: Any) -> dict[str, Any]:
+    request = resolve(given, CATALOG, ["c10k"], [])
+    return c10k_plan.make(
+        "20261122T190312Z-3f9a1c", seed, request, CATALOG, hosts, {"boot_id": HERE}, "/var/lib/c10k", None, None
+    )  # fmt: skip
+
+
+def cpus(made: dict[str, Any]) -> tuple[Any, ...]:
+    server, client = made["hosts"]["server"], made["hosts"]["client1"]
+    return server["cpus"], server["agent_cpus"], client["cpus"], made["conductor_cpus"]
+
+
+def test_it_meets_its_schema() -> None:
+    schema = json.loads((ROOT / "docs/schema/plan.json").read_text())
+    several: dict[str, Any] = {"strategy": "seed", "connections": "10,20"}
+    mine: dict[str, Any] = {"server_command": "x {host} {port}", "connect_rate": "burst"}
+    for given in (several, mine):
+        Draft202012Validator(schema).validate(plan(SHARED, **given))
+
+
+def test_each_block_holds_every_cell_once_and_the_first_strategy_twice() -> None:
+    trials = plan(SHARED, strategy="poll,epoll", connections="10,20", repetitions=3)["trials"]
+    assert [trial["n"] for trial in trials] == list(range(1, 19))
+    for block in (1, 2, 3):
+        held = sorted((t["cell"], t["control"]) for t in trials if t["block"] == block)
+        assert held == [("c1", False), ("c1", True), ("c2", False), ("c2", True), ("c3", False), ("c4", False)]
+    assert {t["server"]["strategy"] for t in trials if t["control"]} == {"poll"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"strategy": "poll,epoll", "repetitions": 1}, {"strategy": "poll", "repetitions": 9}, {"connections": "1,2"}],
+)
+def test_no_control_where_there_is_no_noise_floor_to_set(given: dict[str, Any]) -> None:
+    assert not any(trial["control"] for trial in plan(SHARED, **given)["trials"])
+
+
+def test_the_seed_alone_decides_the_order() -> None:
+    given = {"strategy": "all", "repetitions": 4}
+    assert plan(SHARED, seed=1, **given) == plan(SHARED, seed=1, **given)
+    orders = {tuple(t["cell"] for t in plan(SHARED, seed=seed, **given)["trials"]) for seed in range(20)}
+    assert len(orders) > 15
+
+
+def test_every_trial_has_a_seed_of_its_own() -> None:
+    seeds = [trial["load"]["seed"] for trial in plan(SHARED, strategy="all", repetitions=10)["trials"]]
+    assert len(set(seeds)) == len(seeds)
+
+
+PINNING = [
+    ("one machine for all: half and half", SHARED, {}, ([0, 1], [2, 3], [2, 3], [2, 3])),
+    ("two cores", [host("server", cores=2), host("client1", cores=2)], {}, ([0], [1], [1], [1])),
+    ("one core", [host("server", cores=1), host("client1", cores=1)], {}, (None, None, None, None)),
+    ("a machine each", APART, {}, (None, None, None, None)),
+    ("server beside the conductor", [host("server"), host("client1", ELSEWHERE)], {}, ([0, 1], [2, 3], None, [2, 3])),
+    (
+        "server beside a client, elsewhere",
+        [host("server", THERE), host("client1", THERE)],
+        {},
+        ([0, 1], [2, 3], [2, 3], None),
+    ),
+    ("asked: none", SHARED, {"server_cpus": "none", "client_cpus": "none"}, (None, None, None, None)),
+    ("asked: the server's", SHARED, {"server_cpus": "0-2"}, ([0, 1, 2], [3], [3], [3])),
+    ("asked: the clients'", SHARED, {"client_cpus": "1-3"}, ([0], [1, 2, 3], [1, 2, 3], [1, 2, 3])),
+    ("asked: both", SHARED, {"server_cpus": "0", "client_cpus": "2"}, ([0], [2], [2], [2])),
+    ("asked, on machines apart", APART, {"server_cpus": "1", "client_cpus": "2"}, ([1], [0, 2, 3], [2], None)),
+]
+
+
+@pytest.mark.parametrize(("hosts", "given", "expected"), [p[1:] for p in PINNING], ids=[p[0] for p in PINNING])
+def test_who_runs_where(hosts: list[dict[str, Any]], given: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    assert cpus(plan(hosts, **given)) == expected
+
+
+def test_a_cpu_that_is_not_there_is_refused() -> None:
+    with pytest.raises(Refused, match=r"server_cpus names CPU 9, which server does not have; it has 0-3\."):
+        plan(SHARED, server_cpus="0,9")
+
+
+def test_workers_only_where_the_strategy_has_them() -> None:
+    def workers(hosts: list[dict[str, Any]], **given: Any) -> int:
+        return int(plan(hosts, **given)["trials"][0]["server"]["workers"])
+
+    assert workers(SHARED, strategy="epoll", workers=8) == 1
+    assert workers(SHARED, strategy="workers", workers=8) == 8
+    assert workers([host("server", THERE, 6), host("client1", ELSEWHERE)], strategy="workers") == 6
+    assert workers([host("server", cores=2), host("client1", cores=2)], strategy="workers") == 2

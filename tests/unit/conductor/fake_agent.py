@@ -1,0 +1,211 @@
+"""A scripted agent for the tests of the conductor: keeps the line protocol, opens no socket, misbehaves as told.
+
+Its working directory is <base>/<host>/app; behaviour.json there holds {"is": <a name of this file>}.
+"""
+
+import base64
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+
+COUNTS = ("planned", "sent", "answered", "timed_out", "censored", "dropped", "mismatched", "failed")
+SKEWED_CLOCK_NS = 86_400_000_000_000  # the fake's clock is a day ahead
+
+
+def now() -> int:
+    return time.monotonic_ns() + SKEWED_CLOCK_NS
+
+
+def emit(event: str, **fields: Any) -> None:
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
+
+
+def histogram(count: int) -> str:
+    made = HdrHistogram(100, 60_000_000_000, 3)
+    for i in range(count):
+        made.record_value(1_000_000 + i * 1000)
+    encoded: bytes = made.encode()
+    assert base64.b64decode(encoded)
+    return encoded.decode()
+
+
+class Orders:
+    """Reads orders for at most so long; None at the end of the input."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def next(self, seconds: float) -> dict[str, Any] | None:
+        until = time.monotonic() + seconds
+        while b"\n" not in self._rest:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([0], [], [], left)[0]:
+                return {"order": "none"}
+            data = os.read(0, 65536)
+            if not data:
+                return None
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        order: dict[str, Any] = json.loads(line)
+        return order
+
+
+class Fake:
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.spec = spec
+        behaviours = json.loads(Path("behaviour.json").read_text()) if Path("behaviour.json").exists() else {}
+        self.behaviour: str = behaviours.get("is", "normal")
+        self.go_at: int | None = None
+        self.intervals = 0
+        self.silent = False
+
+    @property
+    def is_server(self) -> bool:
+        return "strategy" in self.spec
+
+    def run(self) -> None:
+        Path("pid").write_text(str(os.getpid()))
+        with Path("specs.jsonl").open("a") as log:
+            log.write(json.dumps(self.spec) + "\n")
+        self.before_hello()
+        role = "server" if self.is_server else "client"
+        emit("hello", version=1, host=self.spec["host"], pid=os.getpid(), role=role, t=now(), descriptors=20000)
+        orders = Orders()
+        last_order = time.monotonic()
+        while True:
+            order = orders.next(0.02)
+            if order is None or time.monotonic() - last_order > 10:
+                return
+            if order["order"] != "none":
+                last_order = time.monotonic()
+                if self.silent:
+                    continue
+                if order["order"] == "stop" and self.behaviour != "deaf to stop":
+                    if self.is_server:
+                        rusage = {"cpu_user_ns": 1, "cpu_system_ns": 1, "max_rss_bytes": 1}
+                        emit("stopped", t=now(), workers=[], exit=0, signal=None, rusage=rusage)
+                    return
+                handler = getattr(self, f"on_{order['order']}", None)
+                if handler:
+                    handler(order)
+            if self.go_at and not self.silent:
+                self.load()
+
+    def before_hello(self) -> None:
+        if self.behaviour == "dies at start":
+            sys.exit("cannot import name 'x'")
+        if self.behaviour == "greeting":
+            print("Welcome to this host!\n\n{not json")
+        if self.behaviour == "flood" and os.fork() == 0:
+            while Path("pid").read_text() == str(os.getppid()):
+                os.write(2, (b"x" * 100 + b"\n") * 500)
+            os._exit(0)
+        if self.behaviour == "bad spec":
+            emit("error", phase="spec", cause="version", message="The spec is not for me.", remedy="Deploy again.")
+            sys.exit(1)
+
+    def on_clock(self, order: dict[str, Any]) -> None:
+        emit("clock", n=order["n"], t=now())
+
+    def on_arm(self, _order: dict[str, Any]) -> None:
+        if self.behaviour == "silent":
+            self.silent = True
+        elif self.behaviour == "budget":
+            message = "40000 connections need 40000 source ports and this host has 28232."
+            emit("error", phase="budget", cause="ports", message=message, remedy="Spread the load over more clients.")
+        elif self.is_server:
+            emit("listening", addresses=[f"{self.spec['address']}:{self.spec['port']}"], backlog=self.spec["backlog"])
+            if self.behaviour == "limit":
+                emit("limit", resource="FD_SETSIZE", held=1015)
+        else:
+            self.arm()
+
+    def arm(self) -> None:
+        share = 1 if self.spec["workload"] == "churn" else self.spec["connections"]
+        if self.behaviour == "slow arm":
+            time.sleep(3)
+        missing = {"some refused": 2, "limited": share - 300}.get(self.behaviour, 0)
+        failed = {"connect/refused": missing} if missing else {}
+        self.held = share - missing
+        emit("armed", connected=share, verified=self.held, failed=failed)
+
+    def on_prove(self, _order: dict[str, Any]) -> None:
+        if self.is_server:
+            count = self.spec["connections"]
+            lost = (
+                json.loads(Path("behaviour.json").read_text()).get("count") if Path("behaviour.json").exists() else None
+            )
+            count = count if lost is None else lost
+            emit("counts", t=now(), established=count, open=None if self.spec["strategy"] is None else count)
+        else:
+            emit("proved", verified=self.held, failed=0)
+
+    def on_go(self, order: dict[str, Any]) -> None:
+        self.go_at = order["at"]
+        if self.is_server and self.behaviour == "crash":
+            emit(
+                "error",
+                phase="internal",
+                cause="crashed",
+                message="The strategy died of signal 9.",
+                remedy="See server.log.",
+            )
+            self.go_at = None
+
+    def counts(self, planned: int) -> dict[str, int]:
+        counts = dict.fromkeys(COUNTS, 0) | {"planned": planned, "sent": planned, "answered": planned}
+        if self.behaviour == "mismatch":
+            counts |= {"answered": planned - 1, "mismatched": 1}
+        if self.behaviour == "does not add up":
+            counts |= {"answered": planned - 1}
+        if self.behaviour == "cannot keep up":
+            counts |= {"sent": planned // 2, "answered": planned // 2, "dropped": planned - planned // 2}
+        return counts
+
+    def load(self) -> None:
+        assert self.go_at
+        if self.is_server:
+            return
+        whole = self.spec["warmup_s"] + self.spec["duration_s"]
+        if now() < self.go_at + (self.intervals + 1) * 1_000_000_000:
+            return
+        rate = self.spec["rate_per_s"]
+        phase = "warmup" if self.intervals < self.spec["warmup_s"] else "load"
+        emit("interval", k=self.intervals, phase=phase, **self.counts(rate), response=histogram(rate))
+        self.intervals += 1
+        if self.behaviour == "dies in mid-load":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.behaviour == "silent in mid-load":
+            self.silent = True
+        elif self.behaviour == "garbage in mid-load":
+            emit("interval", k="three")
+        elif self.intervals == whole:
+            self.done(rate)
+
+    def done(self, rate: int) -> None:
+        assert self.go_at
+        totals = {
+            "warmup": self.counts(rate * self.spec["warmup_s"]) if self.spec["warmup_s"] else dict.fromkeys(COUNTS, 0),
+            "load": self.counts(rate * self.spec["duration_s"]),
+        }
+        late = 50_000_000 if self.behaviour == "starts late" else 0
+        connections = {"armed": self.held, "open": self.held, "lost": 0}
+        own = dict.fromkeys(("cpu_user_ns", "cpu_system_ns", "max_rss_bytes", "max_loop_gap_ns", "gc_pause_ns"), 1)
+        emit(
+            "done", first_send_ns=self.go_at + late, last_send_ns=now(), connections=connections,
+            surplus=7 if self.behaviour == "surplus" else 0, totals=totals, service=histogram(10), lag=histogram(10),
+            connect=histogram(10), errors=[], self=own,
+        )  # fmt: skip
+        self.go_at = None
+
+
+if __name__ == "__main__":
+    Fake(json.loads(sys.argv[sys.argv.index("--spec") + 1])).run()

@@ -1,0 +1,134 @@
+from typing import Any
+
+import pytest
+
+from conductor.clock import Clock
+from conductor.outcome import Facts, Proof, judge
+
+TEN = Proof(1000, 1000, 1000)
+NONE = {
+    "planned": 0,
+    "sent": 0,
+    "answered": 0,
+    "timed_out": 0,
+    "censored": 0,
+    "dropped": 0,
+    "mismatched": 0,
+    "failed": 0,
+}
+
+
+def done(surplus: int = 0, first_send_ns: int = 5_000_000, **counts: int) -> dict[str, Any]:
+    load = NONE | {"planned": 500, "sent": 500, "answered": 500} | counts
+    return {
+        "event": "done",
+        "first_send_ns": first_send_ns,
+        "surplus": surplus,
+        "totals": {"warmup": NONE, "load": load},
+    }
+
+
+def armed(verified: int = 500, **failed: int) -> dict[str, Any]:
+    return {"event": "armed", "connected": 500, "verified": verified, "failed": failed}
+
+
+def facts(**changes: Any) -> Facts:
+    good: dict[str, Any] = {
+        "workload": "open", "connections": 1000, "expected_requests": 1000,
+        "armed": {"client1": armed(), "client2": armed()}, "barrier": TEN, "end": TEN,
+        "done": {"client1": done(), "client2": done()},
+        "clocks": {"client1": Clock(0, 50_000), "client2": Clock(1_000_000, 50_000)},
+    }  # fmt: skip
+    return Facts(**(good | changes))
+
+
+LIMIT = {"event": "limit", "resource": "FD_SETSIZE", "held": 1015}
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "reason"),
+    [
+        ({}, "ok", None),
+        ({"interrupted": "SIGINT received"}, "interrupted", "SIGINT"),
+        ({"interrupted": "SIGINT received", "server_lost": "gone"}, "interrupted", "SIGINT"),
+        ({"server_lost": "died of signal 9", "lost": {"client2": "gone"}}, "crashed", "signal 9"),
+        (
+            {"lost": {"client2": "its agent ended on its own"}, "done": {"client1": done()}},
+            "partial",
+            "client2 was lost",
+        ),
+        ({"limit": LIMIT, "dnf": True, "done": {}, "end": None}, "dnf", "FD_SETSIZE"),
+        ({"limit": LIMIT, "lost": {"client1": "gone"}}, "partial", "client1"),
+        ({"spoiled": {"client1": "the go came late"}}, "invalid", "client1: the go came late"),
+        ({"refused": "client1: no ports."}, "invalid", "no ports"),
+        ({"armed": {"client1": armed(499, **{"connect/refused": 1})}}, "invalid", "connect/refused 1"),
+        ({"barrier": Proof(1001, 1000, 1000), "done": {}, "end": None}, "invalid", "kernel 1,001"),
+        ({"done": {"client1": done(answered=499, mismatched=1)}}, "invalid", "not their own"),
+        ({"done": {"client1": done(surplus=1)}}, "invalid", "no request asked for"),
+        ({"done": {"client1": done(answered=499)}}, "invalid", "499 are accounted for"),
+        ({"done": {"client1": done(sent=501)}}, "invalid", "accounted for"),
+        ({"done": {"client1": done(sent=495, answered=495, dropped=5)}}, "ok", None),
+        ({"done": {"client1": done(sent=494, answered=494, dropped=6)}}, "invalid", "never sent"),
+        ({"done": {"client1": done(planned=0, sent=0, answered=0)}}, "invalid", "no request was planned"),
+        ({"done": {"client1": done(answered=400, timed_out=100)}}, "ok", None),
+        (
+            {"lost": {"client2": "gone"}, "done": {"client1": done(answered=499, mismatched=1)}},
+            "invalid",
+            "client2 was lost: gone; client1: 1 replies",
+        ),
+    ],
+)
+def test_outcome(changes: dict[str, Any], outcome: str, reason: str | None) -> None:
+    verdict = judge(facts(**changes))
+    assert verdict.outcome == outcome
+    if reason is None:
+        assert verdict.reason is None
+    else:
+        assert verdict.reason is not None
+        assert reason in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "held"),
+    [
+        ({}, 1000),
+        ({"barrier": Proof(1000, None, 1000)}, 1000),
+        ({"barrier": Proof(1001, 1000, 1000)}, None),
+        ({"barrier": Proof(1018, 1015, 1015), "dnf": True, "limit": LIMIT}, 1015),
+        ({"barrier": None}, None),
+        ({"workload": "churn", "barrier": None}, None),
+    ],
+)
+def test_held_is_only_what_was_proved(changes: dict[str, Any], held: int | None) -> None:
+    assert judge(facts(**changes)).held == held
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding"),
+    [
+        ({}, None),
+        ({"clocks": {"client1": Clock(0, 6_000_000)}}, "CL1"),
+        ({"done": {"client1": done(), "client2": done(first_send_ns=17_000_000)}}, "CL2"),
+        ({"done": {"client1": done(), "client2": done(first_send_ns=17_000_000)}, "mean_gap_ms": 1.0}, None),
+        ({"lag_p99_ms": {"client1": 10.5}}, "LG1"),
+        ({"end": Proof(999, 1000, 1000)}, "PR1"),
+        ({"end": Proof(1000, None, 1000)}, None),
+    ],
+)
+def test_findings_make_a_trial_suspect_and_no_more(changes: dict[str, Any], finding: str | None) -> None:
+    verdict = judge(facts(**changes))
+    assert verdict.outcome == "ok"
+    assert [f.id for f in verdict.findings] == ([finding] if finding else [])
+    assert verdict.validity == ("suspect" if finding else "valid")
+
+
+def test_skew_is_in_the_controllers_clock() -> None:
+    apart = {"client1": done(first_send_ns=5_000_000), "client2": done(first_send_ns=6_400_000)}
+    assert judge(facts(done=apart)).start_skew_ms == pytest.approx(0.4)
+
+
+def test_counts_are_summed_over_clients() -> None:
+    counts = judge(facts()).counts
+    assert counts is not None
+    assert counts["planned"] == counts["answered"] == 1000
+    assert judge(facts(done={})).counts is None

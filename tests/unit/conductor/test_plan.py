@@ -1,0 +1,128 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from conductor.errors import Refused
+from conductor.plan import Plan, load_plan, parse_plan
+from conductor.protocol import Malformed, parse
+from conductor.shares import shares
+from conductor.specs import agent_argv, bounds, estimate_s, generator_spec, run_number, server_spec
+
+ROOT = Path(__file__).parents[3]
+VECTORS = ROOT / "tests/contract/vectors"
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    plan: dict[str, Any] = yaml.safe_load((VECTORS / "plan.yml").read_text())
+    return plan
+
+
+@pytest.fixture
+def plan(document: dict[str, Any]) -> Plan:
+    return parse_plan(document)
+
+
+def test_specs_meet_their_schemas_and_the_recorded_one(plan: Plan) -> None:
+    trial = plan.trials[0]
+    parts = shares(trial.load, plan.clients)
+    client = generator_spec(plan, trial, plan.clients[0], parts["client1"])
+    recorded = json.loads((VECTORS / "loadgen-spec.json").read_text())
+    assert json.loads(json.dumps(client)) | {"lifetime_s": 120} == recorded
+    for name, spec in (("loadgen", client), ("server", server_spec(plan, trial))):
+        schema = json.loads((ROOT / f"docs/schema/{name}-spec.json").read_text())
+        Draft202012Validator(schema).validate(json.loads(json.dumps(spec)))
+
+
+def test_the_command_lines_are_those_of_the_contract(plan: Plan) -> None:
+    trial = plan.trials[0]
+    server = agent_argv(plan, trial, plan.server, None)
+    assert server[:5] == ["/usr/bin/python3", "-m", "server", "agent", "--spec"]
+    part = shares(trial.load, plan.clients)["client2"]
+    assert agent_argv(plan, trial, plan.clients[1], part)[:3] == ["./loadgen", "agent", "--spec"]
+
+
+def test_run_number_of_the_contract() -> None:
+    assert run_number("20261122T190312Z-3f9a1c", 1) == 20945436
+    assert run_number("20261122T190312Z-3f9a1c", 257) == 20945436
+
+
+def test_no_wait_is_without_a_bound_and_the_lifetime_covers_all(plan: Plan) -> None:
+    limits = bounds(plan.trials[0].load)
+    assert limits.lifetime_s > limits.listen_s + limits.arm_s + limits.prove_s + limits.load_s + 30
+    assert estimate_s(plan) == pytest.approx(12 + 2 + 1.5)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        (["version"], 2, "version"),
+        (["run"], "latest", "run id"),
+        (["hosts", "server", "role"], "client", "server"),
+        (["hosts", "client1", "connection"], "telnet", "telnet"),
+        (["hosts", "client1", "ssh"], None, "client1"),
+        (["hosts", "client1", "weight"], 0, "weight"),
+        (["hosts", "client1", "extra"], 1, "extra unknown"),
+        (["trials"], [], "no trials"),
+        (["trials", 0, "load", "workload"], "closed", "closed"),
+        (["trials", 0, "load", "active"], 10_001, "active"),
+        (["trials", 0, "load", "requests"], 5, "requests"),
+        (["trials", 0, "server", "command"], "x {port}", "strategy or a command"),
+        (["trials", 0, "load"], {}, "missing"),
+    ],
+)
+def test_a_wrong_plan_is_refused_in_one_sentence(
+    document: dict[str, Any], tmp_path: Path, path: list[Any], value: object, says: str
+) -> None:
+    place: Any = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    file = tmp_path / "plan.yml"
+    file.write_text(yaml.safe_dump(document))
+    with pytest.raises(Refused) as refusal:
+        load_plan(file)
+    assert says in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "a: [", "\x00"])
+def test_what_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "plan.yml"
+    file.write_text(text)
+    with pytest.raises(Refused):
+        load_plan(file)
+
+
+def test_a_missing_plan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="cannot be read"):
+        load_plan(tmp_path / "none.yml")
+
+
+@pytest.mark.parametrize("line", (VECTORS / "protocol.jsonl").read_text().splitlines())
+def test_recorded_lines_are_understood(line: str) -> None:
+    event = parse(line)
+    assert (event is None) == ("order" in json.loads(line))
+
+
+@pytest.mark.parametrize("text", ["", "Welcome!", "{", "[1]", "7", '{"a": 1}', '{"event": 3}', "[" * 100_000])
+def test_other_text_is_no_event(text: str) -> None:
+    assert parse(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"event":"armed"}',
+        '{"event":"clock","n":"7","t":1}',
+        '{"event":"interval","k":1}',
+        '{"event":"hello","version":1}',
+    ],
+)
+def test_an_event_that_is_not_what_it_says_is_told_apart(text: str) -> None:
+    with pytest.raises(Malformed):
+        parse(text)

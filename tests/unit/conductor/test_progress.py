@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conductor import progress
+from conductor.protocol import COUNTS
+
+VECTOR = json.loads((Path(__file__).parents[2] / "contract/vectors/histogram.json").read_text())
+NONE = dict.fromkeys(COUNTS, 0)
+
+
+def interval(k: int, phase: str = "load", **counts: int) -> dict[str, Any]:
+    got = {"planned": 4, "sent": 4, "answered": 4, **counts}
+    return {"event": "interval", "k": k, "phase": phase, **NONE, **got, "response": VECTOR["base64"]}
+
+
+def test_histograms_of_clients_are_added() -> None:
+    merged = progress.empty_histogram()
+    for _ in range(3):
+        progress.add(merged, VECTOR["base64"])
+    assert merged.get_total_count() == 12
+    assert progress.percentile_ms(merged, 50, 12) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_percentiles_are_over_planned_requests() -> None:
+    histogram = progress.empty_histogram()
+    progress.add(histogram, VECTOR["base64"])
+    assert progress.percentile_ms(histogram, 99, 4) == pytest.approx(2000, rel=1e-3)
+    assert progress.percentile_ms(histogram, 50, 8) == pytest.approx(2000, rel=1e-3)
+    assert progress.percentile_ms(histogram, 51, 8) is None
+
+
+@pytest.mark.parametrize("text", ["", "!!!", "AAAA", VECTOR["base64"][:-8], VECTOR["base64"][:20] + "AAAA"])
+def test_an_unreadable_histogram_is_left_out(text: str) -> None:
+    histogram = progress.empty_histogram()
+    progress.add(histogram, text)
+    assert histogram.get_total_count() == 0
+    assert progress.lag_p99_ms(text) is None
+
+
+def test_only_a_second_that_all_have_reported_is_shown() -> None:
+    tally = progress.Tally()
+    tally.take("client1", interval(0))
+    tally.take("client1", interval(1))
+    tally.settle(["client1", "client2"])
+    assert tally.second is None
+    tally.take("client2", interval(0, timed_out=3, answered=1))
+    tally.settle(["client1", "client2"])
+    assert tally.second is not None
+    assert tally.second[0]["answered"] == 5
+    assert tally.errors == 3
+    line = progress.load_line("trial 2/12 poll", 4.2, 12, 10_000, tally)
+    assert line == "trial 2/12 poll  load  4/12 s   10,000 connected   5 req/s   p99 2,001 ms   errors 3"
+
+
+def test_warm_up_is_not_in_the_window() -> None:
+    tally = progress.Tally()
+    tally.take("client1", interval(0, phase="warmup"))
+    tally.take("client1", interval(1))
+    assert tally.window.get_total_count() == 4
+    assert tally.window_counts["planned"] == 4
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(9, "9 s"), (250, "4 min 10 s"), (7_265, "2 h 1 min")])
+def test_durations(seconds: float, text: str) -> None:
+    assert progress.show_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "> timeout"), (1.2399, "1.24 ms"), (0.0512, "0.0512 ms"), (1234.5, "1,234 ms")]
+)
+def test_milliseconds(value: float | None, text: str) -> None:
+    assert progress.show_ms(value) == text

@@ -1,0 +1,66 @@
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conductor.plan import Host, Load
+from conductor.shares import shares, split
+
+
+@pytest.mark.parametrize(
+    ("total", "weights", "parts"),
+    [
+        (10_000, [1, 1, 1], [3334, 3333, 3333]),
+        (2, [1, 1, 1], [1, 1, 0]),
+        (10, [3, 1], [8, 2]),
+        (7, [0, 1, 0], [0, 7, 0]),
+        (5000, [3334, 3333, 3333], [1667, 1667, 1666]),
+    ],
+)
+def test_largest_remainder_with_ties_to_the_earlier(total: int, weights: list[int], parts: list[int]) -> None:
+    assert split(total, weights) == parts
+
+
+@given(st.integers(1, 10_000_000), st.lists(st.fractions(Fraction(1, 100), 100), min_size=1, max_size=30))
+def test_nothing_is_rounded_away(total: int, weights: list[Fraction]) -> None:
+    parts = split(total, weights)
+    assert sum(parts) == total
+    for part, weight in zip(parts, weights, strict=True):
+        assert abs(part - total * weight / sum(weights)) < 1
+
+
+def load(connections: int, active: int, rate: int) -> Load:
+    return Load(
+        "open", connections, active, rate, None, "poisson", 64, 1, 5000,
+        warmup=2, duration=10, timeout=5, arm_timeout=30, generator="go", seed=71,
+    )  # fmt: skip
+
+
+def clients(weights: list[int]) -> list[Host]:
+    return [
+        Host(
+            f"client{j}", "client", "local", None, "python3", "127.0.0.1", None, None, ("127.0.0.1",), Fraction(weight)
+        )
+        for j, weight in enumerate(weights)
+    ]
+
+
+@given(st.data(), st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 20_000), st.integers(1, 99_999))
+def test_shares_fit_together(data: st.DataObject, weights: list[int], connections: int, rate: int) -> None:
+    active = data.draw(st.integers(1, connections))
+    parts = list(shares(load(connections, active, rate), clients(weights)).values())
+    assert sum(part.connections for part in parts) == connections
+    assert sum(part.active for part in parts) == active
+    assert sum(part.rate_per_s for part in parts) == rate
+    assert all(part.active <= part.connections for part in parts)
+    assert all(part.active or not part.rate_per_s for part in parts)
+    assert [part.first_connection for part in parts] == [
+        sum(p.connections for p in parts[:j]) for j in range(len(parts))
+    ]
+    assert [part.phase for part in parts] == [j / len(parts) for j in range(len(parts))]
+
+
+def test_a_client_without_active_connections_only_holds() -> None:
+    parts = list(shares(load(10_000, 1, 500), clients([1, 1, 1])).values())
+    assert [(part.active, part.rate_per_s) for part in parts] == [(1, 500), (0, 0), (0, 0)]
