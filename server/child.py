@@ -81,8 +81,9 @@ class Child:
             _tell(self.pid, signal.SIGTERM)
             told.add(self.pid)
         while True:
-            ended, left, passed = self.ended(), set(tree.descendants()), time.monotonic() - begin
-            if not left or passed > TERM_S + KILL_S:
+            left, passed = set(tree.descendants()), time.monotonic() - begin
+            ended = self.ended()  # after the look: what was not there any more is reaped now
+            if (ended and not left) or passed > TERM_S + KILL_S:
                 return left
             if passed > TERM_S:
                 for pid in left:

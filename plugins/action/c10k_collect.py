@@ -1,4 +1,7 @@
-"""Brings the logs of a run home from one host; deletes them there only after the hash agrees."""
+"""Brings the logs of a run home from one host; deletes them there only after the hash agrees.
+
+Within a run a host that cannot deliver is a value, `problem`: the kernels are still to be put back.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from plugins.module_utils import c10k_results, c10k_tree
@@ -28,6 +31,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail(" ".join(refused.problems)) from None
         if not within_run and c10k_results.goes_on(run):
             raise AnsibleActionFail(f"{run.name} still goes on; it collects its logs itself when it ends.")
+        if not within_run:
+            return self.collect(run, host, task_vars)
+        try:
+            result = self.collect(run, host, task_vars)
+        except (AnsibleActionFail, AnsibleConnectionFailure, OSError) as error:
+            return {"changed": False, "run": run.name, "problem": " ".join(str(error).split())[:300]}
+        if result.get("failed"):
+            return {"changed": False, "run": run.name, "problem": result.get("msg", "it cannot be packed")}
+        return result
+
+    def collect(self, run: Path, host: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         arguments = {"home": f"{self._task.args['base']}/{host}", "run": run.name}
         packed = self._execute_module("c10k_bundle", module_args=arguments, task_vars=task_vars)
         if packed.get("failed"):

@@ -52,8 +52,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """The end of a whole run."""
         restored = self.restored(hostvars)
         not_restored = [name for name, state in restored.items() if state is False]
-        code = c10k_results.final_exit(measured["exit"], not_restored)
+        not_collected = self.not_collected(hostvars)
+        code = c10k_results.final_exit(measured["exit"], not_collected, not_restored)
         reasons = []
+        if not_collected:
+            reasons.append(f"The logs of {', '.join(not_collected)} are not here; playbooks/collect.yml fetches them.")
         if not_restored:
             reasons.append(f"The kernel of {', '.join(not_restored)} was not put back; run playbooks/restore.yml.")
         if measured["run"] is None:
@@ -76,6 +79,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail(complaint)
         return {"changed": True, "run": run.name, "overhead": overhead}
 
+    def not_collected(self, hostvars: Any) -> list[str]:
+        names = plain(self._task.args["admitted"])["tuning"]
+        return [name for name in names if (plain(hostvars[name].get("results_collected")) or {}).get("problem")]
+
     def restored(self, hostvars: Any) -> dict[str, bool | None]:
         """True: put back, or nothing had been changed; False: not, or nobody knows; None: kept on purpose."""
         found: dict[str, bool | None] = {}
@@ -83,10 +90,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             answer = plain(hostvars[name].get("kernel_tuning_restored"))
             if self._task.args.get("keep_tuned"):
                 found[name] = None
-            elif answer and not answer.get("skipped"):
-                found[name] = (
-                    not answer.get("failed") and not answer.get("unreachable") and not answer.get("unrestored")
-                )
+            elif answer and not answer.get("skipped") and not answer.get("unreachable"):
+                found[name] = not answer.get("failed") and not answer.get("unrestored")
             else:
                 # A host that was lost on the way: what had been tuned there still is.
                 found[name] = not (tuning["entries"] and hostvars[name].get("kernel_tuning_tuned"))

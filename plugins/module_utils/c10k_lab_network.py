@@ -107,7 +107,9 @@ def wire(name: str, namespace: str | None, port: str, address: str) -> None:
     remove_cable(name, namespace)
     remove_cable(port, SWITCH)
     end = f"netns {namespace}" if namespace else f"netns {os.getpid()}"
-    run("ip", "-n", SWITCH, "link", "add", port, "type", "veth", "peer", "name", name, *end.split())
+    # The same hardware address as before, for those who remember it from a cable that was mended.
+    ours = f"name {name} address 02:c1:0c:00:00:{int(address.rpartition('.')[2]):02x} {end}"
+    run("ip", "-n", SWITCH, "link", "add", port, "type", "veth", "peer", *ours.split())
     run("ip", "-n", SWITCH, "link", "set", port, "master", BRIDGE, "up")
     batch = f"addr replace {address}/24 dev {name}\nlink set {name} up\n" + ("link set lo up\n" if namespace else "")
     run("ip", *(["-n", namespace] if namespace else []), "-batch", "-", given=batch)

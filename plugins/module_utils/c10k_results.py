@@ -165,9 +165,11 @@ def per_trial_overhead(run: Path) -> list[float | None]:
     return found
 
 
-def final_exit(conductor: int, not_restored: list[str]) -> int:
+def final_exit(conductor: int, not_collected: list[str], not_restored: list[str]) -> int:
     """4 outranks the rest: a kernel that stays tuned needs somebody's hand."""
-    return 4 if not_restored else conductor
+    if not_restored:
+        return 4
+    return 3 if not_collected and conductor == 0 else conductor
 
 
 def end(manifest: Mapping[str, Any], run: Path, exit_code: int, overhead: Mapping[str, Any] | None) -> dict[str, Any]:

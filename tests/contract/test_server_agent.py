@@ -1,4 +1,4 @@
-"""The server agent against the line protocol, over real pipes: what it says, what it writes, and that it leaves nothing."""
+"""The server agent against the line protocol, over real pipes: what it says and writes, and that it leaves nothing."""
 
 import json
 import os
@@ -9,13 +9,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from server.outbox import CAPACITY, Outbox
 from tests.unit.server.harness import alive, echoes, eventually, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +24,7 @@ PROTOCOL = Draft202012Validator(json.loads((ROOT / "docs/schema/protocol.json").
 AGENT_FILE = Draft202012Validator(json.loads((ROOT / "docs/schema/agent.json").read_text()))
 VECTOR = json.loads((Path(__file__).parent / "vectors/server-spec.json").read_text())
 PATIENCE_S = 15.0
+MIB = 1 << 20
 
 Event = dict[str, Any]
 
@@ -113,8 +114,8 @@ class Conductor:
 
 
 @pytest.fixture
-def base(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path
+def base(tmp_path: Path) -> Path:
+    return tmp_path
 
 
 @pytest.mark.parametrize("strategy", ["epoll", "epoll_edge", "poll", "select", "workers"])
@@ -139,7 +140,7 @@ def test_a_trial(base: Path, strategy: str) -> None:
     pids = agent.descendants()
     at = time.monotonic_ns() + 200_000_000
     agent.order("go", at=at)
-    aligned = []
+    aligned: list[Event] = []
     while len(aligned) < 2:
         sample = agent.wait_for("sample")
         if sample["t"] >= at:
@@ -158,9 +159,6 @@ def test_a_trial(base: Path, strategy: str) -> None:
     assert stopped["rusage"]["cpu_user_ns"] > 0
     assert agent.end() == (0, "")
     agent.left_nothing(pids)
-
-
-MIB = 1 << 20
 
 
 def test_a_users_own_server(base: Path) -> None:
@@ -249,8 +247,8 @@ def end_of_input(agent: Conductor) -> None:
         ("", 60, end_of_input, "its input ended"),
         ("", 60, lambda agent: agent.process.send_signal(signal.SIGTERM), "signal 15"),
         ("", 60, lambda agent: agent.process.send_signal(signal.SIGINT), "signal 2"),
-        ("agent.SILENCE_S = 1.0", 60, lambda agent: None, "read nothing"),
-        ("", 1.5, lambda agent: None, "lifetime"),
+        ("agent.SILENCE_S = 1.0", 60, lambda _: None, "read nothing"),
+        ("", 1.5, lambda _: None, "lifetime"),
     ],
 )
 def test_the_end_without_an_order(base: Path, constants: str, lifetime_s: float, deed: Any, reason: str) -> None:
@@ -311,15 +309,18 @@ def test_nobody_reads_its_events(base: Path) -> None:
         os.close(read)
 
 
-def test_what_was_dropped_is_said(base: Path) -> None:
+def test_what_was_dropped_is_said() -> None:
     read, write = os.pipe()
-    from server.outbox import CAPACITY, Outbox
-
     outbox = Outbox(None, write)
     for n in range(10 * CAPACITY):
         outbox.say({"event": "clock", "n": n, "t": 0})
     with os.fdopen(read) as lines:
-        threading.Thread(target=lambda: (outbox.close(PATIENCE_S), os.close(write))).start()
+
+        def close() -> None:
+            outbox.close(PATIENCE_S)
+            os.close(write)
+
+        threading.Thread(target=close).start()
         said = [json.loads(line) for line in lines]
     dropped = sum(event["lines"] for event in said if event["event"] == "dropped")
     assert dropped > 0

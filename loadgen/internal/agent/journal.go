@@ -63,16 +63,26 @@ func line(event any) []byte {
 	return append(b, '\n')
 }
 
-// emit says an event. It is whole in the file when emit returns, so a killed agent leaves whole lines.
+// emit says an event. It is whole in the file before anybody can read it on stdout.
 func (j *journal) emit(event any) {
 	b := line(event)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.closed {
-		return
+	if !j.closed {
+		j.keep(b)
+		j.enqueue(b)
 	}
-	j.enqueue(b)
-	j.keep(b)
+}
+
+// answer says an event whose asker takes the time: stdout comes before the file.
+func (j *journal) answer(event any) {
+	b := line(event)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.closed {
+		j.enqueue(b)
+		j.keep(b)
+	}
 }
 
 func (j *journal) enqueue(b []byte) {

@@ -124,7 +124,10 @@ func (k *churn) firstDue(l *Loop) int64 {
 // until is when the loop must look again, in ns.
 func (k *churn) until(l *Loop, now int64) int64 {
 	t := l.oldestExpires()
-	if k.begun < k.quota && now < k.end {
+	switch over := k.begun >= k.quota || now >= k.end; {
+	case over && l.slab.oldest == nothing:
+		return now // the last one failed at once
+	case !over:
 		t = min(t, k.firstDue(l), k.ready.due(), k.resting.due(), l.ledger.boundary(), k.end)
 	}
 	return t

@@ -97,6 +97,30 @@ func TestChurnRestsAfterRefusal(t *testing.T) {
 	}
 }
 
+// The last request may fail before the loop waits for it; then there is nothing to wait for.
+func TestChurnEndsThoughAllIsRefused(t *testing.T) {
+	l := start(t, churnConfig(netip.MustParseAddrPort("127.0.0.1:1")))
+	arm(t, l)
+	defer time.AfterFunc(5*time.Second, l.Stop).Stop()
+	begun := time.Now()
+	r := load(t, l)
+	if took := time.Since(begun); r.done.Load != (Counts{Planned: 300, Failed: 300}) || took > 3*time.Second {
+		t.Errorf("%+v after %v", r.done.Load, took)
+	}
+}
+
+// Without a source port connect fails at once, with no event to wake the loop.
+func TestChurnWithoutSource(t *testing.T) {
+	cfg := churnConfig(netip.MustParseAddrPort("127.0.0.1:1"))
+	cfg.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	l := start(t, cfg)
+	arm(t, l)
+	defer time.AfterFunc(5*time.Second, l.Stop).Stop()
+	if r := load(t, l); r.done.Load != (Counts{Planned: 300, Failed: 300}) {
+		t.Errorf("%+v", r.done.Load)
+	}
+}
+
 func TestChurnStops(t *testing.T) {
 	cfg := churnConfig(serve(t, 64, func(connection, _ int) deed {
 		if connection == 0 {

@@ -65,7 +65,7 @@ func load(t *testing.T, l *Loop) *trial {
 	t.Helper()
 	r := &trial{}
 	var err error
-	if r.done, err = l.Run(Monotonic()+5e6, func(i Interval) { r.intervals = append(r.intervals, i) }); err != nil {
+	if r.done, err = l.Run(Monotonic()+50e6, func(i Interval) { r.intervals = append(r.intervals, i) }); err != nil {
 		t.Fatal(err)
 	}
 	conserved(t, l, r)

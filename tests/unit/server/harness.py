@@ -60,7 +60,7 @@ class Served:
         return self.stats.total(slots.FIELDS.index(name))
 
     def holds(self, name: str, value: int) -> None:
-        eventually(lambda: self.total(name) == value, f"{name} = {value}, is {self.total(name)}")
+        eventually(lambda: self.total(name) == value, f"{name} = {value}")
 
     def pids(self) -> set[int]:
         """The process and its children."""

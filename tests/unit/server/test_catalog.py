@@ -1,0 +1,101 @@
+"""The catalogue: the tiny parser reads what PyYAML reads, refuses the rest, and every entry can be run."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from server import catalog
+
+SERVER = Path(catalog.__file__).parent
+
+
+def test_it_reads_what_pyyaml_reads() -> None:
+    text = catalog.CATALOG.read_text()
+    ours = {
+        name: {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
+        for name, entry in catalog.parse(text).items()
+    }
+    assert ours == yaml.safe_load(text)
+    assert list(ours) == ["epoll", "epoll_edge", "poll", "select", "workers"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a:\n  how: plain words; even 'quotes' inside\n  needs: [uvloop, cc]  # why\n# a comment\nb:\n  needs: []\n",
+        "a:\n  how: ends in a colon-free way # and a comment\n",
+    ],
+)
+def test_both_read_the_same(text: str) -> None:
+    ours = {
+        name: {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
+        for name, entry in catalog.parse(text).items()
+    }
+    assert ours == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  how: before any name",
+        "a:\n how: one space",
+        "a:\n\thow: tab",
+        "a: value",
+        "a:\n  how: yes",
+        "a:\n  how: Null",
+        "a:\n  how: 12",
+        "a:\n  how: 'quoted'",
+        "a:\n  how: |",
+        "a:\n  how: a mapping: inside",
+        "a:\n  how: ends with:",
+        "a:\n  how: &anchor",
+        "a:\n  needs: [yes]",
+        "a:\n  needs: [1]",
+        "a:\n  needs: [a,b]",
+        "a:\n  needs:\n    - a",
+        "a:\n  how:",
+        "a:\n  how: x\n  how: y",
+        "a:\n  how: x\na:\n  how: y",
+        "yes:\n  how: x",
+        "---\na:\n  how: x",
+    ],
+)
+def test_it_refuses_what_it_does_not_know(text: str) -> None:
+    with pytest.raises(catalog.CatalogError):
+        catalog.parse(text)
+
+
+def test_every_strategy_can_be_loaded() -> None:
+    for strategy in catalog.load().values():
+        assert callable(strategy.load_loop().run)
+        assert callable(importlib.import_module(f"server.distributions.{strategy.distribution}").serve)
+    assert set(catalog.SEED) <= set(catalog.load())
+
+
+def test_processes() -> None:
+    assert [catalog.find("epoll").processes(n) for n in (1, 8)] == [1, 1]
+    assert [catalog.find("workers").processes(n) for n in (1, 2, 8)] == [2, 2, 8]
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_and_the_list() -> None:
+    with pytest.raises(KeyError, match=r"epoll_edge.*epoll, epoll_edge, poll, select, workers"):
+        catalog.find("epol_edge")
+
+
+def test_a_field_too_few(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.yml"
+    path.write_text("a:\n  family: x\n")
+    with pytest.raises(catalog.CatalogError, match="must have"):
+        catalog.load(path)
+
+
+@pytest.mark.parametrize("path", sorted(SERVER.rglob("*.py")), ids=lambda path: str(path.relative_to(SERVER)))
+def test_python_3_9_reads_every_module(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 9))
+    if any(isinstance(node, (ast.FunctionDef, ast.AnnAssign)) for node in ast.walk(tree)):
+        names = {alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+        assert "annotations" in names, "3.9 cannot evaluate X | None"
+    assert len(path.read_text().splitlines()) < 300

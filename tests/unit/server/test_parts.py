@@ -1,0 +1,196 @@
+"""The parts of the agent one by one: statistics slots, the kernel's sockets, the tree of processes, the command."""
+
+import mmap
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from server import processes, slots, sockdiag
+from server.sampling import Sampler
+from tests.unit.server.harness import ROOT, eventually, free_port
+
+
+def test_a_slot_is_eight_little_endian_words(tmp_path: Path) -> None:
+    path = tmp_path / "stats.bin"
+    path.write_bytes(b"\xff" * 1000)
+    slots.create(path, 2)
+    assert path.read_bytes() == bytes(128)
+    reader = slots.Reader(path)
+    assert not reader.begun()
+    for index in range(2):
+        slot = slots.write_to(path, index)
+        for word in range(slots.WORDS):
+            slot[word] = (index + 1) << 40 | word
+    assert path.read_bytes() == struct.pack("<16Q", *(i << 40 | word for i in (1, 2) for word in range(8)))
+    assert reader.begun()
+    assert reader.total(slots.OPEN) == (3 << 40) + 2
+    assert reader.slots()[1]["pid"] == 2 << 40 | 7
+    assert tuple(reader.slots()[0]) == slots.FIELDS
+    with pytest.raises(TypeError):
+        reader._words[0] = 1
+    assert isinstance(reader._words.obj, mmap.mmap)
+
+
+@contextmanager
+def pairs(server: str, client: str, count: int, family: int = socket.AF_INET) -> Iterator[int]:
+    """`count` connections to a listener on `server`; gives its port."""
+    port = free_port()
+    with socket.create_server((server, port), family=family, dualstack_ipv6=family == socket.AF_INET6) as listener:
+        ends = []
+        for _ in range(count):
+            ends.append(socket.create_connection((client, port)))
+            ends.append(listener.accept()[0])
+        yield port
+        for end in ends:
+            end.close()
+
+
+def test_only_the_servers_ends_are_counted() -> None:
+    with pairs("127.0.0.1", "127.0.0.1", 50) as port:
+        assert sockdiag.count_established("127.0.0.1", port) == 50
+        assert sockdiag.count_established(None, port) == 50
+        assert sockdiag.count_established("127.0.0.2", port) == 0
+        assert sockdiag.count_established("127.0.0.1", port + 1) == 0
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_a_dual_stack_server_is_found_by_its_ipv4_address() -> None:
+    with pairs("::", "127.0.0.1", 3, socket.AF_INET6) as port:
+        assert sockdiag.count_established("127.0.0.1", port) == 3
+        assert sockdiag.count_established("127.0.0.2", port) == 0
+        listener = sockdiag.listener_for("127.0.0.1", port)
+        assert listener
+        assert listener.address == "::"
+
+
+def test_the_queue_of_a_listener() -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port), backlog=7):
+        waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        listener = sockdiag.listener_for("127.0.0.1", port)
+        assert listener
+        assert (listener.address, listener.port, listener.waiting, listener.room) == ("127.0.0.1", port, 3, 7)
+        assert sockdiag.listener_for("127.0.0.2", port) is None
+        assert f"pid {os.getpid()} (" in (sockdiag.holder(port) or "")
+        for sock in waiting:
+            sock.close()
+    assert sockdiag.listener_for("127.0.0.1", port) is None
+    assert sockdiag.holder(port) is None
+
+
+def test_counting_thousands_is_quick() -> None:
+    with pairs("127.0.0.1", "127.0.0.1", 2000) as port:
+        took = []
+        for _ in range(5):
+            begin = time.perf_counter()
+            assert sockdiag.count_established("127.0.0.1", port) == 2000
+            took.append(time.perf_counter() - begin)
+    assert min(took) < 0.05
+
+
+def test_the_tree_and_its_cpu_time() -> None:
+    """A child, its child, and one that lived for a moment only: all in the sum, and the sum never falls."""
+    sampler = Sampler("127.0.0.1", free_port())
+    before = sampler.take()
+    assert before["processes"] == len(processes.Tree().descendants())
+    burn = "import time\nwhile time.process_time() < 0.2: pass\n"
+    code = f"import subprocess, sys, time\nsubprocess.run([sys.executable, '-c', {burn!r}])\n"
+    code += "subprocess.Popen(['sleep', '60'])\nprint('on', flush=True)\ntime.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert child.stdout
+        assert child.stdout.readline() == b"on\n"
+        during = sampler.take()
+        assert during["processes"] == before["processes"] + 2
+        used_ns = [one["cpu_user_ns"] + one["cpu_system_ns"] for one in (before, during)]
+        assert used_ns[1] - used_ns[0] > 180_000_000
+        assert during["rss_bytes"] > before["rss_bytes"]
+        assert during["fds"] >= before["fds"] + 3
+        assert during["threads"] >= before["threads"] + 2
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+    after = sampler.take()
+    assert after["cpu_user_ns"] >= during["cpu_user_ns"]
+    assert after["cpu_system_ns"] >= during["cpu_system_ns"]
+
+
+def test_descriptors_are_counted_as_they_are() -> None:
+    before = processes.descriptors(os.getpid())
+    held = [os.open("/dev/null", os.O_RDONLY) for _ in range(50)]
+    assert processes.descriptors(os.getpid()) == before + 50
+    for descriptor in held:
+        os.close(descriptor)
+    assert processes.descriptors(2**22 + 1) == 0
+
+
+def command(*arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "server", *arguments], cwd=cwd, text=True, capture_output=True, timeout=20, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve", "--strategy", "epol"], ["'epoll'", "epoll_edge, poll, select, workers"]),
+        (["serve", "--port", "0"], ["--port", "1 to 65535"]),
+        (["serve", "--port", "nine"], ["'nine'"]),
+        (["serve", "--backlog", "-1"], ["--backlog"]),
+        (["serve", "--host", "192.0.2.1"], ["no address 192.0.2.1"]),
+        (["serve", "--host", "no such host"], ["no such host"]),
+        (["serve", "--port", "{free}", "--stats", "/nowhere/stats"], ["/nowhere/stats", "No such file"]),
+        (["serve", "--speed"], ["--speed"]),
+        (["dance"], ["dance"]),
+        ([], ["COMMAND"]),
+        (["agent"], ["--spec"]),
+    ],
+)
+def test_bad_input_is_answered_in_one_sentence(arguments: list[str], words: list[str]) -> None:
+    result = command(*(str(free_port()) if word == "{free}" else word for word in arguments))
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert all(word in result.stderr for word in words), result.stderr
+
+
+def test_a_port_in_use_is_named_with_its_holder() -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        port = taken.getsockname()[1]
+        result = command("serve", "--port", str(port))
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"Port {port} on 127.0.0.1 is in use by pid {os.getpid()} (")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_list_names_every_strategy() -> None:
+    result = command("list")
+    assert result.returncode == 0
+    assert [line.split()[0] for line in result.stdout.splitlines() if not line.startswith(" ")] == [
+        "epoll", "epoll_edge", "poll", "select", "workers",
+    ]  # fmt: skip
+
+
+def test_a_plain_copy_runs(tmp_path: Path) -> None:
+    """As on a host: a copy of server/ and nothing else, without site packages."""
+    subprocess.run(["cp", "-r", ROOT / "server", tmp_path], check=True)
+    run = [sys.executable, "-S", "-m", "server", "serve", "--port", str(free_port())]
+    process = subprocess.Popen(run, cwd=tmp_path, stderr=subprocess.PIPE)
+    try:
+        assert process.stderr
+        assert b"listens on" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=5) == 0
+        assert process.stderr.read() == b""
+    finally:
+        process.kill()
+        process.wait()
+    eventually(lambda: process.poll() is not None, "the end")
