@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv/bin"
 RESULTS = ROOT / "results"
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "strategy": "epoll",
     "connections": 600,
     "rate": 600,
@@ -30,7 +30,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}:/usr/sbin", "ANSIBLE_NOCOLOR": "1", "COLUMNS": "160"}
 
 
-def playbook_command(name: str, inventory: str, **variables: object) -> list[str]:
+def playbook_command(name: str, inventory: str, **variables: Any) -> list[str]:
     source = inventory if "/" in inventory else f"inventory/{inventory}"
     command = [str(BIN / "ansible-playbook"), "-i", source, name]
     for key, value in variables.items():
@@ -39,7 +39,7 @@ def playbook_command(name: str, inventory: str, **variables: object) -> list[str
     return command
 
 
-def play(name: str, inventory: str, timeout_s: float = 180, **variables: object) -> subprocess.CompletedProcess[str]:
+def play(name: str, inventory: str, timeout_s: float = 180, **variables: Any) -> subprocess.CompletedProcess[str]:
     """Run a playbook to its end; stdout and stderr are one text, as a person sees them."""
     return subprocess.run(
         playbook_command(name, inventory, **variables),
@@ -77,7 +77,7 @@ def manifest(run: Path) -> dict[str, Any]:
 
 
 def processes_of(run: Path) -> dict[int, str]:
-    """Every live process whose command line names the run, in any namespace of this machine: agents, servers, conductor."""
+    """Every live process of this machine, in any namespace, whose command line names the run."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -126,7 +126,7 @@ class Running:
         return self.process.wait(timeout=within_s)
 
 
-def start_and_wait_for_load(inventory: str, output: Path, **variables: object) -> Running:
+def start_and_wait_for_load(inventory: str, output: Path, **variables: Any) -> Running:
     """Start the main job and return when every client has delivered an interval of the first trial's load."""
     before = newest()
     command = playbook_command("run_benchmark.yml", inventory, **{**SMALL, "duration": 25, **variables})

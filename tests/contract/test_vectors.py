@@ -50,7 +50,13 @@ def test_recorded_document_meets_its_schema(name: str) -> None:
 def test_recorded_plan_meets_its_schema() -> None:
     plan = yaml.safe_load((VECTORS / "plan.yml").read_text())
     validator("plan").validate(plan)
-    for damage in ({"version": 2}, {"run": "latest"}, {"trials": []}, {"hosts": {"server": plan["hosts"]["server"]}}):
+    damages: list[dict[str, object]] = [
+        {"version": 2},
+        {"run": "latest"},
+        {"trials": []},
+        {"hosts": {"server": plan["hosts"]["server"]}},
+    ]
+    for damage in damages:
         assert not validator("plan").is_valid({**plan, **damage})
 
 

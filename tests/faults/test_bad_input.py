@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def refused(result: "subprocess.CompletedProcess[str]", *words: str) -> None:
         ({"server_cpus": "9999"}, ["server_cpus", "9999"]),
     ],
 )
-def test_a_wrong_value_is_refused_in_a_sentence(given: dict[str, str], words: list[str]) -> None:
+def test_a_wrong_value_is_refused_in_a_sentence(given: dict[str, Any], words: list[str]) -> None:
     before = line.newest()
     refused(line.play("run_benchmark.yml", "local", **given), *words)
     assert line.newest() == before
@@ -121,6 +122,7 @@ def test_a_system_ansible_without_our_packages(tmp_path: Path) -> None:
     isolated += "from ansible.cli.playbook import main; main(['ansible-playbook', 'run_benchmark.yml'])"
     result = subprocess.run(
         [str(line.BIN / "python"), "-c", isolated],
-        cwd=line.ROOT, env=line.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
+        cwd=line.ROOT, env=line.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        timeout=60, check=False,
     )  # fmt: skip
     refused(result, ".venv/bin/activate", "script/bootstrap")
