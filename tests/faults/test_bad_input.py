@@ -1,4 +1,4 @@
-"""What a user can get wrong: one sentence, before any load, exit non-zero, no traceback, nothing made under results/."""
+"""What a user can get wrong: one sentence, before any load, exit non-zero, no traceback."""
 
 import shutil
 import socket
@@ -116,8 +116,8 @@ def test_a_changed_host_key(tmp_path: Path) -> None:
     refused(line.play("run_benchmark.yml", str(copy), **line.SMALL), "client2", "key")
 
 
-def test_a_system_ansible_without_our_packages(tmp_path: Path) -> None:
-    """The venv's Ansible without its own site-packages' path file: what a system installation would see."""
+def test_a_system_ansible_without_our_packages() -> None:
+    """The venv's Ansible without the path file that makes the checkout importable: what a system's would see."""
     isolated = f"import sys; sys.path = [p for p in sys.path if p not in ('', {str(line.ROOT)!r})]; "
     isolated += "from ansible.cli.playbook import main; main(['ansible-playbook', 'run_benchmark.yml'])"
     result = subprocess.run(
