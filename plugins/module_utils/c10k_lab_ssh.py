@@ -72,7 +72,7 @@ def listener(host: Host, home: Path) -> int | None:
     try:
         pid = int((home / "sshd.pid").read_text())
         process = Path(f"/proc/{pid}")
-        ours = str(home / "sshd_config") in (process / "cmdline").read_bytes().decode(errors="replace")
+        ours = f"-f {home}/" in command(process)
         same_net = (process / "ns/net").stat().st_ino == inode(host.namespace)
     except (OSError, ValueError):
         return None
@@ -87,13 +87,19 @@ def offset_of(process: Path) -> int:
     return int(fields[fields.index("monotonic") + 1])
 
 
-def others_run() -> bool:
-    """Is there an sshd on this machine now?"""
-    for path in Path("/proc").glob("[0-9]*/comm"):
+def running(directory: Path | None = None) -> set[int]:
+    """The network namespaces in which an sshd runs, be they without a name; those of the lab's own, or of any."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if path.read_text().strip() == "sshd":
-                return True
-    return False
+            sshd = (process / "comm").read_text().strip() == "sshd"
+            if sshd and (not directory or f"-f {directory}/" in command(process)):
+                found.add((process / "ns/net").stat().st_ino)
+    return found
+
+
+def command(process: Path) -> str:
+    return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
 
 
 def start_sshd(host: Host, home: Path) -> None:

@@ -177,7 +177,7 @@ class Lab:
     @staticmethod
     def boot(host: Host, home: Path) -> None:
         """As after a reboot: nothing of before is left running."""
-        network.end_processes({network.inode(host.namespace) or 0})
+        network.end_processes({network.inode(host.namespace) or 0, *ssh.running(home)})
         ssh.start_sshd(host, home)
 
     # Removing ---------------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ class Lab:
         if (self.directory / "control").is_dir():
             self.step("end Ansible's connections", ssh.sessions_end, self.directory / "control")
         there = [name for name in network.namespaces() if HOST_NAMESPACE.fullmatch(name)]
-        inodes = {inode for inode in map(network.inode, [*there, SWITCH]) if inode}
+        inodes = {inode for inode in map(network.inode, [*there, SWITCH]) if inode} | ssh.running(self.directory)
         if network.processes(inodes):
             self.step("end what runs in the lab", network.end_processes, inodes)
         noted = [Path(path).name for path in self.ours if Path(path).parent == self.base]
@@ -204,9 +204,10 @@ class Lab:
     def remove_host(self, name: str) -> None:
         namespace = PREFIX + name
         inode = network.inode(namespace)
+        inodes = ssh.running(self.directory / name) | ({inode} if inode else set())
+        if network.processes(inodes):
+            self.step(f"end what runs on {name}", network.end_processes, inodes)
         if inode:
-            if network.processes({inode}):
-                self.step(f"end what runs on {name}", network.end_processes, {inode})
             self.forget_kernel(name)
             if network.inode(SWITCH):
                 self.step(f"unwire {name}", network.remove_cable, name, SWITCH)
@@ -236,7 +237,7 @@ class Lab:
     def remove_directories(self) -> None:
         shutil.rmtree(self.inventory, ignore_errors=True)
         for path in (SSHD_DIRECTORY, network.NAMESPACES):
-            if self.ours.get(str(path)) and not (path == SSHD_DIRECTORY and ssh.others_run()):
+            if self.ours.get(str(path)) and not (path == SSHD_DIRECTORY and ssh.running()):
                 with contextlib.suppress(network.Failed, OSError):
                     # `ip netns` has bound its directory upon itself, which is_mount() does not see.
                     if path == network.NAMESPACES and not any(path.iterdir()):

@@ -1,4 +1,4 @@
-"""The inventories that come with the project are whole: Ansible reads them without a word, and every host has what a run needs."""
+"""The inventories of the project: Ansible reads them without a word, and every host has what a run needs."""
 
 import json
 import subprocess
@@ -38,7 +38,6 @@ def test_groups_and_variables(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "local"])
 def test_ansible_and_the_conductor_get_the_same_files_and_check_host_keys(name: str) -> None:
-    """Asked of Ansible itself, in a directory whose name holds a space."""
     for host, variables in read(name)["_meta"]["hostvars"].items():
         arguments = variables["ansible_ssh_common_args"]
         assert "c10k_ssh_config" in arguments, host
