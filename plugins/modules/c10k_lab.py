@@ -30,7 +30,7 @@ options:
   base:
     description: The directory that holds everything of the benchmark on a host.
     type: path
-    default: /var/lib/c10k
+    default: /var/lib/c10k-lab
   directory:
     description: Where the lab keeps its own files.
     type: path
@@ -73,7 +73,7 @@ SPEC = {
     "clients": {"type": "int", "default": 3},
     "time_offset_s": {"type": "dict", "default": {}},
     "inventory": {"type": "path", "required": True},
-    "base": {"type": "path", "default": "/var/lib/c10k"},
+    "base": {"type": "path", "default": "/var/lib/c10k-lab"},
     "directory": {"type": "path", "default": "/run/c10k-lab"},
 }
 PROGRAMS = {

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.lab
 INVENTORY = line.ROOT / "inventory/lab"
 CONFIG = INVENTORY / ".ssh/ssh_config"
 STATE = Path("/run/c10k-lab")
-BASE = Path("/var/lib/c10k")
+BASE = Path("/var/lib/c10k-lab")
 HOSTS = {"server": "198.18.0.10", "client1": "198.18.0.11", "client2": "198.18.0.12"}
 
 
