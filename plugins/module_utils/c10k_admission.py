@@ -179,10 +179,11 @@ def tuning(
             f"The kernel of {', '.join(powerless)} is left as it is: the user there is not, and may not become, root."
         )
     if spared:
-        what = (
-            f"only {', '.join(dict.fromkeys(touched))}, which this run needs,"
-            if touched
-            else "nothing, since it is enough for this run,"
+        names = ", ".join(dict.fromkeys(touched))
+        only = (
+            f"only {names} is tuned, which this run needs"
+            if names
+            else "nothing is tuned, since it is enough for this run"
         )
-        lines.append(f"Of this machine's own kernel {what} is tuned; tune=required asks for the whole profile.")
+        lines.append(f"On this machine's own kernel {only}; tune=required asks for the whole profile.")
     return {"hosts": chosen, "lines": lines}

@@ -119,8 +119,8 @@ def test_the_hosts_start_together_as_seen_by_one_clock(tmp_path: Path) -> None:
     noted = tmp_path / "first"
     server = line.ROOT / "tests/fixtures/first_record_server.py"
     result = line.play(
-        "run_benchmark.yml", "lab", **{**line.SMALL, "connections": 1000, "rate": 10000, "arrival": "fixed"} |
-        {"server_command": f"{PYTHON} {server} --host {{host}} --port {{port}} --out {noted}"},
+        "run_benchmark.yml", "lab", connections=1000, rate=10000, arrival="fixed", repetitions=1, warmup=0, duration=3,
+        server_command=f"{PYTHON} {server} --host {{host}} --port {{port}} --out {noted}",
     )  # fmt: skip
     assert result.returncode == 0, result.stdout
     first = [json.loads(text) for text in noted.read_text().splitlines()]
