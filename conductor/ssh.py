@@ -19,7 +19,7 @@ CONNECT_S = 10
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
-class UnknownHostKey(paramiko.SSHException):  # type: ignore[misc]  # paramiko has no types
+class UnknownHostKey(paramiko.SSHException):
     """`name` is as it would stand in known_hosts."""
 
     def __init__(self, name: str) -> None:
@@ -27,7 +27,7 @@ class UnknownHostKey(paramiko.SSHException):  # type: ignore[misc]  # paramiko h
         self.name = name
 
 
-class Reject(paramiko.RejectPolicy):  # type: ignore[misc]
+class Reject(paramiko.RejectPolicy):
     """paramiko's own, with an exception that can be told from the others."""
 
     def missing_host_key(self, _client: paramiko.SSHClient, hostname: str, _key: paramiko.PKey) -> None:

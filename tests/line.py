@@ -126,10 +126,15 @@ class Running:
         return self.process.wait(timeout=within_s)
 
 
-def start_and_wait_for_load(inventory: str, output: Path, **variables: Any) -> Running:
-    """Start the main job and return when every client has delivered an interval of the first trial's load."""
+def start_and_wait_for_load(inventory: str, output: Path, program: str = "", **variables: Any) -> Running:
+    """Start the main job and return when every client has delivered an interval of the first trial's load.
+
+    `program`, such as script/benchmark, takes the place of `ansible-playbook run_benchmark.yml`.
+    """
     before = newest()
     command = playbook_command("run_benchmark.yml", inventory, **{**SMALL, "duration": 25, **variables})
+    if program:
+        command = [program, *(word for word in command[1:] if word != "run_benchmark.yml")]
     with output.open("w") as sink:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment(), text=True, stdout=sink, stderr=subprocess.STDOUT,

@@ -35,7 +35,7 @@ def described(name: str, role: str, known: dict[str, Any]) -> dict[str, Any]:
     return host
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     _requires_connection = False
     _VALID_ARGS = frozenset({"resolved"})
 

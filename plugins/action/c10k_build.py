@@ -32,7 +32,7 @@ def compiler() -> str | None:
     return str(beside) if beside.exists() else shutil.which("go")
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     _requires_connection = False
     _VALID_ARGS = frozenset({"arches"})
 

@@ -16,7 +16,7 @@ from plugins.module_utils import c10k_results, c10k_tree
 from plugins.module_utils.c10k_parameters import Refused
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     _VALID_ARGS = frozenset({"base", "host", "run", "within_run"})
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from plugins.module_utils.c10k_cells import Request
 from plugins.module_utils.c10k_parameters import Refused
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     _requires_connection = False
     _VALID_ARGS = frozenset({"resolved", "admitted", "built", "strict"})
 

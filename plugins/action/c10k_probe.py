@@ -16,7 +16,7 @@ def sentence(result: dict[str, Any], interpreter: str) -> str:
     return f"cannot be looked at: {' '.join(said.split())[:300]}"
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     _VALID_ARGS = frozenset({"base", "host", "strict"})
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from plugins.module_utils import c10k_conductor, c10k_results
 from plugins.module_utils.c10k_parameters import Refused
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     _requires_connection = False
     _VALID_ARGS = frozenset({"run", "measured", "admitted", "keep_tuned", "summary"})
 

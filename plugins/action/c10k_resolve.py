@@ -28,7 +28,7 @@ NO_VENV = (
 )
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     _requires_connection = False
     _VALID_ARGS: frozenset[str] = frozenset()
 

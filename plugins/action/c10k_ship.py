@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from plugins.module_utils import c10k_tree
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     TRANSFERS_FILES = True
     _VALID_ARGS = frozenset({"source", "home", "name", "mode"})
 

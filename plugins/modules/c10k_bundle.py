@@ -45,14 +45,14 @@ agent_runs:
   returned: state is packed
 """
 
-import shutil  # noqa: E402
-import tarfile  # noqa: E402
-import time  # noqa: E402
-from pathlib import Path  # noqa: E402
+import shutil
+import tarfile
+import time
+from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.c10k_host import live_agent  # noqa: E402
-from ansible.module_utils.c10k_tree import digest  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.c10k_host import live_agent
+from ansible.module_utils.c10k_tree import digest
 
 SPEC = {
     "home": {"type": "path", "required": True},

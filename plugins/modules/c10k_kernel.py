@@ -58,10 +58,10 @@ unrestored:
   returned: state is restored
 """
 
-from typing import Any  # noqa: E402
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.c10k_sysctl import Kernel  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.c10k_sysctl import Kernel
 
 SPEC = {
     "base": {"type": "path", "required": True},

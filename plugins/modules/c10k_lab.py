@@ -54,19 +54,19 @@ notes:
   returned: always
 """
 
-import contextlib  # noqa: E402
-import fcntl  # noqa: E402
-import json  # noqa: E402
-import os  # noqa: E402
-import shutil  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from ansible.module_utils import c10k_lab_network as network  # noqa: E402
-from ansible.module_utils import c10k_lab_ssh as ssh  # noqa: E402
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.c10k_lab_request import HOST_NAMESPACE, PREFIX, SWITCH, Host, hosts  # noqa: E402
+from ansible.module_utils import c10k_lab_network as network
+from ansible.module_utils import c10k_lab_ssh as ssh
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.c10k_lab_request import HOST_NAMESPACE, PREFIX, SWITCH, Host, hosts
 
 SPEC = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

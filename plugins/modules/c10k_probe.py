@@ -33,8 +33,8 @@ facts:
   returned: success
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.c10k_host import facts  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.c10k_host import facts
 
 
 def main() -> None:

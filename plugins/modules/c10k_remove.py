@@ -41,12 +41,12 @@ left:
   returned: always
 """
 
-import contextlib  # noqa: E402
-import shutil  # noqa: E402
-from pathlib import Path  # noqa: E402
+import contextlib
+import shutil
+from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.c10k_host import live_agent, runs, stop_agent  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.c10k_host import live_agent, runs, stop_agent
 
 SPEC = {
     "base": {"type": "path", "required": True},

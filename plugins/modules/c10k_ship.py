@@ -50,10 +50,10 @@ remove:
   returned: always
 """
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.c10k_tree import compare, install  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.c10k_tree import compare, install
 
 SPEC = {
     "home": {"type": "path", "required": True},

@@ -115,7 +115,7 @@ def test_check_mode_says_what_would_be_done_and_does_nothing(before: dict[str, o
     assert traces() == before
 
 
-def test_twice_present_is_once(before: dict[str, object]) -> None:  # noqa: ARG001
+def test_twice_present_is_once(before: dict[str, object]) -> None:
     assert lab()
     whole()
     assert not lab()
@@ -212,7 +212,7 @@ def test_mends(harm: str) -> None:
     whole()
 
 
-def test_shrinks_and_grows(made: dict[str, object]) -> None:  # noqa: ARG001
+def test_shrinks_and_grows(made: dict[str, object]) -> None:
     assert lab(clients=1)
     assert "c10k-client2" not in sh("ip", "netns", "list")
     assert "client2" not in (INVENTORY / "hosts.yml").read_text() + CONFIG.read_text()

@@ -19,7 +19,7 @@ PYTHON = "/usr/bin/env python3"
 
 
 @pytest.fixture(scope="module")
-def ten_thousand(lab: None) -> Path:  # noqa: ARG001
+def ten_thousand(lab: None) -> Path:
     """One run of five strategies at 10,000 connections and 10,000 requests/s."""
     result = line.play(
         "run_benchmark.yml", "lab", timeout_s=400, strategy="epoll,poll,workers,epoll_edge,select",

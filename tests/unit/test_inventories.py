@@ -1,7 +1,10 @@
 """The inventories of the project: Ansible reads them without a word, and every host has what a run needs."""
 
 import json
+import os
+import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,3 +46,15 @@ def test_ansible_and_the_conductor_get_the_same_files_and_check_host_keys(name: 
         assert "c10k_ssh_config" in arguments, host
         assert "c10k_known_hosts" in arguments, host
         assert "StrictHostKeyChecking=yes" in arguments, host
+
+
+if shutil.which("vagrant"):  # elsewhere there is nothing to check it with
+
+    def test_vagrant_accepts_the_vagrantfile(tmp_path: Path) -> None:
+        environment = {**os.environ, "VAGRANT_HOME": str(tmp_path / "home"), "VAGRANT_CWD": str(line.ROOT)}
+        environment["VAGRANT_DOTFILE_PATH"] = str(tmp_path / "dot")
+        result = subprocess.run(
+            ["vagrant", "validate", "--ignore-provider"],
+            cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stdout + result.stderr
