@@ -111,6 +111,7 @@ def test_held_is_only_what_was_proved(changes: dict[str, Any], held: int | None)
         ({"done": {"client1": done(), "client2": done(first_send_ns=17_000_000)}}, "CL2"),
         ({"done": {"client1": done(), "client2": done(first_send_ns=17_000_000)}, "mean_gap_ms": 1.0}, None),
         ({"lag_p99_ms": {"client1": 10.5}}, "LG1"),
+        ({"lag_p99_ms": {"client1": 10.5}, "workload": "churn", "barrier": None}, None),
         ({"end": Proof(999, 1000, 1000)}, "PR1"),
         ({"end": Proof(1000, None, 1000)}, None),
     ],
