@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Tune the kernel of a host, verify it, or put it back."""
+"""Tune the kernel of a host, or put it back."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ options:
     type: path
     required: true
   state:
-    description: C(tuned) asks for the entries, C(verified) only reads them, C(restored) puts back all that was saved.
+    description: C(tuned) asks for the entries, C(restored) puts back all that was saved.
     type: str
-    choices: [tuned, verified, restored]
+    choices: [tuned, restored]
     default: tuned
   entries:
     description: Mappings of C(key), C(value), C(scope), and C(at_least) where a better value may stay.
@@ -65,7 +65,7 @@ from ansible.module_utils.c10k_sysctl import Kernel
 
 SPEC = {
     "base": {"type": "path", "required": True},
-    "state": {"type": "str", "choices": ["tuned", "verified", "restored"], "default": "tuned"},
+    "state": {"type": "str", "choices": ["tuned", "restored"], "default": "tuned"},
     "entries": {"type": "list", "elements": "dict", "default": []},
     "ports": {"type": "list", "elements": "int", "default": []},
     "run": {"type": "str", "default": ""},
@@ -124,14 +124,8 @@ def tune(module: AnsibleModule, kernel: Kernel) -> None:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    state = module.params["state"]
-    kernel = Kernel(module.params["base"], module.params["run"], dry=module.check_mode or state == "verified")
-    if state == "restored":
-        restore(module, kernel)
-    elif state == "tuned":
-        tune(module, kernel)
-    keys = kernel.tune(module.params["entries"], module.params["ports"])
-    module.exit_json(changed=False, keys=keys)
+    kernel = Kernel(module.params["base"], module.params["run"], dry=module.check_mode)
+    (restore if module.params["state"] == "restored" else tune)(module, kernel)
 
 
 if __name__ == "__main__":
