@@ -43,3 +43,20 @@ def lab(_lab_session: None) -> None:
     """A whole lab of three clients: made, or mended, before the tests of a module."""
     result = line.play("playbooks/lab.yml", "local", lab_state="present", lab_clients=3)
     assert result.returncode == 0, result.stdout
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_results(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What the tests add to results/ goes when they have passed, and `latest` is again the user's; else it stays."""
+    link = line.RESULTS / "latest"
+    before, latest = set(line.RESULTS.glob("2*")), link.readlink() if link.is_symlink() else None
+    yield
+    if request.session.testsfailed:
+        return
+    for run in set(line.RESULTS.glob("2*")) - before:
+        if run.name in line.named:
+            shutil.rmtree(run)
+    if link.is_symlink() and not link.exists():
+        link.unlink()
+        if latest:
+            link.symlink_to(latest)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,6 +14,10 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv/bin"
 RESULTS = ROOT / "results"
+
+RUN_ID = re.compile(r"\b\d{8}T\d{6}Z-[0-9a-f]{6}\b")
+named: set[str] = set()
+"""Ids of runs that the playbooks of this session have named."""
 
 SMALL: dict[str, Any] = {
     "strategy": "epoll",
@@ -41,11 +46,13 @@ def playbook_command(name: str, inventory: str, **variables: Any) -> list[str]:
 
 def play(name: str, inventory: str, timeout_s: float = 180, **variables: Any) -> subprocess.CompletedProcess[str]:
     """Run a playbook to its end; stdout and stderr are one text, as a person sees them."""
-    return subprocess.run(
+    result = subprocess.run(
         playbook_command(name, inventory, **variables),
         cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL, timeout=timeout_s, check=False,
     )  # fmt: skip
+    named.update(RUN_ID.findall(result.stdout))
+    return result
 
 
 def analysis(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -150,4 +157,5 @@ def start_and_wait_for_load(inventory: str, output: Path, program: str = "", **v
         return run if len(hosts) >= 3 else None
 
     run = eventually("an interval from each client", loading, 90)
+    named.add(run.name)
     return Running(process, run, output)
