@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible.module_utils.c10k_lab_request import CONTROLLER_ADDRESS, PREFIX, SWITCH, Host
 
+OWN = Path("/proc/self/ns/net")
 NAMESPACES = Path("/run/netns")
 BRIDGE = "bridge"
 CABLE = PREFIX + "lab"
@@ -44,7 +45,7 @@ def inode(namespace: str) -> int | None:
         found = (NAMESPACES / namespace).stat()
     except OSError:
         return None
-    return found.st_ino if found.st_dev == os.stat("/proc/self/ns/net").st_dev else None  # noqa: PTH116
+    return found.st_ino if found.st_dev == OWN.stat().st_dev else None
 
 
 def make_namespace(namespace: str) -> None:
@@ -149,7 +150,7 @@ def processes(inodes: Collection[int]) -> list[int]:
 
 def end_processes(inodes: Collection[int]) -> int:
     """End all that runs there: asked first, killed where it does not listen. How many there were."""
-    inodes = set(inodes) - {os.stat("/proc/self/ns/net").st_ino}  # noqa: PTH116
+    inodes = set(inodes) - {OWN.stat().st_ino}
     first = processes(inodes)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in processes(inodes):

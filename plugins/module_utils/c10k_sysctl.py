@@ -10,9 +10,10 @@ import fcntl
 import json
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterable, Iterator  # noqa: UP035
+from typing import Any
 
 RANGE = "net.ipv4.ip_local_port_range"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import stat
 import tarfile
 import tempfile
@@ -83,7 +84,6 @@ def install(home: Path, wanted: dict[str, Any], archive_path: str) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=str(place.parent), prefix=".shipping-")
             with os.fdopen(handle, "wb") as file:
-                for block in iter(lambda: content.read(1 << 20), b""):  # noqa: B023
-                    file.write(block)
+                shutil.copyfileobj(content, file)
             Path(name).chmod(wanted[member.name]["mode"])
             Path(name).replace(place)

@@ -137,7 +137,8 @@ class Ended:
     @property
     def trial(self) -> dict[str, Any]:
         (trial,) = self.trials
-        return trial  # type: ignore[no-any-return]
+        document: dict[str, Any] = trial
+        return document
 
     def events(self, event: str, where: str | None = None) -> list[dict[str, Any]]:
         return [line for line in self.lines if line.get("event") == event and where in (None, line["host"])]
