@@ -128,7 +128,7 @@ func (a *Agent) arm() (any, error) {
 	default:
 	}
 	a.mu.Unlock()
-	result, err := e.Arm()
+	result, err := e.Arm(a.spec.Connections)
 	if err != nil {
 		return nil, err
 	}

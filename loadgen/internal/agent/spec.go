@@ -113,7 +113,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 func (s *Spec) Config() (engine.Config, error) {
 	c := engine.Config{
 		Run: s.RunNumber, Workload: s.Workload, Connections: s.Connections, FirstConnection: s.FirstConnection, Active: s.Active,
-		Rate: s.Rate, Requests: -1, Pipeline: s.Pipeline, PayloadBytes: s.PayloadBytes, Warmup: s.Warmup, Duration: s.Duration,
+		Rate: s.Rate, Arrival: s.Arrival, Phase: s.Phase, Requests: -1, Pipeline: s.Pipeline, PayloadBytes: s.PayloadBytes, Warmup: s.Warmup, Duration: s.Duration,
 		Timeout: seconds(s.Timeout), ArmTimeout: seconds(s.ArmTimeout), Seed: s.Seed,
 	}
 	if s.Requests != nil {
@@ -136,10 +136,5 @@ func (s *Spec) Config() (engine.Config, error) {
 		}
 		c.Sources = append(c.Sources, source)
 	}
-	pacer, err := pacing.New(s.Arrival, s.Rate, s.Phase, s.Seed, uint64(s.FirstConnection))
-	if err != nil {
-		return c, badSpec("arrival", "%v.", err)
-	}
-	c.Pacer = pacer
 	return c, nil
 }

@@ -10,9 +10,9 @@ import (
 
 // Arm implements Engine. Handshakes follow the connect rate, at most connectsAtOnce at a time, and each connection is
 // verified as soon as it stands, while others still connect. The workload churn holds none: it tries one.
-func (l *Loop) Arm() (Armed, error) {
+func (l *Loop) Arm(total int) (Armed, error) {
 	l.begin()
-	total := len(l.connections)
+	total = min(total, len(l.connections))
 	if l.cfg.Workload == Churn {
 		total = min(1, total)
 	}

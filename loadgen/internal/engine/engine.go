@@ -8,14 +8,14 @@ import (
 
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/hist"
-	"c10k/loadgen/internal/pacing"
 )
 
 // An Engine does the phases of a trial in the order of its methods. Every method but Stop must be called from one
 // goroutine, which is locked to its thread.
 type Engine interface {
-	// Arm opens and verifies the connections, and returns when each is settled or ArmTimeout has passed.
-	Arm() (Armed, error)
+	// Arm opens and verifies the connections up to the number total, those of earlier calls included, and returns when each
+	// is settled or ArmTimeout has passed. What it says is of all calls together. The workload calibrate only connects.
+	Arm(total int) (Armed, error)
 	// Prove verifies one echo on each connection that is still open.
 	Prove() Proved
 	// Run offers the load from at, a time of Clock, and returns when every request is settled. It hands each interval to
@@ -27,13 +27,20 @@ type Engine interface {
 	Close()
 }
 
-// The workloads.
+// The workloads. Ramp and Capacity offer their load as Open does; Calibrate finds out how fast this generator can send.
 const (
-	Open  = "open"
-	Churn = "churn"
+	Open      = "open"
+	Closed    = "closed"
+	Churn     = "churn"
+	Ramp      = "ramp"
+	Capacity  = "capacity"
+	Calibrate = "calibrate"
 )
 
-// Config is one client's share of a trial.
+// Workloads are the names of all.
+var Workloads = []string{Open, Closed, Churn, Ramp, Capacity, Calibrate}
+
+// Config is one client's share of a trial, or one process's share of that. It is plain data, so that it can be sent.
 type Config struct {
 	Run             uint32 // the record's run field
 	Targets         []netip.AddrPort
@@ -42,9 +49,11 @@ type Config struct {
 	Connections     int
 	FirstConnection uint32
 	Active          int
-	Pacer           pacing.Pacer // of the workload open
-	Rate            float64      // requests/s, to size the queue
-	Requests        int64        // of the workload churn; -1: it ends with Duration
+	Arrival         string        // a law of package pacing
+	Rate            float64       // requests/s
+	Phase           float64       // of the first arrival of a fixed law, in gaps
+	ThinkTime       time.Duration // of the workload closed
+	Requests        int64         // of the workload churn; -1: it ends with Duration
 	Pipeline        int
 	PayloadBytes    int
 	ConnectRate     float64 // connections/s; 0: a burst
@@ -57,15 +66,38 @@ type Config struct {
 
 // Armed says how the connecting went.
 type Armed struct {
-	Connected int // handshakes that were completed
-	Verified  int // connections that answered their echo and are open
-	Failed    map[string]int64
+	Connected  int // connections whose handshake was completed
+	Verified   int // connections that answered their echo and are open
+	Failed     map[string]int64
+	Retries    int64    // attempts beyond the first of each connection
+	SYNRetries [3]int64 // handshakes of 1 s or more, of 3 s, of 7 s: as long as so many lost SYNs take
 }
 
 // Proved says how many of the connections still open answered.
 type Proved struct {
 	Verified, Failed int
 }
+
+// Integrity says what was wrong with the replies that were not the expected record (docs/contracts.md).
+type Integrity struct {
+	Corrupt    int64 `json:"corrupt"`
+	Truncated  int64 `json:"truncated"`
+	Duplicated int64 `json:"duplicated"`
+	Reordered  int64 `json:"reordered"`
+	Crossed    int64 `json:"crossed"`
+	Foreign    int64 `json:"foreign"`
+	Late       int64 `json:"late"`
+}
+
+// Ceiling is what a calibration found.
+type Ceiling struct {
+	Sends int64 `json:"sends"`
+	Wall  int64 `json:"wall_ns"`
+	CPU   int64 `json:"cpu_ns"` // of the engine's thread
+}
+
+// MostSendGaps bounds the sample of times between sends.
+const MostSendGaps = 2048
 
 // Done is what a trial's load amounts to.
 type Done struct {
@@ -74,6 +106,10 @@ type Done struct {
 	Surplus               int64 // bytes that no request asked for
 	Warmup, Load          Counts
 	Service, Lag, Connect *hist.Histogram
+	LoopLag               *hist.Histogram // how late the loop woke or came round, once a turn
+	Integrity             Integrity
+	SendGaps              []int64 // ns between consecutive sends of the window, a sample spread over it
+	Ceiling               *Ceiling
 	Errors                []errs.Row
 	MaxLoopGap            time.Duration // the longest the loop did not look, though it should have
 }

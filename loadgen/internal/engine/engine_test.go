@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 	"unsafe"
-
-	"c10k/loadgen/internal/pacing"
 )
 
 // TestMain lets more tests run at once than there are processors, for nearly all of their time they wait.
@@ -24,7 +22,7 @@ func TestMain(m *testing.M) {
 
 func config(target netip.AddrPort) Config {
 	return Config{Run: 20945436, Targets: []netip.AddrPort{target}, Workload: Open, Connections: 20, FirstConnection: 100, Active: 20,
-		Rate: 500, Requests: -1, Pipeline: 1, PayloadBytes: 64, Duration: 1, Timeout: 400 * time.Millisecond, ArmTimeout: 5 * time.Second, Seed: 71}
+		Rate: 500, Arrival: "fixed", Requests: -1, Pipeline: 1, PayloadBytes: 64, Duration: 1, Timeout: 400 * time.Millisecond, ArmTimeout: 5 * time.Second, Seed: 71}
 }
 
 // A trial is one whole use of an engine.
@@ -37,13 +35,6 @@ func start(t *testing.T, cfg Config) *Loop {
 	t.Helper()
 	runtime.LockOSThread()
 	t.Cleanup(runtime.UnlockOSThread)
-	if cfg.Pacer == nil {
-		p, err := pacing.New("fixed", cfg.Rate, 0, cfg.Seed, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg.Pacer = p
-	}
 	l, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +45,7 @@ func start(t *testing.T, cfg Config) *Loop {
 
 func arm(t *testing.T, l *Loop) Armed {
 	t.Helper()
-	a, err := l.Arm()
+	a, err := l.Arm(l.cfg.Connections)
 	if err != nil {
 		t.Fatal(err)
 	}

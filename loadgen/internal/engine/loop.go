@@ -31,6 +31,7 @@ const (
 // allocates, locks or formats.
 type Loop struct {
 	cfg     Config
+	pacer   pacing.Pacer
 	clock   Clock
 	waiter  waiter
 	bell    bell
@@ -58,6 +59,7 @@ type Loop struct {
 	armFailed errs.Tally
 	tally     errs.Tally
 	connect   *hist.Histogram
+	loopLag   *hist.Histogram
 	surplus   int64
 	proved    Proved
 	proving   int // echoes in flight
@@ -70,6 +72,10 @@ var _ Engine = (*Loop)(nil)
 
 // New makes an engine for a share; it opens no connection yet.
 func New(cfg Config) (*Loop, error) {
+	pacer, err := pacing.New(cfg.Arrival, cfg.Rate, cfg.Phase, cfg.Seed, uint64(cfg.FirstConnection))
+	if err != nil {
+		return nil, err
+	}
 	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("make an epoll: %w", err)
@@ -80,7 +86,7 @@ func New(cfg Config) (*Loop, error) {
 		return nil, err
 	}
 	l := &Loop{
-		cfg: cfg, clock: NewClock(), waiter: waiter{ep: ep}, bell: b,
+		cfg: cfg, pacer: pacer, clock: NewClock(), waiter: waiter{ep: ep}, bell: b,
 		events:      make([]unix.EpollEvent, eventsPerWait),
 		connections: make([]connection, cfg.Connections),
 		slab:        newSlab(requestsFor(cfg)),
@@ -88,6 +94,7 @@ func New(cfg Config) (*Loop, error) {
 		expected:    wire.NewBuffer(cfg.PayloadBytes, cfg.Seed),
 		in:          make([]byte, readBytes),
 		connect:     hist.New(),
+		loopLag:     hist.New(),
 		due:         pacing.Never,
 	}
 	for i := range l.connections {
@@ -244,7 +251,7 @@ func (l *Loop) done() Done {
 		FirstSend: l.ledger.firstSend, LastSend: l.ledger.lastSend,
 		Armed: l.verified, Open: l.open, Lost: l.verified - l.open,
 		Surplus: l.surplus, Warmup: l.ledger.before, Load: l.ledger.window,
-		Service: l.ledger.service, Lag: l.ledger.lag, Connect: l.connect,
+		Service: l.ledger.service, Lag: l.ledger.lag, Connect: l.connect, LoopLag: l.loopLag,
 		Errors: l.tally.Rows(), MaxLoopGap: time.Duration(l.maxGap),
 	}
 	if l.cfg.Workload == Churn {

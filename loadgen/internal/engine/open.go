@@ -31,16 +31,17 @@ func (l *Loop) Run(at int64, emit func(Interval)) (Done, error) {
 
 // An arrivals plans the requests of an open loop: their times come from the pacer alone, whatever the server does.
 type arrivals struct {
-	l    *Loop
-	at   int64 // ns, start
-	end  int64 // ns
-	turn int   // the connection of the next request
+	l     *Loop
+	pacer pacing.Pacer
+	at    int64 // ns, start
+	end   int64 // ns
+	turn  int   // the connection of the next request
 }
 
 // runOpen offers requests at their intended times, then waits until the last is settled.
 func (l *Loop) runOpen(at int64, emit func(Interval)) {
 	intervals := l.cfg.Warmup + l.cfg.Duration
-	a := &arrivals{l: l, at: at, end: at + int64(intervals)*second}
+	a := &arrivals{l: l, pacer: l.pacer, at: at, end: at + int64(intervals)*second}
 	l.ledger = newLedger(at, l.cfg.Warmup, intervals, l.spread(), emit)
 	l.pump = a.pump
 	a.schedule()
@@ -65,7 +66,7 @@ func (l *Loop) runOpen(at int64, emit func(Interval)) {
 // schedule asks the pacer for the next time.
 func (a *arrivals) schedule() {
 	a.l.due = pacing.Never
-	if next := a.l.cfg.Pacer.Next(); a.l.cfg.Active > 0 && next < a.end-a.at {
+	if next := a.pacer.Next(); a.l.cfg.Active > 0 && next < a.end-a.at {
 		a.l.due = a.at + next
 	}
 }
