@@ -97,6 +97,15 @@ func writeSome(fd int32, b []byte) (int, unix.Errno) {
 
 func closeSocket(fd int32) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
+// interest is asked for once. Edges rather than levels: the kernel need not look again at a socket that was read empty, and
+// what a connection waits for can change without a system call. So a socket is read until it is empty, and written to until
+// it is full.
+const (
+	interest = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+	incoming = unix.EPOLLIN | ending
+	ending   = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+)
+
 // An event carries the connection's index and its generation, so that one for a descriptor since closed is known.
 func watch(ep, op int, fd int32, events uint32, index int32, generation uint32) unix.Errno {
 	event := unix.EpollEvent{Events: events, Fd: index, Pad: int32(generation)}

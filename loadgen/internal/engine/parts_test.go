@@ -135,7 +135,7 @@ func TestRequestPathDoesNotAllocate(t *testing.T) {
 			t.Fatal(errno)
 		}
 		l.now = l.clock.Now()
-		l.receive(0, c)
+		l.receive(0, c, false)
 		l.expire(l.now)
 		l.ledger.advance(l.now)
 	})
