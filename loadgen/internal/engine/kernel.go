@@ -84,8 +84,9 @@ func connectResult(fd int32) unix.Errno {
 	return unix.Errno(result)
 }
 
+// readSome receives rather than reads, which for a socket is the shorter way through the kernel.
 func readSome(fd int32, b []byte) (int, unix.Errno) {
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
 	return int(n), errno
 }
 
@@ -119,6 +120,10 @@ type waiter struct {
 	coarse bool // no epoll_pwait2, which is there since Linux 5.11
 }
 
+// shortWait in ns is what the runtime can do without this thread's processor: to hand it on and to take it back costs more
+// than a short sleep, and a wake-up that is late.
+const shortWait = 1_000_000
+
 // wait fills events, and returns after at most ns nanoseconds.
 func (w *waiter) wait(events []unix.EpollEvent, ns int64) (int, unix.Errno) {
 	if w.coarse {
@@ -128,7 +133,7 @@ func (w *waiter) wait(events []unix.EpollEvent, ns int64) (int, unix.Errno) {
 	list, room := uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events))
 	var n uintptr
 	var errno unix.Errno
-	if ns <= 0 {
+	if ns <= shortWait {
 		n, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(w.ep), list, room, uintptr(unsafe.Pointer(&timeout)), 0, 0)
 	} else {
 		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(w.ep), list, room, uintptr(unsafe.Pointer(&timeout)), 0, 0)
