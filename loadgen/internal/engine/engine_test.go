@@ -92,6 +92,13 @@ func conserved(t *testing.T, l *Loop, r *trial) {
 	if l.slab.oldest != nothing {
 		t.Error("a request is left unsettled")
 	}
+	g := r.done.Integrity
+	if wrong := r.done.Load.Mismatched + r.done.Warmup.Mismatched; wrong > g.Corrupt+g.Duplicated+g.Reordered+g.Crossed+g.Foreign {
+		t.Errorf("%d mismatched, classes %+v", wrong, g)
+	}
+	if late := r.done.Load.TimedOut + r.done.Warmup.TimedOut; g.Late > late {
+		t.Errorf("%d late of %d timed out", g.Late, late)
+	}
 }
 
 func TestStateIsSmall(t *testing.T) {
@@ -319,7 +326,7 @@ func TestStopFromManyThreads(t *testing.T) {
 
 // Whatever a server does, in any order, to any workload, and whenever it is stopped, every request is settled once.
 func TestConservation(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(18) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 			conserves(t, seed)
@@ -343,12 +350,11 @@ func conserves(t *testing.T, seed uint64) {
 		return deeds[random.IntN(len(deeds))]
 	}))
 	cfg.PayloadBytes, cfg.Pipeline, cfg.ArmTimeout = size, pipeline, 500*time.Millisecond
-	if seed%4 >= 2 {
-		cfg.Workload = Churn
-	}
+	cfg.Workload = []string{Open, Churn, Closed}[seed%3]
 	l := start(t, cfg)
 	arm(t, l)
 	defer time.AfterFunc(stop, l.Stop).Stop()
 	r := load(t, l)
 	t.Logf("%s of %d bytes, stop after %v: %+v, surplus %d", cfg.Workload, size, stop, r.done.Load, r.done.Surplus)
+	t.Logf("%+v", r.done.Integrity)
 }
