@@ -6,6 +6,7 @@ import (
 )
 
 func TestCalibration(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		attend func(*rawConn)
 		size   int

@@ -14,6 +14,7 @@ func closedConfig(t *testing.T, s script) Config {
 }
 
 func TestClosedAsksAgainAtOnce(t *testing.T) {
+	t.Parallel()
 	cfg := closedConfig(t, always(echo))
 	cfg.Connections, cfg.Active, cfg.Pipeline, cfg.Warmup = 30, 20, 3, 1
 	l := start(t, cfg)
@@ -36,6 +37,7 @@ func TestClosedAsksAgainAtOnce(t *testing.T) {
 }
 
 func TestClosedThinks(t *testing.T) {
+	t.Parallel()
 	cfg := closedConfig(t, always(echo))
 	cfg.ThinkTime = 100 * time.Millisecond
 	l := start(t, cfg)
@@ -48,6 +50,7 @@ func TestClosedThinks(t *testing.T) {
 
 // What is asked never exceeds the connections' pipelines: who gets no reply asks no more.
 func TestClosedWaitsForReplies(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		deed deed
 		want Counts
@@ -78,6 +81,7 @@ func TestClosedWaitsForReplies(t *testing.T) {
 }
 
 func TestClosedWithoutActive(t *testing.T) {
+	t.Parallel()
 	cfg := closedConfig(t, always(echo))
 	cfg.Active = 0
 	l := start(t, cfg)
@@ -90,6 +94,7 @@ func TestClosedWithoutActive(t *testing.T) {
 // A request that never left a full socket has no reply that another could follow: its time being out must do. Nothing
 // reads here, so records pile up until the buffers are full.
 func TestClosedGoesOnAfterAFullSocket(t *testing.T) {
+	t.Parallel()
 	server := serveRaw(t, func(c *rawConn) { c.waitForEnd() })
 	cfg := config(server)
 	cfg.Workload, cfg.Connections, cfg.Active, cfg.PayloadBytes, cfg.Pipeline, cfg.Timeout = Closed, 1, 1, 1<<20, 16, 200*time.Millisecond

@@ -111,6 +111,7 @@ func TestStateIsSmall(t *testing.T) {
 }
 
 func TestHonestServer(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*Config){
 		"plain":       func(*Config) {},
 		"mostly idle": func(c *Config) { c.Connections, c.Active = 50, 3 },
@@ -156,6 +157,7 @@ func TestHonestServer(t *testing.T) {
 
 // Each deed, done to every record of the window, must show as exactly what it is.
 func TestHostileDeeds(t *testing.T) {
+	t.Parallel()
 	const n = 500 // planned
 	for name, c := range map[string]struct {
 		script script
@@ -241,6 +243,7 @@ func TestArmingFails(t *testing.T) {
 		"no source": {refusing, "connect/source", func(c *Config) { c.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1")} }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cfg := config(c.target)
 			c.change(&cfg)
 			l := start(t, cfg)
@@ -256,6 +259,7 @@ func TestArmingFails(t *testing.T) {
 }
 
 func TestProveCountsTheSilent(t *testing.T) {
+	t.Parallel()
 	l := start(t, config(serve(t, 64, func(connection, record int) deed {
 		if record > 0 && connection%4 == 0 {
 			return ignore
@@ -269,6 +273,7 @@ func TestProveCountsTheSilent(t *testing.T) {
 }
 
 func TestQueueIsBounded(t *testing.T) {
+	t.Parallel()
 	cfg := config(serve(t, 64, afterFirst(ignore)))
 	l := start(t, cfg)
 	arm(t, l)
@@ -326,6 +331,7 @@ func TestStopFromManyThreads(t *testing.T) {
 
 // Whatever a server does, in any order, to any workload, and whenever it is stopped, every request is settled once.
 func TestConservation(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(18) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 
 // Each wrong that can be done to a reply is counted in its class, never as a latency; conserved checks the rest.
 func TestClassesOfWrongReplies(t *testing.T) {
+	t.Parallel()
 	const n = 500 // planned
 	for name, c := range map[string]struct {
 		script   script
@@ -42,6 +43,7 @@ func TestClassesOfWrongReplies(t *testing.T) {
 
 // No single bit of an echo can be wrong unnoticed, whatever the workload.
 func TestEveryFlippedBitIsCorrupt(t *testing.T) {
+	t.Parallel()
 	for _, workload := range []string{Open, Closed, Churn} {
 		t.Run(workload, func(t *testing.T) {
 			t.Parallel()
@@ -65,6 +67,7 @@ func TestEveryFlippedBitIsCorrupt(t *testing.T) {
 
 // Where no request waits a reply too many is surplus, elsewhere it shifts those behind it: a duplicate all the same.
 func TestDuplicates(t *testing.T) {
+	t.Parallel()
 	for _, workload := range []string{Open, Churn} {
 		t.Run(workload, func(t *testing.T) {
 			t.Parallel()
@@ -88,6 +91,7 @@ func TestDuplicates(t *testing.T) {
 
 // Of two replies that change places the later one is early, and the earlier one comes after a later one.
 func TestReordered(t *testing.T) {
+	t.Parallel()
 	cfg := config(serve(t, 64, func(_, record int) deed {
 		if record%2 == 1 {
 			return holdBack
@@ -105,6 +109,7 @@ func TestReordered(t *testing.T) {
 
 // A reply after the timeout is right and too late: nothing is wrong with it, but its request stays timed out.
 func TestLate(t *testing.T) {
+	t.Parallel()
 	for _, workload := range []string{Open, Closed} {
 		t.Run(workload, func(t *testing.T) {
 			t.Parallel()

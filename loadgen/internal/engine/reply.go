@@ -44,7 +44,7 @@ func (l *Loop) consume(i int32, c *connection, b []byte) {
 	for len(b) > 0 {
 		if c.wire.head == nothing {
 			l.unasked(i, c, b)
-			return
+			break
 		}
 		if c.stray {
 			l.forget(i, c)
