@@ -120,10 +120,6 @@ type waiter struct {
 	coarse bool // no epoll_pwait2, which is there since Linux 5.11
 }
 
-// shortWait in ns is what the runtime can do without this thread's processor: to hand it on and to take it back costs more
-// than a short sleep, and a wake-up that is late.
-const shortWait = 1_000_000
-
 // wait fills events, and returns after at most ns nanoseconds.
 func (w *waiter) wait(events []unix.EpollEvent, ns int64) (int, unix.Errno) {
 	if w.coarse {
@@ -133,7 +129,7 @@ func (w *waiter) wait(events []unix.EpollEvent, ns int64) (int, unix.Errno) {
 	list, room := uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events))
 	var n uintptr
 	var errno unix.Errno
-	if ns <= shortWait {
+	if ns <= 0 {
 		n, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(w.ep), list, room, uintptr(unsafe.Pointer(&timeout)), 0, 0)
 	} else {
 		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(w.ep), list, room, uintptr(unsafe.Pointer(&timeout)), 0, 0)
