@@ -16,34 +16,51 @@ func (l *Loop) Arm(total int) (Armed, error) {
 	if l.cfg.Workload == Churn {
 		total = min(1, total)
 	}
-	l.arming = total
-	start := l.now
-	deadline := start + int64(l.cfg.ArmTimeout)
-	for dialled := 0; l.arming > 0 && l.now < deadline && !l.stopped.Load(); {
-		next := int64(pacing.Never)
-		for turn := 0; dialled < total && l.shaking < connectsAtOnce; turn++ {
-			next = l.dialDue(start, dialled)
-			if turn == workPerTurn || next > l.clock.Now() {
-				break
-			}
-			l.dial(int32(dialled))
-			dialled++
-			next = pacing.Never
-		}
+	start, first := l.now, l.dialled
+	l.arming = max(0, total-first)
+	l.deadline = start + int64(l.cfg.ArmTimeout)
+	for l.arming > 0 && l.now < l.deadline && !l.stopped.Load() {
+		next := l.dialSome(start, first, total)
 		if l.arming > 0 {
-			l.poll(min(deadline, next))
+			l.poll(min(l.deadline, next))
 		}
 	}
 	l.giveUpArming(total)
 	if l.cfg.Workload == Churn && total > 0 {
-		l.disconnect(&l.connections[0])
+		l.disconnect(0, &l.connections[0])
 		l.open = 0
 		l.connect.Reset() // it is to hold the connects of the window
 	}
-	return Armed{Connected: l.connected, Verified: l.verified, Failed: l.armFailed.Keys()}, nil
+	return Armed{Connected: l.connected, Verified: l.verified, Failed: l.armFailed.Keys(), Retries: l.retries, SYNRetries: l.syns}, nil
 }
 
-// dialDue is when connection i of a paced ramp may begin, in ns.
+// dialSome begins the handshakes that are due, but not so many that replies would have to wait for long. It returns when
+// the next is due, in ns.
+func (l *Loop) dialSome(start int64, first, total int) int64 {
+	for range workPerTurn {
+		if l.shaking >= connectsAtOnce {
+			return pacing.Never
+		}
+		fresh := pacing.Never
+		if l.dialled < total {
+			fresh = l.dialDue(start, l.dialled-first)
+		}
+		again, queue := l.rested()
+		if due := min(fresh, again); due > l.clock.Now() {
+			return due
+		}
+		if fresh < again {
+			l.dial(int32(l.dialled))
+			l.dialled++
+			continue
+		}
+		l.retries++
+		l.dial(queue.pop().connection)
+	}
+	return l.now
+}
+
+// dialDue is when handshake i of a paced ramp may begin, in ns.
 func (l *Loop) dialDue(start int64, i int) int64 {
 	if l.cfg.ConnectRate == 0 {
 		return start
@@ -55,14 +72,17 @@ func (l *Loop) dialDue(start int64, i int) int64 {
 func (l *Loop) giveUpArming(total int) {
 	for i := range l.connections[:total] {
 		switch l.connections[i].state {
-		case connecting:
+		case connecting, resting:
 			l.lose(int32(i), errs.Connect, errs.Timeout, 0)
 		case verifying:
 			l.lose(int32(i), errs.Verify, errs.Timeout, 0)
 		}
 	}
-	for range l.arming { // never begun
-		l.armFailed.Add(errs.Connect, errs.Timeout, 0, l.cfg.FirstConnection+uint32(total-1))
+	for ; l.dialled < total; l.dialled++ { // never begun
+		l.armFailed.Add(errs.Connect, errs.Timeout, 0, l.cfg.FirstConnection+uint32(l.dialled))
+	}
+	for k := range l.resting {
+		l.resting[k].count = 0
 	}
 	l.arming = 0
 }

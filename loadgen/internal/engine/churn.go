@@ -53,8 +53,8 @@ type churn struct {
 	end            int64 // ns
 }
 
-// runChurn begins requests until the quota or the end is reached, then waits for the last.
-func (l *Loop) runChurn(at int64, emit func(Interval)) {
+// newChurn readies it.
+func newChurn(l *Loop, at int64, emit func(Interval)) *churn {
 	n := len(l.connections)
 	k := &churn{ready: ring{items: make([]turn, n)}, resting: ring{items: make([]turn, n)}, quota: l.cfg.Requests, end: pacing.Never}
 	warmup, limit := 0, math.MaxInt
@@ -63,6 +63,11 @@ func (l *Loop) runChurn(at int64, emit func(Interval)) {
 		k.quota, k.end = math.MaxInt64, at+int64(limit)*second
 	}
 	l.ledger = newLedger(at, warmup, limit, l.spread(), emit)
+	return k
+}
+
+// run begins requests until the quota or the end is reached, then waits for the last.
+func (k *churn) run(l *Loop) {
 	l.churn = k
 	defer func() { l.churn = nil }()
 	for !l.stopped.Load() {
@@ -151,7 +156,7 @@ func (k *churn) again(i int32, rest bool, now int64) {
 
 // hangUp ends a request that was answered, for better or worse: the client closes first.
 func (l *Loop) hangUp(i int32, c *connection) {
-	l.disconnect(c)
+	l.disconnect(i, c)
 	l.churn.again(i, false, l.now)
 }
 
@@ -160,7 +165,7 @@ func (l *Loop) giveUp(i int32, c *connection, o outcome) {
 	if o == timedOut {
 		l.tally.Add(l.waitedFor(c), errs.Timeout, 0, l.cfg.FirstConnection+uint32(i))
 	}
-	l.disconnect(c)
+	l.disconnect(i, c)
 	l.churn.again(i, false, l.now)
 }
 
@@ -175,7 +180,7 @@ func (l *Loop) waitedFor(c *connection) errs.Phase {
 func (l *Loop) hangUpAll() {
 	for i := range l.connections {
 		if c := &l.connections[i]; c.state != closed {
-			l.disconnect(c)
+			l.disconnect(int32(i), c)
 		}
 	}
 }

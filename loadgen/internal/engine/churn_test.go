@@ -44,6 +44,7 @@ func TestChurnForATime(t *testing.T) {
 }
 
 func TestChurnWithoutAShareKeepsTheIntervals(t *testing.T) {
+	t.Parallel()
 	cfg := churnConfig(serve(t, 64, always(echo)))
 	cfg.Requests, cfg.Connections, cfg.Active = -1, 0, 0
 	l := start(t, cfg)
@@ -54,6 +55,7 @@ func TestChurnWithoutAShareKeepsTheIntervals(t *testing.T) {
 }
 
 func TestChurnHostileDeeds(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		deed  deed
 		check func(*Done) bool
@@ -111,6 +113,7 @@ func TestChurnEndsThoughAllIsRefused(t *testing.T) {
 
 // Without a source port connect fails at once, with no event to wake the loop.
 func TestChurnWithoutSource(t *testing.T) {
+	t.Parallel()
 	cfg := churnConfig(netip.MustParseAddrPort("127.0.0.1:1"))
 	cfg.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
 	l := start(t, cfg)

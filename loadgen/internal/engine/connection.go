@@ -12,6 +12,7 @@ type state uint8
 const (
 	closed state = iota
 	connecting
+	resting // a handshake failed, and is to be tried again
 	verifying
 	established
 )
@@ -29,7 +30,9 @@ type connection struct {
 	onWire     uint16 // length of wire
 	state      state
 	stuck      bool // the socket's buffer was full: waits for EPOLLOUT
-	wrong      bool // the reply being read differs from what was sent
+	wrong      bool // the reply being read differs from what was sent; a Reader has what came of it
+	stray      bool // a Reader has what came while no request waited
+	retries    uint8
 }
 
 // dial begins a handshake. A failure is accounted for like any other loss.
@@ -62,18 +65,14 @@ func (l *Loop) dial(i int32) {
 		l.lose(i, errs.Connect, errs.CauseOf(errno), errno)
 		return
 	}
-	if errno := watch(l.waiter.ep, unix.EPOLL_CTL_ADD, fd, unix.EPOLLOUT, i, c.generation); errno != 0 {
+	if errno := watch(l.waiter.ep, unix.EPOLL_CTL_ADD, fd, interest, i, c.generation); errno != 0 {
 		l.lose(i, errs.Connect, errs.CauseOf(errno), errno)
 	}
 }
 
 // shaken ends a handshake, well or ill.
 func (l *Loop) shaken(i int32, c *connection) {
-	errno := connectResult(c.fd)
-	if errno == 0 {
-		errno = watch(l.waiter.ep, unix.EPOLL_CTL_MOD, c.fd, unix.EPOLLIN, i, c.generation)
-	}
-	if errno != 0 {
+	if errno := connectResult(c.fd); errno != 0 {
 		l.lose(i, errs.Connect, errs.CauseOf(errno), errno)
 		return
 	}
@@ -85,24 +84,29 @@ func (l *Loop) shaken(i int32, c *connection) {
 		l.flush(i, c)
 		return
 	}
-	l.connect.Record(l.now - c.begun)
-	c.state = verifying
-	l.submit(i, wire.Arm, l.now, 0)
+	l.stood(i, c)
 }
 
-// submit plans one record on a connection; false: there was no room.
+// submit plans one record on a connection and sends it if it may be sent; false: there was no room.
 func (l *Loop) submit(i int32, flags uint8, intended int64, slot uint16) bool {
+	if !l.enqueue(i, flags, intended, slot) {
+		return false
+	}
+	if c := &l.connections[i]; !c.stuck && (c.state == established || c.state == verifying) {
+		l.flush(i, c)
+	}
+	return true
+}
+
+// enqueue plans one record on a connection; false: there was no room.
+func (l *Loop) enqueue(i int32, flags uint8, intended int64, slot uint16) bool {
 	n := l.slab.take()
 	if n == nothing {
 		return false
 	}
 	r := &l.slab.requests[n]
 	r.intended, r.flags, r.slot, r.connection = intended, flags, slot, i
-	c := &l.connections[i]
-	c.waiting.push(&l.slab, n)
-	if !c.stuck && (c.state == established || c.state == verifying) {
-		l.flush(i, c)
-	}
+	l.connections[i].waiting.push(&l.slab, n)
 	return true
 }
 
@@ -114,23 +118,24 @@ func (l *Loop) flush(i int32, c *connection) {
 				break
 			}
 			l.start(c)
+		} else { // the buffer has served others since
+			r := &l.slab.requests[c.wire.tail]
+			wire.Rewrite(l.out, l.header(r), r.sum)
 		}
-		r := &l.slab.requests[c.wire.tail]
-		wire.Rewrite(l.out, l.header(r), r.sum)
 		now := l.clock.Now()
 		n, errno := writeSome(c.fd, l.out[len(l.out)-int(c.unsent):])
 		if errno == unix.EINTR {
 			continue
 		}
 		if errno == unix.EAGAIN {
-			l.setStuck(i, c, true)
+			c.stuck = true
 			return
 		}
 		if errno != 0 {
 			l.lose(i, l.phase(c, errs.Write), errs.CauseOf(errno), errno)
 			return
 		}
-		if r.sent == 0 {
+		if r := &l.slab.requests[c.wire.tail]; r.sent == 0 {
 			r.sent = now
 			// One that timed out meanwhile is written all the same, to keep step, but counts as never sent.
 			if r.flags == wire.Load && !r.settled {
@@ -139,12 +144,10 @@ func (l *Loop) flush(i int32, c *connection) {
 		}
 		c.unsent -= int32(n)
 	}
-	if c.stuck {
-		l.setStuck(i, c, false)
-	}
+	c.stuck = false
 }
 
-// start moves the first waiting request to the wire and gives it its sequence.
+// start moves the first waiting request to the wire, gives it its sequence and encodes it.
 func (l *Loop) start(c *connection) {
 	n := c.waiting.pop(&l.slab)
 	c.wire.push(&l.slab, n)
@@ -162,18 +165,6 @@ func (l *Loop) header(r *request) wire.Header {
 		Sequence: r.sequence, Intended: uint64(r.intended)}
 }
 
-func (l *Loop) setStuck(i int32, c *connection, stuck bool) {
-	if c.stuck == stuck {
-		return
-	}
-	c.stuck = stuck
-	events := uint32(unix.EPOLLIN)
-	if stuck {
-		events |= unix.EPOLLOUT
-	}
-	_ = watch(l.waiter.ep, unix.EPOLL_CTL_MOD, c.fd, events, i, c.generation) // it is watched, so this cannot fail
-}
-
 // phase is what a connection was doing: being verified, or else otherwise.
 func (l *Loop) phase(c *connection, otherwise errs.Phase) errs.Phase {
 	if c.state == verifying {
@@ -185,14 +176,20 @@ func (l *Loop) phase(c *connection, otherwise errs.Phase) errs.Phase {
 // lose accounts for a connection that is no more, and for all that was asked of it.
 func (l *Loop) lose(i int32, phase errs.Phase, cause errs.Cause, errno unix.Errno) {
 	c := &l.connections[i]
+	if c.state == connecting && l.churn == nil && l.retry(i, c, cause, errno) {
+		return
+	}
+	if c.received > 0 && (errno != 0 || cause == errs.PeerClosed) {
+		l.integrity.Truncated++
+	}
 	number := l.cfg.FirstConnection + uint32(i)
 	l.tally.Add(phase, cause, errno, number)
 	was := c.state
-	l.disconnect(c)
+	l.disconnect(i, c)
 	switch {
 	case l.churn != nil:
 		l.churn.again(i, phase == errs.Connect, l.clock.Now())
-	case was == connecting || was == verifying:
+	case was == connecting || was == resting || was == verifying:
 		l.armFailed.Add(phase, cause, errno, number)
 		l.arming--
 	case was == established:
@@ -201,13 +198,14 @@ func (l *Loop) lose(i int32, phase errs.Phase, cause errs.Cause, errno unix.Errn
 }
 
 // disconnect closes the socket; what was still asked of it has failed.
-func (l *Loop) disconnect(c *connection) {
+func (l *Loop) disconnect(i int32, c *connection) {
 	if c.state == connecting {
 		l.shaking--
 	}
 	if c.fd >= 0 {
 		closeSocket(c.fd)
 	}
+	l.forget(i, c)
 	for _, queue := range []*list{&c.wire, &c.waiting} {
 		for queue.head != nothing {
 			n := queue.pop(&l.slab)

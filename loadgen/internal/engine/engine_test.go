@@ -92,6 +92,13 @@ func conserved(t *testing.T, l *Loop, r *trial) {
 	if l.slab.oldest != nothing {
 		t.Error("a request is left unsettled")
 	}
+	g := r.done.Integrity
+	if wrong := r.done.Load.Mismatched + r.done.Warmup.Mismatched; wrong > g.Corrupt+g.Duplicated+g.Reordered+g.Crossed+g.Foreign {
+		t.Errorf("%d mismatched, classes %+v", wrong, g)
+	}
+	if late := r.done.Load.TimedOut + r.done.Warmup.TimedOut; g.Late > late {
+		t.Errorf("%d late of %d timed out", g.Late, late)
+	}
 }
 
 func TestStateIsSmall(t *testing.T) {
@@ -104,6 +111,7 @@ func TestStateIsSmall(t *testing.T) {
 }
 
 func TestHonestServer(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*Config){
 		"plain":       func(*Config) {},
 		"mostly idle": func(c *Config) { c.Connections, c.Active = 50, 3 },
@@ -149,6 +157,7 @@ func TestHonestServer(t *testing.T) {
 
 // Each deed, done to every record of the window, must show as exactly what it is.
 func TestHostileDeeds(t *testing.T) {
+	t.Parallel()
 	const n = 500 // planned
 	for name, c := range map[string]struct {
 		script script
@@ -234,6 +243,7 @@ func TestArmingFails(t *testing.T) {
 		"no source": {refusing, "connect/source", func(c *Config) { c.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1")} }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cfg := config(c.target)
 			c.change(&cfg)
 			l := start(t, cfg)
@@ -249,6 +259,7 @@ func TestArmingFails(t *testing.T) {
 }
 
 func TestProveCountsTheSilent(t *testing.T) {
+	t.Parallel()
 	l := start(t, config(serve(t, 64, func(connection, record int) deed {
 		if record > 0 && connection%4 == 0 {
 			return ignore
@@ -262,6 +273,7 @@ func TestProveCountsTheSilent(t *testing.T) {
 }
 
 func TestQueueIsBounded(t *testing.T) {
+	t.Parallel()
 	cfg := config(serve(t, 64, afterFirst(ignore)))
 	l := start(t, cfg)
 	arm(t, l)
@@ -319,7 +331,8 @@ func TestStopFromManyThreads(t *testing.T) {
 
 // Whatever a server does, in any order, to any workload, and whenever it is stopped, every request is settled once.
 func TestConservation(t *testing.T) {
-	for seed := range uint64(12) {
+	t.Parallel()
+	for seed := range uint64(18) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 			conserves(t, seed)
@@ -343,12 +356,11 @@ func conserves(t *testing.T, seed uint64) {
 		return deeds[random.IntN(len(deeds))]
 	}))
 	cfg.PayloadBytes, cfg.Pipeline, cfg.ArmTimeout = size, pipeline, 500*time.Millisecond
-	if seed%4 >= 2 {
-		cfg.Workload = Churn
-	}
+	cfg.Workload = []string{Open, Churn, Closed}[seed%3]
 	l := start(t, cfg)
 	arm(t, l)
 	defer time.AfterFunc(stop, l.Stop).Stop()
 	r := load(t, l)
 	t.Logf("%s of %d bytes, stop after %v: %+v, surplus %d", cfg.Workload, size, stop, r.done.Load, r.done.Surplus)
+	t.Logf("%+v", r.done.Integrity)
 }

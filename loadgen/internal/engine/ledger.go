@@ -111,12 +111,13 @@ type ledger struct {
 	lag       *hist.Histogram
 	firstSend int64
 	lastSend  int64
+	gaps      gaps
 }
 
 // newLedger makes room for spread intervals to be open at once. More are possible, at the cost of an allocation each.
 func newLedger(at int64, warmup, limit, spread int, emit func(Interval)) *ledger {
 	g := &ledger{at: at, warmup: warmup, limit: limit, emit: emit, pool: make(chan *hist.Histogram, spread+1),
-		slots: make([]slot, 0, spread), service: hist.New(), lag: hist.New()}
+		slots: make([]slot, 0, spread), service: hist.New(), lag: hist.New(), gaps: newGaps()}
 	for range spread {
 		g.pool <- hist.New()
 	}
@@ -200,6 +201,7 @@ func (g *ledger) sent(i uint16, intended, now int64) {
 	g.slots[i].counts.Sent++
 	if g.inWindow(i) {
 		g.lag.Record(now - intended)
+		g.gaps.sent(now)
 	}
 	if g.firstSend == 0 {
 		g.firstSend = now

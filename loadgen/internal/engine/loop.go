@@ -54,18 +54,27 @@ type Loop struct {
 	open      int // connections verified and not lost
 	verified  int // at arming
 	connected int
-	arming    int // connections neither verified nor failed
-	shaking   int // handshakes in flight
+	arming    int   // connections neither verified nor failed
+	shaking   int   // handshakes in flight
+	dialled   int   // connections that had their first attempt
+	deadline  int64 // ns, of arming
+	resting   [mostRetries]ring
+	retries   int64
+	syns      [3]int64
 	armFailed errs.Tally
 	tally     errs.Tally
 	connect   *hist.Histogram
 	loopLag   *hist.Histogram
 	surplus   int64
+	integrity Integrity
+	strange   map[int32]*wire.Reader // what is being received that nobody asked for, by connection
 	proved    Proved
 	proving   int // echoes in flight
 
-	ledger *ledger
-	churn  *churn // nil unless that workload runs
+	ledger  *ledger
+	churn   *churn   // nil unless that workload runs
+	cycle   *cycle   // the same of the workload closed
+	ceiling *Ceiling // of a calibration
 }
 
 var _ Engine = (*Loop)(nil)
@@ -95,6 +104,7 @@ func New(cfg Config) (*Loop, error) {
 		in:          make([]byte, readBytes),
 		connect:     hist.New(),
 		loopLag:     hist.New(),
+		strange:     map[int32]*wire.Reader{},
 		due:         pacing.Never,
 	}
 	for i := range l.connections {
@@ -150,7 +160,9 @@ func (l *Loop) poll(deadline int64) int {
 	n, errno := l.waiter.wait(l.events, deadline-before)
 	busy := before - l.now
 	l.now = l.clock.Now()
-	l.maxGap = max(l.maxGap, busy, l.now-max(deadline, before))
+	late := max(busy, l.now-max(deadline, before))
+	l.maxGap = max(l.maxGap, late)
+	l.loopLag.Record(late)
 	if errno != 0 { // EINTR; the others would be defects of ours, and the deadlines still end the phase
 		return 0
 	}
@@ -170,19 +182,17 @@ func (l *Loop) poll(deadline int64) int {
 }
 
 func (l *Loop) handle(i int32, c *connection, events uint32) {
+	generation := c.generation
 	if c.state == connecting {
 		l.shaken(i, c)
-		return
 	}
-	if events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		generation := c.generation
-		l.receive(i, c)
-		if c.generation != generation {
-			return
+	if events&incoming != 0 && c.generation == generation {
+		l.receive(i, c, events&ending != 0)
+	}
+	if c.stuck && events&unix.EPOLLOUT != 0 && c.generation == generation {
+		if c.stuck = false; l.cfg.Workload != Calibrate { // which sends in its own time
+			l.flush(i, c)
 		}
-	}
-	if events&unix.EPOLLOUT != 0 {
-		l.flush(i, c)
 	}
 }
 
@@ -214,8 +224,11 @@ func (l *Loop) retire(i int32, o outcome) {
 	if !r.onWire {
 		l.slab.release(i)
 	}
-	if l.churn != nil {
+	switch {
+	case l.churn != nil:
 		l.giveUp(at, c, o)
+	case l.cycle != nil && !r.onWire:
+		l.cycle.next(at) // else it follows the reply
 	}
 }
 
@@ -226,6 +239,9 @@ func (l *Loop) settle(i int32, o outcome) {
 	switch r.flags {
 	case wire.Load:
 		if o == answered {
+			if l.now < r.sent { // sent since the last wait, and answered already
+				l.now = l.clock.Now()
+			}
 			l.ledger.answered(r.slot, l.now-r.intended, l.now-r.sent)
 		}
 		l.ledger.settle(r.slot, o)
@@ -252,10 +268,14 @@ func (l *Loop) done() Done {
 		Armed: l.verified, Open: l.open, Lost: l.verified - l.open,
 		Surplus: l.surplus, Warmup: l.ledger.before, Load: l.ledger.window,
 		Service: l.ledger.service, Lag: l.ledger.lag, Connect: l.connect, LoopLag: l.loopLag,
+		Integrity: l.integrity, SendGaps: l.ledger.gaps.kept,
 		Errors: l.tally.Rows(), MaxLoopGap: time.Duration(l.maxGap),
 	}
-	if l.cfg.Workload == Churn {
+	switch l.cfg.Workload {
+	case Churn:
 		d.Lost = 0 // it holds no connections that could be lost
+	case Calibrate:
+		d.Armed, d.Lost, d.Ceiling = l.connected, l.connected-l.open, l.ceiling
 	}
 	return d
 }

@@ -11,22 +11,35 @@ import (
 // Run implements Engine.
 func (l *Loop) Run(at int64, emit func(Interval)) (Done, error) {
 	l.begin()
-	l.maxGap = 0
 	if at < l.now {
 		return Done{}, errs.New(errs.Start, "late",
 			fmt.Sprintf("The start was ordered for %.3f ms before now.", float64(l.now-at)/1e6),
 			"Give a later time, or look for what delays the orders.")
 	}
+	work := l.prepare(at, emit)
 	for l.clock.Now() < at && !l.stopped.Load() {
 		l.poll(at)
 	}
 	l.maxGap = 0 // the wait for the start is nobody's lateness
-	if l.cfg.Workload == Churn {
-		l.runChurn(at, emit)
-	} else {
-		l.runOpen(at, emit)
-	}
+	l.loopLag.Reset()
+	work.run(l)
 	return l.done(), nil
+}
+
+// A work is what a workload does from the start on.
+type work interface{ run(l *Loop) }
+
+// prepare takes the memory that a workload needs, so that it does not cost time after the start.
+func (l *Loop) prepare(at int64, emit func(Interval)) work {
+	switch l.cfg.Workload {
+	case Closed:
+		return newCycle(l, at, emit)
+	case Churn:
+		return newChurn(l, at, emit)
+	case Calibrate:
+		return newCalibration(l, at, emit)
+	}
+	return newArrivals(l, at, emit)
 }
 
 // An arrivals plans the requests of an open loop: their times come from the pacer alone, whatever the server does.
@@ -38,29 +51,37 @@ type arrivals struct {
 	turn  int   // the connection of the next request
 }
 
-// runOpen offers requests at their intended times, then waits until the last is settled.
-func (l *Loop) runOpen(at int64, emit func(Interval)) {
+func newArrivals(l *Loop, at int64, emit func(Interval)) *arrivals {
 	intervals := l.cfg.Warmup + l.cfg.Duration
-	a := &arrivals{l: l, pacer: l.pacer, at: at, end: at + int64(intervals)*second}
 	l.ledger = newLedger(at, l.cfg.Warmup, intervals, l.spread(), emit)
-	l.pump = a.pump
+	return &arrivals{l: l, pacer: l.pacer, at: at, end: at + int64(intervals)*second}
+}
+
+// run offers requests at their intended times, then waits until the last is settled.
+func (a *arrivals) run(l *Loop) {
 	a.schedule()
+	l.work(a.end, a.pump)
+	l.ledger.finish()
+	l.abandon(l.clock.Now())
+}
+
+// work plans with pump what is due, until end has passed and all is settled.
+func (l *Loop) work(end int64, pump func()) {
+	l.pump = pump
 	for !l.stopped.Load() {
-		a.pump()
+		pump()
 		now := l.clock.Now()
 		l.expire(now)
 		l.ledger.advance(min(now, l.due)) // all before that is planned
-		if now >= a.end && l.due == pacing.Never && l.slab.oldest == nothing {
+		if now >= end && l.due == pacing.Never && l.slab.oldest == nothing {
 			return
 		}
 		until := min(l.due, l.oldestExpires())
-		if now < a.end {
+		if now < end {
 			until = min(until, l.ledger.boundary())
 		}
 		l.poll(until)
 	}
-	l.ledger.finish()
-	l.abandon(l.clock.Now())
 }
 
 // schedule asks the pacer for the next time.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/netip"
@@ -25,7 +26,18 @@ const (
 	closeIt
 	resetIt
 	halfThenReset
+	halfThenClose
+	holdBack // until the next one has been answered
+	cross    // another connection's record
+	foreign  // one of another run
+	forge    // its own, but of another time
+	earlier  // the one before once more
+	late
+	flip // and above: the bit of that number
 )
+
+// lateness is longer than any timeout of a test that asks for it.
+const lateness = 600 * time.Millisecond
 
 // A script decides by the number of the connection, in the order of accepting, and its record, from 0.
 type script func(connection, record int) deed
@@ -79,15 +91,38 @@ func (h *hostile) accept() {
 
 func (h *hostile) attend(c *net.TCPConn, number int) {
 	defer func() { _ = c.Close() }()
-	record := make([]byte, h.size)
+	var held, before []byte
 	for i := 0; ; i++ {
+		record := make([]byte, h.size)
 		if _, err := io.ReadFull(c, record); err != nil {
 			return
 		}
-		if !perform(c, record, h.script(number, i)) {
+		d := h.script(number, i)
+		if d == holdBack {
+			held = record
+			continue
+		}
+		if d == earlier {
+			record, before = before, record
+		} else {
+			before = bytes.Clone(record)
+		}
+		if !perform(c, append(record, held...), d) {
 			return
 		}
+		held = nil
 	}
+}
+
+// rewritten is a record that is sound, but another.
+func rewritten(record []byte, change func(*wire.Header)) []byte {
+	h, err := wire.Decode(record)
+	if err != nil {
+		panic(err)
+	}
+	change(&h)
+	wire.Encode(record, h)
+	return record
 }
 
 // perform does the deed and tells whether the connection goes on.
@@ -113,6 +148,17 @@ func perform(c *net.TCPConn, record []byte, d deed) bool {
 		return true
 	case closeIt:
 		return false
+	case halfThenClose:
+		_, _ = c.Write(reply[:len(reply)/2])
+		return false
+	case cross:
+		reply = rewritten(reply, func(h *wire.Header) { h.Connection++ })
+	case foreign:
+		reply = rewritten(reply, func(h *wire.Header) { h.Run++ })
+	case forge:
+		reply = rewritten(reply, func(h *wire.Header) { h.Intended++ })
+	case late:
+		time.Sleep(lateness)
 	case halfThenReset:
 		_, _ = c.Write(reply[:len(reply)/2])
 		_ = c.SetLinger(0)
@@ -120,6 +166,9 @@ func perform(c *net.TCPConn, record []byte, d deed) bool {
 	case resetIt:
 		_ = c.SetLinger(0)
 		return false
+	}
+	if d >= flip {
+		reply[(d-flip)/8] ^= 1 << ((d - flip) % 8)
 	}
 	_, err := c.Write(reply)
 	return err == nil

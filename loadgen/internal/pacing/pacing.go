@@ -38,7 +38,7 @@ func New(law string, rate, phase float64, seed, stream uint64) (Pacer, error) {
 	if rate == 0 {
 		return none{}, nil
 	}
-	gap := 1e9 / rate
+	gap := min(1e9/rate, math.MaxFloat64) // not infinite, for 0 times that is not a number
 	random := rand.New(rand.NewPCG(seed, stream))
 	switch law {
 	case "fixed":

@@ -31,6 +31,7 @@ func TestTables(t *testing.T) {
 		{"nothing at rate 0", 0, 0, []int64{Never, Never}},
 		{"many a nanosecond", 1e10, 0, []int64{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}},
 		{"less than one in three centuries", 1e-11, 0.99, []int64{Never}},
+		{"less than any gap can say", 5e-324, 0, []int64{0, Never, Never}},
 	} {
 		if got := take(t, "fixed", c.rate, c.phase, 0, 0, len(c.want)); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
@@ -96,6 +97,40 @@ func TestUniformBeginsAtItsPhase(t *testing.T) {
 	if got := take(t, "uniform", 10, 0.5, 1, 1, 1)[0]; got != 5e7 {
 		t.Errorf("first at %d ns, want %d", got, int64(5e7))
 	}
+}
+
+// Whatever is asked for is refused, or gives times that never decrease, with a mean gap that is right.
+func FuzzNew(f *testing.F) {
+	f.Add(uint8(0), 1000.0, 0.0, uint64(1), uint64(2))
+	f.Add(uint8(1), 1/3.0, 0.99, uint64(71), uint64(0))
+	f.Add(uint8(2), 1e12, 0.5, uint64(0), uint64(10_000))
+	f.Add(uint8(1), 5e-324, 0.0, uint64(0), uint64(0))
+	f.Add(uint8(2), math.MaxFloat64, 0.5, uint64(0), uint64(0))
+	f.Add(uint8(3), math.NaN(), -1.0, uint64(0), uint64(0))
+	f.Fuzz(func(t *testing.T, law uint8, rate, phase float64, seed, stream uint64) {
+		const n = 2000
+		name := append(Laws, "bursty")[int(law)%(len(Laws)+1)]
+		p, err := New(name, rate, phase, seed, stream)
+		if err != nil {
+			return
+		}
+		last := int64(0)
+		for range n {
+			next := p.Next()
+			if next < last {
+				t.Fatalf("%s at %v/s, phase %v: %d follows %d", name, rate, phase, next, last)
+			}
+			last = next
+		}
+		gap := 1e9 / rate
+		if gap*n > math.MaxInt64/4 {
+			return // so rare that Never stands for most of them
+		}
+		// Eight times the spread of n independent gaps, and what is cut off from each time: less than a nanosecond.
+		if off := math.Abs(float64(last)/gap - n); off > 8*math.Sqrt(n)+1/gap+1 {
+			t.Fatalf("%s at %v/s: %.1f gaps off after %d", name, rate, off, n)
+		}
+	})
 }
 
 func TestNextDoesNotAllocate(t *testing.T) {

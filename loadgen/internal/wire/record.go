@@ -80,19 +80,49 @@ var errShort = errors.New("shorter than its header")
 
 // Decode reads a whole record and checks all of it that does not depend on the trial: magic, version, length, checksum.
 func Decode(record []byte) (Header, error) {
-	if len(record) < HeaderBytes {
-		return Header{}, errShort
+	var r Reader
+	r.Add(record)
+	return r.Decode()
+}
+
+// A Reader decodes a record that comes in pieces. It keeps no more of it than the header.
+type Reader struct {
+	header [HeaderBytes]byte
+	length int
+	sum    uint32
+}
+
+// Add takes the next piece.
+func (r *Reader) Add(b []byte) {
+	if r.length < HeaderBytes {
+		n := copy(r.header[r.length:], b)
+		r.length += n
+		b = b[n:]
+		if r.length == HeaderBytes {
+			r.sum = crc32.Update(0, castagnoli, r.header[:crcStart])
+		}
 	}
-	le := binary.LittleEndian
+	r.sum = crc32.Update(r.sum, castagnoli, b)
+	r.length += len(b)
+}
+
+// Len is how many bytes were added.
+func (r *Reader) Len() int { return r.length }
+
+// Decode reads what was added as one whole record.
+func (r *Reader) Decode() (Header, error) {
+	le, record := binary.LittleEndian, r.header[:]
 	switch {
+	case r.length < HeaderBytes:
+		return Header{}, errShort
 	case le.Uint16(record) != magic:
 		return Header{}, fmt.Errorf("magic is %#04x, not %#04x", le.Uint16(record), magic)
 	case record[2] != version:
 		return Header{}, fmt.Errorf("version is %d, not %d", record[2], version)
-	case le.Uint32(record[4:]) != uint32(len(record)):
-		return Header{}, fmt.Errorf("length field is %d, the record has %d bytes", le.Uint32(record[4:]), len(record))
-	case le.Uint32(record[crcStart:]) != checksum(record):
-		return Header{}, fmt.Errorf("checksum is %#08x, not %#08x", le.Uint32(record[crcStart:]), checksum(record))
+	case int64(le.Uint32(record[4:])) != int64(r.length):
+		return Header{}, fmt.Errorf("length field is %d, the record has %d bytes", le.Uint32(record[4:]), r.length)
+	case le.Uint32(record[crcStart:]) != r.sum:
+		return Header{}, fmt.Errorf("checksum is %#08x, not %#08x", le.Uint32(record[crcStart:]), r.sum)
 	}
 	return Header{
 		Flags:      record[3],

@@ -85,19 +85,46 @@ func TestFillerNeverStops(t *testing.T) {
 	}
 }
 
+// What is accepted is what Encode makes of it, and it may come in any pieces.
 func FuzzDecode(f *testing.F) {
 	record := NewBuffer(40, 1)
 	Encode(record, Header{})
-	f.Add(record)
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Add(record, uint16(3))
+	f.Add(record[:39], uint16(32))
+	f.Add(NewBuffer(HeaderBytes, 0), uint16(28))
+	f.Add([]byte{}, uint16(0))
+	f.Fuzz(func(t *testing.T, b []byte, size uint16) {
 		h, err := Decode(b)
+		var pieces Reader
+		for rest := b; len(rest) > 0; {
+			n := min(len(rest), 1+int(size))
+			pieces.Add(rest[:n])
+			rest = rest[n:]
+		}
+		if again, errAgain := pieces.Decode(); again != h || (err == nil) != (errAgain == nil) || pieces.Len() != len(b) {
+			t.Errorf("%x in pieces of %d: %+v, %v; as a whole %+v, %v", b, 1+int(size), again, errAgain, h, err)
+		}
 		if err != nil {
 			return
 		}
 		again := bytes.Clone(b)
+		clear(again[:HeaderBytes])
 		if Encode(again, h); !bytes.Equal(again, b) {
 			t.Errorf("%x is accepted, but encodes as %x", b, again)
+		}
+	})
+}
+
+// Every header comes back from every record.
+func FuzzEncode(f *testing.F) {
+	f.Add(uint8(Arm), uint32(20945436), uint32(1), uint32(2), uint64(3), uint16(64), uint64(71))
+	f.Add(uint8(255), ^uint32(0), ^uint32(0), ^uint32(0), ^uint64(0), uint16(0), ^uint64(0x9E3779B97F4A7C15)+1)
+	f.Fuzz(func(t *testing.T, flags uint8, run, connection, sequence uint32, intended uint64, more uint16, seed uint64) {
+		h := Header{flags, run, connection, sequence, intended}
+		record := NewBuffer(HeaderBytes+int(more), seed)
+		Encode(record, h)
+		if got, err := Decode(record); err != nil || got != h {
+			t.Errorf("%+v comes back as %+v, %v", h, got, err)
 		}
 	})
 }

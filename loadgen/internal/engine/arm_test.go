@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"c10k/loadgen/internal/errs"
+
+	"golang.org/x/sys/unix"
+)
+
+// A later call goes on where the earlier one ended, and what it says is of all.
+func TestArmInSteps(t *testing.T) {
+	t.Parallel()
+	cfg := config(serve(t, 64, func(connection, _ int) deed {
+		if connection >= 12 {
+			return closeIt
+		}
+		return echo
+	}))
+	cfg.Workload, cfg.ConnectRate = Ramp, 100
+	l := start(t, cfg)
+	for _, step := range []struct{ total, verified int }{{5, 5}, {5, 5}, {3, 5}, {12, 12}, {20, 12}, {99, 12}} {
+		begun := time.Now()
+		a, err := l.Arm(step.total)
+		failed := a.Failed["verify/peer-closed"] + a.Failed["verify/reset"]
+		if err != nil || a.Verified != step.verified || a.Connected != min(20, max(5, step.total)) || a.Connected-a.Verified != int(failed) {
+			t.Errorf("up to %d: %+v, %v", step.total, a, err)
+		}
+		if took := time.Since(begun); took > 500*time.Millisecond { // each step is paced from its own start
+			t.Errorf("up to %d: %v", step.total, took)
+		}
+		if p := l.Prove(); p != (Proved{step.verified, 0}) {
+			t.Errorf("up to %d: proved %+v", step.total, p)
+		}
+	}
+	if d := load(t, l).done; d.Load.Answered != 300 || d.Load.Failed != 200 || d.Armed != 12 || d.Lost != 0 {
+		t.Errorf("%+v", d)
+	}
+}
+
+// A server that is not there yet is asked again; who stood in the end has not failed.
+func TestArmTriesAgain(t *testing.T) {
+	t.Parallel()
+	first, err := net.Listen("tcp", "127.0.0.3:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := first.Addr().String()
+	_ = first.Close()
+	cfg := config(netip.MustParseAddrPort(address))
+	cfg.Workload = Calibrate
+	l := start(t, cfg)
+	time.AfterFunc(50*time.Millisecond, func() {
+		if second, err := net.Listen("tcp", address); err == nil {
+			attendAll(t, second, (*rawConn).swallow)
+		}
+	})
+	a := arm(t, l)
+	if a.Connected != 20 || len(a.Failed) != 0 || a.Retries < 20 || a.Retries > 60 {
+		t.Errorf("armed %+v", a)
+	}
+	// The connect times are those of the handshakes that succeeded, without the rest before.
+	if l.connect.Count() != 20 || l.connect.Max() > int64(firstBackoff) {
+		t.Errorf("%d connects, up to %v", l.connect.Count(), time.Duration(l.connect.Max()))
+	}
+	if d := load(t, l).done; len(d.Errors) != 0 {
+		t.Errorf("%+v", d.Errors)
+	}
+}
+
+func TestArmTriesAgainThreeTimes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		arm     time.Duration
+		retries int64
+	}{"long enough": {5 * time.Second, 60}, "for two": {500 * time.Millisecond, 40}, "for none": {50 * time.Millisecond, 0}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config(netip.MustParseAddrPort("127.0.0.1:1"))
+			cfg.ArmTimeout = c.arm
+			l := start(t, cfg)
+			begun := time.Now()
+			a := arm(t, l)
+			if a.Connected != 0 || a.Failed["connect/refused"] != 20 || len(a.Failed) != 1 || a.Retries != c.retries {
+				t.Errorf("armed %+v", a)
+			}
+			if took := time.Since(begun); took > c.arm+100*time.Millisecond {
+				t.Errorf("took %v", took)
+			}
+			if rows := l.tally.Rows(); len(rows) != 1 || rows[0].Count != 20 {
+				t.Errorf("%+v", rows)
+			}
+		})
+	}
+}
+
+// What this host lacks is not asked of it again.
+func TestOurOwnFaultsAreNotRetried(t *testing.T) {
+	l := start(t, config(netip.MustParseAddrPort("127.0.0.1:1")))
+	l.deadline = l.clock.Now() + 10*second
+	c := &l.connections[0]
+	for errno, again := range map[unix.Errno]bool{unix.ECONNREFUSED: true, unix.ECONNRESET: true, unix.ETIMEDOUT: true, 0: false,
+		unix.EMFILE: false, unix.EADDRNOTAVAIL: false, unix.ENOMEM: false, unix.ENETUNREACH: false, unix.EACCES: false} {
+		c.state, c.retries = connecting, 0
+		l.shaking = 1
+		cause := errs.CauseOf(errno)
+		if errno == 0 {
+			cause = errs.Timeout // ours, at the end of arming
+		}
+		if got := l.retry(0, c, cause, errno); got != again {
+			t.Errorf("%v is tried again: %v", errno, got)
+		}
+	}
+}
+
+func TestSYNRetriesAreToldByTheirTime(t *testing.T) {
+	l := start(t, config(serve(t, 64, always(echo))))
+	l.now = l.clock.Now()
+	for _, took := range []time.Duration{999 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second, 6 * time.Second,
+		7 * time.Second, 15 * time.Second} {
+		c := &l.connections[0]
+		c.begun = l.now - int64(took)
+		l.cfg.Workload = Calibrate
+		l.stood(0, c)
+	}
+	if l.syns != [3]int64{2, 2, 2} || l.connect.Count() != 7 {
+		t.Errorf("%v of %d", l.syns, l.connect.Count())
+	}
+}

@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func closedConfig(t *testing.T, s script) Config {
+	cfg := config(serve(t, 64, s))
+	cfg.Workload, cfg.Rate = Closed, 0
+	return cfg
+}
+
+func TestClosedAsksAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	cfg := closedConfig(t, always(echo))
+	cfg.Connections, cfg.Active, cfg.Pipeline, cfg.Warmup = 30, 20, 3, 1
+	l := start(t, cfg)
+	arm(t, l)
+	begun := time.Now()
+	r := load(t, l)
+	if took := time.Since(begun); took < 2*time.Second || took > 3*time.Second || len(r.intervals) != 2 {
+		t.Errorf("%d intervals in %v", len(r.intervals), took)
+	}
+	for _, c := range []Counts{r.done.Warmup, r.done.Load} {
+		if c.Answered < 1000 || c.Answered != c.Planned || c.Sent != c.Planned {
+			t.Errorf("%+v", c)
+		}
+	}
+	for i, c := range l.connections {
+		if asked := c.sequence > 1; asked != (i < 20) {
+			t.Errorf("connection %d sent %d records", i, c.sequence)
+		}
+	}
+}
+
+func TestClosedThinks(t *testing.T) {
+	t.Parallel()
+	cfg := closedConfig(t, always(echo))
+	cfg.ThinkTime = 100 * time.Millisecond
+	l := start(t, cfg)
+	arm(t, l)
+	// The first is at the start, so 10 of each at most; a reply takes its time, so a few may be fewer.
+	if d := load(t, l).done; d.Load.Planned > 200 || d.Load.Planned < 100 || d.Load.Answered != d.Load.Planned {
+		t.Errorf("%+v", d.Load)
+	}
+}
+
+// What is asked never exceeds the connections' pipelines: who gets no reply asks no more.
+func TestClosedWaitsForReplies(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		deed deed
+		want Counts
+		lost int
+	}{
+		"silence": {ignore, Counts{Planned: 60, Sent: 60, TimedOut: 60}, 0},
+		"end":     {closeIt, Counts{Planned: 60, Sent: 60, Failed: 60}, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := closedConfig(t, func(_, record int) deed {
+				if record == 3 { // by then all of a pipeline of 3 are sent
+					return c.deed
+				}
+				if record == 0 {
+					return echo
+				}
+				return ignore
+			})
+			cfg.Pipeline = 3
+			l := start(t, cfg)
+			arm(t, l)
+			if d := load(t, l).done; d.Load != c.want || d.Lost != c.lost {
+				t.Errorf("%+v", d)
+			}
+		})
+	}
+}
+
+func TestClosedWithoutActive(t *testing.T) {
+	t.Parallel()
+	cfg := closedConfig(t, always(echo))
+	cfg.Active = 0
+	l := start(t, cfg)
+	arm(t, l)
+	if r := load(t, l); len(r.intervals) != 1 || r.done.Load != (Counts{}) {
+		t.Errorf("%d intervals, %+v", len(r.intervals), r.done.Load)
+	}
+}
+
+// A request that never left a full socket has no reply that another could follow: its time being out must do. Nothing
+// reads here, so records pile up until the buffers are full.
+func TestClosedGoesOnAfterAFullSocket(t *testing.T) {
+	t.Parallel()
+	server := serveRaw(t, func(c *rawConn) { c.waitForEnd() })
+	cfg := config(server)
+	cfg.Workload, cfg.Connections, cfg.Active, cfg.PayloadBytes, cfg.Pipeline, cfg.Timeout = Closed, 1, 1, 1<<20, 16, 200*time.Millisecond
+	l := start(t, cfg)
+	c := connectOnly(t, l)
+	d := load(t, l).done
+	if d.Load.Planned < 32 || d.Load.TimedOut != d.Load.Planned || d.Load.Sent >= 16 || !c.stuck {
+		t.Errorf("%+v, stuck %v", d.Load, c.stuck)
+	}
+}
+
+// A pair gives the loop's first connection an end that the test holds.
+func pair(t *testing.T, l *Loop) int32 {
+	t.Helper()
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(ends[1]) })
+	c := &l.connections[0]
+	c.fd, c.state = int32(ends[0]), established
+	return int32(ends[1])
+}
+
+func TestClosedPathDoesNotAllocate(t *testing.T) {
+	for name, think := range map[string]time.Duration{"at once": 0, "after a thought": time.Nanosecond} {
+		cfg := closedConfig(t, always(ignore))
+		cfg.Connections, cfg.Active, cfg.ThinkTime, cfg.Duration = 1, 1, think, 1000
+		l := start(t, cfg)
+		end := pair(t, l)
+		y := newCycle(l, l.clock.Now(), func(i Interval) { i.Recycle() })
+		l.cycle = y
+		y.schedule()
+		buffer := make([]byte, 64)
+		n := testing.AllocsPerRun(5000, func() {
+			y.pump()
+			if _, errno := readSome(end, buffer); errno != 0 {
+				t.Fatal(errno)
+			}
+			if _, errno := writeSome(end, buffer); errno != 0 {
+				t.Fatal(errno)
+			}
+			l.now = l.clock.Now()
+			l.receive(0, &l.connections[0], false)
+			l.expire(l.now)
+			l.ledger.advance(l.now)
+		})
+		if n != 0 {
+			t.Errorf("%s: %v allocations a request", name, n)
+		}
+		if counts := l.ledger.slots[l.ledger.growing].counts; counts.Answered < 5000 {
+			t.Errorf("%s: %+v", name, counts)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package engine
+
+import "c10k/loadgen/internal/wire"
+
+// What is done here is off the path of a request: it is about replies that are known to be wrong.
+
+// differs adds a piece to a reply that is not what was sent. What came of it before was right.
+func (l *Loop) differs(i int32, c *connection, r *request, b []byte) {
+	if !c.wrong {
+		c.wrong = true
+		wire.Rewrite(l.expected, l.header(r), r.sum)
+		l.reader(i).Add(l.expected[:c.received])
+	}
+	l.reader(i).Add(b)
+}
+
+// unasked accounts for bytes that came while no request waited, and for the whole records in them.
+func (l *Loop) unasked(i int32, c *connection, b []byte) {
+	l.surplus += int64(len(b))
+	for len(b) > 0 {
+		c.stray = true
+		r := l.reader(i)
+		n := min(len(b), len(l.expected)-r.Len())
+		r.Add(b[:n])
+		b = b[n:]
+		if r.Len() < len(l.expected) {
+			return
+		}
+		if _, err := r.Decode(); err == nil {
+			l.classify(i, c, c.sequence)
+		}
+		l.forget(i, c)
+	}
+}
+
+// classify says what a whole wrong reply was, where the record of that sequence was expected.
+func (l *Loop) classify(i int32, c *connection, sequence uint32) {
+	h, err := l.reader(i).Decode()
+	switch n := &l.integrity; {
+	case err != nil:
+		n.Corrupt++
+	case h.Run != l.cfg.Run:
+		n.Foreign++
+	case h.Connection != l.cfg.FirstConnection+uint32(i):
+		n.Crossed++
+	case h.Sequence < sequence:
+		n.Duplicated++
+	case h.Sequence > sequence || c.stray:
+		n.Reordered++
+	default:
+		n.Corrupt++ // its place is right, something else is not, and the checksum was made to fit
+	}
+	l.forget(i, c)
+}
+
+// reader is that of a connection, made when first asked for.
+func (l *Loop) reader(i int32) *wire.Reader {
+	r := l.strange[i]
+	if r == nil {
+		r = &wire.Reader{}
+		l.strange[i] = r
+	}
+	return r
+}
+
+// forget drops what was gathered of a connection, if anything was.
+func (l *Loop) forget(i int32, c *connection) {
+	if c.wrong || c.stray {
+		delete(l.strange, i)
+		c.wrong, c.stray = false, false
+	}
+}
