@@ -16,7 +16,9 @@ import (
 // TestMain lets more tests run at once than there are processors, for nearly all of their time they wait.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "8")
+	if flag.Lookup("test.fuzz").Value.String() == "" {
+		_ = flag.Set("test.parallel", "8")
+	}
 	os.Exit(m.Run())
 }
 
@@ -91,6 +93,15 @@ func conserved(t *testing.T, l *Loop, r *trial) {
 	}
 	if l.slab.oldest != nothing {
 		t.Error("a request is left unsettled")
+	}
+	strange := 0
+	for i := range l.connections {
+		if c := &l.connections[i]; c.wrong || c.stray {
+			strange++
+		}
+	}
+	if strange != len(l.strange) {
+		t.Errorf("%d wrong replies are begun, %d remembered", strange, len(l.strange))
 	}
 	g := r.done.Integrity
 	if wrong := r.done.Load.Mismatched + r.done.Warmup.Mismatched; wrong > g.Corrupt+g.Duplicated+g.Reordered+g.Crossed+g.Foreign {
