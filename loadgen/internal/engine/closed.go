@@ -29,7 +29,7 @@ func newCycle(l *Loop, at int64, emit func(Interval)) *cycle {
 func (y *cycle) run(l *Loop) {
 	l.cycle = y
 	y.schedule()
-	l.work(y.end, y.pump)
+	l.offer(y.end, y.pump)
 	l.cycle = nil // nothing follows what is given up now
 	l.ledger.finish()
 	l.abandon(l.clock.Now())
