@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
 
 	"c10k/loadgen/internal/agent"
+	"c10k/loadgen/internal/cli"
+
+	"golang.org/x/sys/unix"
 )
 
 // version is set at build time where there is a release: -ldflags "-X main.version=…".
@@ -17,6 +21,8 @@ var version = "0.1.0"
 const usage = `loadgen offers TCP load to an echo server and keeps exact accounts of what comes back.
 
 Usage:
+  loadgen run --target HOST:PORT -c 10k -r 10k -d 10s
+                              load a server and print what its users would have felt; loadgen help run says more
   loadgen agent --spec JSON   take part in a trial: orders on stdin, events on stdout
   loadgen version             print the version
   loadgen help                print this text
@@ -26,7 +32,7 @@ fields, the orders and the events are described in docs/contracts.md. It writes 
 loadgen.log in the directory that the specification names, and <base>/<host>/agent.json while it runs. It ends by itself
 at the order stop, at the end of its input, after 10 s without an order, after lifetime_s, and on SIGTERM or SIGINT.
 
-Exit: 0 told to stop; 1 ended for another reason; 2 refused: wrong command line or specification, or this host lacks
+Exit of agent: 0 told to stop; 1 ended for another reason; 2 refused: wrong command line or specification, or this host lacks
 the descriptors or ports.
 `
 
@@ -38,12 +44,18 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		command = args[0]
 	}
 	switch command {
+	case "run":
+		return runRun(args[1:], stdout, stderr)
 	case "agent":
 		return runAgent(args[1:], stdin, stdout, stderr)
 	case "version", "--version":
 		fmt.Fprintf(stdout, "loadgen %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return 0
 	case "help", "--help", "-h":
+		if len(args) > 1 && args[1] == "run" {
+			cli.Help(stdout)
+			return 0
+		}
 		fmt.Fprint(stdout, usage)
 		return 0
 	case "":
@@ -52,6 +64,22 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "loadgen: there is no command %q. Say `loadgen help` for those that there are.\n", command)
 	return 2
+}
+
+func runRun(args []string, stdout, stderr io.Writer) int {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	defer signal.Stop(signals)
+	return cli.Run(args, cli.World{Stdout: stdout, Stderr: stderr, Terminal: isTerminal(stderr), Signals: signals})
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 func runAgent(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

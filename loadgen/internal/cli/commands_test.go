@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A block is one command line of testdata/commands.txt and what it must answer.
+type block struct {
+	line  int
+	args  []string
+	exit  int
+	wants []want
+}
+
+type want struct {
+	stream  string // out or err
+	absent  bool
+	pattern string
+}
+
+// readBlocks reads the table, with the words that stand for this test's servers replaced.
+func readBlocks(t *testing.T, words *strings.Replacer) []block {
+	t.Helper()
+	file, err := os.Open("testdata/commands.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	var blocks []block
+	lines := bufio.NewScanner(file)
+	for n := 1; lines.Scan(); n++ {
+		verb, rest, _ := strings.Cut(lines.Text(), " ")
+		if verb == "$" {
+			blocks = append(blocks, block{line: n, args: strings.Fields(words.Replace(rest))[1:], exit: -1})
+			continue
+		}
+		if verb == "" || verb == "#" {
+			continue
+		}
+		b := &blocks[len(blocks)-1]
+		switch {
+		case verb == "exit":
+			if b.exit, err = strconv.Atoi(rest); err != nil {
+				t.Fatalf("line %d: %v", n, err)
+			}
+		case strings.TrimPrefix(verb, "!") == "out" || strings.TrimPrefix(verb, "!") == "err":
+			b.wants = append(b.wants, want{strings.TrimPrefix(verb, "!"), verb[0] == '!', words.Replace(rest)})
+		default:
+			t.Fatalf("line %d: %q is neither a command nor what it must answer", n, lines.Text())
+		}
+	}
+	return blocks
+}
+
+func testResolver(_ context.Context, host string) ([]netip.Addr, error) {
+	loopback, far := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.7")
+	switch host {
+	case "near.test":
+		return []netip.Addr{netip.IPv6Loopback(), loopback}, nil
+	case "far.test":
+		return []netip.Addr{far}, nil
+	case "mixed.test":
+		return []netip.Addr{loopback, far}, nil
+	}
+	return nil, errors.New("no such host")
+}
+
+// say runs one command line.
+func say(args []string, signals chan os.Signal) (code int, stdout, stderr string) {
+	var out, err strings.Builder
+	code = Run(args, World{Stdout: &out, Stderr: &err, Signals: signals, resolve: testResolver})
+	return code, out.String(), err.String()
+}
+
+func TestCommandLines(t *testing.T) {
+	good := serve(t, echo)
+	words := strings.NewReplacer("ECHOPORT", strconv.Itoa(int(good.Port())), "ECHO", good.String(), "WRONG", serve(t, alter).String(),
+		"LEAVES", serve(t, leave).String(), "SWALLOWS", serve(t, swallow).String(), "DEAD", dead(t).String(), "DIR", t.TempDir())
+	blocks := readBlocks(t, words)
+	if len(blocks) < 50 {
+		t.Fatalf("only %d command lines were read", len(blocks))
+	}
+	type answer struct {
+		code           int
+		stdout, stderr string
+	}
+	answers := make([]chan answer, len(blocks))
+	for i, b := range blocks { // at once: most of them mostly wait
+		answers[i] = make(chan answer, 1)
+		go func() {
+			code, stdout, stderr := say(b.args, nil)
+			answers[i] <- answer{code, stdout, stderr}
+		}()
+	}
+	for i, b := range blocks {
+		t.Run(strconv.Itoa(b.line), func(t *testing.T) {
+			a := <-answers[i]
+			code, stdout, stderr := a.code, a.stdout, a.stderr
+			failed := code != b.exit
+			if failed {
+				t.Errorf("exit %d, want %d", code, b.exit)
+			}
+			for _, w := range b.wants {
+				text := map[string]string{"out": stdout, "err": stderr}[w.stream]
+				if regexp.MustCompile(w.pattern).MatchString(text) == w.absent {
+					t.Errorf("%s: %q: absent should be %v", w.stream, w.pattern, w.absent)
+					failed = true
+				}
+			}
+			if failed {
+				t.Logf("loadgen run %s\n--- out\n%s--- err\n%s", strings.Join(b.args, " "), stdout, stderr)
+			}
+		})
+	}
+}

@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/report"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// The exit codes.
+const (
+	exitOK          = 0
+	exitInternal    = 1
+	exitRefused     = 2
+	exitInvalid     = 3
+	exitInterrupted = 130
+)
+
+// mostUnsent is the share of planned requests that may go unsent before the figures no longer stand.
+const mostUnsent = 0.01
+
+// An outcome is all that a run found: what --json prints, and what the report for people is made of.
+type outcome struct {
+	Version   int               `json:"version"`
+	Config    config            `json:"config"`
+	Budget    *budgetReport     `json:"budget"`
+	Armed     *armed            `json:"armed"` // null: nothing was connected
+	Steps     []step            `json:"steps"` // of ramp
+	Intervals []report.Interval `json:"intervals"`
+	Done      *report.Done      `json:"done"` // null: no load was offered
+	Latency   *latencies        `json:"latency_ns"`
+	Held      *int              `json:"held"` // null: not asked
+	Verdict   string            `json:"verdict"`
+	Reasons   []string          `json:"reasons"`
+	Exit      int               `json:"exit"`
+
+	response    *hdr.Histogram // of the window
+	asked       int            // connections that arming should have verified
+	interrupted bool
+	failure     error
+}
+
+type armed struct {
+	report.Armed
+	Seconds float64 `json:"arm_s"`
+}
+
+// A step of a ramp; its numbers are cumulative.
+type step struct {
+	Connections int     `json:"connections"`
+	Connected   int     `json:"connected"`
+	Verified    int     `json:"verified"`
+	Seconds     float64 `json:"arm_s"`
+}
+
+// Latencies of the window, in ns.
+type latencies struct {
+	Response percentiles `json:"response"`
+	Service  percentiles `json:"service"`
+	Lag      percentiles `json:"lag"`
+	Connect  percentiles `json:"connect"`
+	LoopLag  percentiles `json:"loop_lag"`
+}
+
+// Percentiles in ns; null where there is none, or where it lies among what was never answered.
+type percentiles struct {
+	Count int64    `json:"count"`
+	P50   *int64   `json:"p50"`
+	P90   *int64   `json:"p90"`
+	P95   *int64   `json:"p95"`
+	P99   *int64   `json:"p99"`
+	P999  *int64   `json:"p999"`
+	Max   *int64   `json:"max"`
+	Mean  *float64 `json:"mean"`
+}
+
+// percentilesOf reads them off h, over count: what h does not hold counts as slower than all that it does.
+func percentilesOf(h *hdr.Histogram, count int64) percentiles {
+	p := percentiles{Count: count}
+	if h == nil || h.TotalCount() == 0 {
+		return p
+	}
+	have := h.TotalCount()
+	at := func(q float64) *int64 {
+		rank := int64(math.Ceil(q * float64(count)))
+		if rank > have {
+			return nil
+		}
+		v := h.ValueAtQuantile(100 * float64(rank) / float64(have))
+		return &v
+	}
+	p.P50, p.P90, p.P95, p.P99, p.P999 = at(0.5), at(0.9), at(0.95), at(0.99), at(0.999)
+	if have == count {
+		top, mean := h.Max(), h.Mean()
+		p.Max, p.Mean = &top, &mean
+	}
+	return p
+}
+
+// decode reads a base64 HDR histogram; an empty text is an empty histogram.
+func decode(text string) (*hdr.Histogram, error) {
+	if text == "" {
+		return nil, nil
+	}
+	h, err := hdr.Decode([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("read a histogram: %w", err)
+	}
+	return h, nil
+}
+
+// merge adds b to a, which may still be nil, as may b.
+func merge(a, b *hdr.Histogram) *hdr.Histogram {
+	if a == nil {
+		return b
+	}
+	if b != nil {
+		a.Merge(b)
+	}
+	return a
+}
+
+// take keeps what an interval says. Only --json prints them all, so only then do they stay.
+func (o *outcome) take(i report.Interval, all bool) error {
+	if all {
+		o.Intervals = append(o.Intervals, i)
+	}
+	if i.Phase != "load" {
+		return nil
+	}
+	h, err := decode(i.Response)
+	o.response = merge(o.response, h)
+	return err
+}
+
+// measure makes the percentiles of what was reported.
+func (o *outcome) measure() error {
+	if o.Done == nil {
+		return nil
+	}
+	o.Latency = &latencies{Response: percentilesOf(o.response, o.Done.Totals.Load.Planned)}
+	for _, kind := range []struct {
+		text string
+		into *percentiles
+	}{
+		{o.Done.Service, &o.Latency.Service}, {o.Done.Lag, &o.Latency.Lag}, {o.Done.Connect, &o.Latency.Connect},
+		{o.Done.LoopLag, &o.Latency.LoopLag},
+	} {
+		h, err := decode(kind.text)
+		if err != nil {
+			return err
+		}
+		if h != nil {
+			*kind.into = percentilesOf(h, h.TotalCount())
+		}
+	}
+	return nil
+}
+
+// judge gives the verdict: the first of refused, failed, interrupted, invalid, partial and ok that applies.
+func (o *outcome) judge() {
+	o.Reasons = []string{}
+	if o.failure != nil {
+		o.Verdict, o.Exit, o.Reasons = "invalid", exitInternal, append(o.Reasons, o.failure.Error())
+		if refusal(o.failure) {
+			o.Verdict, o.Exit = "refused", exitRefused
+		}
+		return
+	}
+	invalid, partial := o.faults()
+	o.Reasons = append(append(o.Reasons, invalid...), partial...)
+	switch {
+	case o.interrupted:
+		o.Verdict, o.Exit = "interrupted", exitInterrupted
+		o.Reasons = append([]string{"it was stopped before its end"}, invalid...)
+	case len(invalid) > 0:
+		o.Verdict, o.Exit = "invalid", exitInvalid
+	case len(partial) > 0:
+		o.Verdict, o.Exit = "partial", exitInvalid
+	default:
+		o.Verdict, o.Exit = "ok", exitOK
+	}
+}
+
+// standing is how many connections the load has: verified ones, but a calibration does not verify.
+func (o *outcome) standing() int {
+	if o.Config.Workload == engine.Calibrate {
+		return o.Armed.Connected
+	}
+	return o.Armed.Verified
+}
+
+// faults are the reasons why the figures cannot stand, and why they stand for less than was asked.
+func (o *outcome) faults() (invalid, partial []string) {
+	if o.Armed != nil && o.standing() < o.asked {
+		reason := fmt.Sprintf("%s of %s were not armed%s, so no load was offered", grouped(int64(o.asked-o.standing())),
+			plural(int64(o.asked), "connection"), failures(o.Armed.Failed))
+		if o.Armed.Failed["connect/refused"] > 0 && o.Armed.Connected == 0 {
+			reason += "; does a server listen at " + strings.Join(o.Config.Targets, ", ") + "?"
+		}
+		partial = append(partial, reason)
+	}
+	d := o.Done
+	if d == nil {
+		return invalid, partial
+	}
+	if d.Connections.Lost > 0 && o.Config.Workload != engine.Churn {
+		partial = append(partial, plural(int64(d.Connections.Lost), "connection")+" lost under load")
+	}
+	if wrong := wrongReplies(d.Integrity); wrong != "" {
+		invalid = append(invalid, "wrong replies: "+wrong)
+	} else if n := d.Totals.Warmup.Mismatched + d.Totals.Load.Mismatched; n > 0 {
+		invalid = append(invalid, plural(n, "reply")+" did not match")
+	}
+	if d.Surplus > 0 {
+		invalid = append(invalid, plural(d.Surplus, "byte")+" or replies that no request asked for")
+	}
+	if planned, settled := d.Totals.Warmup.Planned+d.Totals.Load.Planned, d.Totals.Warmup.Settled()+d.Totals.Load.Settled(); planned != settled {
+		invalid = append(invalid, fmt.Sprintf("%s requests were planned and %s have an outcome", grouped(planned), grouped(settled)))
+	}
+	if c := d.Totals.Load; float64(c.Planned-c.Sent) > mostUnsent*float64(c.Planned) && !o.interrupted {
+		invalid = append(invalid, fmt.Sprintf("%s of %s planned requests were never sent (%s %%)", grouped(c.Planned-c.Sent), grouped(c.Planned),
+			three(100*float64(c.Planned-c.Sent)/float64(c.Planned))))
+	}
+	return invalid, partial
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"c10k/loadgen/internal/engine"
+)
+
+// A usageError is a command line that cannot be carried out.
+type usageError struct{ message string }
+
+func (e *usageError) Error() string { return e.message }
+
+func badUsage(format string, a ...any) error { return &usageError{fmt.Sprintf(format, a...)} }
+
+// parse reads the words behind `loadgen run`. flag.ErrHelp means that the user asked for help.
+func parse(args []string, resolve resolver) (*options, error) {
+	o := defaults()
+	all := groups(resolve)
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	var names []string
+	// The package flag tells of an error only in its own words, so the first one is kept here.
+	var first error
+	for _, g := range all {
+		for _, opt := range g.options {
+			set := func(text string) error {
+				o.given[opt.names[0]] = true
+				if err := opt.set(o, text); err != nil && first == nil {
+					first = badUsage("%s: %s.", dashed(opt.names[0]), err)
+				}
+				return nil
+			}
+			for _, name := range opt.names {
+				names = append(names, dashed(name))
+				if opt.value == "" {
+					flags.BoolFunc(name, opt.meaning, set)
+				} else {
+					flags.Func(name, opt.meaning, set)
+				}
+			}
+		}
+	}
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return nil, err
+	case first != nil: // it stands before whatever stopped the parsing
+		return nil, first
+	case err != nil:
+		return nil, unparsed(err, names)
+	case flags.NArg() > 0:
+		return nil, badUsage("What is %q? Every value follows its flag, such as --target 127.0.0.1:9000 -c 10k.", flags.Arg(0))
+	}
+	return o, o.check(all)
+}
+
+// unparsed says in other words what the package flag could not parse.
+func unparsed(err error, names []string) error {
+	if unknown, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		return badUsage("There is no flag %s%s. Say `loadgen help run` for those that there are.", dashed(unknown), nearest(dashed(unknown), names))
+	}
+	if bare, ok := strings.CutPrefix(err.Error(), "flag needs an argument: -"); ok {
+		return badUsage("%s needs a value behind it.", dashed(bare))
+	}
+	return badUsage("%s.", err)
+}
+
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// check refuses what contradicts itself and fills in what depends on something else.
+func (o *options) check(all []group) error {
+	for _, g := range all {
+		for _, opt := range g.options {
+			name := opt.names[0]
+			if o.given[name] && opt.fits != nil && !slices.Contains(opt.fits, o.workload) {
+				return badUsage("--%s has no meaning for the workload %s, only for %s. Leave it out, or choose with --workload.", name, o.workload,
+					strings.Join(opt.fits, ", "))
+			}
+		}
+	}
+	if o.requests >= 0 {
+		if o.given["duration"] || o.warmup > 0 && o.given["warmup"] {
+			return badUsage("--requests ends the run by itself and has no warm-up. Give either it or --duration and --warmup.")
+		}
+		o.warmup = 0
+	}
+	if o.workload == engine.Calibrate {
+		o.warmup = 0
+		if !o.given["duration"] {
+			o.duration = 1
+		}
+	}
+	if o.active < 0 {
+		o.active = o.connections
+	}
+	if !o.given["seed"] {
+		o.seed = uint64(rand.Uint32())
+	}
+	switch {
+	case len(o.targets) == 0:
+		return badUsage("Whom to load? Say --target HOST:PORT, such as --target 127.0.0.1:9000.")
+	case o.active > o.connections:
+		return badUsage("--active %s is more than --connections %s.", grouped(int64(o.active)), grouped(int64(o.connections)))
+	case o.steps > o.connections && o.workload == engine.Ramp:
+		return badUsage("--steps %d is more than --connections %d: a step opens at least one.", o.steps, o.connections)
+	case o.processes > o.connections:
+		return badUsage("--processes %d is more than --connections %d: each holds at least one.", o.processes, o.connections)
+	case o.engine != epollEngine && o.processes > 1:
+		return badUsage("The engine %s runs in one process. Leave --processes out.", o.engine)
+	}
+	for _, source := range o.sources {
+		for _, target := range o.targets {
+			switch {
+			case source.Is4() != target.Addr().Is4():
+				return badUsage("From the source %s no packet goes to %s: one is IPv4, the other IPv6.", source, target)
+			case source.IsLoopback() && !target.Addr().IsLoopback():
+				return badUsage("From the source %s no packet goes to %s: it is loopback, which does not leave this machine.", source, target)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"c10k/loadgen/internal/engine"
+)
+
+// A page is the report for people, line by line: a title of one word, and what there is to say of it.
+type page struct{ b strings.Builder }
+
+func (p *page) line(title, format string, a ...any) {
+	fmt.Fprintf(&p.b, "%s\n", strings.TrimRight(fmt.Sprintf("%-13s", title)+fmt.Sprintf(format, a...), " "))
+}
+
+// write writes the outcome for people.
+func (o *outcome) write(w io.Writer, load, manner string) error {
+	p := &page{}
+	p.line("plan", "%s", load)
+	p.line("", "%s", manner)
+	p.line("", "seed %d, engine %s%s", o.Config.Seed, o.Config.Engine, o.spread())
+	if o.Armed != nil {
+		p.arming(o)
+	}
+	if d := o.Done; d != nil && d.Ceiling != nil {
+		p.ceiling(d.Ceiling)
+	} else if d != nil && o.Latency != nil {
+		p.requests(o)
+		p.latency(o)
+		p.wrong(o)
+	}
+	if o.Done != nil && o.Latency != nil {
+		p.generator(o)
+	}
+	verdict := o.Verdict
+	if len(o.Reasons) > 0 {
+		verdict += ": " + strings.Join(o.Reasons, "; ") + "."
+	} else if d := o.Done; d != nil && d.Ceiling == nil {
+		verdict += ": " + o.summary()
+	}
+	p.line("verdict", "%s", verdict)
+	_, err := io.WriteString(w, p.b.String())
+	return err
+}
+
+func (o *outcome) spread() string {
+	if o.Budget == nil || o.Budget.Processes < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" in %d processes", o.Budget.Processes)
+}
+
+func (p *page) arming(o *outcome) {
+	a := o.Armed
+	for _, s := range o.Steps {
+		p.line("step", "%9s connections: %s verified, the last ones within %s", grouped(int64(s.Connections)), grouped(int64(s.Verified)), span(int64(s.Seconds*1e9)))
+	}
+	switch o.Config.Workload {
+	case engine.Churn:
+		p.line("connections", "one tried before the load: %d of 1 answered", a.Verified)
+		return
+	case engine.Calibrate:
+		p.line("connections", "%s of %s stand after %s", grouped(int64(a.Connected)), grouped(int64(o.asked)), span(int64(a.Seconds*1e9)))
+		return
+	}
+	held := ""
+	if o.Held != nil {
+		held = fmt.Sprintf("; %s still answered at the end", grouped(int64(*o.Held)))
+	}
+	p.line("connections", "%s of %s answered a verified echo within %s%s", grouped(int64(a.Verified)), grouped(int64(o.asked)), span(int64(a.Seconds*1e9)), held)
+	if a.Retries > 0 || len(a.Failed) > 0 {
+		p.line("", "%s to connect%s", plural(a.Retries, "retry"), failures(a.Failed))
+	}
+	if s := a.SYNRetries; s["1"]+s["2"]+s["3"] > 0 {
+		p.line("", "handshakes as long as lost SYNs take: %s of 1 s or more, %s of 3 s, %s of 7 s", grouped(s["1"]), grouped(s["2"]), grouped(s["3"]))
+	}
+}
+
+// failures writes counts by phase and cause, in parentheses.
+func failures(failed map[string]int64) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(failed)) {
+		parts = append(parts, fmt.Sprintf("%s %s", key, grouped(failed[key])))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+func (p *page) ceiling(c *engine.Ceiling) {
+	sends := float64(c.Sends)
+	p.line("ceiling", "%s records in %s: %s a second, %s in a second of CPU", grouped(c.Sends), span(c.Wall), three(sends/(float64(c.Wall)/1e9)),
+		three(sends/max(1e-9, float64(c.CPU)/1e9)))
+}
+
+func (p *page) requests(o *outcome) {
+	c := o.Done.Totals.Load
+	parts := []string{grouped(c.Planned) + " planned", grouped(c.Sent) + " sent", grouped(c.Answered) + " answered"}
+	for _, class := range []struct {
+		count int64
+		name  string
+	}{
+		{c.TimedOut, "timed out"}, {c.Censored, "unsettled at the end"}, {c.Dropped, "dropped from a full queue"}, {c.Mismatched, "answered wrongly"},
+		{c.Failed, "failed with their connection"},
+	} {
+		if class.count > 0 {
+			parts = append(parts, grouped(class.count)+" "+class.name)
+		}
+	}
+	p.line("requests", "%s", strings.Join(parts, ", "))
+	p.line("", "%s/s sent, %s/s answered", three(o.Done.Self.Sent), three(o.Done.Self.Answered))
+}
+
+func (p *page) latency(o *outcome) {
+	timeout := fmt.Sprintf("> %s s", exact(o.Config.Timeout))
+	p.line("latency", "%11s%11s%11s%11s%11s%11s", "p50", "p90", "p95", "p99", "p99.9", "max")
+	for _, row := range []struct {
+		name    string
+		of      percentiles
+		missing string
+	}{
+		{"response", o.Latency.Response, timeout}, {"service", o.Latency.Service, "–"}, {"lag", o.Latency.Lag, "–"},
+	} {
+		cell := func(ns *int64) string {
+			switch {
+			case ns != nil:
+				return span(*ns)
+			case row.of.Count == 0:
+				return "–"
+			}
+			return row.missing
+		}
+		f := row.of
+		p.line("  "+row.name, "%11s%11s%11s%11s%11s%11s", cell(f.P50), cell(f.P90), cell(f.P95), cell(f.P99), cell(f.P999), cell(f.Max))
+	}
+	p.line("", "response: from when it was due, over all planned requests. service: from when it was sent, over the answered ones,")
+	p.line("", "which is what a closed-loop tool would have shown. lag: how late it was sent.")
+}
+
+// wrongReplies lists the classes of wrong replies that occurred; late ones are right.
+func wrongReplies(i engine.Integrity) string {
+	var parts []string
+	for _, class := range []struct {
+		count int64
+		name  string
+	}{
+		{i.Corrupt, "corrupt"}, {i.Truncated, "truncated"}, {i.Duplicated, "duplicated"}, {i.Reordered, "reordered"}, {i.Crossed, "crossed"},
+		{i.Foreign, "foreign"},
+	} {
+		if class.count > 0 {
+			parts = append(parts, grouped(class.count)+" "+class.name)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (p *page) wrong(o *outcome) {
+	d := o.Done
+	integrity := wrongReplies(d.Integrity)
+	if integrity == "" {
+		integrity = "every reply was the record it answers, byte for byte"
+	}
+	if d.Surplus > 0 {
+		integrity += fmt.Sprintf("; surplus %s", grouped(d.Surplus))
+	}
+	if d.Integrity.Late > 0 {
+		integrity += fmt.Sprintf("; %s came after the timeout", grouped(d.Integrity.Late))
+	}
+	p.line("integrity", "%s", integrity)
+	if d.Connections.Lost > 0 {
+		p.line("lost", "%s of %s", plural(int64(d.Connections.Lost), "connection"), grouped(int64(d.Connections.Armed)))
+	}
+	title := "errors"
+	for _, e := range d.Errors {
+		p.line(title, "%s × %s/%s; first: %s", grouped(e.Count), e.Phase, e.Cause, e.First)
+		title = ""
+	}
+	if h := d.Hostile; h != nil {
+		p.line("hostile", "%s %s: opened %s, refused %s, reset by the server %s; %s out, %s in; rounds whole %s, wrong %s", grouped(int64(h.Connections)), h.Kind,
+			grouped(h.Opened), grouped(h.Refused), grouped(h.Reset), size(h.BytesOut), size(h.BytesIn), grouped(h.Whole), grouped(h.Wrong))
+	}
+}
+
+func (p *page) generator(o *outcome) {
+	s := o.Done.Self
+	text := fmt.Sprintf("%s CPU user, %s system in %s", span(s.User), span(s.System), span(s.Wall))
+	if s.Wall > 0 {
+		text += fmt.Sprintf(" (%s %% of one processor)", three(100*float64(s.User+s.System)/float64(s.Wall)))
+	}
+	p.line("generator", "%s, %s resident", text, size(s.MaxRSS))
+	loop := ""
+	if o.Latency != nil && o.Latency.LoopLag.P99 != nil {
+		loop = fmt.Sprintf("loop lag p99 %s; ", span(*o.Latency.LoopLag.P99))
+	}
+	p.line("", "%slongest gap %s; %s of garbage, %s of pauses; steal %s", loop, span(s.MaxLoopGap), plural(s.GCCycles, "collection"), span(s.GCPause), span(s.Steal))
+	if counters := failures(s.Kernel); counters != "" {
+		p.line("kernel", "%s", strings.Trim(counters, " ()"))
+	}
+}
+
+// summary is the verdict of a run with nothing to complain of.
+func (o *outcome) summary() string {
+	c, r := o.Done.Totals.Load, o.Latency.Response
+	if c.Planned == 0 {
+		return "nothing was asked."
+	}
+	text := fmt.Sprintf("%s of %s requests answered within %s s", grouped(c.Answered), grouped(c.Planned), exact(o.Config.Timeout))
+	switch {
+	case r.P99 != nil:
+		text += ", 99 % of them within " + span(*r.P99)
+	case r.P50 != nil:
+		text += ", half of all within " + span(*r.P50)
+	}
+	return text + "."
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+)
+
+// serve starts a server that answers each connection with one function; it ends with the test.
+func serve(t *testing.T, attend func(net.Conn)) netip.AddrPort {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	open := map[net.Conn]bool{}
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open[c] = true
+			mu.Unlock()
+			go func() {
+				attend(c)
+				_ = c.Close()
+				mu.Lock()
+				delete(open, c)
+				mu.Unlock()
+			}()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		for c := range open {
+			_ = c.Close()
+		}
+	})
+	return netip.MustParseAddrPort(listener.Addr().String())
+}
+
+// dead is an address where nobody listens.
+func dead(t *testing.T) netip.AddrPort {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return netip.MustParseAddrPort(listener.Addr().String())
+}
+
+func echo(c net.Conn) { _, _ = io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c}) }
+
+// after echoes n records of the default size and then does something with each.
+func after(n int, then func(record []byte) bool) func(net.Conn) {
+	return func(c net.Conn) {
+		record := make([]byte, 64)
+		for i := 0; ; i++ {
+			if _, err := io.ReadFull(c, record); err != nil || (i >= n && !then(record)) {
+				return
+			}
+			if _, err := c.Write(record); err != nil {
+				return
+			}
+		}
+	}
+}
+
+func alter(c net.Conn) { after(1, func(record []byte) bool { record[40] ^= 4; return true })(c) }
+
+func leave(c net.Conn) { after(1, func([]byte) bool { return false })(c) }
+
+func swallow(c net.Conn) { _, _ = io.Copy(io.Discard, c) }

@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"c10k/loadgen/internal/hostile"
+)
+
+// mostAddresses bounds what a list of networks may amount to.
+const mostAddresses = 65536
+
+var suffixes = map[string]float64{"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+
+// parseNumber reads 10000, 10k, 1.5k, 2M or 64Ki: a finite number that is not negative.
+func parseNumber(text string) (float64, error) {
+	digits := strings.TrimRight(text, "kKMGi")
+	factor, known := suffixes[text[len(digits):]]
+	if len(digits) == len(text) {
+		factor, known = 1, true
+	}
+	// ParseFloat also takes hexadecimal, underscores, Inf and NaN, which nobody means here.
+	if !known || digits == "" || strings.Trim(digits, "0123456789.eE+-") != "" {
+		return 0, fmt.Errorf("%q is not a number such as 10000, 10k, 1.5k or 2M", text)
+	}
+	number, err := strconv.ParseFloat(digits, 64)
+	if number *= factor; math.IsInf(number, 0) {
+		return 0, fmt.Errorf("%s is too large", text)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number such as 10000, 10k, 1.5k or 2M", text)
+	}
+	if math.Signbit(number) {
+		return 0, fmt.Errorf("%s is negative", text)
+	}
+	return number, nil
+}
+
+// parseWhole reads a number that must be whole and between low and high.
+func parseWhole(text string, low, high int64) (int64, error) {
+	number, err := parseNumber(text)
+	switch {
+	case err != nil:
+		return 0, err
+	case number != math.Trunc(number):
+		return 0, fmt.Errorf("%s is not a whole number", text)
+	case number < float64(low) || number > float64(high):
+		return 0, fmt.Errorf("%s is not between %s and %s", text, grouped(low), grouped(high))
+	}
+	return int64(number), nil
+}
+
+// parseDuration reads a Go duration, or seconds where there is no unit.
+func parseDuration(text string, low, high time.Duration) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		seconds, err := strconv.ParseFloat(text, 64)
+		if err != nil || strings.Trim(text, "0123456789.eE+-") != "" || math.Abs(seconds) > 1e9 {
+			return 0, fmt.Errorf("%q is not a duration such as 10s, 1m30s, 250ms or 10 (seconds)", text)
+		}
+		d = time.Duration(math.Round(seconds * 1e9))
+	}
+	if d < low || d > high {
+		return 0, fmt.Errorf("%s is not between %s and %s", text, low, high)
+	}
+	return d, nil
+}
+
+// parseSeconds reads a duration of whole seconds.
+func parseSeconds(text string, low, high int) (int, error) {
+	d, err := parseDuration(text, time.Duration(low)*time.Second, time.Duration(high)*time.Second)
+	if err == nil && d%time.Second != 0 {
+		err = fmt.Errorf("%s is not a whole number of seconds", text)
+	}
+	return int(d / time.Second), err
+}
+
+// parseSources reads an address, or a network of which every host address counts.
+func parseSources(text string) ([]netip.Addr, error) {
+	if address, err := netip.ParseAddr(text); err == nil {
+		if address.IsUnspecified() || address.IsMulticast() {
+			return nil, fmt.Errorf("%s is no address to send from", text)
+		}
+		return []netip.Addr{address.Unmap()}, nil
+	}
+	network, err := netip.ParsePrefix(text)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not an address or a network such as 127.0.0.2 or 198.19.1.0/28", text)
+	}
+	network = network.Masked()
+	hostBits := network.Addr().BitLen() - network.Bits()
+	if hostBits > 16 {
+		return nil, fmt.Errorf("%s holds more than %s addresses", text, grouped(mostAddresses))
+	}
+	var addresses []netip.Addr
+	for address := network.Addr(); network.Contains(address); address = address.Next() {
+		addresses = append(addresses, address)
+	}
+	if network.Addr().Is4() && hostBits >= 2 {
+		addresses = addresses[1 : len(addresses)-1] // the network itself, and broadcast
+	}
+	return addresses, nil
+}
+
+// parseCPUs reads a list such as 0-3,6.
+func parseCPUs(text string) ([]int, error) {
+	wrong := fmt.Errorf("%q is not a list of processors such as 0-3,6", text)
+	var cpus []int
+	for part := range strings.SplitSeq(text, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		a, errA := strconv.ParseUint(first, 10, 10)
+		b, errB := strconv.ParseUint(last, 10, 10)
+		if errA != nil || errB != nil || a > b {
+			return nil, wrong
+		}
+		for cpu := int(a); cpu <= int(b); cpu++ {
+			if slices.Contains(cpus, cpu) {
+				return nil, fmt.Errorf("%s names processor %d twice", text, cpu)
+			}
+			cpus = append(cpus, cpu)
+		}
+	}
+	return cpus, nil
+}
+
+// A crowd is what --hostile asks for.
+type crowd struct {
+	kind        string
+	connections int
+}
+
+// parseHostile reads kind:connections, or none.
+func parseHostile(text string) (crowd, error) {
+	if text == "none" {
+		return crowd{}, nil
+	}
+	kind, number, _ := strings.Cut(text, ":")
+	if !slices.Contains(hostile.Kinds, kind) {
+		return crowd{}, fmt.Errorf("there are no hostile clients %q%s: %s", kind, nearest(kind, hostile.Kinds), strings.Join(hostile.Kinds, ", "))
+	}
+	n, err := parseWhole(number, 1, 1e7)
+	if err != nil {
+		return crowd{}, fmt.Errorf("%q needs a number of connections behind it, such as %s:100", text, kind)
+	}
+	return crowd{kind, int(n)}, nil
+}
+
+// nearest answers a hint at the candidate most like a misspelt name, or nothing where none is like it.
+func nearest(name string, candidates []string) string {
+	best, bestDistance := "", min(len(name), 1+max(2, len(name)/3))
+	for _, candidate := range candidates {
+		if d := distance(name, candidate); d < bestDistance {
+			best, bestDistance = candidate, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", best)
+}
+
+// distance is how many letters must be put, dropped or changed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

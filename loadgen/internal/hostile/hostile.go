@@ -1,0 +1,185 @@
+// Package hostile makes clients that behave badly towards a server, beside a load that behaves well (docs/contracts.md, "Hostile
+// clients"). It is plain Go, a goroutine for each connection: nothing here is on the path of a measured request.
+package hostile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/report"
+	"c10k/loadgen/internal/wire"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// FirstConnection numbers the records of hostile clients, far above those of any workload.
+	FirstConnection = 1 << 31
+
+	retryPause  = 200 * time.Millisecond // after a connect that failed
+	roundPause  = 100 * time.Millisecond // before the next connection of the same client
+	dialTimeout = 5 * time.Second
+	waveTimeout = 5 * time.Second // for an echo of a storm
+)
+
+// Kinds are the names of all.
+var Kinds = []string{"slow_read", "byte_writer", "half_close", "reset", "storm", "mute"}
+
+// behaviours are what one connection does; each returns when the connection is of no more use, with the reason. A storm is not among
+// them: its connections act together.
+var behaviours = map[string]func(*client, net.Conn) error{
+	"slow_read": slowRead, "byte_writer": byteWriter, "half_close": halfClose, "reset": reset, "mute": mute,
+}
+
+// Config says what clients, how many, from where and to where. Connection i has source i mod S and target floor(i/S) mod T.
+type Config struct {
+	Kind         string
+	Connections  int
+	Targets      []netip.AddrPort
+	Sources      []netip.Addr // empty: the kernel chooses
+	PayloadBytes int
+	Run          uint32
+	Seed         uint64
+}
+
+// A Crowd is hostile clients at work.
+type Crowd struct {
+	cfg     Config
+	ctx     context.Context
+	cancel  context.CancelFunc
+	clients sync.WaitGroup
+
+	mu   sync.Mutex // of slab's header
+	slab []byte     // a record, whose filler is the same for all
+
+	opened, refused, reset, bytesOut, bytesIn, whole, wrong atomic.Int64
+}
+
+// Start sets the clients to work.
+func Start(cfg Config) (*Crowd, error) {
+	refuse := func(format string, a ...any) (*Crowd, error) {
+		return nil, errs.New(errs.Spec, "hostile", fmt.Sprintf(format, a...), "Correct the hostile clients; docs/contracts.md describes them.")
+	}
+	switch {
+	case !slices.Contains(Kinds, cfg.Kind):
+		return refuse("There are no hostile clients of the kind %q, only %s.", cfg.Kind, strings.Join(Kinds, ", "))
+	case cfg.Connections < 0 || cfg.Connections > FirstConnection-1:
+		return refuse("%d hostile clients cannot be.", cfg.Connections)
+	case len(cfg.Targets) == 0:
+		return refuse("Hostile clients need a target.")
+	case cfg.PayloadBytes < wire.HeaderBytes || cfg.PayloadBytes > wire.MaxBytes:
+		return refuse("A record of %d bytes cannot be: 32 to 1,048,576.", cfg.PayloadBytes)
+	}
+	c := &Crowd{cfg: cfg, slab: wire.NewBuffer(cfg.PayloadBytes, cfg.Seed)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	clients := make([]*client, cfg.Connections)
+	for i := range clients {
+		clients[i] = &client{Crowd: c, i: i}
+	}
+	if cfg.Kind == "storm" {
+		c.clients.Go(func() { c.storm(clients) })
+		return c, nil
+	}
+	for _, client := range clients {
+		c.clients.Go(func() { client.live(behaviours[cfg.Kind]) })
+	}
+	return c, nil
+}
+
+// Stop resets every connection, waits until none is left and says what became of them.
+func (c *Crowd) Stop() report.Hostile {
+	c.cancel()
+	c.clients.Wait()
+	return report.Hostile{
+		Kind: c.cfg.Kind, Connections: c.cfg.Connections, Opened: c.opened.Load(), Refused: c.refused.Load(), Reset: c.reset.Load(),
+		BytesOut: c.bytesOut.Load(), BytesIn: c.bytesIn.Load(), Whole: c.whole.Load(), Wrong: c.wrong.Load(),
+	}
+}
+
+// pause waits, and tells whether there is reason to go on.
+func (c *Crowd) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
+}
+
+// A client is one of the crowd, through all its connections.
+type client struct {
+	*Crowd
+	i        int
+	sequence uint32 // of its next record
+}
+
+func (c *client) live(behave func(*client, net.Conn) error) {
+	for c.ctx.Err() == nil {
+		conn, hangUp := c.connect()
+		if conn == nil {
+			c.pause(retryPause)
+			continue
+		}
+		c.blame(behave(c, conn))
+		hangUp()
+		c.pause(roundPause)
+	}
+}
+
+// connect opens a connection that is reset when hangUp is called or the crowd is stopped; hangUp returns when it is closed.
+func (c *client) connect() (conn net.Conn, hangUp func()) {
+	sources, targets := max(1, len(c.cfg.Sources)), len(c.cfg.Targets)
+	dialer := net.Dialer{Timeout: dialTimeout, KeepAlive: -1, Control: bindLate}
+	if len(c.cfg.Sources) > 0 {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.cfg.Sources[c.i%sources], 0))
+	}
+	conn, err := dialer.DialContext(c.ctx, "tcp", c.cfg.Targets[c.i/sources%targets].String())
+	if err != nil {
+		c.blame(err)
+		return nil, nil
+	}
+	c.opened.Add(1)
+	_ = conn.(*net.TCPConn).SetLinger(0) // so that closing resets
+	closed := make(chan struct{})
+	forget := context.AfterFunc(c.ctx, func() { _ = conn.Close(); close(closed) })
+	return conn, func() {
+		if forget() {
+			_ = conn.Close()
+		} else {
+			<-closed
+		}
+	}
+}
+
+// bindLate leaves the choice of the port to connect, which may share one between targets.
+func bindLate(_, _ string, raw syscall.RawConn) error {
+	var err error
+	return errors.Join(raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+	}), err)
+}
+
+// blame counts what the server did to a connection, unless it was we who ended it.
+func (c *client) blame(err error) {
+	switch {
+	case err == nil || c.ctx.Err() != nil:
+	case errors.Is(err, errWrong):
+		c.wrong.Add(1)
+	case errors.Is(err, unix.ECONNREFUSED):
+		c.refused.Add(1)
+	case errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.EPIPE):
+		c.reset.Add(1)
+	}
+}
