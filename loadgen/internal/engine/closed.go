@@ -6,7 +6,8 @@ import (
 )
 
 // A cycle keeps a number of requests outstanding on every active connection: the next is due the think time after a reply.
-// All think for the same time, so those that think are in the order of their turns.
+// All think for the same time, so those that think are in the order of their turns. The first requests are spread over one
+// think time, or all would for ever ask at once.
 type cycle struct {
 	l        *Loop
 	at       int64 // ns, start
@@ -29,7 +30,7 @@ func newCycle(l *Loop, at int64, emit func(Interval)) *cycle {
 func (y *cycle) run(l *Loop) {
 	l.cycle = y
 	y.schedule()
-	l.work(y.end, y.pump)
+	l.offer(y.end, y.pump)
 	l.cycle = nil // nothing follows what is given up now
 	l.ledger.finish()
 	l.abandon(l.clock.Now())
@@ -39,7 +40,7 @@ func (y *cycle) run(l *Loop) {
 func (y *cycle) schedule() {
 	due := y.thinking.due()
 	if y.started < y.most {
-		due = y.at
+		due = y.at + int64(float64(y.think)*float64(y.started)/float64(y.most))
 	}
 	if due >= y.end {
 		due = pacing.Never

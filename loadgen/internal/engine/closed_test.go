@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -42,9 +43,14 @@ func TestClosedThinks(t *testing.T) {
 	cfg.ThinkTime = 100 * time.Millisecond
 	l := start(t, cfg)
 	arm(t, l)
-	// The first is at the start, so 10 of each at most; a reply takes its time, so a few may be fewer.
-	if d := load(t, l).done; d.Load.Planned > 200 || d.Load.Planned < 100 || d.Load.Answered != d.Load.Planned {
+	// A reply takes its time, so each asks 10 times at most.
+	d := load(t, l).done
+	if d.Load.Planned > 200 || d.Load.Planned < 100 || d.Load.Answered != d.Load.Planned {
 		t.Errorf("%+v", d.Load)
+	}
+	// They do not all ask at once: 5 ms are meant to be between two of the first.
+	if first := d.SendGaps[:19]; slices.Max(first) < int64(2*time.Millisecond) {
+		t.Errorf("all at once: %v", first)
 	}
 }
 

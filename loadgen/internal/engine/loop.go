@@ -181,6 +181,7 @@ func (l *Loop) poll(deadline int64) int {
 	return n
 }
 
+// handle does what an event allows. An edge may tell of several things, and comes once.
 func (l *Loop) handle(i int32, c *connection, events uint32) {
 	generation := c.generation
 	if c.state == connecting {

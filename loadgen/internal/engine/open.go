@@ -60,13 +60,13 @@ func newArrivals(l *Loop, at int64, emit func(Interval)) *arrivals {
 // run offers requests at their intended times, then waits until the last is settled.
 func (a *arrivals) run(l *Loop) {
 	a.schedule()
-	l.work(a.end, a.pump)
+	l.offer(a.end, a.pump)
 	l.ledger.finish()
 	l.abandon(l.clock.Now())
 }
 
-// work plans with pump what is due, until end has passed and all is settled.
-func (l *Loop) work(end int64, pump func()) {
+// offer plans with pump what is due, until end has passed and all is settled.
+func (l *Loop) offer(end int64, pump func()) {
 	l.pump = pump
 	for !l.stopped.Load() {
 		pump()

@@ -81,7 +81,7 @@ func (l *Loop) replied(i int32, c *connection) {
 	n := c.wire.pop(&l.slab)
 	r := &l.slab.requests[n]
 	if c.wrong || early {
-		result = mismatched
+		result, c.wrong = mismatched, true
 		l.classify(i, c, r.sequence)
 	}
 	c.onWire--

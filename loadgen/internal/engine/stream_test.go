@@ -44,6 +44,26 @@ func TestRepliesInPieces(t *testing.T) {
 	}
 }
 
+// Nobody can echo what was not yet sent: such a reply is corrupt even if every byte is right, and its connection is lost.
+func TestEarlyReplies(t *testing.T) {
+	for _, bit := range []byte{0, 1} {
+		s := newStream(t, 1, 1<<20)
+		s.ask()
+		if !s.c.stuck || s.c.unsent == 0 {
+			t.Fatal("a socket took a whole MiB that nobody reads")
+		}
+		reply := wire.NewBuffer(1<<20, s.l.cfg.Seed)
+		r := &s.l.slab.requests[s.c.wire.head]
+		wire.Rewrite(reply, s.l.header(r), r.sum)
+		reply[1000] ^= bit
+		s.feed(reply)
+		if s.c.state != closed || s.l.integrity != (Integrity{Corrupt: 1}) || len(s.l.strange) != 0 {
+			t.Errorf("state %d, %+v, %d remembered", s.c.state, s.l.integrity, len(s.l.strange))
+		}
+		s.balance()
+	}
+}
+
 // Whatever comes, in whatever pieces, and whenever a request is asked, times out or its connection ends: the accounts balance.
 func FuzzReplies(f *testing.F) {
 	f.Add(uint8(1), uint8(32), []byte{0, 1, 255, 0, 1, 10, 1, 255, 2, 64})
