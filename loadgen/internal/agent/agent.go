@@ -17,6 +17,8 @@ import (
 	"c10k/loadgen/internal/budget"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/load"
+	"c10k/loadgen/internal/selfreport"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,7 +38,7 @@ const (
 // An Agent is one process during one trial.
 type Agent struct {
 	spec    Spec
-	config  engine.Config
+	share   load.Share
 	limits  budget.Limits
 	journal *journal
 	log     *log.Logger
@@ -47,14 +49,16 @@ type Agent struct {
 	once   sync.Once
 	code   atomic.Int32
 	mu     sync.Mutex
-	engine engine.Engine // nil before arm
-	phase  progress      // of the engine's thread alone
+	engine *load.Load // nil before arm
+	phase  progress   // of the engine's thread alone
+	armed  int        // connections ordered so far
 }
 
 type progress int
 
 const (
-	fresh progress = iota
+	fresh    progress = iota
+	isArming          // some steps of a ramp are armed
 	isArmed
 	refused
 	isDone
@@ -102,7 +106,7 @@ func (a *Agent) prepare(text string, stdout, stderr io.Writer) (*os.File, error)
 	if a.spec, err = ParseSpec(text); err != nil {
 		return nil, err
 	}
-	if a.config, err = a.spec.Config(); err != nil {
+	if a.share, err = a.spec.Share(); err != nil {
 		return nil, err
 	}
 	// The engine's thread is locked, so the orders need another beside it, even on one processor.
@@ -129,7 +133,7 @@ func (a *Agent) prepare(text string, stdout, stderr io.Writer) (*os.File, error)
 		return nil, err
 	}
 	if a.spec.CPUs != nil {
-		if err := pin(a.spec.CPUs); err != nil {
+		if err := selfreport.Pin(a.spec.CPUs); err != nil {
 			return nil, err
 		}
 	}

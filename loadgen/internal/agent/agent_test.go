@@ -9,17 +9,28 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/herd"
 	"c10k/loadgen/internal/hist"
 )
 
 // TestMain turns the test's own binary into the agent, so that its whole life can be tested: streams, signals, exit.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == herd.Command {
+		os.Exit(herd.Serve(os.Stdin, os.Stdout))
+	}
+	if text := os.Getenv("LOADGEN_TEST_NOFILE"); text != "" {
+		n, _ := strconv.ParseUint(text, 10, 64)
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n}); err != nil {
+			panic(err)
+		}
+	}
 	if spec := os.Getenv("LOADGEN_TEST_SPEC"); spec != "" {
 		os.Exit(Run(spec, os.Stdin, os.Stdout, os.Stderr))
 	}
@@ -55,7 +66,8 @@ func specification(t *testing.T, target string) object {
 		"dir": filepath.Join(t.TempDir(), "client1/runs/20261122T190312Z-3f9a1c/001"), "targets": []string{target},
 		"sources": []string{"127.0.0.1"}, "workload": "open", "connections": 20, "first_connection": 0, "active": 20, "rate_per_s": 200,
 		"phase": 0.0, "requests": nil, "arrival": "poisson", "pipeline": 1, "payload_bytes": 64, "connect_rate_per_s": 1000, "warmup_s": 1,
-		"duration_s": 1, "timeout_s": 1, "arm_timeout_s": 5, "seed": 71, "cpus": nil, "lifetime_s": 60}
+		"duration_s": 1, "timeout_s": 1, "arm_timeout_s": 5, "seed": 71, "cpus": nil, "lifetime_s": 60,
+		"think_time_s": 0, "hostile": nil, "generator": "go", "processes": nil}
 }
 
 // A process is an agent under test.
@@ -70,12 +82,21 @@ type process struct {
 
 func launch(t *testing.T, spec object) *process {
 	t.Helper()
+	return launchLimited(t, spec, 0)
+}
+
+// launchLimited lets the agent have only so many descriptors, if descriptors is not 0.
+func launchLimited(t *testing.T, spec object, descriptors int) *process {
+	t.Helper()
 	text, err := json.Marshal(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{t: t, cmd: exec.Command(os.Args[0])}
 	p.cmd.Env = append(os.Environ(), "LOADGEN_TEST_SPEC="+string(text))
+	if descriptors > 0 {
+		p.cmd.Env = append(p.cmd.Env, fmt.Sprintf("LOADGEN_TEST_NOFILE=%d", descriptors))
+	}
 	p.cmd.Stderr = &p.stderr
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -322,7 +343,12 @@ func TestRefusals(t *testing.T) {
 		says   string
 	}{
 		"version":     {func(s object) { s["version"] = 2 }, "version must be 1"},
-		"workload":    {func(s object) { s["workload"] = "closed" }, "open or churn"},
+		"workload":    {func(s object) { s["workload"] = "idle" }, "open, closed, churn"},
+		"generator":   {func(s object) { s["generator"] = "pool" }, "go or goroutine"},
+		"calibrating": {func(s object) { s["generator"], s["workload"] = "goroutine", "calibrate" }, "go where the workload is calibrate"},
+		"hostile":     {func(s object) { s["hostile"] = object{"kind": "rude", "connections": 1} }, "slow_read"},
+		"processes":   {func(s object) { s["processes"] = 0 }, "1 to 1024"},
+		"think time":  {func(s object) { s["think_time_s"] = -1 }, "0 to 3600"},
 		"payload":     {func(s object) { s["payload_bytes"] = 31 }, "32 to 1,048,576"},
 		"type":        {func(s object) { s["connections"] = "many" }, "connections must be int"},
 		"active":      {func(s object) { s["active"] = 21 }, "active must be"},
@@ -354,7 +380,7 @@ func TestBudgetRefusesAndStaysUntilTold(t *testing.T) {
 	p := launch(t, spec)
 	p.next("hello")
 	p.say(`{"order":"arm"}`)
-	if e := p.next("error"); e["phase"] != "budget" || e["cause"] != "descriptors" || !strings.Contains(e["message"].(string), "9000064") {
+	if e := p.next("error"); e["phase"] != "budget" || e["cause"] != "ports" || !strings.Contains(e["message"].(string), "28232") {
 		t.Errorf("%v", e)
 	}
 	p.say(`{"order":"clock","n":1}`)
@@ -377,7 +403,7 @@ func TestKilledAgentLeavesWholeLines(t *testing.T) {
 	p.exit(2500 * time.Millisecond)
 	for _, name := range []string{"agent.jsonl", "latency.hlog"} {
 		text, err := os.ReadFile(filepath.Join(spec["dir"].(string), name))
-		if err != nil || !strings.HasSuffix(string(text), "\n") || !strings.Contains(string(text), "HISTFAAA") {
+		if err != nil || !strings.HasSuffix(string(text), "\n") || !strings.Contains(string(text), "HISTFAAA") || strings.Contains(string(text), "trailer") {
 			t.Errorf("%s: %q, %v", name, text, err)
 		}
 	}
@@ -392,7 +418,7 @@ func TestContractSpec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := s.Config()
+	c, err := s.config()
 	if err != nil || c.Run != 20945436 || c.Connections != 3334 || c.ConnectRate != 1667 || c.Requests != -1 || c.Timeout != 5*time.Second {
 		t.Errorf("%+v, %v", c, err)
 	}

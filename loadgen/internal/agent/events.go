@@ -1,11 +1,8 @@
 package agent
 
-import (
-	"c10k/loadgen/internal/engine"
-	"c10k/loadgen/internal/errs"
-)
+import "c10k/loadgen/internal/errs"
 
-// The events, in the order of their fields in docs/contracts.md. Times are CLOCK_MONOTONIC ns of this host.
+// The events that only an agent has, in the order of their fields in docs/contracts.md; the others are in package report. Times are CLOCK_MONOTONIC ns of this host.
 
 type hello struct {
 	Event       string `json:"event"`
@@ -40,58 +37,8 @@ type lost struct {
 	Lines int64  `json:"lines"`
 }
 
-type armed struct {
-	Event     string           `json:"event"`
-	Connected int              `json:"connected"`
-	Verified  int              `json:"verified"`
-	Failed    map[string]int64 `json:"failed"`
-}
-
 type proved struct {
 	Event    string `json:"event"`
 	Verified int    `json:"verified"`
 	Failed   int    `json:"failed"`
-}
-
-type interval struct {
-	Event string `json:"event"`
-	K     int    `json:"k"`
-	Phase string `json:"phase"`
-	engine.Counts
-	Response string `json:"response"`
-}
-
-type done struct {
-	Event       string           `json:"event"`
-	FirstSend   *int64           `json:"first_send_ns"` // null: nothing was sent
-	LastSend    *int64           `json:"last_send_ns"`
-	Connections connections      `json:"connections"`
-	Surplus     int64            `json:"surplus"`
-	Totals      totals           `json:"totals"`
-	Service     string           `json:"service"`
-	Lag         string           `json:"lag"`
-	Connect     string           `json:"connect"`
-	Over60s     map[string]int64 `json:"over_60s"` // recorded as 60 s, by kind
-	Errors      []errs.Row       `json:"errors"`
-	Self        usage            `json:"self"`
-}
-
-type connections struct {
-	Armed int `json:"armed"`
-	Open  int `json:"open"`
-	Lost  int `json:"lost"`
-}
-
-type totals struct {
-	Warmup engine.Counts `json:"warmup"`
-	Load   engine.Counts `json:"load"`
-}
-
-// usage is what the agent used from `go` to `done`; the resident size is the largest of its life.
-type usage struct {
-	User       int64 `json:"cpu_user_ns"`
-	System     int64 `json:"cpu_system_ns"`
-	MaxRSS     int64 `json:"max_rss_bytes"`
-	MaxLoopGap int64 `json:"max_loop_gap_ns"`
-	GCPause    int64 `json:"gc_pause_ns"`
 }

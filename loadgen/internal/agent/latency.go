@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"c10k/loadgen/internal/hist"
+	"c10k/loadgen/internal/report"
 )
 
 // A latencyLog is an HDR histogram log: one line a histogram, tagged by kind, its times in seconds from `go`.
@@ -30,6 +33,23 @@ func newLatencyLog(path string, s *Spec) (*latencyLog, error) {
 // add writes one histogram; start and length in s, max in ns.
 func (l *latencyLog) add(kind string, start, length int, maxNS int64, encoded string) {
 	l.printf("Tag=%s,%d.000,%d.000,%.3f,%s\n", kind, start, length, float64(maxNS)/1e6, encoded)
+}
+
+// sum writes what was recorded over the whole load.
+func (l *latencyLog) sum(d *report.Done, s *Spec) {
+	for _, kind := range []struct {
+		name, encoded string
+		start, length int
+	}{
+		{"lag", d.Lag, s.Warmup, s.Duration}, {"service", d.Service, s.Warmup, s.Duration},
+		{"loop_lag", d.LoopLag, 0, s.Warmup + s.Duration}, {"connect", d.Connect, 0, 0},
+	} {
+		var highest int64
+		if h, err := hist.Decode(kind.encoded); err == nil { // we encoded it ourselves
+			highest = h.Max()
+		}
+		l.add(kind.name, kind.start, kind.length, highest, kind.encoded)
+	}
 }
 
 // printf makes one write of it, so that a killed agent leaves whole lines.

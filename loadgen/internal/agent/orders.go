@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"c10k/loadgen/internal/budget"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/load"
+	"c10k/loadgen/internal/report"
+	"c10k/loadgen/internal/selfreport"
 )
 
 // maxLine is the longest line of the protocol in bytes.
@@ -18,8 +20,9 @@ const maxLine = 1 << 20
 
 type order struct {
 	Order string `json:"order"`
-	N     *int64 `json:"n"`  // of clock
-	At    *int64 `json:"at"` // of go; ns
+	N     *int64 `json:"n"`           // of clock
+	At    *int64 `json:"at"`          // of go; ns
+	Total *int   `json:"connections"` // of arm, in the steps of a ramp
 }
 
 func protocolError(format string, a ...any) error {
@@ -95,10 +98,11 @@ func (a *Agent) drive(idle chan<- struct{}) {
 }
 
 func (a *Agent) obey(o order) (any, error) {
+	holds := a.spec.Workload != engine.Churn && a.spec.Workload != engine.Calibrate
 	switch {
-	case o.Order == "arm" && a.phase == fresh:
-		return a.arm()
-	case o.Order == "prove" && (a.phase == isArmed || a.phase == isDone) && a.spec.Workload != engine.Churn:
+	case o.Order == "arm" && (a.phase == fresh || a.phase == isArming):
+		return a.arm(o.Total)
+	case o.Order == "prove" && (a.phase == isArming || a.phase == isArmed || a.phase == isDone) && holds:
 		p := a.engine.Prove()
 		return proved{"proved", p.Verified, p.Failed}, nil
 	case o.Order == "go" && a.phase == isArmed:
@@ -107,35 +111,53 @@ func (a *Agent) obey(o order) (any, error) {
 	return nil, protocolError("The order %s has no place here.", o.Order)
 }
 
-// arm checks the budget and then connects. A refusal leaves the agent alive until it is told to stop.
-func (a *Agent) arm() (any, error) {
-	need := budget.Need{Connections: a.spec.Connections, Sources: a.spec.Sources, Targets: a.spec.Targets}
-	err := budget.Check(need, a.limits)
+// arm checks the budget and then connects, up to total connections where the order names them. A refusal leaves the agent
+// alive until it is told to stop.
+func (a *Agent) arm(total *int) (any, error) {
+	upTo := a.spec.Connections
+	if total != nil {
+		if a.spec.Workload != engine.Ramp || *total < a.armed || *total > a.spec.Connections {
+			return nil, protocolError("The order arm for %d connections has no place here.", *total)
+		}
+		upTo = *total
+	}
+	if a.phase == fresh {
+		if err := a.ready(); err != nil {
+			return nil, err
+		}
+	}
+	result, err := a.engine.Arm(upTo)
 	if err != nil {
-		a.phase = refused
-		a.code.Store(exitRefused)
 		return nil, err
 	}
-	e, err := engine.New(a.config)
+	a.armed, a.phase = upTo, isArming
+	if upTo == a.spec.Connections {
+		a.phase = isArmed
+		selfreport.Quiet()
+	}
+	a.log.Printf("armed: %d connected, %d verified, failed %v", result.Connected, result.Verified, result.Failed)
+	return report.OfArmed(result), nil
+}
+
+// ready makes the engine, if the budget allows it.
+func (a *Agent) ready() error {
+	l, err := load.New(a.share, a.limits)
 	if err != nil {
-		return nil, err
+		if errs.From(err).Phase == errs.Budget {
+			a.phase = refused
+			a.code.Store(exitRefused)
+		}
+		return err
 	}
 	a.mu.Lock()
-	a.engine = e
+	defer a.mu.Unlock()
+	a.engine = l
 	select {
 	case <-a.ended:
-		e.Stop()
+		l.Stop()
 	default:
 	}
-	a.mu.Unlock()
-	result, err := e.Arm(a.spec.Connections)
-	if err != nil {
-		return nil, err
-	}
-	a.phase = isArmed
-	quiet()
-	a.log.Printf("armed: %d connected, %d verified, failed %v", result.Connected, result.Verified, result.Failed)
-	return armed{"armed", result.Connected, result.Verified, result.Failed}, nil
+	return nil
 }
 
 // load runs the window. Histograms are encoded and written on another thread.
@@ -147,68 +169,36 @@ func (a *Agent) load(at int64) (any, error) {
 	defer latencies.close()
 	// An interval a second comes, and at the end at most as many more as the timeout has seconds.
 	settled := make(chan engine.Interval, 256)
-	written := make(chan int64)
-	go func() { written <- a.report(settled, latencies) }()
-	before := used()
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		a.report(settled, latencies)
+	}()
 	result, err := a.engine.Run(at, func(i engine.Interval) { settled <- i })
-	self := used().since(before)
 	close(settled)
-	over := <-written
+	<-written
 	if err != nil {
 		return nil, err
 	}
 	a.phase = isDone
-	self.MaxLoopGap = int64(result.MaxLoopGap)
-	return a.sum(&result, self, over, latencies)
+	latencies.sum(&result, &a.spec)
+	if latencies.err != nil {
+		a.say(errs.New(errs.Internal, "files", fmt.Sprintf("The latency log cannot be written: %v.", latencies.err), "Make room on the disk."))
+	}
+	a.log.Printf("done: warm-up %+v, window %+v, integrity %+v, errors %v", result.Totals.Warmup, result.Totals.Load, result.Integrity, result.Errors)
+	return result, nil
 }
 
-// report writes the intervals and returns how many answers took longer than a histogram tells apart.
-func (a *Agent) report(settled <-chan engine.Interval, latencies *latencyLog) (over int64) {
+// report writes the intervals.
+func (a *Agent) report(settled <-chan engine.Interval, latencies *latencyLog) {
 	for i := range settled {
-		encoded, err := i.Response.Encode()
+		event, err := report.OfInterval(i)
 		if err != nil {
 			a.say(err)
 			continue
 		}
-		phase := "load"
-		if i.Warmup {
-			phase = "warmup"
-		}
-		latencies.add("response", i.K, 1, i.Response.Max(), encoded)
-		over += i.Response.Over
+		latencies.add("response", i.K, 1, i.Response.Max(), event.Response)
 		i.Recycle()
-		a.journal.emit(interval{"interval", i.K, phase, i.Counts, encoded})
+		a.journal.emit(event)
 	}
-	return over
-}
-
-// sum makes the last event of a load.
-func (a *Agent) sum(d *engine.Done, self usage, over int64, latencies *latencyLog) (any, error) {
-	event := done{
-		Event: "done", Connections: connections{d.Armed, d.Open, d.Lost}, Surplus: d.Surplus, Totals: totals{d.Warmup, d.Load},
-		Over60s: map[string]int64{"response": over, "service": d.Service.Over, "lag": d.Lag.Over, "connect": d.Connect.Over},
-		Errors:  d.Errors, Self: self,
-	}
-	if d.FirstSend != 0 {
-		event.FirstSend, event.LastSend = &d.FirstSend, &d.LastSend
-	}
-	var err error
-	if event.Service, err = d.Service.Encode(); err != nil {
-		return nil, err
-	}
-	if event.Lag, err = d.Lag.Encode(); err != nil {
-		return nil, err
-	}
-	if event.Connect, err = d.Connect.Encode(); err != nil {
-		return nil, err
-	}
-	latencies.add("lag", a.spec.Warmup, a.spec.Duration, d.Lag.Max(), event.Lag)
-	latencies.add("service", a.spec.Warmup, a.spec.Duration, d.Service.Max(), event.Service)
-	latencies.add("connect", 0, 0, d.Connect.Max(), event.Connect)
-	if latencies.err != nil {
-		a.say(errs.New(errs.Internal, "files", fmt.Sprintf("The latency log cannot be written: %v.", latencies.err), "Make room on the disk."))
-	}
-	a.log.Printf("done: warm-up %+v, window %+v, lag p50 %d p99 %d max %d ns, errors %v", d.Warmup, d.Load,
-		d.Lag.Quantile(0.5), d.Lag.Quantile(0.99), d.Lag.Max(), d.Errors)
-	return event, nil
 }

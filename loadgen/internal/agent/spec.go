@@ -11,8 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"c10k/loadgen/internal/address"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/hostile"
+	"c10k/loadgen/internal/load"
 	"c10k/loadgen/internal/pacing"
 	"c10k/loadgen/internal/wire"
 )
@@ -36,16 +39,29 @@ type Spec struct {
 	Requests        *int64   `json:"requests"`
 	Arrival         string   `json:"arrival"`
 	Pipeline        int      `json:"pipeline"`
+	ThinkTime       float64  `json:"think_time_s"`
+	Hostile         *Hostile `json:"hostile"`
 	PayloadBytes    int      `json:"payload_bytes"`
 	ConnectRate     *float64 `json:"connect_rate_per_s"`
 	Warmup          int      `json:"warmup_s"`
 	Duration        int      `json:"duration_s"`
 	Timeout         float64  `json:"timeout_s"`
 	ArmTimeout      float64  `json:"arm_timeout_s"`
+	Generator       string   `json:"generator"`
+	Processes       *int     `json:"processes"`
 	Seed            uint64   `json:"seed"`
 	CPUs            []int    `json:"cpus"`
 	Lifetime        float64  `json:"lifetime_s"`
 }
+
+// Hostile clients of this host, beside its load.
+type Hostile struct {
+	Kind        string `json:"kind"`
+	Connections int    `json:"connections"`
+}
+
+// engines are the generators that this program is, and the engine of each.
+var engines = map[string]string{"go": engine.Epoll, "goroutine": engine.Goroutine}
 
 // badSpec is the error of a specification that cannot be carried out.
 func badSpec(cause, format string, a ...any) error {
@@ -80,7 +96,7 @@ func (s *Spec) check() error {
 		{"host", s.Host != "", "a name"},
 		{"dir", filepath.IsAbs(s.Dir) && strings.Count(filepath.Clean(s.Dir), "/") >= 4, "an absolute path <base>/<host>/runs/<run>/<trial>"},
 		{"targets", len(s.Targets) > 0, "at least one address:port"},
-		{"workload", s.Workload == engine.Open || s.Workload == engine.Churn, "open or churn"},
+		{"workload", slices.Contains(engine.Workloads, s.Workload), "one of " + strings.Join(engine.Workloads, ", ")},
 		{"connections", between(float64(s.Connections), 0, 1e7), "0 to 10,000,000"},
 		{"active", s.Active >= 0 && s.Active <= s.Connections, "0 to connections"},
 		{"rate_per_s", between(s.Rate, 0, 1e8), "0 to 100,000,000"},
@@ -89,6 +105,12 @@ func (s *Spec) check() error {
 		{"connections", s.Requests == nil || *s.Requests == 0 || s.Connections > 0, "1 or more where there are requests"},
 		{"arrival", slices.Contains(pacing.Laws, s.Arrival), "one of " + strings.Join(pacing.Laws, ", ")},
 		{"pipeline", between(float64(s.Pipeline), 1, 64), "1 to 64"},
+		{"think_time_s", between(s.ThinkTime, 0, 3600), "0 to 3600"},
+		{"hostile", s.Hostile == nil || slices.Contains(hostile.Kinds, s.Hostile.Kind), "null, or of a kind of " + strings.Join(hostile.Kinds, ", ")},
+		{"hostile", s.Hostile == nil || between(float64(s.Hostile.Connections), 0, 1e6), "null, or 0 to 1,000,000 connections"},
+		{"generator", engines[s.Generator] != "", "go or goroutine"},
+		{"generator", s.Workload != engine.Calibrate || s.Generator == "go", "go where the workload is calibrate"},
+		{"processes", s.Processes == nil || between(float64(*s.Processes), 1, 1024), "null, or 1 to 1024"},
 		{"payload_bytes", between(float64(s.PayloadBytes), wire.HeaderBytes, wire.MaxBytes), "32 to 1,048,576"},
 		{"connect_rate_per_s", s.ConnectRate == nil || between(*s.ConnectRate, 0.001, 1e9), "null, or more than 0"},
 		{"warmup_s", between(float64(s.Warmup), 0, 3600), "0 to 3600"},
@@ -109,11 +131,23 @@ func (s *Spec) check() error {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// Config makes the engine's share of it.
-func (s *Spec) Config() (engine.Config, error) {
+// Share is what this host has to do.
+func (s *Spec) Share() (load.Share, error) {
+	config, err := s.config()
+	share := load.Share{Config: config, Kind: engines[s.Generator], CPUs: s.CPUs}
+	if s.Processes != nil {
+		share.Processes = *s.Processes
+	}
+	if s.Hostile != nil {
+		share.Hostile = load.HostileTo(&config, s.Hostile.Kind, s.Hostile.Connections)
+	}
+	return share, err
+}
+
+func (s *Spec) config() (engine.Config, error) {
 	c := engine.Config{
 		Run: s.RunNumber, Workload: s.Workload, Connections: s.Connections, FirstConnection: s.FirstConnection, Active: s.Active,
-		Rate: s.Rate, Arrival: s.Arrival, Phase: s.Phase, Requests: -1, Pipeline: s.Pipeline, PayloadBytes: s.PayloadBytes, Warmup: s.Warmup, Duration: s.Duration,
+		Rate: s.Rate, Arrival: s.Arrival, Phase: s.Phase, ThinkTime: seconds(s.ThinkTime), Requests: -1, Pipeline: s.Pipeline, PayloadBytes: s.PayloadBytes, Warmup: s.Warmup, Duration: s.Duration,
 		Timeout: seconds(s.Timeout), ArmTimeout: seconds(s.ArmTimeout), Seed: s.Seed,
 	}
 	if s.Requests != nil {
@@ -129,12 +163,9 @@ func (s *Spec) Config() (engine.Config, error) {
 		}
 		c.Targets = append(c.Targets, target)
 	}
-	for _, text := range s.Sources {
-		source, err := netip.ParseAddr(text)
-		if err != nil {
-			return c, badSpec("sources", "%q in sources is not an address.", text)
-		}
-		c.Sources = append(c.Sources, source)
+	var err error
+	if c.Sources, err = address.Sources(s.Sources); err != nil {
+		return c, badSpec("sources", "sources: %v.", err)
 	}
 	return c, nil
 }

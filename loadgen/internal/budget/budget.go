@@ -3,7 +3,11 @@
 package budget
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -16,39 +20,107 @@ import (
 // Spare is how many descriptors the process needs besides its connections: streams, files, epoll, the runtime.
 const Spare = 64
 
+// What memory a connection, and a process, take about, in bytes.
+const (
+	kernelPerConnection = 4096
+	userPerConnection   = 128
+	perProcess          = 12 << 20
+)
+
 // Limits is what the host allows.
 type Limits struct {
-	Descriptors uint64 // of this process
+	Descriptors uint64 // of one process
 	Ports       int    // for connections from one address to one address and port
 	Range       string // as the kernel writes it, for the message
+	Memory      int64  // bytes that are available; 0: not known
 }
 
 // Need is what a share asks for.
 type Need struct {
-	Connections int
-	Sources     []string // empty: the kernel chooses one
-	Targets     []string
+	Connections []int        // of each process
+	Hostile     int          // connections beside them, of the first process
+	Sources     []netip.Addr // empty: the kernel chooses one
+	Targets     []netip.AddrPort
+}
+
+// An Amount is what is needed of something, and what there is.
+type Amount struct {
+	Need int64 `json:"need"`
+	Have int64 `json:"have"`
+}
+
+// A Report weighs a need against limits.
+type Report struct {
+	Descriptors Amount `json:"descriptors"` // of the process that needs most
+	Ports       Amount `json:"ports"`       // from one source to one target
+	Memory      Amount `json:"memory_bytes"`
+	Processes   int    `json:"processes"`
+}
+
+// Weigh compares a need with the limits. Connection i of a process goes from source i mod S to target i div S mod T, so the
+// first of these pairs has the most.
+func Weigh(need Need, have Limits) Report {
+	pairs := max(1, len(need.Sources)) * max(1, len(need.Targets))
+	upward := func(n int) int { return (n + pairs - 1) / pairs }
+	largest, all, ports := 0, need.Hostile, upward(need.Hostile)
+	for i, n := range need.Connections {
+		all += n
+		ports += upward(n)
+		if i == 0 && len(need.Connections) == 1 {
+			n += need.Hostile
+		}
+		largest = max(largest, n)
+	}
+	memory := int64(all)*(kernelPerConnection+userPerConnection) + int64(len(need.Connections))*perProcess
+	return Report{
+		Descriptors: Amount{int64(max(largest, need.Hostile)) + Spare, int64(have.Descriptors)},
+		Ports:       Amount{int64(ports), int64(have.Ports)},
+		Memory:      Amount{memory, have.Memory},
+		Processes:   len(need.Connections),
+	}
 }
 
 // Check answers the first limit that need exceeds, or nil.
 func Check(need Need, have Limits) error {
-	if descriptors := uint64(need.Connections) + Spare; descriptors > have.Descriptors {
-		return errs.New(errs.Budget, "descriptors",
-			fmt.Sprintf("%d connections need %d descriptors and this process may have %d.", need.Connections, descriptors, have.Descriptors),
-			"Raise the hard limit of open files (LimitNOFILE, /etc/security/limits.conf) or spread the load over more clients.")
+	r := Weigh(need, have)
+	total := need.Hostile
+	for _, n := range need.Connections {
+		total += n
 	}
-	pairs := max(1, len(need.Sources)) * max(1, len(need.Targets))
-	// The pairs are used in turn, so the first has the most.
-	ports := (need.Connections + pairs - 1) / pairs
-	if ports > have.Ports {
+	switch {
+	case r.Descriptors.Need > r.Descriptors.Have:
+		return errs.New(errs.Budget, "descriptors",
+			fmt.Sprintf("%d connections in %d processes need %d descriptors in one of them, and a process may have %d.", total, r.Processes,
+				r.Descriptors.Need, r.Descriptors.Have),
+			"Raise the hard limit of open files (LimitNOFILE, /etc/security/limits.conf), allow more processes, or spread the load over more clients.")
+	case r.Ports.Need > r.Ports.Have:
 		from := "one source address"
 		if len(need.Sources) > 0 {
-			from = need.Sources[0]
+			from = need.Sources[0].String()
 		}
 		return errs.New(errs.Budget, "ports",
 			fmt.Sprintf("%d connections from %s to %s need %d source ports and this host has %d (ip_local_port_range %s).",
-				ports, from, need.Targets[0], ports, have.Ports, have.Range),
-			"Widen net.ipv4.ip_local_port_range, give this client more source addresses or spread the load over more clients.")
+				r.Ports.Need, from, need.Targets[0], r.Ports.Need, r.Ports.Have, have.Range),
+			"Widen net.ipv4.ip_local_port_range, give this client more source addresses, the server more ports, or spread the load over more clients.")
+	case have.Memory > 0 && r.Memory.Need > r.Memory.Have:
+		return errs.New(errs.Budget, "memory",
+			fmt.Sprintf("%d connections need about %d MB of the kernel and the generator, and %d MB are available.", total, r.Memory.Need>>20, r.Memory.Have>>20),
+			"Free memory on this host, or spread the load over more clients.")
+	}
+	return nil
+}
+
+// CheckSources answers the first source that is no address of this host, or nil.
+func CheckSources(sources []netip.Addr) error {
+	for _, source := range sources {
+		listener := net.ListenConfig{}
+		probe, err := listener.ListenPacket(context.Background(), "udp", netip.AddrPortFrom(source, 0).String())
+		if err == nil {
+			_ = probe.Close()
+		} else if errors.Is(err, unix.EADDRNOTAVAIL) {
+			return errs.New(errs.Budget, "sources", fmt.Sprintf("%s is not an address of this host.", source),
+				fmt.Sprintf("Give it to an interface (ip address add %s dev …), or use fewer source addresses.", source))
+		}
 	}
 	return nil
 }
@@ -84,7 +156,16 @@ func Read() (Limits, error) {
 	if err != nil {
 		return Limits{}, err
 	}
-	return Limits{Descriptors: descriptors, Ports: n, Range: strings.Join(strings.Fields(string(ports)), "-")}, nil
+	memory, _ := os.ReadFile("/proc/meminfo")
+	return Limits{Descriptors: descriptors, Ports: n, Range: strings.Join(strings.Fields(string(ports)), "-"), Memory: available(string(memory))}, nil
+}
+
+// available is the memory in bytes that /proc/meminfo says is available; 0: it does not say.
+func available(meminfo string) int64 {
+	_, rest, _ := strings.Cut(meminfo, "MemAvailable:")
+	var kilobytes int64
+	_, _ = fmt.Sscan(rest, &kilobytes)
+	return kilobytes * 1024
 }
 
 // countPorts is the size of a range such as "32768\t60999" without the reserved ports, such as "40000-40010,50000".

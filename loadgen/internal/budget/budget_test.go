@@ -2,6 +2,7 @@ package budget
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -9,8 +10,12 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	one := []string{"198.18.0.10:9000"}
-	two := []string{"198.18.0.10:9000", "198.18.0.10:9001"}
+	one := []netip.AddrPort{netip.MustParseAddrPort("198.18.0.10:9000")}
+	two := append(one, netip.MustParseAddrPort("198.18.0.10:9001"))
+	from := []netip.Addr{netip.MustParseAddr("198.18.0.11"), netip.MustParseAddr("198.19.1.1")}
+	limits := func(descriptors uint64, ports int) Limits {
+		return Limits{Descriptors: descriptors, Ports: ports, Range: "1-100"}
+	}
 	for _, c := range []struct {
 		name  string
 		need  Need
@@ -18,14 +23,22 @@ func TestCheck(t *testing.T) {
 		cause string // "": enough
 		says  []string
 	}{
-		{"none asked", Need{0, nil, one}, Limits{64, 0, ""}, "", nil},
-		{"just enough of both", Need{100, nil, one}, Limits{164, 100, ""}, "", nil},
-		{"one descriptor short", Need{100, nil, one}, Limits{163, 100, ""}, "descriptors", []string{"164", "163"}},
-		{"one port short", Need{101, nil, one}, Limits{1000, 100, "1-100"}, "ports", []string{"101", "100", "198.18.0.10:9000"}},
-		{"two sources", Need{200, []string{"a", "b"}, one}, Limits{1000, 100, ""}, "", nil},
-		{"two sources, one too many", Need{201, []string{"a", "b"}, one}, Limits{1000, 100, ""}, "ports", []string{"101", "from a "}},
-		{"two sources and two targets", Need{400, []string{"a", "b"}, two}, Limits{1000, 100, ""}, "", nil},
-		{"descriptors before ports", Need{10_000, nil, one}, Limits{1, 1, ""}, "descriptors", []string{"10064"}},
+		{"none asked", Need{[]int{0}, 0, nil, one}, limits(64, 0), "", nil},
+		{"just enough of both", Need{[]int{100}, 0, nil, one}, limits(164, 100), "", nil},
+		{"one descriptor short", Need{[]int{100}, 0, nil, one}, limits(163, 100), "descriptors", []string{"164", "163"}},
+		{"hostile ones count in the only process", Need{[]int{100}, 1, nil, one}, limits(164, 200), "descriptors", []string{"165", "164"}},
+		{"and by themselves beside several", Need{[]int{50, 50}, 100, nil, one}, limits(164, 200), "", nil},
+		{"too many by themselves", Need{[]int{50, 50}, 101, nil, one}, limits(164, 300), "descriptors", []string{"165"}},
+		{"one port short", Need{[]int{101}, 0, nil, one}, limits(1000, 100), "ports", []string{"101", "100", "198.18.0.10:9000"}},
+		{"hostile ones need ports", Need{[]int{100}, 1, nil, one}, limits(1000, 100), "ports", []string{"101"}},
+		{"two sources", Need{[]int{200}, 0, from, one}, limits(1000, 100), "", nil},
+		{"two sources, one too many", Need{[]int{201}, 0, from, one}, limits(1000, 100), "ports", []string{"101", "from 198.18.0.11 "}},
+		{"two sources and two targets", Need{[]int{400}, 0, from, two}, limits(1000, 100), "", nil},
+		{"each process begins with the first pair", Need{[]int{201, 199}, 0, from, two}, limits(1000, 100), "ports", []string{"101"}},
+		{"descriptors before ports", Need{[]int{10_000}, 0, nil, one}, limits(1, 1), "descriptors", []string{"10064"}},
+		{"split", Need{[]int{5_000, 5_000}, 0, nil, one}, limits(5064, 10_000), "", nil},
+		{"memory", Need{[]int{1000}, 0, nil, one}, Limits{Descriptors: 2000, Ports: 2000, Memory: 15 << 20}, "memory", []string{"16 MB", "15 MB"}},
+		{"memory enough", Need{[]int{1000}, 0, nil, one}, Limits{Descriptors: 2000, Ports: 2000, Memory: 17 << 20}, "", nil},
 	} {
 		err := Check(c.need, c.have)
 		var e *errs.Error
@@ -77,5 +90,24 @@ func TestReadThisHost(t *testing.T) {
 	}
 	if limits.Descriptors < 64 || limits.Ports < 1 || !strings.Contains(limits.Range, "-") {
 		t.Errorf("%+v", limits)
+	}
+}
+
+func TestSourcesOfThisHost(t *testing.T) {
+	if err := CheckSources([]netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.1.0.11")}); err != nil {
+		t.Error(err)
+	}
+	err := CheckSources([]netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.1")})
+	if e := errs.From(err); err == nil || e.Cause != "sources" || !strings.Contains(e.Message, "192.0.2.1") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAvailable(t *testing.T) {
+	if got := available("MemTotal: 10 kB\nMemAvailable:    7 kB\n"); got != 7168 {
+		t.Errorf("%d", got)
+	}
+	if got := available(""); got != 0 {
+		t.Errorf("%d", got)
 	}
 }

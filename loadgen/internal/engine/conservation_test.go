@@ -23,9 +23,9 @@ func conserved(t *testing.T, l *Loop, r *trial) {
 		}
 		seen[i.K] = true
 		if i.Warmup {
-			warmup.add(&c)
+			warmup.Add(&c)
 		} else {
-			window.add(&c)
+			window.Add(&c)
 		}
 	}
 	if warmup != r.done.Warmup || window != r.done.Load {

@@ -40,6 +40,21 @@ const (
 // Workloads are the names of all.
 var Workloads = []string{Open, Closed, Churn, Ramp, Capacity, Calibrate}
 
+// The kinds of engines.
+const (
+	Epoll     = "epoll"
+	Goroutine = "goroutine"
+)
+
+// Make readies an engine of a kind for a share; it opens no connection yet.
+func Make(cfg Config, kind string) (Engine, error) {
+	switch kind {
+	case Epoll:
+		return New(cfg)
+	}
+	return nil, errs.New(errs.Spec, "generator", "There is no engine "+kind+".", "Choose epoll or goroutine.")
+}
+
 // Config is one client's share of a trial, or one process's share of that. It is plain data, so that it can be sent.
 type Config struct {
 	Run             uint32 // the record's run field
@@ -87,6 +102,17 @@ type Integrity struct {
 	Crossed    int64 `json:"crossed"`
 	Foreign    int64 `json:"foreign"`
 	Late       int64 `json:"late"`
+}
+
+// Plus is the sum of both.
+func (a Integrity) Plus(b Integrity) Integrity {
+	return Integrity{a.Corrupt + b.Corrupt, a.Truncated + b.Truncated, a.Duplicated + b.Duplicated, a.Reordered + b.Reordered,
+		a.Crossed + b.Crossed, a.Foreign + b.Foreign, a.Late + b.Late}
+}
+
+// Wrong is how many were not what a server may answer; a late reply is right, only late.
+func (a Integrity) Wrong() int64 {
+	return a.Corrupt + a.Truncated + a.Duplicated + a.Reordered + a.Crossed + a.Foreign
 }
 
 // Ceiling is what a calibration found.

@@ -52,7 +52,8 @@ func (c *Counts) settle(o outcome) {
 	}
 }
 
-func (c *Counts) add(d *Counts) {
+// Add adds what became of other requests.
+func (c *Counts) Add(d *Counts) {
 	c.Planned += d.Planned
 	c.Sent += d.Sent
 	c.Answered += d.Answered
@@ -179,9 +180,9 @@ func (g *ledger) emitIfSettled(s *slot) {
 	s.used = false
 	warmup := s.k < g.warmup
 	if warmup {
-		g.before.add(&s.counts)
+		g.before.Add(&s.counts)
 	} else {
-		g.window.add(&s.counts)
+		g.window.Add(&s.counts)
 	}
 	g.emit(Interval{K: s.k, Warmup: warmup, Counts: s.counts, Response: s.response, pool: g.pool})
 }

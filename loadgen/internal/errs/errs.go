@@ -104,6 +104,7 @@ func (t *Tally) Add(p Phase, c Cause, errno unix.Errno, connection uint32) {
 type Row struct {
 	Phase string `json:"phase"`
 	Cause string `json:"cause"`
+	Blame string `json:"blame"` // generator, host, network or server
 	Errno *int   `json:"errno"` // null where no system call failed
 	Count int64  `json:"count"`
 	First string `json:"first"`
@@ -118,7 +119,7 @@ func (t *Tally) Rows() []Row {
 			if e.count == 0 {
 				continue
 			}
-			row := Row{Phase: p.String(), Cause: c.String(), Count: e.count, First: fmt.Sprintf("connection %d: %s", e.connection, c)}
+			row := Row{Phase: p.String(), Cause: c.String(), Blame: Blame(p, c), Count: e.count, First: fmt.Sprintf("connection %d: %s", e.connection, c)}
 			if e.errno != 0 {
 				n := int(e.errno)
 				row.Errno = &n
@@ -128,6 +129,48 @@ func (t *Tally) Rows() []Row {
 		}
 	}
 	return rows
+}
+
+// Blame is whose doing a failure usually is: the generator's own, that of the host it runs on, of the network between, or of
+// the server. A handshake without an answer is the server's: a full accept queue drops what comes, and says nothing.
+func Blame(p Phase, c Cause) string {
+	switch p {
+	case Spec, Start, Protocol, Internal:
+		return "generator"
+	case Budget:
+		return "host"
+	}
+	switch c {
+	case Descriptors, Ports, Source, Memory, Permission:
+		return "host"
+	case Unreachable:
+		return "network"
+	}
+	return "server"
+}
+
+// Merge adds rows of the same phase and cause, in the order of the phases; the first example of the first stays.
+func Merge(lists ...[]Row) []Row {
+	sums := map[string]*Row{}
+	for _, list := range lists {
+		for _, row := range list {
+			key := row.Phase + "/" + row.Cause
+			if sum := sums[key]; sum != nil {
+				sum.Count += row.Count
+				continue
+			}
+			sums[key] = &row
+		}
+	}
+	merged := []Row{}
+	for p := range phases {
+		for c := range causes {
+			if row := sums[Key(p, c)]; row != nil {
+				merged = append(merged, *row)
+			}
+		}
+	}
+	return merged
 }
 
 // Keys gives the counts by phase/cause, without those that are 0.

@@ -22,6 +22,45 @@ func TestCauseOf(t *testing.T) {
 	}
 }
 
+func TestBlame(t *testing.T) {
+	blamed := map[string]string{}
+	for p := range phases {
+		for c := range causes {
+			blamed[Key(p, c)] = Blame(p, c)
+		}
+	}
+	for key, want := range map[string]string{
+		"connect/descriptors": "host", "connect/ports": "host", "connect/source": "host", "write/memory": "host", "connect/permission": "host",
+		"budget/ports": "host", "budget/other": "host", "connect/refused": "server", "connect/timeout": "server", "verify/timeout": "server",
+		"verify/peer-closed": "server", "read/reset": "server", "read/peer-closed": "server", "read/mismatched": "server", "write/reset": "server",
+		"connect/unreachable": "network", "read/unreachable": "network", "spec/other": "generator", "internal/other": "generator",
+		"start/other": "generator", "protocol/other": "generator",
+	} {
+		if blamed[key] != want {
+			t.Errorf("%s is the doing of %q, want %s", key, blamed[key], want)
+		}
+	}
+	for key, who := range blamed {
+		if who != "generator" && who != "host" && who != "network" && who != "server" {
+			t.Errorf("%s: %q", key, who)
+		}
+	}
+}
+
+func TestMerge(t *testing.T) {
+	var a, b Tally
+	a.Add(Read, Reset, unix.ECONNRESET, 7)
+	b.Add(Read, Reset, unix.ECONNRESET, 8)
+	b.Add(Connect, Refused, unix.ECONNREFUSED, 9)
+	rows := Merge(a.Rows(), nil, b.Rows())
+	if len(rows) != 2 || rows[0].Phase != "connect" || rows[1].Count != 2 || rows[1].First != "connection 7: connection reset by peer" {
+		t.Errorf("%+v", rows)
+	}
+	if a.Rows()[0].Count != 1 {
+		t.Error("merging changes what was merged")
+	}
+}
+
 func TestEveryNameIsGivenOnce(t *testing.T) {
 	seen := map[string]bool{}
 	for p := range phases {

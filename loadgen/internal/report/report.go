@@ -5,6 +5,7 @@ package report
 import (
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/hist"
 )
 
 // Armed says how the connecting went.
@@ -87,4 +88,53 @@ type Self struct {
 	Answered   float64          `json:"answered_per_s"`
 	SendGaps   []int64          `json:"send_gaps_ns"`
 	Kernel     map[string]int64 `json:"kernel"`
+}
+
+// OfArmed says it for the line protocol.
+func OfArmed(a engine.Armed) Armed {
+	if a.Failed == nil {
+		a.Failed = map[string]int64{}
+	}
+	return Armed{Event: "armed", Connected: a.Connected, Verified: a.Verified, Failed: a.Failed, Retries: a.Retries,
+		SYNRetries: map[string]int64{"1": a.SYNRetries[0], "2": a.SYNRetries[1], "3": a.SYNRetries[2]}}
+}
+
+// OfInterval encodes an interval.
+func OfInterval(i engine.Interval) (Interval, error) {
+	text, err := i.Response.Encode()
+	phase := "load"
+	if i.Warmup {
+		phase = "warmup"
+	}
+	return Interval{Event: "interval", K: i.K, Phase: phase, Counts: i.Counts, Response: text}, err
+}
+
+// OfDone encodes what an engine summed up over a window of so many seconds.
+func OfDone(d *engine.Done, window float64) (Done, error) {
+	r := Done{Event: "done", Connections: Connections{d.Armed, d.Open, d.Lost}, Surplus: d.Surplus, Totals: Totals{d.Warmup, d.Load},
+		Integrity: d.Integrity, Errors: d.Errors, Ceiling: d.Ceiling,
+		Over60s: map[string]int64{"service": d.Service.Over, "lag": d.Lag.Over, "connect": d.Connect.Over},
+		Self:    Self{MaxLoopGap: int64(d.MaxLoopGap), SendGaps: d.SendGaps}}
+	if r.Self.SendGaps == nil {
+		r.Self.SendGaps = []int64{}
+	}
+	if r.Errors == nil {
+		r.Errors = []errs.Row{}
+	}
+	if d.FirstSend != 0 {
+		r.FirstSend, r.LastSend = &d.FirstSend, &d.LastSend
+	}
+	if window > 0 {
+		r.Self.Sent, r.Self.Answered = float64(d.Load.Sent)/window, float64(d.Load.Answered)/window
+	}
+	for _, kind := range []struct {
+		from *hist.Histogram
+		to   *string
+	}{{d.Service, &r.Service}, {d.Lag, &r.Lag}, {d.Connect, &r.Connect}, {d.LoopLag, &r.LoopLag}} {
+		var err error
+		if *kind.to, err = kind.from.Encode(); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
 }

@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/hist"
+)
+
+// children are the processes whose parent is pid.
+func children(t *testing.T, pid int) []int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	all := strings.Fields(string(text))
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, thread := range threads {
+		if more, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread.Name())); err == nil && thread.Name() != strconv.Itoa(pid) {
+			all = append(all, strings.Fields(string(more))...)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := make([]int, len(all))
+	for i, word := range all {
+		pids[i], _ = strconv.Atoi(word)
+	}
+	return pids
+}
+
+func number(v any) int { return int(v.(float64)) }
+
+func TestShareOverSeveralProcesses(t *testing.T) {
+	t.Parallel()
+	spec := specification(t, echoServer(t))
+	spec["connections"], spec["active"], spec["rate_per_s"], spec["processes"] = 50, 50, 500, 3
+	p := launch(t, spec)
+	p.next("hello")
+	p.say(`{"order":"arm"}`)
+	if e := p.next("armed"); number(e["verified"]) != 50 || number(e["connected"]) != 50 {
+		t.Fatalf("%v", e)
+	}
+	if pids := children(t, p.cmd.Process.Pid); len(pids) != 3 {
+		t.Errorf("the processes are %v", pids)
+	}
+	p.say(`{"order":"prove"}`)
+	if e := p.next("proved"); number(e["verified"]) != 50 || number(e["failed"]) != 0 {
+		t.Errorf("%v", e)
+	}
+	p.say(`{"order":"go","at":%d}`, engine.Monotonic()+50e6)
+	answered := 0
+	for k := range 2 { // a second of warm-up, one of window
+		e := p.next("interval")
+		h, err := hist.Decode(e["response"].(string))
+		if err != nil || number(e["k"]) != k || number(e["planned"]) != number(e["answered"]) || int(h.Count()) != number(e["answered"]) {
+			t.Errorf("%v, %v", e, err)
+		}
+		answered += number(e["answered"])
+	}
+	e := p.next("done")
+	totals := e["totals"].(object)
+	if sum := number(totals["warmup"].(object)["answered"]) + number(totals["load"].(object)["answered"]); sum != answered || sum < 800 {
+		t.Errorf("the intervals have %d answers, the totals %d", answered, sum)
+	}
+	self := e["self"].(object)
+	if number(self["processes"]) != 3 || number(self["cpu_user_ns"])+number(self["cpu_system_ns"]) <= 0 {
+		t.Errorf("%v", self)
+	}
+	p.say(`{"order":"stop"}`)
+	if code := p.exit(2500 * time.Millisecond); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
+// With a limit so low that one process cannot hold the share, it is split without anybody asking for it.
+func TestLowLimitSplitsTheShare(t *testing.T) {
+	t.Parallel()
+	spec := specification(t, echoServer(t))
+	spec["connections"], spec["active"], spec["rate_per_s"] = 100, 100, 100
+	p := launchLimited(t, spec, 64+40)
+	p.next("hello")
+	p.say(`{"order":"arm"}`)
+	if e := p.next("armed"); number(e["verified"]) != 100 {
+		t.Fatalf("%v", e)
+	}
+	if pids := children(t, p.cmd.Process.Pid); len(pids) != 3 { // 40 each at most
+		t.Errorf("the processes are %v", pids)
+	}
+	p.say(`{"order":"stop"}`)
+	if code := p.exit(2500 * time.Millisecond); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
+func TestProcessOfAHerdIsKilled(t *testing.T) {
+	t.Parallel()
+	spec := specification(t, echoServer(t))
+	spec["processes"] = 2
+	p := launch(t, spec)
+	p.next("hello")
+	p.say(`{"order":"arm"}`)
+	p.next("armed")
+	p.say(`{"order":"go","at":%d}`, engine.Monotonic()+10e6)
+	pids := children(t, p.cmd.Process.Pid)
+	p.next("interval")
+	_ = syscall.Kill(pids[0], syscall.SIGKILL)
+	if e := p.next("error"); e["cause"] != "process" || !strings.Contains(e["message"].(string), strconv.Itoa(pids[0])) {
+		t.Errorf("%v", e)
+	}
+	p.say(`{"order":"stop"}`)
+	p.exit(3 * time.Second)
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, 0); err == nil {
+			t.Errorf("process %d is still there", pid)
+		}
+	}
+}
+
+func TestHerdDiesWithItsAgent(t *testing.T) {
+	t.Parallel()
+	spec := specification(t, echoServer(t))
+	spec["processes"] = 2
+	p := launch(t, spec)
+	p.next("hello")
+	p.say(`{"order":"arm"}`)
+	p.next("armed")
+	pids := children(t, p.cmd.Process.Pid)
+	_ = p.cmd.Process.Kill()
+	p.exit(2500 * time.Millisecond)
+	deadline := time.Now().Add(2 * time.Second)
+	for _, pid := range pids {
+		for syscall.Kill(pid, 0) == nil && !zombie(pid) {
+			if time.Now().After(deadline) {
+				t.Fatalf("process %d outlives its agent", pid)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+}
+
+// zombie tells whether a process has ended and only waits for init to take notice.
+func zombie(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || strings.Contains(string(text), ") Z ")
+}
+
+func TestStepsOfARamp(t *testing.T) {
+	t.Parallel()
+	spec := specification(t, echoServer(t))
+	spec["workload"] = "ramp"
+	p := launch(t, spec)
+	p.next("hello")
+	for _, upTo := range []int{7, 14} {
+		p.say(`{"order":"arm","connections":%d}`, upTo)
+		if e := p.next("armed"); number(e["verified"]) != upTo {
+			t.Fatalf("%v", e)
+		}
+		p.say(`{"order":"prove"}`)
+		if e := p.next("proved"); number(e["verified"]) != upTo {
+			t.Errorf("%v", e)
+		}
+	}
+	p.say(`{"order":"go","at":%d}`, engine.Monotonic()+10e6)
+	if e := p.next("error"); e["phase"] != "protocol" {
+		t.Errorf("go between the steps: %v", e)
+	}
+	p.say(`{"order":"arm","connections":20}`)
+	p.next("armed")
+	p.say(`{"order":"go","at":%d}`, engine.Monotonic()+10e6)
+	p.next("interval")
+	p.next("interval")
+	p.next("done")
+	p.say(`{"order":"stop"}`)
+	if code := p.exit(2500 * time.Millisecond); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}

@@ -1,0 +1,179 @@
+package herd
+
+import (
+	"encoding/gob"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/selfreport"
+)
+
+// An order goes to a child, the first with its configuration.
+type order struct {
+	Name   string // new, arm, prove, run, stop
+	Config engine.Config
+	Engine string
+	CPUs   []int
+	Total  int
+	At     int64
+}
+
+// A reply comes from one: exactly one of the fields but Used is set, and an interval is not the last of its order.
+type reply struct {
+	Ready    bool
+	Armed    *engine.Armed
+	Proved   *engine.Proved
+	Interval *engine.Interval
+	Done     *engine.Done
+	Failure  *errs.Error
+	Used     selfreport.Usage // with Done
+}
+
+// A child is one process that drives an engine of its own.
+type child struct {
+	command *exec.Cmd
+	input   io.WriteCloser
+	orders  *gob.Encoder
+	replies *gob.Decoder
+}
+
+// spawn starts this very program once more. The kernel ends it when the thread that started it ends, so the caller must be
+// locked to a thread that stays.
+func spawn(first order) (*child, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	command := exec.Command(path, Command)
+	command.Stderr = os.Stderr
+	// A group of its own: Ctrl-C is for the parent, which ends its children in order.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	input, err := command.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start a process: %w", err)
+	}
+	output, err := command.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start a process: %w", err)
+	}
+	if err := command.Start(); err != nil {
+		return nil, errs.New(errs.Budget, "processes", fmt.Sprintf("This host does not let the generator start another process: %v.", err),
+			"Raise the limit of processes (ulimit -u), or spread the load over more clients.")
+	}
+	c := &child{command: command, input: input, orders: gob.NewEncoder(input), replies: gob.NewDecoder(output)}
+	if err := c.orders.Encode(first); err != nil {
+		return c, c.died(err)
+	}
+	return c, nil
+}
+
+// hear reads one reply; what the child could not do is the error.
+func (c *child) hear() (reply, error) {
+	var r reply
+	if err := c.replies.Decode(&r); err != nil {
+		return r, c.died(err)
+	}
+	if r.Failure != nil {
+		return r, r.Failure
+	}
+	return r, nil
+}
+
+func (c *child) died(err error) error {
+	return errs.New(errs.Internal, "process", fmt.Sprintf("The generator's process %d is gone: %v.", c.command.Process.Pid, err),
+		"Look in the kernel's log for what ended it (out of memory?), and repeat the trial.")
+}
+
+// Serve is the life of a child: orders from in, replies to out, until the end of its input. It returns the exit code.
+func Serve(in io.Reader, out io.Writer) int {
+	runtime.LockOSThread()
+	s := &server{orders: gob.NewDecoder(in), replies: gob.NewEncoder(out), work: make(chan order, 1)}
+	var first order
+	if err := s.orders.Decode(&first); err != nil {
+		return 1
+	}
+	e, err := s.prepare(first)
+	s.say(reply{Ready: err == nil}, err)
+	if err != nil {
+		return 1
+	}
+	go s.read(e)
+	for o := range s.work {
+		s.obey(e, o)
+	}
+	e.Close()
+	return 0
+}
+
+type server struct {
+	orders  *gob.Decoder
+	replies *gob.Encoder
+	work    chan order
+}
+
+func (s *server) prepare(first order) (engine.Engine, error) {
+	runtime.GOMAXPROCS(2)
+	if first.CPUs != nil {
+		if err := selfreport.Pin(first.CPUs); err != nil {
+			return nil, err
+		}
+	}
+	return engine.Make(first.Config, first.Engine)
+}
+
+// read takes orders beside the engine's thread, so that stop is heard at once.
+func (s *server) read(e engine.Engine) {
+	defer close(s.work)
+	for {
+		var o order
+		if err := s.orders.Decode(&o); err != nil {
+			e.Stop()
+			return
+		}
+		if o.Name == "stop" {
+			e.Stop()
+			continue
+		}
+		s.work <- o
+	}
+}
+
+func (s *server) obey(e engine.Engine, o order) {
+	switch o.Name {
+	case "arm":
+		armed, err := e.Arm(o.Total)
+		selfreport.Quiet()
+		s.say(reply{Armed: &armed}, err)
+	case "prove":
+		proved := e.Prove()
+		s.say(reply{Proved: &proved}, nil)
+	case "run":
+		before := selfreport.Used()
+		done, err := e.Run(o.At, func(i engine.Interval) {
+			s.say(reply{Interval: &i}, nil)
+			i.Recycle()
+		})
+		s.say(reply{Done: &done, Used: selfreport.Used().Since(before)}, err)
+	}
+}
+
+func (s *server) say(r reply, err error) {
+	if err != nil {
+		r = reply{Failure: errs.From(err)}
+	}
+	_ = s.replies.Encode(r) // a parent that is gone ends the input too
+}
+
+// cpusOf reads a list of processors for child i: one of them each, in turn.
+func cpusOf(cpus []int, i int) []int {
+	if len(cpus) == 0 {
+		return nil
+	}
+	return cpus[i%len(cpus) : i%len(cpus)+1]
+}

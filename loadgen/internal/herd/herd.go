@@ -1,0 +1,169 @@
+// Package herd spreads one share of a load over several processes, because a process may hold only so many descriptors and
+// one epoll loop uses one processor. To its caller it is an engine like any other; its accounts are the exact sum of theirs.
+package herd
+
+import (
+	"sync"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/selfreport"
+)
+
+// Command is the subcommand of this program that is one process of a herd.
+const Command = "process"
+
+// A Herd is an engine made of processes.
+type Herd struct {
+	children []*child
+	mu       sync.Mutex
+	ended    bool
+	// Used is what the processes used during Run.
+	Used selfreport.Usage
+}
+
+var _ engine.Engine = (*Herd)(nil)
+
+// New starts n processes, each with its part of cfg, an engine of that kind, and one of the cpus if there are any. It must be
+// called on the locked thread that will call the other methods.
+func New(cfg engine.Config, kind string, n int, cpus []int) (*Herd, error) {
+	h := &Herd{}
+	for i, part := range Split(cfg, n) {
+		c, err := spawn(order{Name: "new", Config: part, Engine: kind, CPUs: cpusOf(cpus, i)})
+		if c != nil {
+			h.children = append(h.children, c)
+		}
+		if err != nil {
+			h.Close()
+			return nil, err
+		}
+	}
+	if err := h.gather(func(_ int, r reply) bool { return r.Ready }); err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// PIDs are the processes.
+func (h *Herd) PIDs() []int {
+	pids := make([]int, len(h.children))
+	for i, c := range h.children {
+		pids[i] = c.command.Process.Pid
+	}
+	return pids
+}
+
+// Arm implements engine.Engine.
+func (h *Herd) Arm(total int) (engine.Armed, error) {
+	n := len(h.children)
+	h.tell(func(i int) order { return order{Name: "arm", Total: portion(total, i, n)} })
+	var sum engine.Armed
+	err := h.gather(func(_ int, r reply) bool {
+		if r.Armed != nil {
+			sum = addArmed(sum, *r.Armed)
+		}
+		return r.Armed != nil
+	})
+	return sum, err
+}
+
+// Prove implements engine.Engine.
+func (h *Herd) Prove() engine.Proved {
+	h.tell(func(int) order { return order{Name: "prove"} })
+	var sum engine.Proved
+	// A process that is gone proves nothing, which the sum says.
+	_ = h.gather(func(_ int, r reply) bool {
+		if r.Proved != nil {
+			sum.Verified += r.Proved.Verified
+			sum.Failed += r.Proved.Failed
+		}
+		return r.Proved != nil
+	})
+	return sum
+}
+
+// Run implements engine.Engine. An interval is emitted when every process has settled it.
+func (h *Herd) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
+	h.tell(func(int) order { return order{Name: "run", At: at} })
+	intervals := newMerger(len(h.children), emit)
+	var dones []engine.Done
+	h.Used = selfreport.Usage{}
+	err := h.gather(func(_ int, r reply) bool {
+		if r.Interval != nil {
+			intervals.add(*r.Interval)
+		}
+		if r.Done != nil {
+			dones = append(dones, *r.Done)
+			h.Used = h.Used.Add(r.Used)
+		}
+		return r.Done != nil
+	})
+	if err != nil {
+		return engine.Done{}, err
+	}
+	intervals.flush()
+	return sumDone(dones), nil
+}
+
+// Stop implements engine.Engine.
+func (h *Herd) Stop() { h.tell(func(int) order { return order{Name: "stop"} }) }
+
+// Close implements engine.Engine: the processes close their connections and end, and are reaped.
+func (h *Herd) Close() {
+	h.mu.Lock()
+	h.ended = true
+	for _, c := range h.children {
+		_ = c.input.Close()
+	}
+	h.mu.Unlock()
+	for _, c := range h.children {
+		_ = c.command.Wait() // however it ended, what it said was heard
+	}
+}
+
+// tell gives every process its order. One that is gone is missed when it should answer.
+func (h *Herd) tell(of func(i int) order) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		return
+	}
+	for i, c := range h.children {
+		_ = c.orders.Encode(of(i))
+	}
+}
+
+// gather hands the replies of all processes to take, one at a time, until it has said of each that this was its last, or one
+// has failed; the others are then told to stop, and heard out.
+func (h *Herd) gather(take func(i int, r reply) (last bool)) error {
+	type heard struct {
+		i    int
+		r    reply
+		err  error
+		next chan<- bool
+	}
+	all := make(chan heard)
+	for i, c := range h.children {
+		go func() {
+			next := make(chan bool)
+			for more := true; more; more = <-next {
+				r, err := c.hear()
+				all <- heard{i, r, err, next}
+			}
+		}()
+	}
+	var failure error
+	for left := len(h.children); left > 0; {
+		m := <-all
+		last := m.err != nil || take(m.i, m.r)
+		m.next <- !last
+		if last {
+			left--
+		}
+		if m.err != nil && failure == nil {
+			failure = m.err
+			h.Stop()
+		}
+	}
+	return failure
+}

@@ -1,0 +1,117 @@
+package selfreport
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ticksPerSecond is USER_HZ, which Linux has fixed at 100 for what it shows in /proc.
+const ticksPerSecond = 100
+
+// watched are the counters of the network namespace that can explain a latency or a lost connection.
+var watched = []string{
+	"Tcp.AttemptFails", "Tcp.EstabResets", "Tcp.RetransSegs", "Tcp.InErrs", "Tcp.OutRsts",
+	"TcpExt.ListenOverflows", "TcpExt.ListenDrops", "TcpExt.TCPTimeouts", "TcpExt.TCPSynRetrans", "TcpExt.TCPBacklogDrop",
+	"TcpExt.TCPAbortOnMemory", "TcpExt.TCPAbortOnTimeout", "TcpExt.TCPMemoryPressures", "TcpExt.TCPReqQFullDrop",
+	"TcpExt.TCPReqQFullDoCookies", "TcpExt.TCPRcvQDrop", "TcpExt.PruneCalled", "TcpExt.TCPLostRetransmit",
+	"TcpExt.TCPSpuriousRTOs", "TcpExt.TCPFastRetrans",
+}
+
+// Surroundings is what the host's counters stood at.
+type Surroundings struct {
+	steal  map[int]int64 // ticks, by processor
+	kernel map[string]int64
+}
+
+// Look reads the counters now. What this host does not show is left out.
+func Look() Surroundings {
+	stat, _ := os.ReadFile("/proc/stat")
+	snmp, _ := os.ReadFile("/proc/net/snmp")
+	netstat, _ := os.ReadFile("/proc/net/netstat")
+	kernel := counters(string(snmp))
+	for name, value := range counters(string(netstat)) {
+		kernel[name] = value
+	}
+	return Surroundings{steal: stolen(string(stat)), kernel: kernel}
+}
+
+// StealSince is the time in ns that the hypervisor took from cpus after before.
+func (s Surroundings) StealSince(before Surroundings, cpus []int) int64 {
+	var ticks int64
+	for _, cpu := range cpus {
+		ticks += s.steal[cpu] - before.steal[cpu]
+	}
+	return ticks * 1e9 / ticksPerSecond
+}
+
+// GrownSince is by how much each watched counter grew after before, of those that did.
+func (s Surroundings) GrownSince(before Surroundings) map[string]int64 {
+	grown := map[string]int64{}
+	for _, name := range watched {
+		if by := s.kernel[name] - before.kernel[name]; by > 0 {
+			grown[name] = by
+		}
+	}
+	return grown
+}
+
+// stolen reads the eighth number of each line such as "cpu3 …" of /proc/stat.
+func stolen(stat string) map[int]int64 {
+	ticks := map[int]int64{}
+	for line := range strings.Lines(stat) {
+		fields := strings.Fields(line)
+		if len(fields) < 9 {
+			continue
+		}
+		number, isCPU := strings.CutPrefix(fields[0], "cpu")
+		cpu, err := strconv.Atoi(number)
+		if !isCPU || err != nil {
+			continue // the sum of all is called just "cpu"
+		}
+		if n, err := strconv.ParseInt(fields[8], 10, 64); err == nil {
+			ticks[cpu] = n
+		}
+	}
+	return ticks
+}
+
+// counters reads pairs of lines "Tcp: Name Name" and "Tcp: 1 2".
+func counters(text string) map[string]int64 {
+	found := map[string]int64{}
+	lines := strings.Split(text, "\n")
+	for i := 0; i+1 < len(lines); i += 2 {
+		names, values := strings.Fields(lines[i]), strings.Fields(lines[i+1])
+		if len(names) == 0 || len(names) != len(values) || names[0] != values[0] {
+			continue
+		}
+		group := strings.TrimSuffix(names[0], ":")
+		for k := 1; k < len(names); k++ {
+			if n, err := strconv.ParseInt(values[k], 10, 64); err == nil {
+				found[group+"."+names[k]] = n
+			}
+		}
+	}
+	return found
+}
+
+// CPUs are the processors that this process may use, or those of cpus where it was pinned to some.
+func CPUs(cpus []int) []int {
+	if len(cpus) > 0 {
+		return slices.Clone(cpus)
+	}
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil
+	}
+	var usable []int
+	for cpu := range len(set) * 64 {
+		if set.IsSet(cpu) {
+			usable = append(usable, cpu)
+		}
+	}
+	return usable
+}
