@@ -34,3 +34,14 @@ func TestSources(t *testing.T) {
 		t.Errorf("%d addresses, %v", len(got), err)
 	}
 }
+
+func FuzzSources(f *testing.F) {
+	for _, seed := range []string{"127.0.0.2", "198.19.1.0/28", "fd00::/120", "0.0.0.0/0", "255.255.255.255/32", "x/1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if addresses, err := Sources([]string{text}); err == nil && (len(addresses) == 0 || len(addresses) > most) {
+			t.Errorf("%q holds %d addresses", text, len(addresses))
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/hlog"
 	"c10k/loadgen/internal/load"
 	"c10k/loadgen/internal/report"
 	"c10k/loadgen/internal/selfreport"
@@ -162,11 +163,11 @@ func (a *Agent) ready() error {
 
 // load runs the window. Histograms are encoded and written on another thread.
 func (a *Agent) load(at int64) (any, error) {
-	latencies, err := newLatencyLog(filepath.Join(a.spec.Dir, "latency.hlog"), &a.spec)
+	latencies, err := hlog.Create(filepath.Join(a.spec.Dir, "latency.hlog"), fmt.Sprintf("run %s, trial %d, host %s", a.spec.Run, a.spec.Trial, a.spec.Host))
 	if err != nil {
 		return nil, err
 	}
-	defer latencies.close()
+	defer latencies.Close()
 	// An interval a second comes, and at the end at most as many more as the timeout has seconds.
 	settled := make(chan engine.Interval, 256)
 	written := make(chan struct{})
@@ -181,23 +182,23 @@ func (a *Agent) load(at int64) (any, error) {
 		return nil, err
 	}
 	a.phase = isDone
-	latencies.sum(&result, &a.spec)
-	if latencies.err != nil {
-		a.say(errs.New(errs.Internal, "files", fmt.Sprintf("The latency log cannot be written: %v.", latencies.err), "Make room on the disk."))
+	latencies.Sum(&result, a.spec.Warmup, a.spec.Duration)
+	if err := latencies.Err(); err != nil {
+		a.say(errs.New(errs.Internal, "files", fmt.Sprintf("The latency log cannot be written: %v.", err), "Make room on the disk."))
 	}
 	a.log.Printf("done: warm-up %+v, window %+v, integrity %+v, errors %v", result.Totals.Warmup, result.Totals.Load, result.Integrity, result.Errors)
 	return result, nil
 }
 
 // report writes the intervals.
-func (a *Agent) report(settled <-chan engine.Interval, latencies *latencyLog) {
+func (a *Agent) report(settled <-chan engine.Interval, latencies *hlog.Log) {
 	for i := range settled {
 		event, err := report.OfInterval(i)
 		if err != nil {
 			a.say(err)
 			continue
 		}
-		latencies.add("response", i.K, 1, i.Response.Max(), event.Response)
+		latencies.Add("response", i.K, 1, event.Response)
 		i.Recycle()
 		a.journal.emit(event)
 	}

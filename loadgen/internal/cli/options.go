@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"c10k/loadgen/internal/address"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/pacing"
 	"c10k/loadgen/internal/wire"
@@ -17,6 +18,7 @@ import (
 type options struct {
 	targets     []netip.AddrPort
 	sources     []netip.Addr
+	sourceTexts []string // as they were given
 	workload    string
 	connections int
 	active      int // -1: all
@@ -48,7 +50,7 @@ type options struct {
 func defaults() *options {
 	return &options{
 		workload: engine.Open, connections: 100, active: -1, rate: 1000, duration: 10, warmup: 2, arrival: "poisson", payload: 64, pipeline: 1,
-		requests: -1, steps: 10, connectRate: 5000, timeout: 5 * time.Second, armTimeout: 30 * time.Second, engine: epollEngine,
+		requests: -1, steps: 10, connectRate: 5000, timeout: 5 * time.Second, armTimeout: 30 * time.Second, engine: engine.Epoll,
 		given: map[string]bool{},
 	}
 }
@@ -88,11 +90,9 @@ func groups(resolve resolver) []group {
 			}},
 			{[]string{"source"}, "ADDRESS", "the kernel's", "source addresses or networks (198.19.1.0/28); about 28,000 connections each", nil, func(o *options, text string) error {
 				return each(text, func(part string) error {
-					sources, err := parseSources(part)
-					o.sources = append(o.sources, sources...)
-					if err == nil && len(o.sources) > mostAddresses {
-						err = fmt.Errorf("there are more than %s source addresses", grouped(mostAddresses))
-					}
+					o.sourceTexts = append(o.sourceTexts, part)
+					var err error
+					o.sources, err = address.Sources(o.sourceTexts)
 					return err
 				})
 			}},
@@ -135,7 +135,7 @@ func groups(resolve resolver) []group {
 			{[]string{"arm-timeout"}, "TIME", "30s", "for connecting and verifying every connection", nil, duration(time.Second, time.Hour, func(o *options) *time.Duration { return &o.armTimeout })},
 		}},
 		{"Generator", []option{
-			{[]string{"engine"}, "NAME", epollEngine, "epoll, or goroutine: one for each connection", nil, name(engines, func(o *options) *string { return &o.engine })},
+			{[]string{"engine"}, "NAME", engine.Epoll, "epoll, or goroutine: one for each connection", nil, name(engine.Kinds, func(o *options) *string { return &o.engine })},
 			{[]string{"processes"}, "N", "as needed", "over how many processes the connections are spread", nil, whole(1, 1024, func(o *options, n int64) { o.processes = int(n) })},
 			{[]string{"cpus"}, "LIST", "all", "processors it may run on, such as 0-3,6", nil, func(o *options, text string) (err error) {
 				o.cpus, err = parseCPUs(text)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"c10k/loadgen/internal/budget"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/report"
 
@@ -27,7 +28,7 @@ const mostUnsent = 0.01
 type outcome struct {
 	Version   int               `json:"version"`
 	Config    config            `json:"config"`
-	Budget    *budgetReport     `json:"budget"`
+	Budget    *budget.Report    `json:"budget"`
 	Armed     *armed            `json:"armed"` // null: nothing was connected
 	Steps     []step            `json:"steps"` // of ramp
 	Intervals []report.Interval `json:"intervals"`

@@ -118,8 +118,6 @@ func (o *options) check(all []group) error {
 		return badUsage("--steps %d is more than --connections %d: a step opens at least one.", o.steps, o.connections)
 	case o.processes > o.connections:
 		return badUsage("--processes %d is more than --connections %d: each holds at least one.", o.processes, o.connections)
-	case o.engine != epollEngine && o.processes > 1:
-		return badUsage("The engine %s runs in one process. Leave --processes out.", o.engine)
 	}
 	for _, source := range o.sources {
 		for _, target := range o.targets {

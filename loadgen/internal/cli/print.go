@@ -61,7 +61,7 @@ func (p *page) arming(o *outcome) {
 	}
 	switch o.Config.Workload {
 	case engine.Churn:
-		p.line("connections", "one tried before the load: %d of 1 answered", a.Verified)
+		p.line("connections", "tried before the load: %d of %d answered", a.Verified, o.asked)
 		return
 	case engine.Calibrate:
 		p.line("connections", "%s of %s stand after %s", grouped(int64(a.Connected)), grouped(int64(o.asked)), span(int64(a.Seconds*1e9)))

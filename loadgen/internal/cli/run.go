@@ -9,22 +9,20 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"time"
 
+	"c10k/loadgen/internal/budget"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
-	"c10k/loadgen/internal/hostile"
+	"c10k/loadgen/internal/hlog"
+	"c10k/loadgen/internal/load"
 	"c10k/loadgen/internal/report"
+	"c10k/loadgen/internal/selfreport"
 )
 
 // lead is the time between the decision to begin and the first request.
 const lead = 20 * time.Millisecond
-
-// rareGC lets the heap grow to this many % above what lives on it before garbage is collected: it is small, and a collection in the
-// window costs latency.
-const rareGC = 1000
 
 // A World is what a run has around it.
 type World struct {
@@ -51,24 +49,28 @@ func Run(args []string, w World) int {
 	}
 	number := newRun()
 	result := &outcome{Version: 1, Config: o.config(number), Intervals: []report.Interval{}, Steps: []step{}}
-	result.Budget, result.failure = o.budget()
+	limits, err := budget.Read()
+	if err == nil {
+		result.Budget, err = o.budget(limits)
+	}
+	result.failure = err
 	if o.dryRun {
 		result.judge()
 		result.Verdict = map[bool]string{true: "ok", false: result.Verdict}[result.failure == nil]
-		return finish(w, o, result)
+		return finish(w, o, result, limits.Range)
 	}
-	if result.failure == nil && !attempt(w, o, result, number) {
+	if result.failure == nil && !attempt(w, o, result, number, limits) {
 		return exitInterrupted // at once
 	}
 	if err := result.measure(); err != nil && result.failure == nil {
 		result.failure = err
 	}
 	result.judge()
-	return finish(w, o, result)
+	return finish(w, o, result, limits.Range)
 }
 
 // finish prints what was found and returns the exit code.
-func finish(w World, o *options, result *outcome) int {
+func finish(w World, o *options, result *outcome, portRange string) int {
 	var err error
 	load, manner := o.describe()
 	switch {
@@ -77,7 +79,7 @@ func finish(w World, o *options, result *outcome) int {
 		encoder.SetEscapeHTML(false)
 		err = encoder.Encode(result)
 	case o.dryRun:
-		err = result.Budget.write(w.Stdout, load, manner)
+		err = writeBudget(result.Budget, portRange, w.Stdout, load, manner)
 	case result.failure == nil || result.Armed != nil: // what was found before it failed is worth seeing
 		err = result.write(w.Stdout, load, manner)
 	}
@@ -101,21 +103,22 @@ func refusal(err error) bool {
 type run struct {
 	options *options
 	number  uint32
+	limits  budget.Limits
 	result  *outcome
 	live    *live
 
 	mu          sync.Mutex
-	engine      engine.Engine
+	engine      *load.Load
 	interrupted bool
 }
 
 // attempt loads the target and fills result in. It answers false if the user would not wait for the end.
-func attempt(w World, o *options, result *outcome, number uint32) bool {
+func attempt(w World, o *options, result *outcome, number uint32, limits budget.Limits) bool {
 	out := w.Stderr
 	if o.quiet {
 		out = nil
 	}
-	r := &run{options: o, number: number, result: result, live: newLive(out, w.Terminal)}
+	r := &run{options: o, number: number, limits: limits, result: result, live: newLive(out, w.Terminal)}
 	defer r.live.close()
 	done := make(chan struct{})
 	go func() {
@@ -148,15 +151,17 @@ func (r *run) interrupt() {
 
 // carryOut is the whole of it, in the order in which it happens.
 func (r *run) carryOut() error {
-	log, err := newLatencyLog(r.options.hlog)
+	log, err := r.options.log()
 	if err != nil {
 		return err
 	}
-	defer log.close()
-	if err := pin(r.options.cpus); err != nil {
-		return err
+	defer log.Close()
+	if r.options.cpus != nil {
+		if err := selfreport.Pin(r.options.cpus); err != nil {
+			return err
+		}
 	}
-	e, err := newEngine(r.options, r.number)
+	e, err := load.New(r.options.share(r.number), r.limits)
 	if err != nil {
 		return err
 	}
@@ -187,7 +192,7 @@ func (r *run) carryOut() error {
 			r.result.Held = &p.Verified
 		}
 	}
-	return log.err
+	return log.Err()
 }
 
 func (r *run) isInterrupted() bool {
@@ -197,14 +202,14 @@ func (r *run) isInterrupted() bool {
 }
 
 // arm opens the connections, in the steps of a ramp or in one.
-func (r *run) arm(e engine.Engine) error {
+func (r *run) arm(e *load.Load) error {
 	o, steps := r.options, 1
 	if o.workload == engine.Ramp {
 		steps = o.steps
 	}
 	r.result.asked = o.connections
 	if o.workload == engine.Churn {
-		r.result.asked = 1
+		r.result.asked = min(o.connections, r.result.Budget.Processes) // each process tries one
 	}
 	all := time.Now()
 	for s := 1; s <= steps && !r.isInterrupted(); s++ {
@@ -215,7 +220,7 @@ func (r *run) arm(e engine.Engine) error {
 		if err != nil {
 			return err
 		}
-		r.result.Armed = &armed{ofArmed(a), time.Since(all).Seconds()}
+		r.result.Armed = &armed{report.OfArmed(a), time.Since(all).Seconds()}
 		if o.workload != engine.Ramp {
 			continue
 		}
@@ -227,58 +232,36 @@ func (r *run) arm(e engine.Engine) error {
 		}
 	}
 	if r.result.Armed == nil { // interrupted before the first
-		r.result.Armed = &armed{ofArmed(engine.Armed{}), 0}
+		r.result.Armed = &armed{report.OfArmed(engine.Armed{}), 0}
 	}
 	return nil
 }
 
 // load offers the load, beside hostile clients if there are any.
-func (r *run) load(e engine.Engine, log *latencyLog) error {
-	var crowd *hostile.Crowd
-	if o := r.options; o.crowd.connections > 0 {
-		var err error
-		crowd, err = hostile.Start(hostile.Config{Kind: o.crowd.kind, Connections: o.crowd.connections, Targets: o.targets, Sources: o.sources,
-			PayloadBytes: o.payload, Run: r.number, Seed: o.seed})
-		if err != nil {
-			return err
-		}
-	}
+func (r *run) load(e *load.Load, log *hlog.Log) error {
 	r.live.now("%s", map[bool]string{true: "calibrating", false: "loading"}[r.options.workload == engine.Calibrate])
 	settled := make(chan engine.Interval, 256)
 	written := make(chan error)
 	go func() { written <- r.take(settled, log) }()
-	debug.SetGCPercent(rareGC)
-	meter := newMeter(r.options.cpus)
-	at := engine.Monotonic() + int64(lead)
-	d, err := e.Run(at, func(i engine.Interval) { settled <- i })
-	self := meter.read()
+	selfreport.Quiet()
+	done, err := e.Run(engine.Monotonic()+int64(lead), func(i engine.Interval) { settled <- i })
 	close(settled)
 	if failed := <-written; err == nil {
 		err = failed
 	}
-	var met *report.Hostile
-	if crowd != nil {
-		h := crowd.Stop()
-		met = &h
-	}
 	if err != nil {
 		return err
 	}
-	done, err := ofDone(&d, self, r.options.windowSeconds(&d, at, r.isInterrupted()))
-	if err != nil {
-		return err
-	}
-	done.Hostile = met
 	r.result.Done = &done
-	log.finish(&done, r.options)
+	log.Sum(&done, r.options.warmup, r.options.duration)
 	return nil
 }
 
 // take receives what is settled, away from the engine's thread.
-func (r *run) take(settled <-chan engine.Interval, log *latencyLog) error {
+func (r *run) take(settled <-chan engine.Interval, log *hlog.Log) error {
 	var first error
 	for i := range settled {
-		text, err := ofInterval(i)
+		text, err := report.OfInterval(i)
 		if err != nil && first == nil {
 			first = err
 		}
@@ -287,7 +270,7 @@ func (r *run) take(settled <-chan engine.Interval, log *latencyLog) error {
 		}
 		r.live.now("%s", map[bool]string{true: "warm-up", false: "window"}[i.Warmup])
 		r.live.settled(text)
-		log.add("response", i.K, 1, text.Response)
+		log.Add("response", i.K, 1, text.Response)
 		i.Recycle()
 	}
 	return first

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"math"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,9 +10,6 @@ import (
 
 	"c10k/loadgen/internal/hostile"
 )
-
-// mostAddresses bounds what a list of networks may amount to.
-const mostAddresses = 65536
 
 var suffixes = map[string]float64{"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
@@ -78,33 +74,6 @@ func parseSeconds(text string, low, high int) (int, error) {
 		err = fmt.Errorf("%s is not a whole number of seconds", text)
 	}
 	return int(d / time.Second), err
-}
-
-// parseSources reads an address, or a network of which every host address counts.
-func parseSources(text string) ([]netip.Addr, error) {
-	if address, err := netip.ParseAddr(text); err == nil {
-		if address.IsUnspecified() || address.IsMulticast() {
-			return nil, fmt.Errorf("%s is no address to send from", text)
-		}
-		return []netip.Addr{address.Unmap()}, nil
-	}
-	network, err := netip.ParsePrefix(text)
-	if err != nil {
-		return nil, fmt.Errorf("%q is not an address or a network such as 127.0.0.2 or 198.19.1.0/28", text)
-	}
-	network = network.Masked()
-	hostBits := network.Addr().BitLen() - network.Bits()
-	if hostBits > 16 {
-		return nil, fmt.Errorf("%s holds more than %s addresses", text, grouped(mostAddresses))
-	}
-	var addresses []netip.Addr
-	for address := network.Addr(); network.Contains(address); address = address.Next() {
-		addresses = append(addresses, address)
-	}
-	if network.Addr().Is4() && hostBits >= 2 {
-		addresses = addresses[1 : len(addresses)-1] // the network itself, and broadcast
-	}
-	return addresses, nil
 }
 
 // parseCPUs reads a list such as 0-3,6.

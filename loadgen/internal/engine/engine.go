@@ -46,6 +46,9 @@ const (
 	Goroutine = "goroutine"
 )
 
+// Kinds are the names of all.
+var Kinds = []string{Epoll, Goroutine}
+
 // Make readies an engine of a kind for a share; it opens no connection yet.
 func Make(cfg Config, kind string) (Engine, error) {
 	switch kind {

@@ -2,6 +2,7 @@ package herd
 
 import (
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,9 @@ import (
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/selfreport"
 )
+
+// marker is the environment variable that every process of a herd has.
+const marker = "LOADGEN_PROCESS"
 
 // An order goes to a child, the first with its configuration.
 type order struct {
@@ -46,12 +50,16 @@ type child struct {
 // spawn starts this very program once more. The kernel ends it when the thread that started it ends, so the caller must be
 // locked to a thread that stays.
 func spawn(first order) (*child, error) {
+	if os.Getenv(marker) != "" { // a program that does not serve Command would start itself without end
+		return nil, errors.New("a process of a herd may not begin another herd")
+	}
 	path, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	command := exec.Command(path, Command)
 	command.Stderr = os.Stderr
+	command.Env = append(os.Environ(), marker+"=1")
 	// A group of its own: Ctrl-C is for the parent, which ends its children in order.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	input, err := command.StdinPipe()
