@@ -1,0 +1,40 @@
+package engine
+
+import (
+	"bytes"
+
+	"c10k/loadgen/internal/wire"
+)
+
+// classify says what is wrong with a whole reply where the record want was expected: one class is 1, or none if every byte
+// is right. Filler is a record of the same size with the filler that all records of the trial share.
+func classify(reply []byte, want wire.Header, filler []byte) Integrity {
+	got, err := wire.Decode(reply)
+	switch {
+	case err != nil:
+		return Integrity{Corrupt: 1}
+	case got == want && bytes.Equal(reply[wire.HeaderBytes:], filler[wire.HeaderBytes:]):
+		return Integrity{}
+	case got.Run != want.Run:
+		return Integrity{Foreign: 1}
+	case got.Connection != want.Connection:
+		return Integrity{Crossed: 1}
+	case got.Sequence < want.Sequence:
+		return Integrity{Duplicated: 1}
+	case got.Sequence > want.Sequence:
+		return Integrity{Reordered: 1}
+	}
+	return Integrity{Corrupt: 1} // in its place, but not what was sent, and the checksum was made to fit
+}
+
+// plus is the sum of two accounts.
+func (n Integrity) plus(m Integrity) Integrity {
+	n.Corrupt += m.Corrupt
+	n.Truncated += m.Truncated
+	n.Duplicated += m.Duplicated
+	n.Reordered += m.Reordered
+	n.Crossed += m.Crossed
+	n.Foreign += m.Foreign
+	n.Late += m.Late
+	return n
+}
