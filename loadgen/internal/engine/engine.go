@@ -54,6 +54,8 @@ func Make(cfg Config, kind string) (Engine, error) {
 	switch kind {
 	case Epoll:
 		return New(cfg)
+	case Goroutine:
+		return NewRoutines(cfg)
 	}
 	return nil, errs.New(errs.Spec, "generator", "There is no engine "+kind+".", "Choose epoll or goroutine.")
 }

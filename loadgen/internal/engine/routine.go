@@ -50,7 +50,6 @@ type Routines struct {
 	proved    Proved
 	proving   int     // echoes in flight
 	ledger    *ledger // nil unless a load runs
-	spacing   spacing
 	rounds    *rounds // nil unless that workload runs
 }
 
@@ -81,7 +80,7 @@ func NewRoutines(cfg Config) (*Routines, error) {
 	r := &Routines{cfg: cfg, pacer: pacer, clock: NewClock(), dialers: dialersFor(cfg.Sources),
 		filler:  wire.NewBuffer(cfg.PayloadBytes, cfg.Seed),
 		shaking: make(chan struct{}, connectsAtOnce), wake: make(chan struct{}, 1),
-		links: make([]*link, cfg.Connections), most: requestsFor(cfg), connect: hist.New(), spacing: newSpacing()}
+		links: make([]*link, cfg.Connections), most: requestsFor(cfg), connect: hist.New()}
 	for _, target := range cfg.Targets {
 		r.targets = append(r.targets, target.String())
 	}
@@ -194,7 +193,7 @@ func (r *Routines) done() Done {
 		Armed: r.armed.Verified, Open: r.open, Lost: r.armed.Verified - r.open,
 		Surplus: r.surplus, Warmup: r.ledger.before, Load: r.ledger.window,
 		Service: r.ledger.service, Lag: r.ledger.lag, Connect: r.connect, LoopLag: r.loopLag,
-		Integrity: r.integrity, SendGaps: r.spacing.kept, Errors: r.tally.Rows(), MaxLoopGap: time.Duration(r.maxGap),
+		Integrity: r.integrity, SendGaps: r.ledger.gaps.kept, Errors: r.tally.Rows(), MaxLoopGap: time.Duration(r.maxGap),
 	}
 	if r.cfg.Workload == Churn {
 		d.Lost = 0 // it holds no connections that could be lost
@@ -221,37 +220,6 @@ func (r *Routines) hangUp() {
 	}
 	r.mu.Unlock()
 	r.running.Wait()
-}
-
-// A spacing keeps an even sample of the times between sends, of which nobody knows beforehand how many there will be: when
-// it is full, every second is given up, and from then on half as many are taken.
-type spacing struct {
-	kept   []int64 // ns, at most MostSendGaps
-	last   int64   // ns; 0: none yet
-	seen   int
-	stride int
-}
-
-func newSpacing() spacing { return spacing{kept: make([]int64, 0, MostSendGaps), stride: 1} }
-
-// sent notes a send at now.
-func (s *spacing) sent(now int64) {
-	gap := max(0, now-s.last)
-	first := s.last == 0
-	if s.last = now; first {
-		return
-	}
-	if s.seen++; (s.seen-1)%s.stride != 0 {
-		return
-	}
-	if len(s.kept) == MostSendGaps {
-		for i := range MostSendGaps / 2 {
-			s.kept[i] = s.kept[2*i]
-		}
-		s.kept = s.kept[:MostSendGaps/2]
-		s.stride *= 2
-	}
-	s.kept = append(s.kept, gap)
 }
 
 // time is a time of the clock as other packages want it.

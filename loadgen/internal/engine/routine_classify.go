@@ -26,15 +26,3 @@ func classify(reply []byte, want wire.Header, filler []byte) Integrity {
 	}
 	return Integrity{Corrupt: 1} // in its place, but not what was sent, and the checksum was made to fit
 }
-
-// plus is the sum of two accounts.
-func (n Integrity) plus(m Integrity) Integrity {
-	n.Corrupt += m.Corrupt
-	n.Truncated += m.Truncated
-	n.Duplicated += m.Duplicated
-	n.Reordered += m.Reordered
-	n.Crossed += m.Crossed
-	n.Foreign += m.Foreign
-	n.Late += m.Late
-	return n
-}

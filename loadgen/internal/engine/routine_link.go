@@ -44,7 +44,7 @@ func (c *link) verify(ctx context.Context) error {
 		verdict.Truncated = 1
 	}
 	c.r.mu.Lock()
-	c.r.integrity = c.r.integrity.plus(verdict)
+	c.r.integrity = c.r.integrity.Plus(verdict)
 	c.r.mu.Unlock()
 	return err
 }

@@ -87,14 +87,11 @@ func (r *Routines) isOpen(i int) bool { return r.links[i] != nil && !r.links[i].
 // countSent notes a request that is about to be written. One that has to wait for a full socket counts from here, too.
 func (r *Routines) countSent(q *query) {
 	r.ledger.sent(q.slot, q.intended, q.sent)
-	if r.ledger.inWindow(q.slot) {
-		r.spacing.sent(q.sent)
-	}
 }
 
 // conclude settles what was replied to, unless it timed out before.
 func (r *Routines) conclude(q *query, verdict Integrity, now int64) {
-	r.integrity = r.integrity.plus(verdict)
+	r.integrity = r.integrity.Plus(verdict)
 	wrong := verdict != (Integrity{})
 	switch {
 	case !q.settled && wrong:
@@ -111,7 +108,7 @@ func (r *Routines) conclude(q *query, verdict Integrity, now int64) {
 // unasked accounts for a whole reply that nobody waited for, and that is surplus already.
 func (r *Routines) unasked(verdict Integrity) {
 	verdict.Corrupt = 0 // it need not have been meant as a record
-	r.integrity = r.integrity.plus(verdict)
+	r.integrity = r.integrity.Plus(verdict)
 }
 
 // settle decides the outcome of a query, once.

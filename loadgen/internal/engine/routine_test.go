@@ -96,9 +96,9 @@ func routineLoad(t *testing.T, e Engine) *trial {
 		}
 		seen[i.K] = true
 		if i.Warmup {
-			warmup.add(&c)
+			warmup.Add(&c)
 		} else {
-			window.add(&c)
+			window.Add(&c)
 		}
 	}
 	d := &r.done
@@ -160,7 +160,7 @@ func TestRoutinesAgreeWithTheLoop(t *testing.T) {
 						t.Errorf("interval %d %+v, interval %d %+v", x.K, x.Counts, y.K, y.Counts)
 					}
 				}
-				if x, y := a.done, b.done; x.Surplus != y.Surplus || x.Armed != y.Armed || x.Lost != y.Lost || len(x.Errors) != len(y.Errors) {
+				if x, y := a.done, b.done; x.Surplus != y.Surplus || x.Integrity != y.Integrity || x.Armed != y.Armed || x.Lost != y.Lost || len(x.Errors) != len(y.Errors) {
 					t.Errorf("%+v\n%+v", x, y)
 				}
 				for i := range a.done.Errors {
@@ -192,7 +192,7 @@ func TestRoutinesAgreeOnChurn(t *testing.T) {
 					return d
 				})
 			})
-			if x, y := a.done, b.done; x.Load != y.Load || y.Load.Planned != 300 || x.Surplus != y.Surplus || x.Connect.Count() != y.Connect.Count() || len(x.Errors) != len(y.Errors) {
+			if x, y := a.done, b.done; x.Load != y.Load || y.Load.Planned != 300 || x.Surplus != y.Surplus || x.Integrity != y.Integrity || x.Connect.Count() != y.Connect.Count() || len(x.Errors) != len(y.Errors) {
 				t.Errorf("%+v\n%+v", x, y)
 			}
 		})

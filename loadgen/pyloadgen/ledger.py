@@ -1,0 +1,119 @@
+"""Accounts for every request by the second of its intended time: planned is the sum of the six outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pyloadgen.histogram import Histogram
+
+ANSWERED, TIMED_OUT, CENSORED, DROPPED, MISMATCHED, FAILED = OUTCOMES = (
+    "answered",
+    "timed_out",
+    "censored",
+    "dropped",
+    "mismatched",
+    "failed",
+)
+SECOND = 1_000_000_000
+
+Counts = dict[str, int]
+
+
+def no_counts() -> Counts:
+    return dict.fromkeys(("planned", "sent", *OUTCOMES), 0)
+
+
+def settled(counts: Counts) -> int:
+    return sum(counts[outcome] for outcome in OUTCOMES)
+
+
+def add(to: Counts, counts: Counts) -> None:
+    for name, count in counts.items():
+        to[name] += count
+
+
+class Interval(NamedTuple):
+    """One second, of which every request is settled."""
+
+    k: int
+    counts: Counts
+    response: Histogram
+
+
+class Ledger:
+    """The seconds that are not settled yet. `planners` threads or loops plan requests, each in the order of time.
+
+    A second is emitted when each planner has passed it and its last request is settled. It holds no lock: threads that
+    share it bring one.
+    """
+
+    def __init__(self, at: int, planners: int, limit: int | None, emit: Callable[[Interval], None]) -> None:
+        self._at = at
+        self._limit = limit  # how many seconds there are; None: as many as it takes
+        self._emit = emit
+        self._passed: dict[int, int] = {}  # planners, by the second that they have come to
+        self._open: dict[int, Interval] = {}
+        self._next = 0  # the first second that has not been passed by all
+        if planners:
+            self._passed[0] = planners
+
+    def second_of(self, intended: int) -> int:
+        k = (intended - self._at) // SECOND
+        return k if self._limit is None else min(k, self._limit)
+
+    def _interval(self, k: int) -> Interval:
+        found = self._open.get(k)
+        if found is None:
+            found = self._open[k] = Interval(k, no_counts(), Histogram())
+        return found
+
+    def plan(self, k: int) -> None:
+        self._interval(k).counts["planned"] += 1
+
+    def sent(self, k: int) -> None:
+        self._open[k].counts["sent"] += 1
+
+    def settle(self, k: int, outcome: str, response_ns: int = 0) -> None:
+        interval = self._open[k]
+        interval.counts[outcome] += 1
+        if outcome == ANSWERED:
+            interval.response.record(response_ns)
+        if k < self._next:
+            self._emit_if_settled(interval)
+
+    def move(self, before: int, k: int) -> None:
+        """A planner that was in second `before` will plan nothing earlier than second k any more."""
+        if k > before:
+            self._come(before, k)
+
+    def _come(self, before: int, k: int | None) -> None:
+        if k is not None:
+            self._passed[k] = self._passed.get(k, 0) + 1
+        self._passed[before] -= 1
+        if not self._passed[before]:
+            del self._passed[before]
+            self._complete(min(self._passed, default=0))
+
+    def leave(self, before: int) -> None:
+        """A planner that was in second `before` will plan nothing more."""
+        self._come(before, None)
+
+    def finish(self, seconds: int) -> None:
+        """Nothing more will be planned: that many seconds, and all in which there was something, are complete."""
+        self._complete(max([seconds, *(k + 1 for k in self._open)]))
+
+    def _complete(self, seconds: int) -> None:
+        while self._next < seconds:
+            done = self._next
+            self._next += 1
+            self._emit_if_settled(self._interval(done))
+
+    def _emit_if_settled(self, interval: Interval) -> None:
+        if settled(interval.counts) == interval.counts["planned"]:
+            del self._open[interval.k]
+            self._emit(interval)
+
+    @property
+    def unsettled(self) -> int:
+        return sum(interval.counts["planned"] - settled(interval.counts) for interval in self._open.values())
