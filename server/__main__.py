@@ -6,13 +6,14 @@ import argparse
 import errno
 import importlib
 import os
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from server import agent, catalog, common, slots, sockdiag
+from server import agent, catalog, common, programs, slots, sockdiag
 
 BAD_INPUT = 2
 
@@ -43,6 +44,7 @@ def parser() -> Parser:
     add("--strategy", default="epoll", help="a name from `list` (default: %(default)s)")
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=number(1, 65_535), default=9000, help="port to listen on (default: %(default)s)")
+    add("--ports", type=number(1, 1000), default=1, help="how many ports, from that one on (default: %(default)s)")
     add("--backlog", type=number(1, 1_048_576), default=4096, help="argument of listen() (default: %(default)s)")
     add("--workers", type=number(1, 1024), default=2, help="processes, where the strategy has several; at least 2")
     add("--stats", type=Path, metavar="FILE", help="where to keep statistics, 64 bytes for each worker process")
@@ -75,24 +77,48 @@ def serve(options: argparse.Namespace) -> int:
         strategy = catalog.find(options.strategy)
     except KeyError as error:
         return refuse(error.args[0])
-    where = f"{options.host}:{options.port}"
-    try:
-        listener = common.listen(options.host, options.port, options.backlog)
-    except OSError as error:
-        return refuse(sockdiag.explain_listen_error(error, options.host, options.port))
+    if options.port + options.ports > 65_536:
+        return refuse(f"{options.ports} ports from {options.port} on do not exist: the last is 65535.")
+    listeners = []
+    for port in range(options.port, options.port + options.ports):
+        try:
+            listeners.append(common.listen(options.host, port, options.backlog))
+        except OSError as error:
+            return refuse(sockdiag.explain_listen_error(error, options.host, port))
     if options.stats:
         try:
             slots.create(options.stats, strategy.processes(options.workers))
         except OSError as error:
             return refuse(f"Cannot write the statistics to {options.stats}: {error.strerror}.")
+    if strategy.is_program:
+        return become(strategy, options, listeners)
+    where = f"{options.host}:{options.port}" + (f" to {listeners[-1].getsockname()[1]}" if options.ports > 1 else "")
     print(f"{strategy.name} listens on {where}; Ctrl-C ends it.", file=sys.stderr, flush=True)
     distribution = importlib.import_module(f"server.distributions.{strategy.distribution}")
     try:
-        return int(distribution.serve(listener, strategy.load_loop(), options.workers, options.stats))
+        return int(distribution.serve(listeners, strategy.load_loop(), options.workers, options.stats))
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
             raise
         return refuse(f"{strategy.name} cannot begin: {error.strerror}. Raise the limit (ulimit -n), or free some.")
+
+
+def become(strategy: catalog.Strategy, options: argparse.Namespace, listeners: list[socket.socket]) -> int:
+    """Let the C program take this process's place; it returns only where there is none. It listens itself."""
+    try:
+        program = str(programs.find(strategy.loop))
+    except programs.NotBuilt as error:
+        return refuse(str(error))
+    address = listeners[0].getsockname()[0]  # a name is looked up here: the program takes numbers only
+    for listener in listeners:
+        listener.close()
+    words = [program, "--host", address, "--port", str(options.port), "--ports", str(options.ports)]
+    words += ["--backlog", str(options.backlog), "--workers", str(strategy.processes(options.workers))]
+    words += ["--stats", str(options.stats)] if options.stats else []
+    try:
+        os.execv(program, words)
+    except OSError as error:
+        return refuse(f"{program} cannot be run: {error.strerror}. Build it again with server/reference/build.py.")
 
 
 def main(arguments: list[str] | None = None) -> int:

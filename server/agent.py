@@ -44,7 +44,7 @@ class Agent:
         self._inbox = Inbox(outbox)
         self._child_cpus = set(spec.cpus or cpus)
         self._strategy = catalog.find(spec.strategy) if spec.strategy is not None else None
-        self._sampler = Sampler(spec.address, spec.port)
+        self._sampler = Sampler(spec.address, spec.port, spec.ports)
         self._child: Child | None = None
         self._listening = False
         self._listen_by = 0.0
@@ -120,8 +120,9 @@ class Agent:
         spec = self._spec
         try:
             if self._strategy:
+                budget.check_program(self._strategy)
                 budget.check_descriptors(spec, self._strategy)
-            budget.check_address(spec)
+            budget.check_addresses(spec)
         except budget.Refusal as refusal:
             self._outbox.say(refusal.event)
             return
@@ -130,8 +131,8 @@ class Agent:
             slots.create(stats, self._strategy.processes(spec.workers))
             self._sampler.stats = slots.Reader(stats)
             command = [sys.executable, "-m", "server", "serve", "--strategy", self._strategy.name]
-            command += ["--host", spec.address, "--port", str(spec.port), "--backlog", str(spec.backlog)]
-            command += ["--workers", str(spec.workers), "--stats", str(stats)]
+            command += ["--host", spec.address, "--port", str(spec.port), "--ports", str(spec.ports)]
+            command += ["--backlog", str(spec.backlog), "--workers", str(spec.workers), "--stats", str(stats)]
         else:
             words = shlex.split(spec.command or "")
             command = [word.replace("{host}", spec.address).replace("{port}", str(spec.port)) for word in words]
@@ -171,12 +172,12 @@ class Agent:
         if stats:
             self._listening = stats.begun()
         else:
-            listener = sockdiag.listener_for(spec.address, spec.port)
-            self._listening, backlog = listener is not None, max(1, listener.room if listener else 0)
+            found = sockdiag.listeners_for(spec.address, spec.port)
+            self._listening, backlog = bool(found), max([1, *(one.room for one in found)])
         if self._listening:
-            self._outbox.say({"event": "listening", "addresses": [spec.where], "backlog": backlog})
+            self._outbox.say({"event": "listening", "addresses": spec.where, "backlog": backlog})
         elif now > self._listen_by:
-            message = f"The server does not listen on {spec.where} {LISTEN_S:g} s after its start."
+            message = f"The server does not listen on {', '.join(spec.where)} {LISTEN_S:g} s after its start."
             said = child.last_line()
             remedy = "Let it listen on {host} and {port}" + (f"; its last words: {said}" if said else ".")
             self._error("listen", "not-listening", message, remedy)

@@ -8,11 +8,11 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from server import common, sockdiag
+from server import common, programs, sockdiag
 from server.catalog import Strategy
 from server.spec import Spec
 
-OWN_DESCRIPTORS = 64  # what a server process needs besides its connections
+OWN_DESCRIPTORS = 64  # what a server process needs besides its connections; one of them listens
 
 
 class Refusal(Exception):
@@ -38,7 +38,7 @@ def check_descriptors(spec: Spec, strategy: Strategy) -> None:
     if strategy.loop == "select":
         return
     processes = strategy.processes(spec.workers)
-    need = -(-spec.connections // processes) + OWN_DESCRIPTORS
+    need = -(-spec.connections // processes) + spec.ports - 1 + OWN_DESCRIPTORS
     have = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if need > have:
         raise Refusal(
@@ -51,15 +51,30 @@ def check_descriptors(spec: Spec, strategy: Strategy) -> None:
         )
 
 
-def check_address(spec: Spec) -> None:
-    """Refuse an address that cannot be listened on, naming who holds it where that is visible."""
+def check_program(strategy: Strategy) -> None:
+    """Refuse a strategy in C whose program was not built."""
     try:
-        common.listen(spec.address, spec.port, 1).close()
+        if strategy.is_program:
+            programs.find(strategy.loop)
+    except programs.NotBuilt as error:
+        message, _, remedy = str(error).partition(": ")
+        raise Refusal("budget", "program", f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}") from None
+
+
+def check_addresses(spec: Spec) -> None:
+    """Refuse an address that cannot be listened on, naming who holds it where that is visible."""
+    for port in range(spec.port, spec.port + spec.ports):
+        _check_address(spec.address, port)
+
+
+def _check_address(address: str, port: int) -> None:
+    try:
+        common.listen(address, port, 1).close()
     except OSError as error:
         causes = {errno.EADDRINUSE: "addr-in-use", errno.EADDRNOTAVAIL: "addr-not-available", errno.EACCES: "denied"}
         unknown = isinstance(error, socket.gaierror)
         cause = "addr-not-available" if unknown else causes.get(error.errno or 0, "listen")
-        sentence = sockdiag.explain_listen_error(error, spec.address, spec.port)
+        sentence = sockdiag.explain_listen_error(error, address, port)
         message, _, remedy = sentence.partition(": ")
         raise Refusal("listen", cause, f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}") from None
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Union, cast
 
+from server import programs
 from server.common import Intake, Worker
 
 CATALOG = Path(__file__).with_name("catalog.yml")
@@ -57,6 +58,11 @@ class Strategy:
     def processes(self, workers: int) -> int:
         """How many processes hold connections, each with a statistics slot of its own."""
         return 1 if self.distribution == "single" else max(2, workers)
+
+    @property
+    def is_program(self) -> bool:
+        """Whether its loop is a C program, which also forks its workers itself."""
+        return self.loop in programs.NAMES
 
     def load_loop(self) -> Loop:
         return cast(Loop, importlib.import_module(f"server.loops.{self.loop}"))

@@ -182,10 +182,10 @@ class Spare:
 class Listener:
     """The listening socket, and the connections that wait in its queue."""
 
-    def __init__(self, sock: socket.socket, worker: Worker) -> None:
+    def __init__(self, sock: socket.socket, worker: Worker, spare: Spare | None = None) -> None:
         self._sock = sock
         self._worker = worker
-        self._spare = Spare()
+        self._spare = spare or Spare()
 
     def fileno(self) -> int:
         return self._sock.fileno()

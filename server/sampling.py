@@ -13,8 +13,8 @@ SECOND_NS = 1_000_000_000
 class Sampler:
     """Sums over the whole tree of processes. CPU times only grow: what has ended stays in the sum."""
 
-    def __init__(self, address: str, port: int) -> None:
-        self._address, self._port = address, port
+    def __init__(self, address: str, port: int, ports: int = 1) -> None:
+        self._where = (address, port, ports)
         self._user_ns = self._system_ns = 0
         self.tree = processes.Tree()
         self.stats: slots.Reader | None = None
@@ -59,7 +59,7 @@ class Sampler:
         return {
             "event": "counts",
             "t": time.monotonic_ns(),
-            "established": sockdiag.count_established(self._address, self._port),
+            "established": sockdiag.count_established(*self._where),
             "open": self._total("open"),
         }
 
@@ -68,7 +68,7 @@ class Sampler:
 
     def _accept_queue(self) -> int | None:
         try:
-            listener = sockdiag.listener_for(self._address, self._port)
+            found = sockdiag.listeners_for(*self._where)
         except OSError:
             return None
-        return listener.waiting if listener else None
+        return sum(one.waiting for one in found) if found else None

@@ -21,7 +21,8 @@ SOCK_DIAG_BY_FAMILY = 20
 NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 INET_DIAG_REQ_BYTECODE = 1
-INET_DIAG_BC_S_COND = 7
+INET_DIAG_BC_S_GE, INET_DIAG_BC_S_LE, INET_DIAG_BC_S_COND = 2, 3, 7
+ANY_PORT = -1
 RECEIVE_BYTES = 1 << 18
 
 HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port id
@@ -42,8 +43,8 @@ class Socket(NamedTuple):
     inode: int
 
 
-def _filter(address: str | None, port: int) -> bytes:
-    """A program for the kernel: one condition, that the local port and, if given, the local address are these.
+def _filter(address: str | None, port: int, ports: int) -> bytes:
+    """A program for the kernel: the local port is one of `ports` from `port` on, the local address, if given, this.
 
     An IPv4 address also finds the sockets of a dual-stack server, whose addresses are mapped (::ffff:a.b.c.d).
     """
@@ -51,18 +52,26 @@ def _filter(address: str | None, port: int) -> bytes:
     if address is not None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         raw = socket.inet_pton(family, address)
-    condition = struct.pack("=BBxxi", family, len(raw) * 8, port) + raw
-    size = 4 + len(condition)
-    # "yes" jumps to the end, which accepts; "no" jumps behind the end, which refuses.
-    return struct.pack("=BBH", INET_DIAG_BC_S_COND, size, size + 4) + condition
+    condition = struct.pack("=BBxxi", family, len(raw) * 8, ANY_PORT) + raw
+    conditions = [
+        (INET_DIAG_BC_S_GE, struct.pack("=xxH", port)),
+        (INET_DIAG_BC_S_LE, struct.pack("=xxH", port + ports - 1)),
+        (INET_DIAG_BC_S_COND, condition),
+    ]
+    program = b""
+    for code, argument in reversed(conditions):
+        size = 4 + len(argument)
+        # "yes" jumps to the next condition, or to the end, which accepts; "no" jumps behind the end, which refuses.
+        program = struct.pack("=BBH", code, size, size + len(program) + 4) + argument + program
+    return program
 
 
-def _dump(family: int, states: int, address: str | None, port: int) -> Iterator[tuple[bytes, list[int]]]:
+def _dump(family: int, states: int, address: str | None, port: int, ports: int) -> Iterator[tuple[bytes, list[int]]]:
     """The kernel's answer: buffers, and where in each the description of a socket begins.
 
     Ten thousand of them must take only milliseconds, so nothing but the lengths is read here.
     """
-    program = _filter(address, port)
+    program = _filter(address, port, ports)
     attribute = struct.pack("=HH", 4 + len(program), INET_DIAG_REQ_BYTECODE) + program
     body = REQUEST.pack(family, socket.IPPROTO_TCP, 0, states) + attribute
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
@@ -84,18 +93,18 @@ def _dump(family: int, states: int, address: str | None, port: int) -> Iterator[
             yield buffer, offsets
 
 
-def count_established(address: str | None, port: int) -> int:
-    """How many ESTABLISHED sockets have this local port and, if given, this local address."""
+def count_established(address: str | None, port: int, ports: int = 1) -> int:
+    """How many ESTABLISHED sockets have one of these local ports and, if given, this local address."""
     families = (socket.AF_INET, socket.AF_INET6)
-    return sum(len(offsets) for one in families for _, offsets in _dump(one, 1 << ESTABLISHED, address, port))
+    return sum(len(offsets) for one in families for _, offsets in _dump(one, 1 << ESTABLISHED, address, port, ports))
 
 
-def listeners(port: int) -> list[Socket]:
-    """The listening sockets on a port, whatever their address."""
+def listeners(port: int, ports: int = 1) -> list[Socket]:
+    """The listening sockets on these ports, whatever their address."""
     found = []
     for family in (socket.AF_INET, socket.AF_INET6):
         size = 4 if family == socket.AF_INET else 16
-        for buffer, offsets in _dump(family, 1 << LISTEN, None, port):
+        for buffer, offsets in _dump(family, 1 << LISTEN, None, port, ports):
             for offset in offsets:
                 _, _, _, _, local, _, source, _, _, waiting, room, _, inode = MESSAGE.unpack_from(buffer, offset)
                 name = socket.inet_ntop(family, source[:size])
@@ -103,14 +112,18 @@ def listeners(port: int) -> list[Socket]:
     return found
 
 
-def listener_for(address: str, port: int) -> Socket | None:
-    """The listener that a connection to this address and port would reach."""
+def listeners_for(address: str, port: int, ports: int = 1) -> list[Socket]:
+    """The listeners that connections to this address and these ports would reach; several share a port (reuseport)."""
     wild = ("::", "0.0.0.0", "::ffff:0.0.0.0") if ":" not in address else ("::",)
-    found = {one.address: one for one in listeners(port)}
-    for candidate in (address, f"::ffff:{address}", *wild):
-        if candidate in found:
-            return found[candidate]
-    return None
+    candidates = (address, f"::ffff:{address}", *wild)
+    by_place: dict[tuple[int, str], list[Socket]] = {}
+    for one in listeners(port, ports):
+        by_place.setdefault((one.port, one.address), []).append(one)
+    reached = []
+    for number in range(port, port + ports):
+        places = (by_place[number, candidate] for candidate in candidates if (number, candidate) in by_place)
+        reached += next(places, [])
+    return reached
 
 
 def holder(port: int) -> str | None:

@@ -25,6 +25,7 @@ class Spec:
     command: str | None
     address: str
     port: int
+    ports: int
     backlog: int
     workers: int
     connections: int
@@ -33,9 +34,10 @@ class Spec:
     lifetime_s: float
 
     @property
-    def where(self) -> str:
-        """The address and port as the protocol writes them."""
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+    def where(self) -> list[str]:
+        """The address with each of its ports, as the protocol writes them."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return [f"{host}:{port}" for port in range(self.port, self.port + self.ports)]
 
 
 TYPES: dict[str, tuple[type, ...]] = {
@@ -44,7 +46,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("run", "host", "address"), (str,)),
     **dict.fromkeys(("strategy", "command"), (str, type(None))),
     **dict.fromkeys(("cpus", "agent_cpus"), (list, type(None))),
-    **dict.fromkeys(("version", "trial", "port", "backlog", "workers", "connections"), (int,)),
+    **dict.fromkeys(("version", "trial", "port", "ports", "backlog", "workers", "connections"), (int,)),
 }
 
 
@@ -72,6 +74,8 @@ def parse(text: str) -> Spec:
         raise SpecError(f"The specification is of version {values['version']}; this agent knows version 1.")
     if (values["strategy"] is None) == (values["command"] is None):
         raise SpecError("The specification must name either a strategy or a command.")
-    if not values["dir"].is_absolute() or values["port"] > 65_535:
-        raise SpecError("The specification's dir must be absolute, and its port at most 65535.")
+    if not values["dir"].is_absolute() or values["port"] + values["ports"] > 65_536:
+        raise SpecError("The specification's dir must be absolute, and its ports at most 65535.")
+    if values["command"] is not None and values["ports"] > 1:
+        raise SpecError("The specification gives a command several ports; it can be told only one.")
     return Spec(**values)

@@ -20,8 +20,9 @@ from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
 from server.catalog import Loop
-from server.common import ACCEPTS_PER_TURN, Listener, Spare, Stopped, Worker, stop_on_signals
+from server.common import ACCEPTS_PER_TURN, Spare, Stopped, Worker, stop_on_signals
 from server.launch import die_with_parent
+from server.ports import intake
 from server.slots import DESCRIPTORS, write_to
 
 ON_THE_WAY = 32  # sockets dealt and not yet taken: each holds a descriptor of the acceptor
@@ -67,15 +68,15 @@ def work(queue: SimpleQueue[socket.socket], room: Semaphore, loop: Loop, stats: 
     os._exit(0)  # every connection ends with the process; tidying up ten thousand objects first takes time
 
 
-def serve(listener: socket.socket, loop: Loop, workers: int, stats: Path | None) -> int:
+def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
     """Start the workers, then accept and deal until a signal comes, or a worker ends; the exit status."""
     context = multiprocessing.get_context("fork")
     room = context.Semaphore(ON_THE_WAY)
     queues = [context.SimpleQueue() for _ in range(max(2, workers))]
-    hands = [start(context, listener, queue, room, loop, stats, index) for index, queue in enumerate(queues)]
+    hands = [start(context, listeners, queue, room, loop, stats, index) for index, queue in enumerate(queues)]
     try:
         stop_on_signals()
-        deal(listener, queues, room, [hand.sentinel for hand in hands])
+        deal(listeners, queues, room, [hand.sentinel for hand in hands])
         ended = [hand.pid for hand in hands if hand.exitcode is not None]
         print(f"Worker process {ended} ended on its own, so the server ends too.", file=sys.stderr)
         return 1
@@ -90,15 +91,16 @@ def serve(listener: socket.socket, loop: Loop, workers: int, stats: Path | None)
 
 
 def start(
-    context: ForkContext, listener: socket.socket, queue: SimpleQueue[socket.socket], room: Semaphore, loop: Loop,
-    stats: Path | None, index: int,
+    context: ForkContext, listeners: list[socket.socket], queue: SimpleQueue[socket.socket], room: Semaphore,
+    loop: Loop, stats: Path | None, index: int,
 ) -> ForkProcess:  # fmt: skip
     """Fork one worker; it closes what only the acceptor needs."""
     parent = os.getpid()
 
     def child() -> None:
         die_with_parent(parent, signal.SIGKILL)
-        listener.close()
+        for listener in listeners:
+            listener.close()
         work(queue, room, loop, stats, index)
 
     process = context.Process(target=child, daemon=True)
@@ -107,16 +109,16 @@ def start(
 
 
 def deal(
-    listener: socket.socket, queues: list[SimpleQueue[socket.socket]], room: Semaphore, sentinels: list[int]
+    listeners: list[socket.socket], queues: list[SimpleQueue[socket.socket]], room: Semaphore, sentinels: list[int]
 ) -> None:
     """Accept, and give each worker in turn a socket; returns when a worker has ended."""
-    intake = Listener(listener, Worker(write_to(None, 0)))
+    newcomers = intake(listeners, Worker(write_to(None, 0)))
     turn = itertools.cycle(queues)
     while True:
-        ready = connection.wait([listener, *sentinels])
+        ready = connection.wait([newcomers.fileno(), *sentinels])
         if any(sentinel in ready for sentinel in sentinels):
             return
-        for sock in intake.take():
+        for sock in newcomers.take():
             room.acquire()
             with sock:  # the queue has a copy of its own, and ours would keep the connection open for ever
                 try:

@@ -6,16 +6,17 @@ import socket
 from pathlib import Path
 
 from server.catalog import Loop
-from server.common import Listener, Stopped, Worker, stop_on_signals
+from server.common import Stopped, Worker, stop_on_signals
+from server.ports import intake
 from server.slots import write_to
 
 
-def serve(listener: socket.socket, loop: Loop, workers: int, stats: Path | None) -> int:  # noqa: ARG001
+def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:  # noqa: ARG001
     """Serve until a signal comes; the exit status. `workers` is for distributions that have several."""
     worker = Worker(write_to(stats, 0))
     try:
         stop_on_signals()
-        loop.run(Listener(listener, worker), worker)
+        loop.run(intake(listeners, worker), worker)
     except Stopped:
         pass
     finally:

@@ -1,0 +1,40 @@
+"""Several listening sockets as one, for a server with more ports than one."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Iterator, Sequence
+
+from server.common import ACCEPTS_PER_TURN, Intake, Listener, Spare, Worker
+
+
+class Ports:
+    """An epoll that holds the listening sockets, and is itself readable when one of them is.
+
+    So no loop need know how many there are: whichever call it waits with, an epoll is a descriptor like any other.
+    """
+
+    def __init__(self, socks: Sequence[socket.socket], worker: Worker) -> None:
+        spare = Spare()
+        self._epoll = select.epoll()
+        self._listeners = {sock.fileno(): Listener(sock, worker, spare) for sock in socks}
+        for fd in self._listeners:
+            self._epoll.register(fd, select.EPOLLIN)
+
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
+    def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
+        """As many from each port that has some; what is left over keeps the epoll readable."""
+        ready = self._epoll.poll(0)
+        while ready:
+            each = None if at_most is None else max(1, at_most // len(ready))
+            for fd, _ in ready:
+                yield from self._listeners[fd].take(each)
+            ready = self._epoll.poll(0) if at_most is None else []
+
+
+def intake(socks: Sequence[socket.socket], worker: Worker) -> Intake:
+    """What a loop takes new connections from; a single listening socket needs nothing around it."""
+    return Listener(socks[0], worker) if len(socks) == 1 else Ports(socks, worker)

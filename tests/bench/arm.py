@@ -1,0 +1,48 @@
+"""How long it takes to arm (issue 3, figure 5: 10,000 connections in at most 3 s, paced, no failure).
+
+Armed is a connection that stands and has answered one verified echo.
+"""
+
+from tests.bench import common
+
+
+def main() -> None:
+    parser = common.parser(__doc__, rounds=5)
+    add = parser.add_argument
+    add("--connections", type=int, default=10_000, help="(default: %(default)s)")
+    add("--connect-rate", default="5000,burst", help="connections/s, or burst (default: %(default)s)")
+    add("--workers", type=int, default=1, help="of c_echo (default: %(default)s)")
+    add("--processes", type=int, default=1, help="of the generator (default: %(default)s)")
+    add("--sources", default="", help="source addresses, for more than 28,000 connections: 127.0.0.11,127.1.0.11,…")
+    add("--tools", default="epoll,goroutine", help="of epoll, goroutine (default: %(default)s)")
+    options = parser.parse_args()
+    common.begin()
+    cells = [(tool, rate) for tool in options.tools.split(",") for rate in options.connect_rate.split(",")]
+    armed: dict[tuple[str, str], list[dict[str, float]]] = {cell: [] for cell in cells}
+    sources = {"source": options.sources} if options.sources else {}
+    for _ in range(options.rounds):
+        for tool, rate in cells:
+            with common.serving("c_echo", options.workers) as server:
+                found = common.generate(
+                    server.target, c=options.connections, r=1000, d="1s", warmup="0s", connect_rate=rate, engine=tool,
+                    processes=options.processes, **sources,
+                )  # fmt: skip
+            one = found.json["armed"]
+            armed[tool, rate].append({
+                "s": one["arm_s"], "verified": one["verified"], "failed": sum(one["failed"].values()),
+                "retries": one["retries"], "syn": sum(one["syn_retries"].values()),
+            })  # fmt: skip
+    rows = []
+    for tool, rate in cells:
+        seconds = [one["s"] for one in armed[tool, rate]]
+        counts = [f"{sum(one[name] for one in armed[tool, rate]):,}" for name in ("failed", "retries", "syn")]
+        verified = min(one["verified"] for one in armed[tool, rate])
+        shown = [common.figure(value) for value in (common.median(seconds), min(seconds), max(seconds))]
+        rows.append([f"{tool}, {rate}", *shown, f"{verified:,}", *counts])
+    title = f"Arming {options.connections:,} connections, {options.rounds} rounds; counts are sums over the rounds."
+    columns = ["engine, connects/s", "median s", "best", "worst", "verified, least", "failed", "retries", "SYN retries"]
+    common.table(title, columns, rows)
+
+
+if __name__ == "__main__":
+    main()

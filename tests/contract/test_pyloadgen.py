@@ -1,0 +1,513 @@
+"""The Python generators as the conductor meets them: real processes and sockets, the protocol from hello to the end."""
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hdrh.histogram import HdrHistogram
+from jsonschema import Draft202012Validator
+
+from tests.unit.server.harness import alive, eventually, serving
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "loadgen"
+RUN = "20261122T190312Z-3f9a1c"
+SCHEMAS = {name: json.loads((ROOT / f"docs/schema/{name}.json").read_text()) for name in ("protocol", "agent")}
+VECTOR = json.loads((Path(__file__).parent / "vectors/loadgen-spec.json").read_text())
+PATIENCE_S = 20.0
+OUTCOMES = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
+GENERATORS = ("pool", "threads", "asyncio")
+FEW = {"pool": 3, "threads": 1, "asyncio": 2}  # processes, where their number is not the matter
+
+Event = dict[str, Any]
+
+
+class Agent:
+    """One generator, and the conductor's side of its pipes."""
+
+    def __init__(self, base: Path, target: str, stdout: int = subprocess.PIPE, **spec: Any) -> None:
+        self.dir = base / "client1/runs" / RUN / "001"
+        self.where = base / "client1/agent.json"
+        given = {"dir": str(self.dir), "targets": [target], "sources": ["127.0.0.1"], "connections": 50, "active": 50}
+        given.update(rate_per_s=200, connect_rate_per_s=2000, warmup_s=0, duration_s=1, timeout_s=10, cpus=None)
+        given.update(arm_timeout_s=10, lifetime_s=60, hostile=None, processes=None, think_time_s=0)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pyloadgen", "agent", "--spec", json.dumps({**VECTOR, **given, **spec})],
+            cwd=PACKAGE, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self._events: queue.Queue[Event | None] = queue.Queue()
+        if self.process.stdout:
+            threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self._events.put(json.loads(line))
+        self._events.put(None)
+
+    def order(self, name: str, **fields: Any) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps({"order": name, **fields}).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def next(self) -> Event | None:
+        event = self._events.get(timeout=PATIENCE_S)
+        if event is not None:
+            Draft202012Validator(SCHEMAS["protocol"]).validate(event)
+        return event
+
+    def hear(self, name: str) -> Event:
+        """The next event, which must be this one."""
+        event = self.next()
+        assert event is not None, f"the agent ended before {name!r}: {self.end()}"
+        assert event["event"] == name, event
+        return event
+
+    def ask(self, order: str, answer: str, **fields: Any) -> Event:
+        self.order(order, **fields)
+        return self.hear(answer)
+
+    def load(self) -> tuple[list[Event], Event]:
+        """From `go` to `done`. A busy machine may need more notice."""
+        for notice_ns in (300_000_000, 1_000_000_000, 5_000_000_000):
+            self.order("go", at=time.monotonic_ns() + notice_ns)
+            intervals = []
+            while (event := self.next()) and event["event"] == "interval":
+                intervals.append(event)
+            if event is None or event.get("cause") != "late":
+                break
+        assert event is not None
+        assert event["event"] == "done", event
+        return intervals, event
+
+    def end(self) -> tuple[int, str]:
+        """Hear it to its end; exit status and stderr."""
+        while self.next() is not None:
+            pass
+        assert self.process.stderr
+        text = self.process.stderr.read().decode()
+        assert "Traceback" not in text
+        return self.process.wait(timeout=PATIENCE_S), text
+
+    def stop(self) -> None:
+        self.order("stop")
+        assert self.end()[0] == 0
+
+    def crew(self) -> list[int]:
+        """The processes that it has started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def lines(self) -> list[Event]:
+        """The journal, which must be whole."""
+        lines: list[Event] = [json.loads(line) for line in (self.dir / "agent.jsonl").read_text().splitlines()]
+        for line in lines:
+            Draft202012Validator(SCHEMAS["agent"]).validate(line)
+        assert lines[0]["header"] == 1
+        assert lines[-1]["trailer"] == 1
+        assert lines[-1]["lines"] == len(lines) - 2
+        return lines
+
+
+def total(encoded: str) -> int:
+    return int(HdrHistogram.decode(encoded).get_total_count())
+
+
+def check_accounts(intervals: list[Event], done: Event) -> Event:
+    """Every request of every second has one outcome, and the seconds are the total."""
+    for one in intervals:
+        assert one["planned"] == sum(one[name] for name in OUTCOMES), one
+        assert one["planned"] >= one["sent"] >= one["answered"]
+        assert total(one["response"]) == one["answered"]
+    assert sorted(one["k"] for one in intervals) == list(range(len(intervals)))
+    for phase in ("warmup", "load"):
+        counts = done["totals"][phase]
+        assert counts == {name: sum(one[name] for one in intervals if one["phase"] == phase) for name in counts}
+    load: Event = done["totals"]["load"]
+    assert total(done["lag"]) == load["sent"]
+    assert total(done["service"]) == load["answered"]
+    assert len(done["self"]["send_gaps_ns"]) <= 2048
+    return load
+
+
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server of ours."""
+    with serving("epoll", tmp_path_factory.mktemp("server")) as served:
+        yield f"127.0.0.1:{served.port}"
+
+
+Reply = Callable[[int, bytes], bytes | None]
+
+
+@contextmanager
+def answers(reply: Reply) -> Iterator[str]:
+    """A server that answers record n of a connection with anything, or None: nothing; b"" closes the connection."""
+    socks: list[socket.socket] = []
+
+    def talk(sock: socket.socket) -> None:
+        n = 0
+        with sock, suppress(OSError):
+            while data := sock.recv(64, socket.MSG_WAITALL):
+                answer = reply(n, data)
+                if answer == b"":
+                    return
+                sock.sendall(answer or b"")
+                n += 1
+
+    def accept(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                socks.append(listener.accept()[0])
+                threading.Thread(target=talk, args=(socks[-1],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, args=(listener,), daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        for sock in (listener, *socks):
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+
+def side_by_side(*cases: tuple[Any, ...]) -> None:
+    """Run tests with their arguments at once, since they mostly wait; the first failure is raised."""
+    with ThreadPoolExecutor(len(cases)) as pool:
+        runs = [pool.submit(*case) for case in cases]
+    for (test, *arguments), run in zip(cases, runs, strict=True):
+        error = run.exception()
+        assert error is None, f"{test.__name__} {arguments[1:]}: {error!r}"
+
+
+Start = Callable[..., Agent]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts agents; those that a failed test leaves behind are ended."""
+    agents: list[Agent] = []
+
+    def begin(target: str, **given: Any) -> Agent:
+        agent = Agent(tmp_path / uuid.uuid4().hex, target, **given)
+        agents.append(agent)
+        return agent
+
+    yield begin
+    for agent in agents:
+        agent.process.kill()
+        agent.process.wait()
+
+
+def trial(start: Start, echo: str, generator: str) -> None:
+    agent = start(echo, generator=generator, active=40, warmup_s=1, arrival="fixed")
+    hello = agent.hear("hello")
+    assert (hello["host"], hello["role"], hello["pid"]) == ("client1", "client", agent.process.pid)
+    identity = json.loads(agent.where.read_text())
+    ticks = int(Path(f"/proc/{hello['pid']}/stat").read_text().rpartition(")")[2].split()[19])
+    assert identity == {"pid": hello["pid"], "start_ticks": ticks, "run": RUN}
+    before = time.monotonic_ns()
+    clock = agent.ask("clock", "clock", n=7)
+    assert clock["n"] == 7
+    assert before < clock["t"] < time.monotonic_ns()
+    armed = agent.ask("arm", "armed")
+    assert (armed["connected"], armed["verified"], armed["failed"], armed["retries"]) == (50, 50, {}, 0)
+    assert agent.ask("prove", "proved") == {"event": "proved", "verified": 50, "failed": 0}
+    assert agent.ask("go", "error", at=1)["cause"] == "late"
+    intervals, done = agent.load()
+    assert [one["phase"] for one in intervals] == ["warmup", "load"]
+    load = check_accounts(intervals, done)
+    assert load["planned"] == load["answered"] == 200
+    assert done["connections"] == {"armed": 50, "open": 50, "lost": 0}
+    assert done["surplus"] == sum(done["integrity"].values()) == len(done["errors"]) == 0
+    assert total(done["connect"]) == 50
+    assert total(done["loop_lag"]) > 0
+    assert done["self"]["processes"] == (16 if generator == "pool" else 1)
+    assert done["self"]["sent_per_s"] == 200
+    assert done["self"]["cpu_user_ns"] > 0
+    assert agent.ask("prove", "proved") == {"event": "proved", "verified": 50, "failed": 0}
+    agent.stop()
+    assert not agent.where.exists()
+    names = [line["event"] for line in agent.lines()[1:-1]]
+    assert names == ["hello", "clock", "armed", "proved", "error", "interval", "interval", "done", "proved"]
+    log = (agent.dir / "latency.hlog").read_text()
+    kinds = {kind: log.count(f"\nTag={kind},") for kind in ("response", "lag", "service", "connect")}
+    assert kinds == {"response": 2, "lag": 1, "service": 1, "connect": 1}
+    assert "armed" in (agent.dir / "loadgen.log").read_text()
+
+
+def closed(start: Start, echo: str, generator: str) -> None:
+    agent = start(
+        echo,
+        generator=generator,
+        workload="closed",
+        connections=20,
+        active=10,
+        think_time_s=0.05,
+        processes=FEW[generator],
+    )
+    agent.hear("hello")
+    agent.ask("arm", "armed")
+    load = check_accounts(*agent.load())
+    assert 10 <= load["planned"] <= 10 * 20
+    assert load["answered"] == load["planned"]
+    agent.stop()
+
+
+def churn(start: Start, echo: str, generator: str, requests: int | None) -> None:
+    agent = start(echo, generator=generator, workload="churn", connections=10, active=10, requests=requests)
+    agent.hear("hello")
+    assert agent.ask("arm", "armed")["verified"] == 1
+    assert agent.ask("prove", "error")["phase"] == "protocol"
+    intervals, done = agent.load()
+    load = check_accounts(intervals, done)
+    assert load["answered"] == load["planned"]
+    assert load["planned"] == requests or (requests is None and load["planned"] > 10)
+    assert done["connections"]["lost"] == 0
+    agent.stop()
+
+
+def ramp(start: Start, echo: str) -> None:
+    agent = start(echo, generator="pool", workload="ramp")
+    agent.hear("hello")
+    for step in (10, 25, 50):
+        assert agent.ask("arm", "armed", connections=step)["verified"] == step
+        assert agent.ask("prove", "proved")["verified"] == step
+    load = check_accounts(*agent.load())
+    assert load["answered"] == load["planned"]
+    agent.stop()
+
+
+def ceiling(start: Start, generator: str) -> None:
+    """A server that swallows; what it takes is what was sent."""
+    with answers(swallow) as target:
+        agent = start(target, generator=generator, workload="calibrate", connections=4, active=4)
+        agent.hear("hello")
+        armed = agent.ask("arm", "armed")
+        assert (armed["connected"], armed["verified"]) == (4, 0)
+        intervals, done = agent.load()
+        assert intervals == []
+        assert done["ceiling"]["sends"] > 0
+        assert done["ceiling"]["wall_ns"] > 0
+        assert set(done["totals"]["load"].values()) == {0}
+        agent.stop()
+
+
+def swallow(_n: int, _data: bytes) -> None:
+    return None
+
+
+def answer_once(n: int, data: bytes) -> bytes | None:
+    return None if n else data
+
+
+def one_bit(n: int, data: bytes) -> bytes:
+    return bytes([*data[:40], data[40] ^ 1, *data[41:]]) if n else data
+
+
+def half(n: int, data: bytes) -> bytes:
+    return data if n == 0 else b""
+
+
+def twice(n: int, data: bytes) -> bytes:
+    return data * 2 if n else data
+
+
+def wrong_echo(start: Start, generator: str, reply: Reply, outcome: str, integrity: str | None) -> None:
+    with answers(reply) as target:
+        agent = start(target, generator=generator, connections=5, active=5, rate_per_s=50, arrival="fixed")
+        agent.hear("hello")
+        assert agent.ask("arm", "armed")["verified"] == 5
+        intervals, done = agent.load()
+        load = check_accounts(intervals, done)
+        assert load["planned"] == 50
+        assert load[outcome] + done["surplus"] > 0
+        if integrity is None:
+            assert (load["answered"], done["connections"]) == (0, {"armed": 5, "open": 0, "lost": 5})
+            assert [(row["phase"], row["cause"], row["blame"]) for row in done["errors"]] == [
+                ("read", "peer-closed", "server")
+            ]
+        else:
+            assert done["integrity"][integrity] > 0
+            assert load["mismatched"] == 50 or done["surplus"] > 0
+        agent.stop()
+
+
+def silence(start: Start, generator: str) -> None:
+    with answers(answer_once) as target:
+        agent = start(target, generator=generator, connections=5, active=5, rate_per_s=50, timeout_s=0.2)
+        agent.hear("hello")
+        agent.ask("arm", "armed")
+        load = check_accounts(*agent.load())
+        assert load["timed_out"] == load["planned"] > 0
+        agent.stop()
+
+
+def ending(start: Start, echo: str, generator: str, deed: str) -> None:
+    agent = start(echo, generator=generator, duration_s=30, processes=FEW[generator])
+    agent.hear("hello")
+    agent.ask("arm", "armed")
+    agent.order("go", at=time.monotonic_ns() + 10_000_000)
+    crew = agent.crew()
+    assert len(crew) == FEW[generator]
+    if deed == "end of input":
+        assert agent.process.stdin
+        agent.process.stdin.close()
+    else:
+        os.kill(agent.process.pid, getattr(signal, deed))
+    if deed == "SIGKILL":
+        agent.process.wait(timeout=PATIENCE_S)
+    else:
+        assert agent.end()[0] == 1
+        agent.lines()
+        assert not agent.where.exists()
+    eventually(lambda: not any(map(alive, crew)), "no process left", 4)
+
+
+def test_stop_in_mid_load_censors_what_is_open(start: Start) -> None:
+    asked = threading.Event()
+
+    def swallow_load(n: int, data: bytes) -> bytes | None:
+        if n:
+            asked.set()
+        return answer_once(n, data)
+
+    with answers(swallow_load) as target:
+        agent = start(target, generator="asyncio", connections=5, active=5, duration_s=30)
+        agent.hear("hello")
+        agent.ask("arm", "armed")
+        agent.order("go", at=time.monotonic_ns() + 300_000_000)
+        assert asked.wait(PATIENCE_S)
+        agent.order("stop")
+        intervals = []
+        while (event := agent.next()) and event["event"] == "interval":
+            intervals.append(event)
+        assert event is not None
+        load = check_accounts(intervals, event)
+        assert load["censored"] == load["planned"] > 0
+        assert agent.end()[0] == 0
+
+
+def test_orders_out_of_place_and_refusals(start: Start, echo: str) -> None:
+    agent = start(echo, generator="asyncio")
+    agent.hear("hello")
+    assert agent.process.stdin
+    for line in ("nonsense", "[]", "", '{"order":7}', '{"order":"fly"}', '{"order":"go","at":"soon"}',
+                 '{"order":"clock"}', '{"order":"prove"}', '{"order":"go","at":99}'):  # fmt: skip
+        agent.process.stdin.write(line.encode() + b"\n")
+        agent.process.stdin.flush()
+        error = agent.hear("error")
+        assert (error["phase"], error["cause"]) == ("protocol", "protocol"), line
+    agent.ask("arm", "armed")
+    assert agent.ask("arm", "error")["phase"] == "protocol"
+    agent.stop()
+    agent = start(echo, generator="threads", pipeline=2)
+    assert agent.hear("error")["phase"] == "spec"
+    assert agent.end()[0] == 2
+    agent = start(echo, generator="asyncio", connections=9_000_000, processes=1)
+    agent.hear("hello")
+    error = agent.ask("arm", "error")
+    assert (error["phase"], error["cause"]) == ("budget", "descriptors")
+    assert "9000064" in error["message"]
+    agent.ask("clock", "clock", n=1)
+    agent.order("stop")
+    assert agent.end()[0] == 2
+
+
+def test_a_server_that_is_not_there(start: Start) -> None:
+    agent = start("127.0.0.1:1", generator="pool")
+    agent.hear("hello")
+    armed = agent.ask("arm", "armed")
+    assert (armed["connected"], armed["verified"], armed["failed"]) == (0, 0, {"connect/refused": 50})
+    agent.stop()
+
+
+def alone(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pyloadgen", *arguments]
+    return subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+
+def by_hand(echo: str) -> None:
+    result = alone("asyncio", "--target", echo, "-c", "20", "-r", "100", "-d", "1s", "--arrival", "fixed")
+    assert result.returncode == 0, result.stderr
+    assert "planned 100, sent 100, answered 100" in result.stdout
+    assert "lag" in result.stdout
+    assert "CPU" in result.stdout
+
+
+def test_a_trial(start: Start, echo: str) -> None:
+    side_by_side(*((trial, start, echo, generator) for generator in GENERATORS))
+
+
+def test_the_other_loads(start: Start, echo: str) -> None:
+    side_by_side(
+        *((closed, start, echo, generator) for generator in GENERATORS),
+        *((churn, start, echo, *case) for case in (("threads", None), ("asyncio", None), ("asyncio", 120))),
+        *((ceiling, start, generator) for generator in GENERATORS),
+        (ramp, start, echo),
+        (by_hand, echo),
+    )
+
+
+def test_bad_servers(start: Start) -> None:
+    side_by_side(
+        *((wrong_echo, start, generator, one_bit, "mismatched", "corrupt") for generator in GENERATORS),
+        *((wrong_echo, start, generator, half, "failed", None) for generator in GENERATORS),
+        (wrong_echo, start, "asyncio", twice, "mismatched", "duplicated"),
+        (wrong_echo, start, "threads", twice, "mismatched", "duplicated"),
+        *((silence, start, generator) for generator in GENERATORS),
+    )
+
+
+def lifetime(start: Start, echo: str) -> None:
+    agent = start(echo, generator="asyncio", lifetime_s=0.3)
+    agent.hear("hello")
+    status, said = agent.end()
+    assert (status, "lifetime" in said) == (1, True)
+
+
+def nobody_reads(start: Start, echo: str) -> None:
+    read, write = os.pipe()
+    agent = start(echo, stdout=write, generator="pool")
+    os.close(write)
+    os.close(read)
+    assert agent.process.wait(timeout=PATIENCE_S) == 1
+    assert "no reader" in (agent.dir / "loadgen.log").read_text()
+    agent.lines()
+
+
+def test_the_end_in_mid_load(start: Start, echo: str) -> None:
+    deeds = ("end of input", "SIGTERM", "SIGKILL")
+    side_by_side(
+        *((ending, start, echo, generator, deed) for generator in GENERATORS for deed in deeds),
+        (lifetime, start, echo),
+        (nobody_reads, start, echo),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["threads", "--target", "example.org:80"], 2, "is not an address"),
+        (["threads", "--target", "127.0.0.1:1", "-c", "2"], 3, "connect/refused"),
+        (["pool", "--target", "127.0.0.1:1", "--workload", "churn"], 2, "in flight"),
+        (["pool", "--help"], 0, "It fails at 10,000 connections"),
+        (["--help"], 0, "lag"),
+    ],
+)
+def test_alone_explains_itself(arguments: list[str], status: int, words: str) -> None:
+    result = alone(*arguments)
+    assert result.returncode == status
+    assert words in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,182 @@
+"""Specifications, budgets, errors and shares: what is refused, and in which words."""
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyloadgen import budget, threads
+from pyloadgen.books import Books, SendGaps, merged_done
+from pyloadgen.crew import processes_for
+from pyloadgen.errors import Lost, PeerClosed, Refusal, Tally, blame, cause_of
+from pyloadgen.pacing import Turns
+from pyloadgen.sockets import Addresses
+from pyloadgen.spec import Spec, parse, sources_of
+
+VECTOR = json.loads((Path(__file__).parents[2] / "contract/vectors/loadgen-spec.json").read_text())
+
+
+def spec(**changes: Any) -> Spec:
+    return parse(json.dumps({**VECTOR, "generator": "pool", "hostile": None, **changes}))
+
+
+def refusal(**changes: Any) -> dict[str, str]:
+    with pytest.raises(Refusal) as caught:
+        spec(**changes)
+    return caught.value.event
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause", "words"),
+    [
+        ({"version": 2}, "version", "must be 1"),
+        ({"generator": "go"}, "generator", "pool, threads, asyncio"),
+        ({"workload": "endless"}, "workload", "one of open"),
+        ({"workload": ["open"]}, "workload", "one of open"),
+        ({"payload_bytes": 31}, "payload_bytes", "32 to 1,048,576"),
+        ({"connections": "many"}, "connections", "0 to 10,000,000"),
+        ({"connections": True}, "connections", "0 to 10,000,000"),
+        ({"active": 3335}, "active", "0 to connections"),
+        ({"phase": 1.0}, "phase", "below 1"),
+        ({"dir": "relative/a/b/c/d"}, "dir", "absolute"),
+        ({"cpus": []}, "cpus", "processors"),
+        ({"targets": ["server:9000"]}, "targets", "server:9000"),
+        ({"targets": ["127.0.0.1:0"]}, "targets", "127.0.0.1:0"),
+        ({"sources": ["me"]}, "sources", "'me'"),
+        ({"sources": ["10.0.0.0/8"]}, "sources", "65536"),
+        ({"hostile": {"kind": "mute", "connections": 3}}, "hostile", "no hostile clients"),
+        ({"pipeline": 4}, "pipeline", "waits for each reply"),
+        ({"workload": "churn"}, "workload", "one request in flight"),
+    ],
+)
+def test_what_cannot_be_is_refused(changes: dict[str, Any], cause: str, words: str) -> None:
+    event = refusal(**changes)
+    assert (event["phase"], event["cause"]) == ("spec", cause)
+    assert words in event["message"]
+    assert event["remedy"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "7"])
+def test_what_is_no_specification(text: str) -> None:
+    with pytest.raises(Refusal):
+        parse(text)
+
+
+def test_the_vector_is_accepted() -> None:
+    assert spec().connections == 3334
+    assert spec(generator="asyncio", pipeline=8, workload="churn").pipeline == 8
+
+
+def test_sources_and_targets_in_turn() -> None:
+    given = spec(sources=["127.0.1.0/30", "127.0.0.9"], targets=["127.0.0.1:9000", "[::1]:9001"])
+    assert [address[0] for _, address in sources_of(given)] == ["127.0.1.1", "127.0.1.2", "127.0.0.9"]
+    addresses = Addresses(given)
+    assert [addresses.target(i)[1][1] for i in range(8)] == [9000, 9000, 9000, 9001, 9001, 9001, 9000, 9000]
+
+
+@pytest.mark.parametrize(
+    ("port_range", "reserved", "count"),
+    [("32768\t60999\n", "\n", 28_232), ("100 199", "90-109,150,300", 89), ("5 5", "", 1)],
+)
+def test_ports_are_counted(port_range: str, reserved: str, count: int) -> None:
+    assert budget.count_ports(port_range, reserved).room == count
+
+
+@pytest.mark.parametrize(
+    ("changes", "descriptors", "ports", "cause", "need"),
+    [
+        ({}, 3397, 9999, "descriptors", "3398"),
+        ({"generator": "asyncio", "processes": 2}, 1000, 9999, "descriptors", "1731"),
+        ({}, 9999, 3333, "ports", "3334"),
+        ({"targets": ["127.0.0.1:1", "127.0.0.1:2"], "sources": ["127.0.0.2/31"]}, 9999, 833, "ports", "834"),
+    ],
+)
+def test_the_budget(changes: dict[str, Any], descriptors: int, ports: int, cause: str, need: str) -> None:
+    given = spec(**{"processes": 1, **changes})
+    with pytest.raises(Refusal) as caught:
+        budget.check(given, given.processes or 1, descriptors, budget.Ports(ports, "1-2"))
+    assert caught.value.event["cause"] == cause
+    assert need in caught.value.event["message"]
+    budget.check(given, given.processes or 1, 99_999, budget.Ports(99_999, "1-2"))
+
+
+def test_too_many_threads_are_refused_before_the_first_socket() -> None:
+    with pytest.raises(Refusal) as caught:
+        threads.check_threads(10_000_000, 1)
+    assert (caught.value.event["phase"], caught.value.event["cause"]) == ("budget", "threads")
+    assert "10000016" in caught.value.event["message"]
+    threads.check_threads(10, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "descriptors", "count"),
+    [
+        ({}, 20_000, 16),
+        ({"connections": 3, "active": 3}, 20_000, 3),
+        ({"connections": 0, "active": 0}, 20_000, 1),
+        ({"processes": 2}, 20_000, 2),
+        ({"generator": "asyncio"}, 20_000, 1),
+        ({"generator": "asyncio"}, 1064, 4),
+        ({"generator": "asyncio", "connections": 9_000_000}, 1064, 64),
+    ],
+)
+def test_processes(changes: dict[str, Any], descriptors: int, count: int) -> None:
+    assert processes_for(spec(**changes), descriptors) == count
+
+
+@pytest.mark.parametrize(
+    ("error", "phase", "cause", "who"),
+    [
+        (OSError(errno.EMFILE, ""), "connect", "descriptors", "host"),
+        (OSError(errno.EADDRNOTAVAIL, ""), "connect", "ports", "host"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, ""), "connect", "refused", "server"),
+        (ConnectionResetError(errno.ECONNRESET, ""), "read", "reset", "server"),
+        (PeerClosed(), "read", "peer-closed", "server"),
+        (TimeoutError(), "connect", "timeout", "network"),
+        (TimeoutError(), "read", "timeout", "server"),
+        (OSError(errno.ENETUNREACH, ""), "connect", "unreachable", "network"),
+        (OSError(errno.EBADF, ""), "read", "other", "generator"),
+    ],
+)
+def test_errors_have_a_cause_and_somebody_to_blame(error: OSError, phase: str, cause: str, who: str) -> None:
+    assert cause_of(error) == cause
+    assert blame(phase, cause) == who
+    tally = Tally()
+    tally.add(Lost.of(phase, error), 7)
+    tally.add(Lost.of(phase, error), 8)
+    (row,) = tally.rows()
+    assert (row["count"], row["errno"], row["blame"]) == (2, error.errno, who)
+    assert row["first"].startswith("connection 7: ")
+    assert tally.keys() == {f"{phase}/{cause}": 2}
+
+
+def test_gaps_are_spread_over_the_window() -> None:
+    gaps = SendGaps(0, 6400)
+    for now in range(-10, 7000):
+        gaps.note(now)
+    assert gaps.gaps() == [1] * 2048
+
+
+def test_reports_of_processes_add_up() -> None:
+    reports = []
+    for n in range(3):
+        books = Books(spec())
+        books.begin(0, 1, lambda _: None)
+        books.ledger.plan(2)
+        books.sent(2, 1000, 2000 + n)
+        books.answered(2, 1000, 2000 + n, 3000)
+        books.connect_took(1_500_000_000)
+        books.verified, books.open = 4, 3
+        books.errors.add(Lost("read", "reset", 104), n)
+        reports.append(books.report())
+    whole = merged_done(reports)
+    assert (whole["first_send_ns"], whole["last_send_ns"]) == (2000, 2002)
+    assert whole["connections"] == {"armed": 12, "open": 9, "lost": 3}
+    assert whole["kinds"]["lag"].total == whole["kinds"]["connect"].total == 3
+    assert [(row["count"], row["first"][:12]) for row in whole["errors"]] == [(3, "connection 0")]
+
+
+def test_turns() -> None:
+    assert Turns(1, 3, 8).numbers() == [1, 4, 7]

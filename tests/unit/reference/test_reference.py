@@ -1,0 +1,320 @@
+"""The C reference servers: built as prepare builds them, then held to what the Python servers are held to."""
+
+import os
+import random
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from server import slots
+from tests.unit.server import harness
+from tests.unit.server.harness import alive, echoes, eventually, read_exactly, read_to_end, reset
+
+ROOT = Path(__file__).parents[3]
+BUILD = [sys.executable, str(ROOT / "server/reference/build.py"), "--out"]
+MIB = 1 << 20
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("cc") is None and not os.environ.get("CI"), reason="the reference servers need a C compiler"
+)
+
+
+class Reference(harness.Served):
+    """A running reference server."""
+
+    def __init__(self, port: int, process: "subprocess.Popen[bytes]", stats: Path, workers: int) -> None:
+        self.port, self.process, self.workers = port, process, workers
+        eventually(lambda: stats.exists() and stats.stat().st_size == 64 * workers, "a statistics file")
+        self.stats = slots.Reader(stats)
+        eventually(self.stats.begun, "every worker ready")
+
+    def worker_pids(self) -> list[int]:
+        return [slot["pid"] for slot in self.stats.slots()]
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("reference")
+    subprocess.run([*BUILD, str(out)], check=True, timeout=60)
+    return out
+
+
+def free_ports(count: int) -> int:
+    """The first of several neighbouring ports that nobody uses, away from where other tests look for one."""
+    while True:
+        port = random.randrange(26_000, 32_000)
+        try:
+            for one in range(port, port + count):
+                with socket.create_server(("127.0.0.1", one)):
+                    pass
+        except OSError:
+            continue
+        return port
+
+
+@contextmanager
+def running(program: Path, directory: Path, ports: int = 1, workers: int = 1, files: int = 0) -> Iterator[Reference]:
+    port, stats = free_ports(ports), directory / "stats.bin"
+    command = [str(program), "--port", str(port), "--ports", str(ports), "--workers", str(workers)]
+    command += ["--stats", str(stats)]
+
+    def limit() -> None:
+        if files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=limit)
+    try:
+        yield Reference(port, process, stats, workers)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def shared(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reference]:
+    with running(programs / "c_echo", tmp_path_factory.mktemp("echo")) as server:
+        yield server
+        assert server.process.poll() is None
+
+
+@pytest.fixture
+def echo(shared: Reference) -> Reference:
+    shared.holds("open", 0)
+    return shared
+
+
+def noise(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+@pytest.mark.parametrize("size", [1, 32, 65_536, 65_537, MIB])
+def test_the_same_bytes_come_back(echo: Reference, size: int) -> None:
+    data = noise(size)
+    with echo.connect() as sock:
+        sender = threading.Thread(target=sock.sendall, args=[data])
+        sender.start()
+        assert read_exactly(sock, size) == data
+        sender.join()
+
+
+def test_split_and_merged_records(echo: Reference) -> None:
+    data = noise(6_400)
+    with echo.connect() as sock:
+        for byte in data[:100]:
+            assert echoes(sock, bytes([byte]))
+        for begin in range(100, len(data), 77):
+            sock.sendall(data[begin : begin + 77])
+        assert read_exactly(sock, len(data) - 100) == data[100:]
+
+
+def test_a_slow_reader_gets_every_byte_and_holds_nobody_up(echo: Reference) -> None:
+    data = noise(24 * MIB)  # more than the kernel's buffers hold
+    with echo.connect(receive_buffer=4096) as slow, echo.connect() as other:
+        slow.setblocking(False)
+        sent = 0
+        while sent < len(data):  # until both directions are full, or all is sent
+            try:
+                sent += slow.send(data[sent : sent + 65_536])
+            except BlockingIOError:
+                before = echo.total("bytes_in")
+                assert echoes(other, noise(100))
+                if echo.total("bytes_in") == before + 100:
+                    break
+        assert sent < len(data), "the server reads on from a peer that does not read"
+        assert echo.rss_bytes() < 4 * MIB
+        slow.settimeout(harness.PATIENCE_S)
+        rest = threading.Thread(target=slow.sendall, args=[data[sent:]])
+        rest.start()
+        assert read_exactly(slow, len(data)) == data
+        rest.join()
+        assert echoes(slow)
+
+
+@pytest.mark.parametrize("size", [0, 100, MIB])
+def test_half_close_is_answered_in_full(echo: Reference, size: int) -> None:
+    data = noise(size)
+    with echo.connect(receive_buffer=4096) as sock:
+
+        def send() -> None:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert read_to_end(sock) == data
+        sender.join()
+    echo.holds("open", 0)
+
+
+def test_resets_leave_nothing_behind(echo: Reference) -> None:
+    descriptors = echo.descriptors()
+    for size in (0, 10, MIB):
+        sock = echo.connect(receive_buffer=4096)
+        sock.setblocking(False)
+        if size:
+            sock.send(noise(size))
+        reset(sock)
+    echo.holds("open", 0)
+    assert echo.descriptors() == descriptors
+    with echo.connect() as sock:
+        assert echoes(sock)
+
+
+def test_the_counters_are_right(programs: Path, tmp_path: Path) -> None:
+    with running(programs / "c_echo", tmp_path) as server:
+        socks = [server.connect() for _ in range(10)]
+        assert all(echoes(sock, noise(100)) for sock in socks)
+        for sock in socks[:4]:
+            sock.close()
+        server.holds("closed", 4)
+        [slot] = server.stats.slots()
+        assert slot == {
+            "accepted": 10, "open": 6, "peak": 10, "closed": 4,
+            "bytes_in": 1_000, "bytes_out": 1_000, "limit_code": 0, "pid": server.process.pid,
+        }  # fmt: skip
+        for sock in socks[4:]:
+            sock.close()
+
+
+def test_out_of_descriptors_it_refuses_does_not_spin_and_recovers(programs: Path, tmp_path: Path) -> None:
+    with running(programs / "c_echo", tmp_path, files=40) as server:
+        socks = [server.connect() for _ in range(60)]
+        server.holds("accepted", 60)
+        held = server.total("open")
+        assert 25 < held < 40
+        assert server.total("closed") == 60 - held
+        assert server.stats.limits() == {slots.DESCRIPTORS}
+        before = server.cpu_s()
+        time.sleep(0.3)  # the time in which it must do nothing
+        assert server.cpu_s() - before <= 0.02
+        assert sum(serves(sock) for sock in socks) == held
+        for sock in socks:
+            sock.close()
+        server.holds("open", 0)
+        with server.connect() as sock:
+            assert echoes(sock)
+
+
+def serves(sock: socket.socket) -> bool:
+    try:
+        sock.sendall(b"ping")
+        return sock.recv(4) == b"ping"
+    except OSError:
+        return False
+
+
+def test_several_ports(programs: Path, tmp_path: Path) -> None:
+    with running(programs / "c_echo", tmp_path, ports=3) as server:
+        for port in range(server.port, server.port + 3):
+            with socket.create_connection(("127.0.0.1", port), harness.PATIENCE_S) as sock:
+                assert echoes(sock)
+        assert server.total("accepted") == 3
+
+
+def test_workers_share_a_port(programs: Path, tmp_path: Path) -> None:
+    with running(programs / "c_echo", tmp_path, workers=3) as server:
+        socks = [server.connect() for _ in range(120)]
+        assert all(echoes(sock) for sock in socks)
+        counted = server.stats.slots()
+        assert sum(slot["open"] for slot in counted) == 120
+        assert all(slot["accepted"] for slot in counted)
+        assert len({slot["pid"] for slot in counted} | {server.process.pid}) == 4
+        for sock in socks:
+            sock.close()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_at_once(programs: Path, tmp_path: Path, workers: int, number: int) -> None:
+    with running(programs / "c_echo", tmp_path, workers=workers) as server, server.connect() as sock:
+        assert echoes(sock)
+        server.process.send_signal(number)
+        assert server.process.wait(1) == 0
+        assert not any(alive(pid) for pid in server.worker_pids())
+        assert read_to_end(sock) == b""
+
+
+def test_workers_do_not_outlive_the_parent(programs: Path, tmp_path: Path) -> None:
+    with running(programs / "c_echo", tmp_path, workers=2) as server:
+        server.process.kill()
+        eventually(lambda: not any(alive(pid) for pid in server.worker_pids()), "the workers gone", 1)
+
+
+def test_it_ends_when_a_worker_does(programs: Path, tmp_path: Path) -> None:
+    with running(programs / "c_echo", tmp_path, workers=2) as server:
+        os.kill(server.worker_pids()[0], signal.SIGKILL)
+        assert server.process.wait(1) == 1
+        assert not any(alive(pid) for pid in server.worker_pids())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_null_swallows(programs: Path, tmp_path: Path, workers: int) -> None:
+    with running(programs / "c_null", tmp_path, workers=workers) as server, server.connect() as sock:
+        sock.sendall(noise(8 * MIB))
+        server.holds("bytes_in", 8 * MIB)
+        assert server.total("bytes_out") == 0
+        sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            sock.recv(1)
+        sock.close()
+        server.holds("open", 0)
+        reset(server.connect())
+        server.holds("closed", 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--port", "0"], "--port is '0', not a whole number from 1 to 65535"),
+        (["--workers", "two"], "--workers is 'two', not a whole number"),
+        (["--backlog", "99999999999999999999"], "not a whole number from 1 to 1048576"),
+        (["--port"], "--port needs a value"),
+        (["--strategy", "epoll"], "no option '--strategy'"),
+        (["epoll"], "no argument 'epoll'"),
+        (["--host", "localhost"], "not a numeric address"),
+        (["--port", "65000", "--ports", "1000"], "beyond 65535"),
+        (["--stats", "/nowhere/at/all"], "cannot write the statistics to /nowhere/at/all: No such file"),
+    ],
+)
+def test_bad_input_is_one_sentence(programs: Path, options: list[str], says: str) -> None:
+    command = [str(programs / "c_null"), "--port", str(free_ports(1)), *options]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_is_refused(programs: Path, workers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [str(programs / "c_echo"), "--port", port, "--workers", workers]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in result.stderr
+
+
+def test_a_second_build_keeps_the_first(programs: Path) -> None:
+    before = (programs / "c_echo").stat().st_mtime_ns
+    subprocess.run([*BUILD, str(programs)], check=True, timeout=60)
+    assert (programs / "c_echo").stat().st_mtime_ns == before
+    assert not list(programs.glob(".*.[0-9]*[0-9]")), "an unfinished program is left"
+
+
+def test_without_a_compiler_the_build_says_so(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [*BUILD, str(tmp_path)], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "C compiler" in result.stderr
