@@ -138,7 +138,14 @@ def _plan(path: Path, events: list[Event]) -> dict[str, Any]:
         raise Unreadable(f"{path} holds a plan without hosts.")
     if not (isinstance(trials, list) and trials and all(_is_trial(trial) for trial in trials)):
         raise Unreadable(f"{path} holds a plan whose trials this analysis does not understand.")
+    if all(is_calibration(trial) for trial in trials):
+        raise Unreadable(f"{path} holds a plan that measures nothing but its generators.")
     return plan
+
+
+def is_calibration(trial: dict[str, Any]) -> bool:
+    """Whether a planned trial is about the generators, not about a server."""
+    return trial.get("kind") == "calibration"
 
 
 def _is_trial(trial: object) -> bool:

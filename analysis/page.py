@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import capacity, histograms, notes
 from analysis import format as show
-from analysis import histograms, notes
+from analysis import remarks as remarks_of
 from analysis.events import Log
 from analysis.summary import cells, controls, varying
 from analysis.trials import PERCENTILES
@@ -25,7 +26,16 @@ def page(log: Log, trials: pd.DataFrame, missing: list[str], given: str) -> list
     remarks += [
         f"{label(row, factors)}: {text}" for row in rows.to_dict("records") if (text := notes.of_errors(_plain(row)))
     ]
-    remarks += [*log.notes, *missing, *notes.of_end(log, trials), *notes.of_trials(log, trials)]
+    remarks += remarks_of.of_ramps(log, trials, lambda row: label(row.to_dict(), factors))
+    other = [name for name in factors if name != "rate"]
+    remarks += capacity.knees(log, trials, rows, lambda row: label(row.to_dict(), other))
+    remarks += [
+        *remarks_of.of_calibration(log),
+        *log.notes,
+        *missing,
+        *notes.of_end(log, trials),
+        *notes.of_trials(log, trials),
+    ]
     remarks = [f"- {text}" for text in remarks]
     for text in (*remarks, *([" · ".join(legend)] if legend else []), notes.of_next(log, trials, given)):
         indent = "  " if text.startswith("- ") else ""
@@ -45,15 +55,19 @@ def headline(log: Log, trials: pd.DataFrame, factors: list[str]) -> list[str]:
     texts = {
         "connections": f"{{:,}} {noun}", "active": "{:,} active", "rate": "{:,} requests/s offered",
         "requests": "{:,} requests", "payload_bytes": "{:,} bytes", "pipeline": "pipeline {:,}",
+        "think_time": "{:g} s think time", "steps": "{:,} steps", "ports": "{:,} ports",
         "warmup": "{:,} s warm-up", "duration": "{:,} s window",
+        "hostile": "hostile clients {}", "generator": "generator {}",
     }  # fmt: skip
     unsaid = {"active"} if first["active"] == first["connections"] else set()
-    unsaid |= {"pipeline"} if first["pipeline"] == 1 else set()
-    unsaid |= {"rate"} if first["workload"] == "churn" else set()
+    usual = {"pipeline": 1, "ports": 1, "think_time": 0, "generator": "go"}
+    unsaid |= {name for name, value in usual.items() if first[name] == value}
+    unsaid |= {"rate"} if first["workload"] in ("churn", "closed") else set()
+    unsaid |= {"steps"} if first["workload"] != "ramp" else set()
     unsaid |= {"warmup", "duration"} if first["requests"] else set()
     for name, text in texts.items():
         value = first[name]
-        if name not in (*factors, *unsaid) and isinstance(value, int) and not isinstance(value, bool):
+        if name not in (*factors, *unsaid) and isinstance(value, (int, float, str)) and not isinstance(value, bool):
             parts.append(text.format(value))
     if isinstance(first["command"], str) and "command" not in factors:
         parts.append(f"server: {first['command']}")

@@ -1,6 +1,7 @@
 """Trials to rows of the summary: the median of a cell's repetitions with their least and most, and the A/A control."""
 
 import json
+from typing import Any
 
 import pandas as pd
 
@@ -51,7 +52,19 @@ def cells(trials: pd.DataFrame) -> pd.DataFrame:
         for name in ("errors", "planned", "surplus", *MISSING):
             row[name] = members[name].astype(float).sum(min_count=1)
         rows.append(row)
-    return pd.DataFrame(rows, dtype=object)
+    return pd.DataFrame(in_order_of_rate(rows), dtype=object)
+
+
+def in_order_of_rate(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rungs of one ladder of rates together and ascending, where its first stands; all others where they are."""
+    first: dict[str, int] = {}
+    keys = []
+    for place, row in enumerate(rows):
+        is_rung = row["workload"] == "capacity"
+        rest = [row[name] for name in FACTORS if name != "rate"] if is_rung else [place]
+        ladder = json.dumps([is_rung, rest])
+        keys.append((first.setdefault(ladder, place), row["rate"] if is_rung else 0, place))
+    return [rows[place] for _, _, place in sorted(keys)]
 
 
 def outcome(members: pd.DataFrame) -> str:

@@ -5,17 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.events import Event, Log, is_count
+from analysis.events import Event, Log, is_calibration, is_count
 
 SETTLED = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
 MISSING = SETTLED[1:]
 COUNTS = ("planned", "sent", *SETTLED)
 OWN_SERVER = "own server"
 
-SERVER_FACTORS = ("port", "backlog", "workers")
+SERVER_FACTORS = ("port", "ports", "backlog", "workers")
 LOAD_FACTORS = (
-    "workload", "connections", "active", "rate", "requests", "arrival", "pipeline", "payload_bytes", "connect_rate",
-    "warmup", "duration", "timeout", "arm_timeout", "generator",
+    "workload", "connections", "active", "rate", "requests", "arrival", "pipeline", "think_time", "steps",
+    "hostile", "payload_bytes", "connect_rate", "warmup", "duration", "timeout", "arm_timeout", "generator",
 )  # fmt: skip
 FACTORS = ("strategy", "command", *SERVER_FACTORS, *LOAD_FACTORS)
 
@@ -30,15 +30,20 @@ def natural(name: str) -> tuple[tuple[int, int | str], ...]:
 
 def plan_table(log: Log) -> pd.DataFrame:
     """One row per planned trial: n, block, cell, control and every factor. Trials of a block are in random order, so
-    the order of the plan is that of its cells."""
+    the order of the plan is that of its cells. A calibration measures no server, and is none of them."""
     rows = []
     for trial in log.plan["trials"]:
+        if is_calibration(trial):
+            continue
         server, load = trial["server"], trial["load"]
         row: dict[str, Any] = {name: trial[name] for name in ("n", "block", "cell")}
         row["control"] = trial.get("control") is True
         row["strategy"] = server.get("strategy") or OWN_SERVER
         row["command"] = server.get("command")
         row |= {name: server.get(name) for name in SERVER_FACTORS} | {name: load.get(name) for name in LOAD_FACTORS}
+        hostile = load.get("hostile")
+        # As a person gives it on the command line.
+        row["hostile"] = f"{hostile.get('kind')}:{hostile.get('connections')}" if isinstance(hostile, dict) else None
         rows.append(row)
     return pd.DataFrame(rows, columns=["n", "block", "cell", "control", *FACTORS], dtype=object)
 

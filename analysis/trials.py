@@ -1,6 +1,7 @@
 """One row per planned trial: what was held, how fast, how late, at what cost, and what became of it."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -169,13 +170,13 @@ def _requests(intervals: pd.DataFrame, window: Window | None) -> dict[str, float
     return sums | {"errors": errors, "requests_per_s": sums["answered"] / window.seconds if window.seconds > 0 else NAN}
 
 
-def percentiles(intervals: pd.DataFrame) -> tuple[dict[str, float], int]:
+def percentiles(intervals: pd.DataFrame, wanted: Mapping[str, Fraction] = PERCENTILES) -> tuple[dict[str, float], int]:
     """Response percentiles over planned requests, all clients merged, and how many histograms could not be read.
 
     An unreadable histogram takes its interval's requests along: counted as missing they would look like timeouts.
     """
     total, planned, bad = histograms.empty(), 0, 0
-    for text, answered, wanted in zip(intervals["response"], intervals["answered"], intervals["planned"], strict=True):
+    for text, answered, asked in zip(intervals["response"], intervals["answered"], intervals["planned"], strict=True):
         try:
             counts = histograms.decode(text)
         except histograms.BadHistogram:
@@ -185,9 +186,9 @@ def percentiles(intervals: pd.DataFrame) -> tuple[dict[str, float], int]:
             bad += 1
             continue
         total += counts
-        planned += int(wanted)
+        planned += int(asked)
     found: dict[str, float] = {}
-    for name, percent in PERCENTILES.items():
+    for name, percent in wanted.items():
         rests_on = histograms.tail(planned, percent)
         withheld = rests_on < histograms.WITHHELD_BELOW
         found[f"{name}_ns"] = NAN if withheld else histograms.percentile_ns(total, planned, percent)

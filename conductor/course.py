@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from conductor import progress
 from conductor.clock import Clock
@@ -30,6 +31,7 @@ class Course:
     marks: dict[str, int] = field(default_factory=dict)
     clocks: dict[str, Clock] = field(default_factory=dict)
     clocks_after: dict[str, Clock] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)  # of a ramp, as trial.json has them
     barrier: Proof | None = None
     end: Proof | None = None
     dnf: bool = False
@@ -40,7 +42,7 @@ class Course:
 
     @property
     def label(self) -> str:
-        return progress.trial_label(self.position, len(self.plan.trials), self.trial.server.label)
+        return progress.trial_label(self.position, len(self.plan.trials), self.trial.label)
 
     def enter(self, phase: str) -> None:
         self.phase = phase

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conductor.clock import Clock
-from conductor.protocol import COUNTS, SETTLED, Event
+from conductor.plan import PACED
+from conductor.protocol import COUNTS, INTEGRITY, SETTLED, Event
 
 MOST_UNSENT = 0.01
 MOST_SKEW_MS = 10.0
 MOST_BOUND_NS = 5_000_000
 MOST_LAG_MS = 10.0
+# Late replies are right ones: overload, which is a result.
+WRONG = tuple(kind for kind in INTEGRITY if kind != "late")
 # Below this many expected requests an empty plan of a generator is chance, not a fault.
 SURELY_PLANNED = 20
 
@@ -87,7 +90,7 @@ def judge(facts: Facts) -> Verdict:
     return Verdict(
         outcome=outcome,
         reason="; ".join(dict.fromkeys(why.rstrip(".") for why in reasons)) or None,
-        validity="suspect" if findings else "valid",
+        validity="suspect" if any(finding.severity != "info" for finding in findings) else "valid",
         held=_held(facts),
         counts=counts_of(facts.done),
         start_skew_ms=start_skew_ms(facts.done, facts.clocks),
@@ -113,7 +116,7 @@ def start_skew_ms(done: Mapping[str, Event], clocks: Mapping[str, Clock]) -> flo
 
 
 def _held(facts: Facts) -> int | None:
-    if facts.workload == "churn" or facts.barrier is None:
+    if facts.barrier is None:
         return None
     return facts.barrier.clients if facts.dnf or facts.barrier.agrees else None
 
@@ -143,14 +146,15 @@ def _arming(facts: Facts) -> list[tuple[str, str]]:
         for cause, count in event["failed"].items():
             failed[cause] = failed.get(cause, 0) + count
     verified = sum(event["verified"] for event in facts.armed.values())
-    whole = not failed if facts.workload == "churn" else verified == facts.connections
+    # Churn tries one connection a client; a calibration asks for no echo, so nothing is verified.
+    whole = not failed if facts.workload in ("churn", "calibrate") else verified == facts.connections
     complete = not facts.lost and not facts.spoiled and not facts.interrupted and not facts.server_lost
+    if complete and facts.barrier and not facts.barrier.agrees:
+        return [("invalid", f"not armed: the counts of the connections do not agree ({facts.barrier})")]
     if complete and not whole:
         causes = ", ".join(f"{cause} {count:,}" for cause, count in sorted(failed.items(), key=lambda item: -item[1]))
         verified_of = f"{verified:,} of {facts.connections:,} connections verified"
         return [("invalid", f"not armed: {verified_of} ({causes or 'no cause told'})")]
-    if complete and facts.barrier and not facts.barrier.agrees:
-        return [("invalid", f"not armed: the counts of the connections do not agree ({facts.barrier})")]
     return []
 
 
@@ -167,6 +171,12 @@ def _integrity(facts: Facts) -> list[tuple[str, str]]:
                 found.append(f"{name}: of {planned}, {settled:,} are accounted for")
         if event["surplus"]:
             found.append(f"{name}: {event['surplus']:,} bytes or replies that no request asked for")
+        # The most frequent first: it is likely the cause of the others.
+        wrong = sorted(((event["integrity"][kind], kind) for kind in WRONG), key=lambda pair: -pair[0])
+        if wrong[0][0]:
+            (most, kind), *others = [(count, kind) for count, kind in wrong if count]
+            also = "".join(f", {count:,} {other}" for count, other in others)
+            found.append(f"{name}: {most:,} replies {kind}{also}")
     counts = counts_of(facts.done)
     if counts and counts["planned"] - counts["sent"] > MOST_UNSENT * counts["planned"]:
         unsent = counts["planned"] - counts["sent"]
@@ -178,7 +188,12 @@ def _integrity(facts: Facts) -> list[tuple[str, str]]:
 
 
 def find(facts: Facts) -> tuple[Finding, ...]:
-    """What makes a figure doubtful without making it wrong."""
+    """What makes a figure doubtful without making it wrong, or (severity info) explains it.
+
+    A calibration has no figure of the server's; what its own is worth, analysis judges.
+    """
+    if facts.workload == "calibrate":
+        return ()
     findings = []
     for name, clock in facts.clocks.items():
         if clock.bound_ns > MOST_BOUND_NS:
@@ -186,8 +201,8 @@ def find(facts: Facts) -> tuple[Finding, ...]:
                 "CL1", "warn", f"{name}'s clock is known to within {clock.bound_ns / 1e6:.1f} ms only.",
                 {"host": name, "bound_ns": clock.bound_ns}, "Use a quieter or nearer control network.",
             ))  # fmt: skip
-    # In churn a record is sent after its handshake, so the server decides when: neither lateness is the generators'.
-    paced = facts.workload == "open"
+    # In churn a record is sent after its handshake, in a closed loop after a reply: the server decides when.
+    paced = facts.workload in PACED
     skew_ms = start_skew_ms(facts.done, facts.clocks) if paced else None
     # Poisson arrivals begin after a gap of their own: one in a thousand is longer than seven mean gaps.
     if skew_ms is not None and skew_ms > MOST_SKEW_MS + 7 * facts.mean_gap_ms:
@@ -200,6 +215,12 @@ def find(facts: Facts) -> tuple[Finding, ...]:
             findings.append(Finding(
                 "LG1", "warn", f"{name} sent one request in a hundred more than {lag_ms:.1f} ms late.",
                 {"host": name, "lag_p99_ms": lag_ms}, "Lower the rate, add clients, or give the generator its own CPU.",
+            ))  # fmt: skip
+    for name, event in facts.done.items():
+        if late := event["integrity"]["late"]:
+            findings.append(Finding(
+                "LT1", "info", f"{name} got {late:,} right replies after their requests had timed out.",
+                {"host": name, "late": late}, "The server was overloaded: lower the rate, or allow a longer timeout.",
             ))  # fmt: skip
     if facts.barrier and facts.end and not facts.lost:
         pairs = zip(vars(facts.barrier).items(), vars(facts.end).values(), strict=True)

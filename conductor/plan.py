@@ -13,6 +13,14 @@ import yaml
 from conductor.errors import Refused
 
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{6})")
+# Those whose requests have times of their own, whatever the server does.
+PACED = ("open", "ramp", "capacity")
+WORKLOADS = (*PACED, "closed", "churn", "calibrate")
+GO_GENERATORS = ("go", "goroutine")
+GENERATORS = (*GO_GENERATORS, "pool", "threads", "asyncio")
+HOSTILE_KINDS = ("slow_read", "byte_writer", "half_close", "reset", "storm", "mute")
+STEP_HELD_S = 1
+CALIBRATION_S = 1
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,21 @@ class Server:
     strategy: str | None
     command: str | None
     port: int
+    ports: int
     backlog: int
     workers: int
 
     @property
     def label(self) -> str:
         return self.strategy or "own server"
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """Clients that behave badly beside the load, so many over all hosts."""
+
+    kind: str
+    connections: int
 
 
 @dataclass(frozen=True)
@@ -58,6 +75,9 @@ class Load:
     arrival: str
     payload_bytes: int
     pipeline: int
+    think_time: float
+    steps: int
+    hostile: Hostile | None
     connect_rate: int | None
     warmup: int
     duration: int
@@ -67,14 +87,31 @@ class Load:
     seed: int
 
     @property
+    def is_paced(self) -> bool:
+        return self.workload in PACED
+
+    @property
+    def holds(self) -> bool:
+        """Whether connections are held that can be counted and proved."""
+        return self.workload not in ("churn", "calibrate")
+
+    @property
     def warmup_s(self) -> int:
         """With a number of requests there is no warm-up."""
-        return 0 if self.requests else self.warmup
+        return 0 if self.requests or self.workload == "calibrate" else self.warmup
+
+    @property
+    def window_s(self) -> int:
+        return CALIBRATION_S if self.workload == "calibrate" else self.duration
 
     @property
     def ramp_s(self) -> float:
         """Time that the paced connecting takes by itself."""
-        return self.connections / self.connect_rate if self.connect_rate and self.workload == "open" else 0.0
+        return self.connections / self.connect_rate if self.connect_rate and self.workload != "churn" else 0.0
+
+    @property
+    def steps_held_s(self) -> int:
+        return self.steps * STEP_HELD_S if self.workload == "ramp" else 0
 
 
 @dataclass(frozen=True)
@@ -86,6 +123,10 @@ class Trial:
     control: bool
     server: Server
     load: Load
+
+    @property
+    def label(self) -> str:
+        return self.kind if self.kind == "calibration" else self.server.label
 
 
 @dataclass(frozen=True)
@@ -166,15 +207,36 @@ def _host(name: str, fields: dict[str, Any]) -> Host:
 def _trial(fields: dict[str, Any]) -> Trial:
     where = f"trial {fields['n']}"
     server: Server = _build(Server, where, **fields["server"])
-    load: Load = _build(Load, where, **fields["load"])
+    load = _load(where, fields["load"])
     _need((server.strategy is None) != (server.command is None), f"{where}: give a strategy or a command")
-    _need(load.workload in ("open", "churn"), f"{where}: workload {load.workload!r}")
-    for name in ("connections", "active", "rate", "duration"):
-        _need(isinstance(getattr(load, name), int) and getattr(load, name) >= 1, f"{where}: {name} must be at least 1")
+    _need(_at_least_1(server.ports) and server.port + server.ports <= 65_536, f"{where}: {server.ports} ports")
+    _need(server.command is None or server.ports == 1, f"{where}: a command listens on one port")
+    trial: Trial = _build(Trial, where, **{**fields, "server": server, "load": load})
+    _need(trial.kind in ("measure", "calibration"), f"{where}: kind {trial.kind!r}")
+    calibrates = load.workload == "calibrate"
+    _need((trial.kind == "calibration") == calibrates, f"{where}: the workload calibrate is for the kind calibration")
+    return trial
+
+
+def _load(where: str, fields: dict[str, Any]) -> Load:
+    hostile = fields.get("hostile")
+    typed = {} if hostile is None else {"hostile": _build(Hostile, where, **hostile)}
+    load: Load = _build(Load, where, **{**fields, **typed})
+    _need(load.workload in WORKLOADS, f"{where}: workload {load.workload!r}")
+    _need(load.generator in GENERATORS, f"{where}: generator {load.generator!r}")
+    for name in ("connections", "active", "rate", "duration", "steps"):
+        _need(_at_least_1(getattr(load, name)), f"{where}: {name} must be at least 1")
     _need(load.active <= load.connections, f"{where}: active is more than connections")
     _need(load.requests is None or load.workload == "churn", f"{where}: requests is for the workload churn")
-    trial: Trial = _build(Trial, where, **{**fields, "server": server, "load": load})
-    return trial
+    _need(load.think_time >= 0, f"{where}: think_time must not be negative")
+    if load.hostile:
+        _need(load.hostile.kind in HOSTILE_KINDS, f"{where}: hostile clients of the kind {load.hostile.kind!r}")
+        _need(_at_least_1(load.hostile.connections), f"{where}: hostile connections must be at least 1")
+    return load
+
+
+def _at_least_1(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
 
 
 def _build(kind: Any, where: str, /, **fields: Any) -> Any:

@@ -101,14 +101,17 @@ def end_line(label: str, result: Mapping[str, Any], tally: Tally) -> str:
     held = "" if result["held"] is None else f"{result['held']:,}/{result['asked']['connections']:,} held"
     parts = [f"{label}  {result['outcome']}", held]
     window = result["window"]
+    for name, ceiling in (result["ceiling"] or {}).items():
+        parts.append(f"{name} sends at most {ceiling['sends_per_s'] or 0:,.0f}/s")
     # What was cut short has no rate: its requests are not those of a whole window.
-    if result["counts"] and window and result["outcome"] not in ("interrupted", "crashed"):
+    if not result["ceiling"] and result["counts"] and window and result["outcome"] not in ("interrupted", "crashed"):
         seconds = (window["end_ns"] - window["start_ns"]) / 1e9
         parts.append(f"{result['counts']['answered'] / seconds:,.0f} req/s" if seconds > 0 else "")
         planned = tally.window_counts["planned"]
         parts += [f"p{q} {show_ms(percentile_ms(tally.window, q, planned))}" for q in (50, 99)]
     if result["validity"] == "suspect":
-        parts.append("suspect: " + " ".join(finding["message"] for finding in result["findings"]))
+        doubts = [finding["message"] for finding in result["findings"] if finding["severity"] != "info"]
+        parts.append("suspect: " + " ".join(doubts))
     if result["reason"]:
         parts.append(result["reason"])
     return "   ".join(part for part in parts if part)

@@ -8,6 +8,8 @@ Event = Mapping[str, Any]
 
 COUNTS = ("planned", "sent", "answered", "timed_out", "censored", "dropped", "mismatched", "failed")
 SETTLED = COUNTS[2:]
+INTEGRITY = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign", "late")
+CEILING = ("sends", "wall_ns", "cpu_ns")
 
 
 class Malformed(ValueError):
@@ -29,7 +31,7 @@ _READ: dict[str, dict[str, type | tuple[type, ...]]] = {
     "interval": {"k": int, "phase": str, "response": str, **dict.fromkeys(COUNTS, int)},
     "done": {
         "first_send_ns": (int, type(None)), "last_send_ns": (int, type(None)), "connections": dict, "surplus": int,
-        "totals": dict, "lag": str,
+        "totals": dict, "lag": str, "integrity": dict, "ceiling": (dict, type(None)),
     },
 }  # fmt: skip
 
@@ -49,6 +51,9 @@ def parse(text: str) -> Event | None:
             if not isinstance(totals, dict):
                 raise Malformed(f"done without totals of {phase}")
             _check("done", totals, dict.fromkeys(COUNTS, int))
+        _check("done", event["integrity"], dict.fromkeys(INTEGRITY, int))
+        if event["ceiling"] is not None:
+            _check("done", event["ceiling"], dict.fromkeys(CEILING, int))
     return event
 
 

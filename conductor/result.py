@@ -18,7 +18,7 @@ def facts_of(course: Course) -> Facts:
     return Facts(
         workload=load.workload,
         connections=load.connections,
-        expected_requests=load.requests or (load.rate * load.duration if load.workload == "open" else 0),
+        expected_requests=load.requests or (load.rate * load.duration if load.is_paced else 0),
         dnf=course.dnf,
         refused=course.refused,
         interrupted=course.interrupted,
@@ -37,8 +37,8 @@ def facts_of(course: Course) -> Facts:
 
 
 def rates_of(course: Course) -> list[int]:
-    """Requests/s of each client that sends at a rate; churn has none."""
-    if course.trial.load.workload != "open":
+    """Requests/s of each client that sends at a rate."""
+    if not course.trial.load.is_paced:
         return []
     return [share.rate_per_s for share in course.shares.values() if share.rate_per_s]
 
@@ -53,7 +53,7 @@ def trial_json(course: Course) -> dict[str, Any]:
         "outcome": verdict.outcome, "reason": verdict.reason, "validity": verdict.validity,
         "asked": {
             "connections": trial.load.connections,
-            "rate": trial.load.rate if trial.load.workload == "open" else None,
+            "rate": trial.load.rate if trial.load.is_paced else None,
         },
         "proof": {
             "barrier": vars(course.barrier) if course.barrier else None,
@@ -73,8 +73,23 @@ def trial_json(course: Course) -> dict[str, Any]:
         "counts": verdict.counts,
         "phases_s": phases_s,
         "overhead_s": overhead_s,
+        "steps": course.steps if trial.load.workload == "ramp" else None,
+        "ceiling": ceilings(course) if trial.kind == "calibration" else None,
         "findings": [dataclasses.asdict(finding) for finding in verdict.findings],
     }  # fmt: skip
+
+
+def ceilings(course: Course) -> dict[str, dict[str, float | None]]:
+    """How fast each generator can send at all, per second of the clock and of its CPU."""
+    found = {agent.name: agent.said.get("done", {}).get("ceiling") for agent in course.fleet.clients}
+    return {
+        name: {
+            f"sends_per_{unit}": ceiling["sends"] / ceiling[field] * 1e9 if ceiling[field] else None
+            for unit, field in (("s", "wall_ns"), ("cpu_s", "cpu_ns"))
+        }
+        for name, ceiling in found.items()
+        if ceiling
+    }
 
 
 def window(course: Course) -> dict[str, int] | None:
@@ -85,7 +100,7 @@ def window(course: Course) -> dict[str, int] | None:
     if load.requests:
         return {"start_ns": 0, "end_ns": max(0, course.marks.get("done", course.go_ns) - course.go_ns)}
     start_ns = load.warmup_s * 1_000_000_000
-    return {"start_ns": start_ns, "end_ns": start_ns + load.duration * 1_000_000_000}
+    return {"start_ns": start_ns, "end_ns": start_ns + load.window_s * 1_000_000_000}
 
 
 def durations(course: Course) -> tuple[dict[str, float], float]:

@@ -1,10 +1,11 @@
 """How the load of a trial is split over the clients. Pure, and exact: nothing is rounded away."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 
-from conductor.plan import Host, Load
+from conductor.plan import Host, Hostile, Load
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Share:
     rate_per_s: int
     connect_rate_per_s: int | None
     requests: int | None
+    hostile: Hostile | None
     first_connection: int
     phase: float
 
@@ -33,7 +35,9 @@ def split(total: int, weights: Sequence[int | Fraction]) -> list[int]:
 
 def shares(load: Load, clients: Sequence[Host]) -> dict[str, Share]:
     """Each client's share: connections by weight, active by connections, rate and requests by active."""
-    connections = split(load.connections, [client.weight for client in clients])
+    weights = [client.weight for client in clients]
+    connections = split(load.connections, weights)
+    hostile = split(load.hostile.connections if load.hostile else 0, weights)
     active = split(load.active, connections)
     rates = split(load.rate, active)
     requests = split(load.requests, active) if load.requests else None
@@ -46,8 +50,16 @@ def shares(load: Load, clients: Sequence[Host]) -> dict[str, Share]:
             # A generator cannot pace at nothing a second; who has so few connections is soon done at one.
             connect_rate_per_s=max(1, ramp[j]) if ramp else None,
             requests=requests[j] if requests else None,
+            hostile=Hostile(load.hostile.kind, hostile[j]) if load.hostile and hostile[j] else None,
             first_connection=sum(connections[:j]),
             phase=j / len(clients),
         )
         for j, client in enumerate(clients)
     }
+
+
+def stairs(parts: Mapping[str, Share], steps: int) -> Iterator[dict[str, int]]:
+    """How many connections each client has after each step of a ramp; the last step is its whole share."""
+    climbs = {name: list(accumulate(split(part.connections, [1] * steps))) for name, part in parts.items()}
+    for step in range(steps):
+        yield {name: climb[step] for name, climb in climbs.items()}

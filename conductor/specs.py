@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from conductor.plan import RUN_ID, Host, Load, Plan, Trial
+from conductor.plan import GO_GENERATORS, RUN_ID, Host, Load, Plan, Trial
 from conductor.shares import Share
 
 HELLO_S = 15.0
@@ -16,32 +16,40 @@ LONGEST_WINDOW_S = 86_400
 
 @dataclass(frozen=True)
 class Bounds:
-    """The longest that each part of a trial may take, in seconds; no wait is without one."""
+    """The longest that each part of a trial may take, in seconds; no wait is without one.
+
+    `arm_s` is that of one order to arm; `steps_s` is what all steps of a ramp add to it.
+    """
 
     listen_s: float
     arm_s: float
     prove_s: float
     load_s: float
+    steps_s: float
 
     @property
     def lifetime_s(self) -> float:
         """How long an agent may live at all: every part at its longest, the second proof and clock too, and 30 s."""
-        return HELLO_S + 2 * CLOCK_S + self.listen_s + self.arm_s + 2 * self.prove_s + self.load_s + STOP_S + 30
+        armed_s = HELLO_S + CLOCK_S + self.listen_s + self.arm_s + self.steps_s
+        return armed_s + 2 * self.prove_s + self.load_s + CLOCK_S + STOP_S + 30
 
 
 def bounds(load: Load) -> Bounds:
-    window_s = LONGEST_WINDOW_S if load.requests else load.duration
+    window_s = LONGEST_WINDOW_S if load.requests else load.window_s
+    arm_s, prove_s = load.arm_timeout + load.ramp_s + 5, load.arm_timeout + 5
     return Bounds(
         listen_s=max(15.0, load.arm_timeout),
-        arm_s=load.arm_timeout + load.ramp_s + 5,
-        prove_s=load.arm_timeout + 5,
+        arm_s=arm_s,
+        prove_s=prove_s,
         load_s=load.warmup_s + window_s + load.timeout + 5,
+        steps_s=load.steps * (arm_s + prove_s) + load.steps_held_s if load.workload == "ramp" else 0,
     )
 
 
 def estimate_s(plan: Plan) -> float:
     """How long the whole run takes if all goes well: window, ramp, and about a second and a half a trial."""
-    return sum(trial.load.warmup_s + trial.load.duration + trial.load.ramp_s + 1.5 for trial in plan.trials)
+    loads = [trial.load for trial in plan.trials]
+    return sum(load.warmup_s + load.window_s + load.ramp_s + load.steps_held_s + 1.5 for load in loads)
 
 
 def run_number(run: str, n: int) -> int:
@@ -54,7 +62,12 @@ def run_number(run: str, n: int) -> int:
 def agent_argv(plan: Plan, trial: Trial, host: Host, share: Share | None) -> list[str]:
     """The command line of a host's agent; `share` is None for the server."""
     spec = server_spec(plan, trial) if share is None else generator_spec(plan, trial, host, share)
-    program = [host.python, "-m", "server"] if share is None else ["./loadgen"]
+    if share is None:
+        program = [host.python, "-m", "server"]
+    elif trial.load.generator in GO_GENERATORS:
+        program = ["./loadgen"]
+    else:
+        program = [host.python, "-m", "pyloadgen"]
     return [*program, "agent", "--spec", json.dumps(spec, separators=(",", ":"))]
 
 
@@ -77,6 +90,7 @@ def server_spec(plan: Plan, trial: Trial) -> dict[str, Any]:
         "command": trial.server.command,
         "address": host.load_address,
         "port": trial.server.port,
+        "ports": trial.server.ports,
         "backlog": trial.server.backlog,
         "workers": trial.server.workers,
         "connections": trial.load.connections,
@@ -85,10 +99,10 @@ def server_spec(plan: Plan, trial: Trial) -> dict[str, Any]:
 
 
 def generator_spec(plan: Plan, trial: Trial, host: Host, share: Share) -> dict[str, Any]:
-    load = trial.load
+    load, server = trial.load, trial.server
     return _common(plan, trial, host) | {
         "run_number": run_number(plan.run, trial.n),
-        "targets": [f"{plan.server.load_address}:{trial.server.port}"],
+        "targets": [f"{plan.server.load_address}:{port}" for port in range(server.port, server.port + server.ports)],
         "sources": host.sources,
         "workload": load.workload,
         "connections": share.connections,
@@ -99,11 +113,15 @@ def generator_spec(plan: Plan, trial: Trial, host: Host, share: Share) -> dict[s
         "requests": share.requests,
         "arrival": load.arrival,
         "pipeline": load.pipeline,
+        "think_time_s": load.think_time,
+        "hostile": vars(share.hostile) if share.hostile else None,
         "payload_bytes": load.payload_bytes,
         "connect_rate_per_s": share.connect_rate_per_s,
         "warmup_s": load.warmup_s,
-        "duration_s": load.duration,
+        "duration_s": load.window_s,
         "timeout_s": load.timeout,
         "arm_timeout_s": load.arm_timeout,
+        "generator": load.generator,
+        "processes": None,
         "seed": load.seed,
     }

@@ -1,5 +1,6 @@
 """One trial: the protocol in the order in which it happens."""
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,9 +15,9 @@ from conductor.greeting import greet
 from conductor.inbox import Inbox, in_background
 from conductor.outcome import Proof
 from conductor.output import say
-from conductor.plan import Plan, Trial
+from conductor.plan import STEP_HELD_S, Plan, Trial
 from conductor.sessions import Session
-from conductor.shares import Share, shares
+from conductor.shares import Share, shares, stairs
 from conductor.specs import CLOCK_S, STOP_S, bounds
 
 # How long the server's agent may take to tell a limit that the clients have already met.
@@ -42,7 +43,10 @@ def run_trial(plan: Plan, position: int, sessions: Mapping[str, Session], inbox:
         greet(course)
         course.clocks = read_clocks(course, "before")
         arm_server(course)
-        arm_generators(course)
+        if trial.load.workload == "ramp":
+            climb(course)
+        else:
+            arm_generators(course)
         if limit_met(course) or not barrier_proved(course):
             prove_what_is_left(course)
         else:
@@ -64,7 +68,7 @@ def run_trial(plan: Plan, position: int, sessions: Mapping[str, Session], inbox:
 
 def announce(log: EventLog, trial: Trial, parts: Mapping[str, Share]) -> None:
     log.say(
-        trial.n, "trial", state="started", n=trial.n, server=vars(trial.server), load=vars(trial.load),
+        trial.n, "trial", state="started", n=trial.n, server=vars(trial.server), load=dataclasses.asdict(trial.load),
         shares={
             name: {"connections": part.connections, "active": part.active, "rate_per_s": part.rate_per_s}
             for name, part in parts.items()
@@ -104,9 +108,34 @@ def arm_server(course: Course) -> None:
         raise Abandoned
 
 
-def arm_generators(course: Course) -> None:
+def climb(course: Course) -> None:
+    """Arm in equal steps; at each one all must count the same, and it is held for a second. A limit ends the ramp."""
+    fleet, load = course.fleet, course.trial.load
+    for n, parts in enumerate(stairs(course.shares, load.steps), 1):
+        course.enter(f"step {n}/{load.steps}")
+        arm_generators(course, parts)
+        arm_s = (time.monotonic_ns() - course.marks[course.phase]) / 1e9
+        whole = verified(course) == sum(parts.values())
+        if not whole:
+            fleet.wait(lambda: "limit" in fleet.server.said, LIMIT_TELLS_WITHIN_S)
+        counted = count_on_server(course, verified(course), load.arm_timeout if whole else LIMIT_RECOUNT_S)
+        proof = proven(course, counted)
+        course.steps.append({"connections": sum(parts.values()), "arm_s": round(arm_s, 6), **vars(proof)})
+        course.log.say(course.trial.n, "step", n=n, **course.steps[-1])
+        if whole and not proof.agrees:
+            course.barrier = proof
+        if not whole or not proof.agrees:
+            return
+        if fleet.wait(lambda: "limit" in fleet.server.said, STEP_HELD_S):
+            return
+
+
+def arm_generators(course: Course, parts: Mapping[str, int] | None = None) -> None:
+    """All at once, or so many connections of each client."""
     fleet = course.fleet
-    fleet.tell(fleet.clients, "arm")
+    fleet.forget(fleet.clients, "armed")
+    for agent in fleet.clients:
+        agent.tell("arm", **({} if parts is None else {"connections": parts[agent.name]}))
     if not fleet.wait(lambda: all("armed" in agent.said for agent in fleet.clients), course.bounds.arm_s):
         slow = [agent for agent in fleet.clients if "armed" not in agent.said]
         fleet.spoil(slow, f"it was not armed within {course.bounds.arm_s:.0f} s")
@@ -118,9 +147,9 @@ def verified(course: Course) -> int:
 
 
 def all_armed(course: Course) -> bool:
-    """Whether every connection was verified; for churn, where one is tried, whether none failed."""
+    """Whether every connection was verified; where none is held to be verified, whether none failed."""
     armed = [agent.said["armed"] for agent in course.fleet.clients]
-    if course.trial.load.workload == "churn":
+    if not course.trial.load.holds:
         return not any(event["failed"] for event in armed)
     return verified(course) == course.trial.load.connections
 
@@ -132,23 +161,30 @@ def limit_met(course: Course) -> bool:
     if all_armed(course) and "limit" not in fleet.server.said:
         return False
     if fleet.wait(lambda: "limit" in fleet.server.said, LIMIT_TELLS_WITHIN_S):
-        return course.trial.load.workload == "open"
+        return course.trial.load.holds
     raise Abandoned
 
 
 def barrier_proved(course: Course) -> bool:
     """Kernel, server and clients must count the same connections before anyone may go. False: a limit after all."""
-    if course.trial.load.workload == "churn":
+    if not course.trial.load.holds:
         return True
-    course.barrier = count_on_server(course, verified(course), course.trial.load.arm_timeout)
-    log_proof(course, "barrier", course.barrier)
+    proof = count_on_server(course, verified(course), course.trial.load.arm_timeout)
+    log_proof(course, "barrier", proof)
     if "limit" in course.fleet.server.said:
         return False
-    if course.barrier is None:
-        course.fleet.spoil([course.fleet.server], "it did not count its connections")
-    if course.barrier is None or not course.barrier.agrees:
+    course.barrier = proven(course, proof)
+    if not course.barrier.agrees:
         raise Abandoned
     return True
+
+
+def proven(course: Course, proof: Proof | None) -> Proof:
+    """The proof that there must be; a server's host that does not count ends the trial."""
+    if proof is None:
+        course.fleet.spoil([course.fleet.server], "it did not count its connections")
+        raise Abandoned
+    return proof
 
 
 def prove_what_is_left(course: Course) -> None:
@@ -217,7 +253,7 @@ def follow(course: Course) -> None:
 
 
 def prove_end(course: Course) -> None:
-    if course.trial.load.workload == "churn":
+    if not course.trial.load.holds:
         return
     course.enter("checking")
     clients = ask_generators(course)
@@ -262,7 +298,7 @@ def show(course: Course) -> None:
     sample: Mapping[str, Any] = course.fleet.server.said.get("sample", {})
     say(
         progress.load_line(
-            course.label, max(0, now_ns - course.go_ns) / 1e9, None if load.requests else load.warmup_s + load.duration,
-            sample.get("open") if load.workload == "open" else None, course.tally,
+            course.label, max(0, now_ns - course.go_ns) / 1e9, None if load.requests else load.warmup_s + load.window_s,
+            sample.get("open") if load.holds else None, course.tally,
         )
     )  # fmt: skip

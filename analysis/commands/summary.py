@@ -19,7 +19,7 @@ NAME = "summary"
 
 UNITS = {
     "connect_rate": "connect_rate_per_s", "rate": "rate_per_s", "warmup": "warmup_s", "duration": "duration_s",
-    "timeout": "timeout_s", "arm_timeout": "arm_timeout_s", "n": "trial",
+    "think_time": "think_time_s", "timeout": "timeout_s", "arm_timeout": "arm_timeout_s", "n": "trial",
     "asked": "asked_connections", "held": "held_connections",
     **{name: f"{name}_requests" for name in (*COUNTS, "errors")}, "surplus": "surplus_replies",
     **{f"{name}_ns": f"response_{name}_ns" for name in PERCENTILES},

@@ -1,5 +1,6 @@
 """The conductor as a real process against scripted agents, real processes too: what it makes of what they do."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -93,6 +94,88 @@ def test_churn_has_no_proof(stage: Stage) -> None:
     assert ended.trial["asked"] == {"connections": 1000, "rate": None}
 
 
+def test_a_ramp_is_proved_at_each_step_and_then_loaded(stage: Stage) -> None:
+    stage.load = {"workload": "ramp", "steps": 3}
+    ended = stage.run()
+    assert ended.status == 0, ended.out + ended.err
+    trial = ended.trial
+    # 334, 333 and 333 in three parts each: 112 + 111 + 111, and so on.
+    heights = [334, 667, 1000]
+    assert [{**step, "arm_s": 0} for step in trial["steps"]] == [
+        {"connections": n, "arm_s": 0, "kernel": n, "server": n, "clients": n} for n in heights
+    ]
+    assert trial["outcome"] == "ok"
+    assert trial["asked"] == {"connections": 1000, "rate": 1000}
+    assert trial["proof"] == {"barrier": ALL, "end": ALL}
+    steps = ended.events("step", "controller")
+    assert [(step["n"], step["connections"]) for step in steps] == list(enumerate(heights, 1))
+    apart_ns = [after["at"] - before["at"] for before, after in itertools.pairwise(steps)]
+    assert min(apart_ns) >= 10**9
+    assert trial["phases_s"]["arm"] >= 3
+    assert "step 2/3" in ended.out
+
+
+def test_a_limit_ends_a_ramp_with_the_steps_so_far(stage: Stage) -> None:
+    stage.behaviours = all_are("limited")
+    stage.load = {"workload": "ramp", "connections": 1200, "active": 1200, "steps": 4}
+    ended = stage.run()
+    assert ended.status == 0, ended.out + ended.err
+    trial = ended.trial
+    assert (trial["outcome"], trial["held"], trial["go_ns"]) == ("dnf", 900, None)
+    assert "FD_SETSIZE" in trial["reason"]
+    assert [(step["connections"], step["clients"]) for step in trial["steps"]] == [
+        (300, 300), (600, 600), (900, 900), (1200, 900),
+    ]  # fmt: skip
+
+
+def test_a_ramp_whose_counts_disagree_is_invalid(stage: Stage) -> None:
+    stage.behaviours = {"server": {"is": "normal", "count": 99}}
+    stage.load = {"workload": "ramp", "arm_timeout": 1}
+    ended = stage.run()
+    assert ended.status == 3
+    assert "do not agree (kernel 99" in ended.trial["reason"]
+    assert len(ended.trial["steps"]) == 1
+
+
+def test_a_closed_loop_is_held_and_proved_and_has_no_rate(stage: Stage) -> None:
+    stage.behaviours = {"client3": {"is": "starts late"}}
+    stage.load = {"workload": "closed", "think_time": 0.1, "generator": "threads"}
+    ended = stage.run()
+    assert ended.status == 0, ended.out + ended.err
+    assert ended.trial["asked"] == {"connections": 1000, "rate": None}
+    assert ended.trial["proof"] == {"barrier": ALL, "end": ALL}
+    assert ended.trial["findings"] == []
+    assert stage.specs("client1")[0]["think_time_s"] == 0.1
+
+
+def test_a_calibration_gives_the_ceilings(stage: Stage) -> None:
+    stage.calibration = True
+    ended = stage.run()
+    assert ended.status == 0, ended.out + ended.err
+    last = ended.trials[-1]
+    assert (last["kind"], last["cell"], last["outcome"], last["held"]) == ("calibration", "calibration", "ok", None)
+    assert last["proof"] == {"barrier": None, "end": None}
+    assert last["ceiling"]["client2"] == {"sends_per_s": 500_000, "sends_per_cpu_s": 625_000}
+    assert ended.trials[0]["ceiling"] is None
+    assert "trial 2/2 calibration  ok   client1 sends at most 500,000/s" in ended.out
+
+
+@pytest.mark.parametrize("behaviour", ["budget after", "crash after"])
+def test_whatever_becomes_of_the_calibration_the_run_is_good(stage: Stage, behaviour: str) -> None:
+    stage.behaviours = {"client1": {"is": behaviour}} if behaviour == "budget after" else {"server": {"is": behaviour}}
+    stage.calibration = True
+    ended = stage.run()
+    assert ended.status == 0, ended.out + ended.err
+    assert [trial["outcome"] for trial in ended.trials] == ["ok", "invalid" if "budget" in behaviour else "crashed"]
+
+
+def test_late_replies_are_no_reason_to_doubt(stage: Stage) -> None:
+    stage.behaviours = {"client2": {"is": "late"}}
+    ended = stage.run()
+    assert (ended.status, ended.trial["outcome"], ended.trial["validity"]) == (0, "ok", "valid")
+    assert [finding["id"] for finding in ended.trial["findings"]] == ["LT1"]
+
+
 def test_with_a_number_of_requests_the_window_ends_with_the_last_done(stage: Stage) -> None:
     stage.load = {"workload": "churn", "requests": 3000}
     ended = stage.run()
@@ -160,7 +243,7 @@ def test_a_missing_agent_is_one_sentence(stage: Stage, name: str, says: str) -> 
         ({"server": {"is": "crash"}}, "crashed", "signal 9"),
         ({"client2": {"is": "some refused"}}, "invalid", "connect/refused 2"),
         ({"server": {"is": "normal", "count": 1001}}, "invalid", "kernel 1,001"),
-        ({"client1": {"is": "mismatch"}}, "invalid", "client1"),
+        ({"client1": {"is": "mismatch"}}, "invalid", "client1: 1 replies crossed"),
         ({"client1": {"is": "surplus"}}, "invalid", "no request asked for"),
         ({"client1": {"is": "does not add up"}}, "invalid", "accounted for"),
         ({"client1": {"is": "cannot keep up"}}, "invalid", "never sent"),

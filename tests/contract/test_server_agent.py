@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,11 +33,12 @@ Event = dict[str, Any]
 class Conductor:
     """One agent, and this side of its pipes. Every event is checked against the schema as it arrives."""
 
-    def __init__(self, base: Path, constants: str = "", **spec: Any) -> None:
-        self.port = free_port()
+    def __init__(self, base: Path, constants: str = "", ports: int = 1, **spec: Any) -> None:
+        self.port = free_port(ports)
         self.dir = base / "server/runs" / RUN / "001"
         self.where = base / "server/agent.json"
         given = {"dir": str(self.dir), "address": "127.0.0.1", "port": self.port, "connections": 100, "cpus": None}
+        given["ports"] = ports
         self.spec = {**VECTOR, **given, "agent_cpus": None, **spec}
         run = ["-m", "server", "agent", "--spec"]
         if constants:  # a test that shortens a wait sets the module's constant
@@ -78,8 +80,8 @@ class Conductor:
         self.order("arm")
         return self.wait_for("listening")
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+    def connect(self, number: int = 0) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port + number), timeout=PATIENCE_S)
 
     def end(self) -> tuple[int, str]:
         """Hear it to its end; exit status and stderr."""
@@ -159,6 +161,91 @@ def test_a_trial(base: Path, strategy: str) -> None:
     assert stopped["rusage"]["cpu_user_ns"] > 0
     assert agent.end() == (0, "")
     agent.left_nothing(pids)
+
+
+@pytest.mark.parametrize("strategy", ["epoll", "epoll_edge", "select", "workers"])
+def test_several_ports(base: Path, strategy: str) -> None:
+    agent = Conductor(base, strategy=strategy, ports=4)
+    assert agent.arm()["addresses"] == [f"127.0.0.1:{agent.port + number}" for number in range(4)]
+    socks = [agent.connect(i % 4) for i in range(40)]
+    assert all(map(echoes, socks))
+    agent.order("prove")
+    counts = agent.wait_for("counts")
+    assert (counts["established"], counts["open"]) == (40, 40)
+    agent.order("stop")
+    assert agent.wait_for("stopped")["exit"] == 0
+    assert agent.end() == (0, "")
+
+
+def test_one_of_several_ports_is_taken(base: Path) -> None:
+    agent = Conductor(base, ports=3)
+    with socket.create_server(("127.0.0.1", agent.port + 2)):
+        agent.order("arm")
+        error = agent.wait_for("error")
+    assert (error["phase"], error["cause"]) == ("listen", "addr-in-use")
+    assert f"Port {agent.port + 2} on 127.0.0.1" in error["message"]
+    agent.order("stop")
+    agent.end()
+
+
+@pytest.fixture(scope="module")
+def programs() -> None:
+    """The reference servers, built where the catalogue looks for them."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    from server.programs import HOMES
+    from server.reference import build
+
+    build.build(HOMES[-1])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "ports", "workers"), [("c_epoll", 1, 1), ("c_epoll", 3, 1), ("c_reuseport", 2, 3)]
+)
+def test_a_trial_of_a_server_in_c(programs: None, base: Path, strategy: str, ports: int, workers: int) -> None:
+    agent = Conductor(base, strategy=strategy, ports=ports, workers=workers)
+    assert len(agent.arm()["addresses"]) == ports
+    socks = [agent.connect(i % ports) for i in range(20)]
+    assert all(map(echoes, socks))
+    agent.order("prove")
+    counts = agent.wait_for("counts")
+    assert (counts["established"], counts["open"]) == (20, 20)
+    pids = agent.descendants()
+    assert len(pids) == (workers + 1 if workers > 1 else 1)
+    agent.order("stop")
+    stopped = agent.wait_for("stopped")
+    assert (stopped["exit"], stopped["signal"]) == (0, None)
+    assert len(stopped["workers"]) == workers
+    assert sum(worker["bytes_out"] for worker in stopped["workers"]) == 80
+    assert agent.end() == (0, "")
+    agent.left_nothing(pids)
+
+
+def test_the_null_server_swallows(programs: None, base: Path) -> None:
+    agent = Conductor(base, strategy="null_server", workers=1)
+    agent.arm()
+    with agent.connect() as sock:
+        sock.sendall(b"x" * MIB)
+        agent.order("go", at=time.monotonic_ns() + 100_000_000)
+        while agent.wait_for("sample")["bytes_in"] != MIB:
+            pass
+        sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            sock.recv(1)
+    agent.order("stop")
+    assert agent.wait_for("stopped")["exit"] == 0
+    assert agent.end() == (0, "")
+
+
+def test_a_server_in_c_that_is_not_built_is_refused(base: Path) -> None:
+    nowhere = "from server import programs; programs.HOMES = (programs.ROOT / 'no', programs.ROOT / 'nowhere')"
+    agent = Conductor(base, nowhere, strategy="c_epoll")
+    agent.order("arm")
+    error = agent.wait_for("error")
+    assert (error["phase"], error["cause"]) == ("budget", "program")
+    assert "server/reference/build.py --out nowhere" in error["remedy"]
+    agent.order("stop")
+    agent.end()
 
 
 def test_a_users_own_server(base: Path) -> None:

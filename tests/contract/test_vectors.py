@@ -38,6 +38,27 @@ def test_bad_line_is_refused(line: str) -> None:
     assert not validator("protocol").is_valid(value)
 
 
+@pytest.mark.parametrize("name", ["armed", "done", "interval", "sample"])
+def test_no_field_of_an_event_may_be_missing(name: str) -> None:
+    lines = [json.loads(line) for line in (VECTORS / "protocol.jsonl").read_text().splitlines()]
+    recorded = [line for line in lines if line.get("event") == name]
+    assert recorded
+    for event in recorded:
+        for field in event:
+            without = {key: value for key, value in event.items() if key != field}
+            assert not validator("protocol").is_valid(without), f"{name} without {field}"
+
+
+def test_a_step_of_a_ramp_is_the_conductors() -> None:
+    step = {"event": "step", "n": 1, "connections": 10, "arm_s": 0.1, "kernel": 10, "server": None, "clients": 10}
+    line = {**step, "host": "controller", "trial": 1, "at": 5}
+    validator("events").validate(line)
+    for field in step:
+        without = {key: value for key, value in line.items() if key != field}
+        assert field == "event" or not validator("events").is_valid(without), field
+    assert not validator("events").is_valid({**line, "host": "client1"})
+
+
 @pytest.mark.parametrize("name", ["server-spec", "loadgen-spec", "trial"])
 def test_recorded_document_meets_its_schema(name: str) -> None:
     document = json.loads((VECTORS / f"{name}.json").read_text())

@@ -43,9 +43,10 @@ def plan(trials: list[Document]) -> Document:
 def trial(n: int, strategy: str | None = "epoll", *, block: int = 1, cell: str = "c1", control: bool = False,
           **factors: Any) -> Document:  # fmt: skip
     """A planned trial: 1 s of warm-up and 2 s of window, unless told otherwise."""
-    server = {"strategy": strategy, "command": None, "port": 9000, "backlog": 4096, "workers": 1}
+    server = {"strategy": strategy, "command": None, "port": 9000, "ports": 1, "backlog": 4096, "workers": 1}
     load = {"workload": "open", "connections": 1000, "active": 1000, "rate": 1000, "requests": None, "arrival": "fixed",
-            "payload_bytes": 64, "pipeline": 1, "connect_rate": 5000, "warmup": 1, "duration": 2, "timeout": 5,
+            "payload_bytes": 64, "pipeline": 1, "think_time": 0, "steps": 10, "hostile": None, "connect_rate": 5000,
+            "warmup": 1, "duration": 2, "timeout": 5,
             "arm_timeout": 30, "generator": "go", "seed": 71 + n}  # fmt: skip
     for name, value in factors.items():
         (server if name in server else load)[name] = value

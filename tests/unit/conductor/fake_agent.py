@@ -16,6 +16,7 @@ from typing import Any
 from hdrh.histogram import HdrHistogram
 
 COUNTS = ("planned", "sent", "answered", "timed_out", "censored", "dropped", "mismatched", "failed")
+INTEGRITY = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign", "late")
 SKEWED_CLOCK_NS = 86_400_000_000_000  # the fake's clock is a day ahead
 
 
@@ -63,9 +64,12 @@ class Fake:
         self.spec = spec
         behaviours = json.loads(Path("behaviour.json").read_text()) if Path("behaviour.json").exists() else {}
         self.behaviour: str = behaviours.get("is", "normal")
+        if self.behaviour.endswith(" after"):  # only from the second trial on
+            self.behaviour = self.behaviour.removesuffix(" after") if spec["trial"] > 1 else "normal"
         self.go_at: int | None = None
         self.intervals = 0
         self.silent = False
+        self.limit_said = False
 
     @property
     def is_server(self) -> bool:
@@ -96,6 +100,9 @@ class Fake:
                 handler = getattr(self, f"on_{order['order']}", None)
                 if handler:
                     handler(order)
+            if self.is_server and not self.limit_said and list(Path().glob("../../client*/app/limited")):
+                self.limit_said = True
+                emit("limit", resource="FD_SETSIZE", held=1015)
             if self.go_at and not self.silent:
                 self.load()
 
@@ -115,7 +122,7 @@ class Fake:
     def on_clock(self, order: dict[str, Any]) -> None:
         emit("clock", n=order["n"], t=now())
 
-    def on_arm(self, _order: dict[str, Any]) -> None:
+    def on_arm(self, order: dict[str, Any]) -> None:
         if self.behaviour == "silent":
             self.silent = True
         elif self.behaviour == "budget":
@@ -126,20 +133,27 @@ class Fake:
             if self.behaviour == "limit":
                 emit("limit", resource="FD_SETSIZE", held=1015)
         else:
-            self.arm()
+            self.arm(order.get("connections"))
 
-    def arm(self) -> None:
+    def arm(self, so_many: int | None) -> None:
+        assert (so_many is None) == (self.spec["workload"] != "ramp")
         share = 1 if self.spec["workload"] == "churn" else self.spec["connections"]
+        share = share if so_many is None else so_many
         if self.behaviour == "slow arm":
             time.sleep(3)
-        missing = {"some refused": 2, "limited": share - 300}.get(self.behaviour, 0)
+        missing = max(0, {"some refused": 2, "limited": share - 300}.get(self.behaviour, 0))
         failed = {"connect/refused": missing} if missing else {}
         self.held = share - missing
-        emit("armed", connected=share, verified=self.held, failed=failed)
+        verified = 0 if self.spec["workload"] == "calibrate" else self.held
+        syn_retries = dict.fromkeys("123", 0)
+        Path("held").write_text(str(self.held))
+        if missing and self.behaviour == "limited":
+            Path("limited").touch()
+        emit("armed", connected=share, verified=verified, failed=failed, retries=0, syn_retries=syn_retries)
 
     def on_prove(self, _order: dict[str, Any]) -> None:
         if self.is_server:
-            count = self.spec["connections"]
+            count = sum(int(path.read_text()) for path in Path().glob("../../client*/app/held"))
             lost = (
                 json.loads(Path("behaviour.json").read_text()).get("count") if Path("behaviour.json").exists() else None
             )
@@ -174,6 +188,10 @@ class Fake:
         assert self.go_at
         if self.is_server:
             return
+        if self.spec["workload"] == "calibrate":
+            if now() > self.go_at + 1_000_000_000:
+                self.done(0)
+            return
         whole = self.spec["warmup_s"] + self.spec["duration_s"]
         if now() < self.go_at + (self.intervals + 1) * 1_000_000_000:
             return
@@ -194,15 +212,22 @@ class Fake:
         assert self.go_at
         totals = {
             "warmup": self.counts(rate * self.spec["warmup_s"]) if self.spec["warmup_s"] else dict.fromkeys(COUNTS, 0),
-            "load": self.counts(rate * self.spec["duration_s"]),
+            "load": self.counts(rate * self.spec["duration_s"]) if rate else dict.fromkeys(COUNTS, 0),
         }
         late = 50_000_000 if self.behaviour == "starts late" else 0
         connections = {"armed": self.held, "open": self.held, "lost": 0}
-        own = dict.fromkeys(("cpu_user_ns", "cpu_system_ns", "max_rss_bytes", "max_loop_gap_ns", "gc_pause_ns"), 1)
+        own: dict[str, Any] = dict.fromkeys(("cpu_user_ns", "cpu_system_ns", "max_rss_bytes", "max_loop_gap_ns"), 1)
+        own |= dict.fromkeys(("gc_pause_ns", "gc_cycles", "steal_ns", "sent_per_s", "answered_per_s"), 0)
+        own |= {"processes": 1, "wall_ns": 1, "send_gaps_ns": [], "kernel": {}}
+        integrity = dict.fromkeys(INTEGRITY, 0) | {"mismatch": {"crossed": 1}, "late": {"late": 4}}.get(
+            self.behaviour, {}
+        )
+        ceiling = {"sends": 500_000, "wall_ns": 1_000_000_000, "cpu_ns": 800_000_000}
         emit(
             "done", first_send_ns=self.go_at + late, last_send_ns=now(), connections=connections,
             surplus=7 if self.behaviour == "surplus" else 0, totals=totals, service=histogram(10), lag=histogram(10),
-            connect=histogram(10), errors=[], self=own,
+            connect=histogram(10), loop_lag=histogram(10), integrity=integrity, errors=[], hostile=None,
+            ceiling=ceiling if self.spec["workload"] == "calibrate" else None, self=own,
         )  # fmt: skip
         self.go_at = None
 

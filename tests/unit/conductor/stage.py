@@ -31,7 +31,8 @@ def host(role: str, **fields: Any) -> dict[str, Any]:
 
 LOAD = {
     "workload": "open", "connections": 1000, "active": 1000, "rate": 1000, "requests": None, "arrival": "poisson",
-    "payload_bytes": 64, "pipeline": 1, "connect_rate": 5000, "warmup": 1, "duration": 2, "timeout": 1,
+    "payload_bytes": 64, "pipeline": 1, "think_time": 0, "steps": 10, "hostile": None, "connect_rate": 5000,
+    "warmup": 1, "duration": 2, "timeout": 1,
     "arm_timeout": 2, "generator": "go", "seed": 71,
 }  # fmt: skip
 
@@ -46,6 +47,7 @@ class Stage:
     server: dict[str, Any] = field(default_factory=dict)
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     plan_fields: dict[str, Any] = field(default_factory=dict)
+    calibration: bool = False
 
     @property
     def results(self) -> Path:
@@ -55,7 +57,8 @@ class Stage:
         hosts = {"server": host("server")} | {f"client{i + 1}": host("client") for i in range(self.clients)}
         for name, fields in self.hosts.items():
             hosts[name] |= fields
-        server = {"strategy": "epoll", "command": None, "port": 9000, "backlog": 4096, "workers": 1, **self.server}
+        server = {"strategy": "epoll", "command": None, "port": 9000, "ports": 1, "backlog": 4096, "workers": 1}
+        server |= self.server
         trials = [
             {
                 "n": n,
@@ -68,6 +71,10 @@ class Stage:
             }
             for n in range(1, self.trials + 1)
         ]
+        if self.calibration:
+            last = {"n": self.trials + 1, "cell": "calibration", "kind": "calibration"}
+            last |= {"server": {**server, "strategy": "null_server"}, "load": {**LOAD, "workload": "calibrate"}}
+            trials.append({**trials[0], **last})
         plan: dict[str, Any] = {
             "version": 1, "run": RUN, "owner_base": str(self.base), "ssh_config": None, "known_hosts": None,
             "conductor_cpus": None, "hosts": hosts, "trials": trials, **self.plan_fields,
@@ -80,11 +87,12 @@ class Stage:
         plan = self.plan()
         for name in plan["hosts"]:
             app = self.base / name / "app"
-            (app / "server").mkdir(parents=True)
-            (app / "server/__init__.py").touch()
-            (app / "server/__main__.py").write_text(
-                f"import runpy\nrunpy.run_path({str(FAKE)!r}, run_name='__main__')\n"
-            )
+            for package in ("server", "pyloadgen"):
+                (app / package).mkdir(parents=True)
+                (app / package / "__init__.py").touch()
+                (app / package / "__main__.py").write_text(
+                    f"import runpy\nrunpy.run_path({str(FAKE)!r}, run_name='__main__')\n"
+                )
             (app / "loadgen").write_text(f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n')
             (app / "loadgen").chmod(0o755)
             if name in self.behaviours:

@@ -18,12 +18,16 @@ NONE = {
 }
 
 
-def done(surplus: int = 0, first_send_ns: int = 5_000_000, **counts: int) -> dict[str, Any]:
+RIGHT = {"corrupt": 0, "truncated": 0, "duplicated": 0, "reordered": 0, "crossed": 0, "foreign": 0, "late": 0}
+
+
+def done(surplus: int = 0, first_send_ns: int = 5_000_000, wrong: Any = None, **counts: int) -> dict[str, Any]:
     load = NONE | {"planned": 500, "sent": 500, "answered": 500} | counts
     return {
         "event": "done",
         "first_send_ns": first_send_ns,
         "surplus": surplus,
+        "integrity": RIGHT | (wrong or {}),
         "totals": {"warmup": NONE, "load": load},
     }
 
@@ -65,6 +69,24 @@ LIMIT = {"event": "limit", "resource": "FD_SETSIZE", "held": 1015}
         ({"barrier": Proof(1001, 1000, 1000), "done": {}, "end": None}, "invalid", "kernel 1,001"),
         ({"done": {"client1": done(answered=499, mismatched=1)}}, "invalid", "not their own"),
         ({"done": {"client1": done(surplus=1)}}, "invalid", "no request asked for"),
+        (
+            {"done": {"client1": done(wrong={"corrupt": 1, "crossed": 3, "late": 9}), "client2": done()}},
+            "invalid",
+            "client1: 3 replies crossed, 1 corrupt",
+        ),
+        *(
+            ({"done": {"client2": done(wrong={kind: 2})}}, "invalid", f"client2: 2 replies {kind}")
+            for kind in RIGHT
+            if kind != "late"
+        ),
+        ({"done": {"client1": done(answered=498, timed_out=2, wrong={"late": 2})}}, "ok", None),
+        ({"armed": {"client1": armed(98)}, "barrier": Proof(100, 98, 98)}, "invalid", "do not agree"),
+        ({"workload": "calibrate", "armed": {"client1": armed(0)}, "barrier": None, "end": None}, "ok", None),
+        (
+            {"workload": "calibrate", "armed": {"client1": armed(0, **{"connect/refused": 2})}, "barrier": None},
+            "invalid",
+            "connect/refused 2",
+        ),
         ({"done": {"client1": done(answered=499)}}, "invalid", "499 are accounted for"),
         ({"done": {"client1": done(sent=501)}}, "invalid", "accounted for"),
         ({"done": {"client1": done(sent=495, answered=495, dropped=5)}}, "ok", None),
@@ -112,6 +134,11 @@ def test_held_is_only_what_was_proved(changes: dict[str, Any], held: int | None)
         ({"done": {"client1": done(), "client2": done(first_send_ns=17_000_000)}, "mean_gap_ms": 1.0}, None),
         ({"lag_p99_ms": {"client1": 10.5}}, "LG1"),
         ({"lag_p99_ms": {"client1": 10.5}, "workload": "churn", "barrier": None}, None),
+        ({"lag_p99_ms": {"client1": 10.5}, "workload": "closed"}, None),
+        ({"lag_p99_ms": {"client1": 10.5}, "workload": "capacity"}, "LG1"),
+        ({"done": {"client1": done(), "client2": done(first_send_ns=17_000_000)}, "workload": "closed"}, None),
+        ({"done": {"client1": done(), "client2": done(first_send_ns=17_000_000)}, "workload": "ramp"}, "CL2"),
+        ({"clocks": {"client1": Clock(0, 6_000_000)}, "workload": "calibrate", "barrier": None}, None),
         ({"end": Proof(999, 1000, 1000)}, "PR1"),
         ({"end": Proof(1000, None, 1000)}, None),
     ],
@@ -121,6 +148,13 @@ def test_findings_make_a_trial_suspect_and_no_more(changes: dict[str, Any], find
     assert verdict.outcome == "ok"
     assert [f.id for f in verdict.findings] == ([finding] if finding else [])
     assert verdict.validity == ("suspect" if finding else "valid")
+
+
+def test_late_replies_are_said_and_leave_the_trial_valid() -> None:
+    verdict = judge(facts(done={"client1": done(wrong={"late": 7}), "client2": done()}))
+    (finding,) = verdict.findings
+    assert (finding.id, finding.severity, finding.evidence) == ("LT1", "info", {"host": "client1", "late": 7})
+    assert (verdict.outcome, verdict.validity) == ("ok", "valid")
 
 
 def test_skew_is_in_the_controllers_clock() -> None:

@@ -46,6 +46,43 @@ def test_the_command_lines_are_those_of_the_contract(plan: Plan) -> None:
     assert agent_argv(plan, trial, plan.clients[1], part)[:3] == ["./loadgen", "agent", "--spec"]
 
 
+@pytest.mark.parametrize("generator", ["goroutine", "pool", "threads", "asyncio"])
+def test_a_generator_in_python_is_a_program_of_its_own(document: dict[str, Any], generator: str) -> None:
+    document["trials"][0]["load"] |= {"generator": generator}
+    plan = parse_plan(document)
+    part = shares(plan.trials[0].load, plan.clients)["client2"]
+    words = agent_argv(plan, plan.trials[0], plan.clients[1], part)
+    python = ["/usr/bin/python3", "-m", "pyloadgen"]
+    assert words[: words.index("agent")] == (["./loadgen"] if generator == "goroutine" else python)
+    assert json.loads(words[-1])["generator"] == generator
+
+
+def test_a_generator_is_told_every_port_and_its_part_of_the_hostile_clients(document: dict[str, Any]) -> None:
+    document["trials"][0]["server"] |= {"ports": 3}
+    document["trials"][0]["load"] |= {"hostile": {"kind": "mute", "connections": 4}, "think_time": 0.5}
+    plan = parse_plan(document)
+    parts = shares(plan.trials[0].load, plan.clients)
+    schema = json.loads((ROOT / "docs/schema/loadgen-spec.json").read_text())
+    specs = [generator_spec(plan, plan.trials[0], client, parts[client.name]) for client in plan.clients]
+    for spec in specs:
+        Draft202012Validator(schema).validate(json.loads(json.dumps(spec)))
+        assert spec["targets"] == ["198.18.0.10:9000", "198.18.0.10:9001", "198.18.0.10:9002"]
+        assert spec["think_time_s"] == 0.5
+    assert [spec["hostile"]["connections"] for spec in specs] == [2, 1, 1]
+    assert server_spec(plan, plan.trials[0])["ports"] == 3
+
+
+def test_a_ramp_takes_a_second_more_for_each_step_and_a_calibration_one_in_all(document: dict[str, Any]) -> None:
+    document["trials"][0]["load"] |= {"workload": "ramp", "steps": 4}
+    ramp = parse_plan(document)
+    assert estimate_s(ramp) == pytest.approx(12 + 2 + 4 + 1.5)
+    limits = bounds(ramp.trials[0].load)
+    assert limits.lifetime_s > limits.listen_s + 4 * (limits.arm_s + limits.prove_s + 1) + limits.load_s
+    document["trials"][0] |= {"kind": "calibration"}
+    document["trials"][0]["load"] |= {"workload": "calibrate"}
+    assert estimate_s(parse_plan(document)) == pytest.approx(1 + 2 + 1.5)
+
+
 def test_run_number_of_the_contract() -> None:
     assert run_number("20261122T190312Z-3f9a1c", 1) == 20945436
     assert run_number("20261122T190312Z-3f9a1c", 257) == 20945436
@@ -68,7 +105,18 @@ def test_no_wait_is_without_a_bound_and_the_lifetime_covers_all(plan: Plan) -> N
         (["hosts", "client1", "weight"], 0, "weight"),
         (["hosts", "client1", "extra"], 1, "extra unknown"),
         (["trials"], [], "no trials"),
-        (["trials", 0, "load", "workload"], "closed", "closed"),
+        (["trials", 0, "load", "workload"], "flood", "flood"),
+        (["trials", 0, "load", "workload"], "calibrate", "kind calibration"),
+        (["trials", 0, "kind"], "calibration", "kind calibration"),
+        (["trials", 0, "kind"], "rehearsal", "rehearsal"),
+        (["trials", 0, "load", "generator"], "wrk", "wrk"),
+        (["trials", 0, "load", "think_time"], -1, "think_time"),
+        (["trials", 0, "load", "steps"], 0, "steps"),
+        (["trials", 0, "load", "hostile"], {"kind": "rude", "connections": 1}, "rude"),
+        (["trials", 0, "load", "hostile"], {"kind": "mute", "connections": 0}, "hostile"),
+        (["trials", 0, "load", "hostile"], {"kind": "mute"}, "connections missing"),
+        (["trials", 0, "server", "ports"], 0, "ports"),
+        (["trials", 0, "server", "ports"], 60_000, "ports"),
         (["trials", 0, "load", "active"], 10_001, "active"),
         (["trials", 0, "load", "requests"], 5, "requests"),
         (["trials", 0, "server", "command"], "x {port}", "strategy or a command"),

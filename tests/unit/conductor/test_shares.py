@@ -1,11 +1,12 @@
+import itertools
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.plan import Host, Load
-from conductor.shares import shares, split
+from conductor.plan import Host, Hostile, Load
+from conductor.shares import shares, split, stairs
 
 
 @pytest.mark.parametrize(
@@ -30,9 +31,9 @@ def test_nothing_is_rounded_away(total: int, weights: list[Fraction]) -> None:
         assert abs(part - total * weight / sum(weights)) < 1
 
 
-def load(connections: int, active: int, rate: int) -> Load:
+def load(connections: int, active: int, rate: int, hostile: Hostile | None = None) -> Load:
     return Load(
-        "open", connections, active, rate, None, "poisson", 64, 1, 5000,
+        "open", connections, active, rate, None, "poisson", 64, 1, 0, 10, hostile, 5000,
         warmup=2, duration=10, timeout=5, arm_timeout=30, generator="go", seed=71,
     )  # fmt: skip
 
@@ -64,3 +65,30 @@ def test_shares_fit_together(data: st.DataObject, weights: list[int], connection
 def test_a_client_without_active_connections_only_holds() -> None:
     parts = list(shares(load(10_000, 1, 500), clients([1, 1, 1])).values())
     assert [(part.active, part.rate_per_s) for part in parts] == [(1, 500), (0, 0), (0, 0)]
+
+
+def test_hostile_clients_are_split_by_weight_and_none_is_none() -> None:
+    parts = shares(load(10_000, 10_000, 500, Hostile("storm", 5)), clients([3, 1, 0])).values()
+    assert [part.hostile for part in parts] == [Hostile("storm", 4), Hostile("storm", 1), None]
+    assert shares(load(10, 10, 5), clients([1]))["client0"].hostile is None
+
+
+def test_the_stairs_of_a_ramp_are_exact_for_each_client() -> None:
+    parts = shares(load(10, 10, 5), clients([1, 1]))
+    assert list(stairs(parts, 3)) == [
+        {"client0": 2, "client1": 2},
+        {"client0": 4, "client1": 4},
+        {"client0": 5, "client1": 5},
+    ]
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(1, 20_000), st.integers(1, 100))
+def test_stairs_climb_evenly_to_the_whole_share(weights: list[int], connections: int, steps: int) -> None:
+    parts = shares(load(connections, 1, 1), clients(weights))
+    climb = list(stairs(parts, steps))
+    assert len(climb) == steps
+    assert climb[-1] == {name: part.connections for name, part in parts.items()}
+    for name in parts:
+        heights = [0, *(step[name] for step in climb)]
+        rises = {after - before for before, after in itertools.pairwise(heights)}
+        assert max(rises) - min(rises) <= 1

@@ -17,15 +17,20 @@ ROOT = Path(__file__).parents[3]
 PATIENCE_S = 10.0
 
 
-def free_port() -> int:
-    """A port below the ephemeral range that nobody listens on."""
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port(ports: int = 1) -> int:
+    """The first of so many ports below the ephemeral range that nobody listens on."""
     for port in range(21_000 + os.getpid() % 5_000, 32_000):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if all(is_free(one) for one in range(port, port + ports)):
             return port
     raise AssertionError("no port is free")
 
@@ -47,12 +52,13 @@ class Served:
         self.stats = slots.Reader(stats)
         eventually(self.stats.begun, "every worker ready")
 
-    def connect(self, receive_buffer: int | None = None) -> socket.socket:
+    def connect(self, receive_buffer: int | None = None, number: int = 0) -> socket.socket:
+        """A connection to port number `number` of this server."""
         sock = socket.socket()
         sock.settimeout(PATIENCE_S)
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.connect(("127.0.0.1", self.port))
+        sock.connect(("127.0.0.1", self.port + number))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
@@ -90,8 +96,8 @@ class Served:
 
 
 @contextmanager
-def serving(strategy: str, directory: Path, descriptors: int | None = None) -> Iterator[Served]:
-    port, stats = free_port(), directory / "stats.bin"
+def serving(strategy: str, directory: Path, descriptors: int | None = None, ports: int = 1) -> Iterator[Served]:
+    port, stats = free_port(ports), directory / "stats.bin"
     command = [
         sys.executable,
         "-m",
@@ -101,6 +107,8 @@ def serving(strategy: str, directory: Path, descriptors: int | None = None) -> I
         strategy,
         "--port",
         str(port),
+        "--ports",
+        str(ports),
         "--stats",
         str(stats),
     ]

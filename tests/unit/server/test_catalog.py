@@ -19,7 +19,8 @@ def test_it_reads_what_pyyaml_reads() -> None:
         for name, entry in catalog.parse(text).items()
     }
     assert ours == yaml.safe_load(text)
-    assert list(ours) == ["epoll", "epoll_edge", "poll", "select", "workers"]
+    python = ["epoll", "epoll_edge", "poll", "select", "workers"]
+    assert list(ours) == [*python, "c_epoll", "c_reuseport", "null_server"]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,9 @@ def test_it_refuses_what_it_does_not_know(text: str) -> None:
 
 def test_every_strategy_can_be_loaded() -> None:
     for strategy in catalog.load().values():
+        assert strategy.is_program == ("cc" in strategy.needs)
+        if strategy.is_program:
+            continue
         assert callable(strategy.load_loop().run)
         assert callable(importlib.import_module(f"server.distributions.{strategy.distribution}").serve)
     assert set(catalog.SEED) <= set(catalog.load())
@@ -77,7 +81,9 @@ def test_every_strategy_can_be_loaded() -> None:
 
 def test_processes() -> None:
     assert [catalog.find("epoll").processes(n) for n in (1, 8)] == [1, 1]
-    assert [catalog.find("workers").processes(n) for n in (1, 2, 8)] == [2, 2, 8]
+    for name in ("workers", "c_reuseport", "null_server"):
+        assert [catalog.find(name).processes(n) for n in (1, 2, 8)] == [2, 2, 8]
+    assert [catalog.find("c_epoll").processes(n) for n in (1, 8)] == [1, 1]
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_the_list() -> None:

@@ -67,8 +67,7 @@ def test_a_dual_stack_server_is_found_by_its_ipv4_address() -> None:
     with pairs("::", "127.0.0.1", 3, socket.AF_INET6) as port:
         assert sockdiag.count_established("127.0.0.1", port) == 3
         assert sockdiag.count_established("127.0.0.2", port) == 0
-        listener = sockdiag.listener_for("127.0.0.1", port)
-        assert listener
+        (listener,) = sockdiag.listeners_for("127.0.0.1", port)
         assert listener.address == "::"
 
 
@@ -76,15 +75,37 @@ def test_the_queue_of_a_listener() -> None:
     port = free_port()
     with socket.create_server(("127.0.0.1", port), backlog=7):
         waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
-        listener = sockdiag.listener_for("127.0.0.1", port)
-        assert listener
+        (listener,) = sockdiag.listeners_for("127.0.0.1", port)
         assert (listener.address, listener.port, listener.waiting, listener.room) == ("127.0.0.1", port, 3, 7)
-        assert sockdiag.listener_for("127.0.0.2", port) is None
+        assert sockdiag.listeners_for("127.0.0.2", port) == []
         assert f"pid {os.getpid()} (" in (sockdiag.holder(port) or "")
         for sock in waiting:
             sock.close()
-    assert sockdiag.listener_for("127.0.0.1", port) is None
+    assert sockdiag.listeners_for("127.0.0.1", port) == []
     assert sockdiag.holder(port) is None
+
+
+def test_a_range_of_ports_is_counted_in_one_go() -> None:
+    port = free_port(4)
+    listeners = [socket.create_server(("127.0.0.1", one)) for one in (port, port + 1, port + 3)]
+    waiting = [socket.create_connection(("127.0.0.1", one)) for one in (port, port + 1, port + 1, port + 3)]
+    # Accepted or not, a connection is ESTABLISHED when its handshake is over.
+    assert [sockdiag.count_established("127.0.0.1", port, ports) for ports in (1, 2, 3, 4)] == [1, 3, 3, 4]
+    assert sockdiag.count_established("127.0.0.1", port + 1, 3) == 3
+    assert sockdiag.count_established("127.0.0.2", port, 4) == 0
+    found = sockdiag.listeners_for("127.0.0.1", port, 4)
+    assert [(one.port, one.waiting) for one in found] == [(port, 1), (port + 1, 2), (port + 3, 1)]
+    assert Sampler("127.0.0.1", port, 4).take()["accept_queue"] == 4
+    for sock in [*listeners, *waiting]:
+        sock.close()
+
+
+def test_all_listeners_that_share_a_port_are_found() -> None:
+    port = free_port()
+    listeners = [socket.create_server(("127.0.0.1", port), reuse_port=True) for _ in range(3)]
+    assert len(sockdiag.listeners_for("127.0.0.1", port)) == 3
+    for listener in listeners:
+        listener.close()
 
 
 def test_counting_thousands_is_quick() -> None:
@@ -145,6 +166,8 @@ def command(*arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[s
         (["serve", "--strategy", "epol"], ["'epoll'", "epoll_edge, poll, select, workers"]),
         (["serve", "--port", "0"], ["--port", "1 to 65535"]),
         (["serve", "--port", "nine"], ["'nine'"]),
+        (["serve", "--ports", "1001"], ["--ports", "1 to 1000"]),
+        (["serve", "--port", "65000", "--ports", "600"], ["600 ports from 65000", "65535"]),
         (["serve", "--backlog", "-1"], ["--backlog"]),
         (["serve", "--host", "192.0.2.1"], ["no address 192.0.2.1"]),
         (["serve", "--host", "no such host"], ["no such host"]),
@@ -175,8 +198,17 @@ def test_the_list_names_every_strategy() -> None:
     result = command("list")
     assert result.returncode == 0
     assert [line.split()[0] for line in result.stdout.splitlines() if not line.startswith(" ")] == [
-        "epoll", "epoll_edge", "poll", "select", "workers",
+        "epoll", "epoll_edge", "poll", "select", "workers", "c_epoll", "c_reuseport", "null_server",
     ]  # fmt: skip
+
+
+def test_a_program_that_is_not_built_is_one_sentence_with_its_remedy(tmp_path: Path) -> None:
+    subprocess.run(["cp", "-r", ROOT / "server", tmp_path], check=True)
+    result = command("serve", "--strategy", "c_epoll", "--port", str(free_port()), cwd=tmp_path)
+    assert result.returncode == 2
+    assert "c_echo is not built" in result.stderr
+    assert "python3 server/reference/build.py --out .cache/reference-" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_a_plain_copy_runs(tmp_path: Path) -> None:

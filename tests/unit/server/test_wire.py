@@ -14,7 +14,8 @@ import pytest
 from server import catalog, slots
 from tests.unit.server.harness import Served, alive, echoes, eventually, read_exactly, read_to_end, reset, serving
 
-STRATEGIES = tuple(catalog.load())
+# The servers in C have tests of their own (tests/unit/reference).
+STRATEGIES = tuple(name for name, strategy in catalog.load().items() if not strategy.is_program)
 MIB = 1 << 20
 
 
@@ -260,3 +261,23 @@ def test_workers_do_not_outlive_the_acceptor(tmp_path: Path) -> None:
         served.process.kill()
         served.process.wait()
         eventually(lambda: not any(map(alive, pids)), "no process left")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_several_ports(strategy: str, tmp_path: Path) -> None:
+    """All ports accept, in a burst as one by one, and no connection of any is left in a queue."""
+    with serving(strategy, tmp_path, ports=3) as server:
+        one_by_one = [server.connect(number=number) for number in (2, 0, 1, 2)]
+        assert all(echoes(sock, bytes([number])) for number, sock in enumerate(one_by_one))
+        burst = [server.connect(number=i % 3) for i in range(300)]
+        for i, sock in enumerate(burst):
+            sock.sendall(b"%d" % i)
+        assert all(read_exactly(sock, len(b"%d" % i)) == b"%d" % i for i, sock in enumerate(burst))
+        server.holds("open", 304)
+        for sock in (*one_by_one, *burst):
+            sock.close()
+        server.holds("open", 0)
+        # Nothing comes any more, so nothing may wake it.
+        before = server.cpu_s()
+        time.sleep(0.3)
+        assert server.cpu_s() - before < 0.1
