@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from plugins.module_utils import c10k_admission
 from plugins.module_utils.c10k_cells import Request
+from plugins.module_utils.c10k_parameters import Refused
 
 
 def plain(value: Any) -> Any:
@@ -22,11 +25,12 @@ def described(name: str, role: str, known: dict[str, Any]) -> dict[str, Any]:
     """One host, as the plan and the gate want it, from its variables."""
     address = known.get("c10k_load_address") or known.get("ansible_host") or name
     local = known.get("ansible_connection") == "local"
+    listed = [str(source) for source in known.get("c10k_sources") or []] if role == "client" else []
     host: dict[str, Any] = {
         "name": name, "role": role, "connection": "local" if local else "ssh",
         "ssh": None if local else str(known.get("ansible_host") or name),
-        "load_address": str(address), "sources": [str(source) for source in known.get("c10k_sources") or [address]],
-        "weight": float(known.get("c10k_weight") or 1), "base": str(known["c10k_base"]),
+        "load_address": str(address),
+        "listed": listed, "weight": float(known.get("c10k_weight") or 1), "base": str(known["c10k_base"]),
         "ssh_config": known.get("c10k_ssh_config"), "known_hosts": known.get("c10k_known_hosts"),
         "probe": known.get("preflight_probed"),
     }  # fmt: skip
@@ -47,8 +51,21 @@ class ActionModule(ActionBase):
         names = [(resolved["server"], "server"), *((client, "client") for client in resolved["clients"])]
         hosts = [self.known(name, role, variables) for name, role in names]
         problems = c10k_admission.problems_of(request, hosts)
+        try:
+            for host in hosts:
+                count = request.run_wide["sources"] if host["role"] == "client" else 1
+                host["sources"] = c10k_admission.sources(host["name"], host["load_address"], host["listed"], count)
+        except Refused as refused:
+            problems += refused.problems
+        references, sentence = c10k_admission.references(
+            request, resolved["catalog"], hosts[0], os.uname().machine, shutil.which("cc") is not None
+        )
+        if sentence and c10k_admission.programs_asked(request, resolved["catalog"]):
+            problems.append(sentence)
         if problems:
             raise AnsibleActionFail(" ".join(problems))
+        if sentence:
+            self._display.display(f"The calibration at the end is left out: {sentence}")
         for host in hosts:
             host.update({key: host["probe"]["facts"][key] for key in ("boot_id", "cpus")})
             host["python"] = host["probe"]["facts"]["executable"]
@@ -66,6 +83,7 @@ class ActionModule(ActionBase):
         return {
             "changed": False, "hosts": hosts, "tuning": tuning["hosts"], "controller": controller,
             "ports": c10k_admission.ports(request), "arches": sorted(arches),
+            "references": references,
             "arch": {host["name"]: c10k_admission.GOARCH.get(host["probe"]["facts"]["arch"]) for host in hosts},
         }  # fmt: skip
 

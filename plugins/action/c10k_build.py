@@ -1,4 +1,4 @@
-"""Builds the load generator once on the controller, for each architecture that the clients have."""
+"""Builds on the controller: the load generator for each architecture that the clients have, and the C references."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from plugins.module_utils.c10k_admission import GOARCH
 from plugins.module_utils.c10k_results import ROOT
 from plugins.module_utils.c10k_tree import digest
+from server.reference import build as reference
 
 NO_GO = "Go is not here and the generator must be built: run script/bootstrap, which finds or installs it."
 
@@ -34,7 +36,7 @@ def compiler() -> str | None:
 
 class ActionModule(ActionBase):
     _requires_connection = False
-    _VALID_ARGS = frozenset({"arches"})
+    _VALID_ARGS = frozenset({"arches", "references"})
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -47,7 +49,18 @@ class ActionModule(ActionBase):
             after = digest(binary) if binary.exists() else None
             changed |= before != after
             binaries[arch] = {"path": str(binary), "sha256": after}
-        return {"changed": changed, "binaries": binaries}
+        references = None
+        if self._task.args["references"]:
+            place = ROOT / f".cache/reference-{GOARCH[os.uname().machine]}"
+            before = [digest(path) for path in sorted(place.glob("c_*"))]
+            if not self._task.check_mode:
+                try:
+                    reference.build(place)
+                except reference.BuildError as error:
+                    raise AnsibleActionFail(str(error)) from None
+            changed |= before != [digest(path) for path in sorted(place.glob("c_*"))]
+            references = str(place)
+        return {"changed": changed, "binaries": binaries, "references": references}
 
     def build(self, arch: str, binary: Path) -> None:
         """Go's own cache makes the second build a matter of half a second, and knows what has changed."""

@@ -78,7 +78,7 @@ class ActionModule(ActionBase):
         )
         return c10k_plan.make(
             resolved["run"], resolved["seed"], request, resolved["catalog"], hosts, admitted["controller"],
-            hosts[0]["base"], config["ssh_config"], config["known_hosts"],
+            hosts[0]["base"], config["ssh_config"], config["known_hosts"], admitted["references"],
         )  # fmt: skip
 
     def manifest(
@@ -96,7 +96,8 @@ class ActionModule(ActionBase):
             }  # fmt: skip
         binaries = {arch: entry["sha256"] for arch, entry in plain(self._task.args.get("built") or {}).items()}
         return c10k_results.begin(
-            resolved["run"], request.parameters, resolved["seed"], resolved["started_utc"], hosts, tuning,
+            resolved["run"],
+            {**request.parameters, "calibrate": request.run_wide["calibrate"] and admitted["references"]}, resolved["seed"], resolved["started_utc"], hosts, tuning,
             c10k_results.versions(__version__, binaries),
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -73,7 +74,7 @@ def problems_of_one(request: Request, host: Host, facts: Mapping[str, Any]) -> l
 
 
 def ports(request: Request) -> list[int]:
-    return sorted({cell["server_port"] for cell in request.cells})
+    return sorted({cell["server_port"] + i for cell in request.cells for i in range(cell["server_ports"])})
 
 
 def stolen(port: int, facts: Mapping[str, Any]) -> bool:
@@ -116,6 +117,56 @@ def leftovers(host: Host, keep_tuned: bool) -> str | None:
     return f"{host['name']}: {'; '.join(parts)}" if parts else None
 
 
+def programs_asked(request: Request, catalog: Mapping[str, Any]) -> list[str]:
+    """The strategies of the run that are C programs."""
+    names = dict.fromkeys(cell["strategy"] for cell in request.cells if cell["strategy"])
+    return [name for name in names if "cc" in catalog[name]["needs"]]
+
+
+def references(
+    request: Request, catalog: Mapping[str, Any], server: Host, arch: str, has_compiler: bool
+) -> tuple[bool, str | None]:
+    """Whether the C programs are to be built for the server host, and why not, where the run wants them in vain."""
+    asked = programs_asked(request, catalog)
+    if not asked and not request.run_wide["calibrate"]:
+        return False, None
+    who = f"{', '.join(asked)} is" if asked else "its server is"
+    there = ((server["probe"] or {}).get("facts") or {}).get("arch", arch)
+    if not has_compiler:
+        return False, f"{who} written in C, and this controller has no `cc` to build it: install gcc or clang."
+    if there != arch:
+        return False, f"{who} built on this controller, a {arch}, and {server['name']} is a {there}."
+    return True, None
+
+
+def sources(name: str, address: str, listed: Sequence[str], count: int) -> list[str]:
+    """The first `count` source addresses of a client: of its c10k_sources, or of loopback's endless supply."""
+    if listed:
+        found = list(dict.fromkeys(host for text in listed for host in addresses(name, text)))
+    elif address.startswith("127."):
+        first, second, *rest = address.split(".")
+        found = [".".join([first, str((int(second) + i) % 256), *rest]) for i in range(min(count, 256))]
+    else:
+        found = [address]
+    if len(found) < count:
+        raise Refused([
+            f"sources={count}, and {name} has {len(found)}: list more addresses, or a network such as 198.19.1.0/28, in its "
+            "host variable c10k_sources, and give them to its interface."
+        ])  # fmt: skip
+    return found[:count]
+
+
+def addresses(name: str, text: str) -> list[str]:
+    """The host addresses of an address or a network."""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise Refused([f"c10k_sources of {name} holds {text!r}, which is neither an address nor a network."]) from None
+    if network.num_addresses > 65_536:
+        raise Refused([f"c10k_sources of {name} holds {text}, which has more than 65,536 addresses."])
+    return [str(host) for host in network.hosts()] or [str(network.network_address)]
+
+
 # What is asked of each kernel ----------------------------------------------------------------------------------------
 
 
@@ -124,9 +175,10 @@ def needs(request: Request, hosts: Sequence[Host]) -> dict[str, int]:
     most = max(cell["connections"] for cell in request.cells)
     clients = [host for host in hosts if host["role"] == "client"]
     weights = sum(host["weight"] for host in clients)
+    targets = min(cell["server_ports"] for cell in request.cells)
     return {
         "backlog": max(cell["backlog"] for cell in request.cells),
-        "ports": max(math.ceil(most * host["weight"] / weights / len(host["sources"])) for host in clients),
+        "ports": max(math.ceil(most * host["weight"] / weights / len(host["sources"]) / targets) for host in clients),
         "descriptors": 3 * most + 10_000,
     }
 

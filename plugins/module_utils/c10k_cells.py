@@ -12,6 +12,8 @@ from plugins.module_utils.c10k_parameters import TABLE, Refused, nearest, typed,
 SEED_STRATEGIES = ["workers", "select", "poll", "epoll_edge"]
 """The four of the original program."""
 
+MOST_RATE = 100_000_000
+
 Catalog = Mapping[str, Mapping[str, Any]]
 
 
@@ -39,6 +41,8 @@ def strategies(names: list[Any], catalog: Catalog, problems: list[str], left_out
                     left_out.append(f"{candidate} is left out of `all`: it needs {', '.join(entry['needs'])}.")
                 else:
                     found.append(candidate)
+        elif name == "null_server":
+            problems.append("null_server answers nothing; it is there for the calibration at the end of a run.")
         elif name in catalog:
             found.append(name)
         else:
@@ -62,9 +66,27 @@ def cells_of(
     values["strategy"] = [None] if command else strategies(values["strategy"], catalog, problems, left_out)
     axes = [parameter.name for parameter in TABLE if parameter.varies]
     cells = [dict(zip(axes, levels, strict=True)) for levels in itertools.product(*(values[axis] for axis in axes))]
+    for name, workload in (("think_time", "closed"), ("steps", "ramp"), ("rungs", "capacity")):
+        if given.get(name) not in (None, "") and cells and all(cell["workload"] != workload for cell in cells):
+            problems.append(f"{name} belongs to the workload `{workload}`, which this run does not have.")
     for cell in cells:
         settle(cell, problems)
-    return cells
+    return [rung for cell in cells for rung in ladder(cell, problems)]
+
+
+def ladder(cell: dict[str, Any], problems: list[str]) -> list[dict[str, Any]]:
+    """The rungs of `capacity`, each twice the rate of the one before and `rate` in the middle; any other cell is alone."""
+    if cell["workload"] != "capacity":
+        return [cell]
+    low = cell["rungs"] // 2
+    rates = dict.fromkeys(max(1, cell["rate"] * 2**i // 2**low) for i in range(cell["rungs"]))
+    highest = max(rates)
+    if highest > MOST_RATE:
+        problems.append(
+            f"rungs={cell['rungs']} around rate={cell['rate']} climb to {highest:,} requests/s, "
+            f"and a rate takes 1 to {MOST_RATE:,}: take fewer rungs, or a lower rate."
+        )
+    return [{**cell, "rate": rate} for rate in rates]
 
 
 def settle(cell: dict[str, Any], problems: list[str]) -> None:
@@ -84,6 +106,29 @@ def settle(cell: dict[str, Any], problems: list[str]) -> None:
             )
     if cell["connect_rate"] == "burst":
         cell["connect_rate"] = None
+    if cell["workload"] != "closed":
+        cell["think_time"] = 0
+    if cell["workload"] == "ramp" and cell["steps"] > cell["connections"]:
+        problems.append(f"steps={cell['steps']} is more than connections={cell['connections']}: a step opens at least one.")
+    last = cell["server_port"] + cell["server_ports"] - 1
+    if last > 65535:
+        problems.append(f"server_ports={cell['server_ports']} from {cell['server_port']} on end at {last}; ports end at 65535.")
+    if cell["server_command"] and cell["server_ports"] > 1:
+        problems.append("A server_command listens on one port, so server_ports cannot be more than 1.")
+    problems += beyond(cell)
+
+
+def beyond(cell: Mapping[str, Any]) -> list[str]:
+    """What a generator in Python does not do."""
+    generator = cell["generator"]
+    if generator in ("go", "goroutine"):
+        return []
+    asked = {
+        "hostile clients": cell["hostile"] is not None,
+        "pipeline above 1": cell["pipeline"] > 1 and generator != "asyncio",
+        "the workload churn": cell["workload"] == "churn" and generator == "pool",
+    }
+    return [f"The generator `{generator}` has no {what}; `go` has." for what, wanted in asked.items() if wanted]
 
 
 def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], others: list[str]) -> Request:

@@ -100,6 +100,24 @@ def command_line(value: Any) -> str:
     return text
 
 
+HOSTILE = ("slow_read", "byte_writer", "half_close", "reset", "storm", "mute")
+
+
+def hostile_clients(value: Any) -> dict[str, Any] | None:
+    """`none`, or {"kind", "connections"} of a text such as slow_read:100."""
+    text = str(value).strip()
+    if text == "none":
+        return None
+    kind, colon, count = text.partition(":")
+    if kind not in HOSTILE:
+        raise ValueError(f"names no kind of hostile client{nearest(kind, HOSTILE)}")
+    if not colon or not count.isascii() or not count.isdigit():
+        raise ValueError(f"does not say how many, as in {kind}:100")
+    if not 1 <= int(count) <= 100_000:
+        raise ValueError("is out of range")
+    return {"kind": kind, "connections": int(count)}
+
+
 def objective(value: Any) -> str:
     text = str(value).strip()
     if not re.fullmatch(r"p\d{1,2}(\.\d+)?=\d+(\.\d+)?(ns|us|ms|s)", text):
@@ -127,16 +145,23 @@ def text_of(value: Any) -> str:
     return str(value).strip()
 
 
+WORKLOADS = ("open", "closed", "churn", "ramp", "capacity")
+GENERATORS = ("go", "goroutine", "pool", "threads", "asyncio")
+
 TABLE = (
     Parameter("strategy", "epoll", text_of, "names of server/catalog.yml, `seed` or `all`"),
     Parameter("server_command", None, command_line, "a command line with {host} and {port}", splits=False),
-    Parameter("workload", "open", choice("open", "churn"), "`open` or `churn`"),
+    Parameter("workload", "open", choice(*WORKLOADS), f"one of {', '.join(WORKLOADS)}"),
     Parameter("connections", 10000, whole(1, 10_000_000), "1 to 10,000,000"),
     Parameter("active", None, whole(1, 10_000_000, "all"), "1 to `connections`, or `all`"),
     Parameter("rate", 10000, whole(1, 100_000_000), "1 to 100,000,000 requests/s"),
     Parameter("requests", None, whole(1, 1_000_000_000), "1 to 1,000,000,000"),
     Parameter("arrival", "poisson", choice("poisson", "fixed", "uniform"), "`poisson`, `fixed` or `uniform`"),
     Parameter("pipeline", 1, whole(1, 64), "1 to 64"),
+    Parameter("think_time", 0, seconds(0, 3600), "0 to 3600 s"),
+    Parameter("steps", 10, whole(1, 1000), "1 to 1000"),
+    Parameter("rungs", 7, whole(2, 20), "2 to 20"),
+    Parameter("hostile", None, hostile_clients, f"`none`, or <kind>:<1 to 100,000>, kinds {', '.join(HOSTILE)}"),
     Parameter("payload_bytes", 64, whole(32, 1_048_576), "32 to 1,048,576 bytes"),
     Parameter("backlog", 4096, whole(1, 1_048_576), "1 to 1,048,576"),
     Parameter("connect_rate", 5000, whole(1, 1_000_000, "burst"), "1 to 1,000,000 connections/s, or `burst`"),
@@ -146,7 +171,8 @@ TABLE = (
     Parameter("arm_timeout", 30, seconds(1, 3600), "1 to 3600 s"),
     Parameter("repetitions", 3, whole(1, 1000), "1 to 1000", varies=False),
     Parameter("workers", "auto", whole(2, 1024, "auto"), "2 to 1024, or `auto`"),
-    Parameter("generator", "go", choice("go"), "`go`"),
+    Parameter("generator", "go", choice(*GENERATORS), f"one of {', '.join(GENERATORS)}"),
+    Parameter("calibrate", True, truth, "true or false", varies=False),
     Parameter("tune", "auto", choice("auto", "required", "off"), "`auto`, `required` or `off`", varies=False),
     Parameter("keep_tuned", False, truth, "true or false", varies=False),
     Parameter("profile", "c10k", text_of, "names of roles/kernel_tuning/files/profiles/", varies=False),
@@ -154,6 +180,8 @@ TABLE = (
     Parameter("server_cpus", "auto", cpu_list, "`auto`, `none`, or a list such as 0-3,6", varies=False),
     Parameter("client_cpus", "auto", cpu_list, "`auto`, `none`, or a list such as 0-3,6", varies=False),
     Parameter("server_port", 9000, whole(1, 65535), "1 to 65535"),
+    Parameter("server_ports", 1, whole(1, 1000), "1 to 1000"),
+    Parameter("sources", 1, whole(1, 1024), "1 to 1024", varies=False),
     Parameter("seed", None, whole(0, 2**32 - 1), "0 to 4,294,967,295", varies=False),
 )
 NAMES = {parameter.name: parameter for parameter in TABLE}

@@ -11,9 +11,10 @@ from plugins.module_utils.c10k_cells import Catalog, Request
 from plugins.module_utils.c10k_parameters import Refused
 
 LOAD = (
-    "workload", "connections", "active", "rate", "requests", "arrival", "payload_bytes", "pipeline", "connect_rate",
-    "warmup", "duration", "timeout", "arm_timeout", "generator",
+    "workload", "connections", "active", "rate", "requests", "arrival", "payload_bytes", "pipeline", "think_time", "steps",
+    "hostile", "connect_rate", "warmup", "duration", "timeout", "arm_timeout", "generator",
 )  # fmt: skip
+CALIBRATED_PER_CLIENT = 1000
 Host = Mapping[str, Any]
 """name, role, connection, ssh, python, load_address, sources, weight; and of the probe: boot_id, cpus (ids)."""
 
@@ -109,8 +110,9 @@ def order(cells: list[dict[str, Any]], repetitions: int, seed: int) -> list[dict
 
 def make(
     run: str, seed: int, request: Request, catalog: Catalog, hosts: Sequence[Host], controller: Host,
-    base: str, ssh_config: str | None, known_hosts: str | None,
+    base: str, ssh_config: str | None, known_hosts: str | None, references: bool,
 ) -> dict[str, Any]:  # fmt: skip
+    """The plan; `references`: the server host has the C programs, of which the calibration needs one."""
     problems = cpus_that_are_not(request, hosts)
     if problems:
         raise Refused(problems)
@@ -125,16 +127,34 @@ def make(
                 "n": n, "block": entry["block"], "cell": entry["cell"], "kind": "measure", "control": entry["control"],
                 "server": {
                     "strategy": cell["strategy"], "command": cell["server_command"], "port": cell["server_port"],
+                    "ports": cell["server_ports"],
                     "backlog": cell["backlog"], "workers": workers(cell, catalog, cores),
                 },
                 "load": {**{name: cell[name] for name in LOAD}, "seed": trial_seed(seed, n)},
             }
         )  # fmt: skip
+    if request.run_wide["calibrate"] and references:
+        trials.append(calibration(trials, [host for host in hosts if host["role"] == "client"], seed))
     return {
         "version": 1, "run": run, "owner_base": base, "ssh_config": ssh_config, "known_hosts": known_hosts,
         "conductor_cpus": cpus["conductor"],
         "hosts": {host["name"]: planned_host(host, cpus) for host in hosts},
         "trials": trials,
+    }  # fmt: skip
+
+
+def calibration(trials: Sequence[Mapping[str, Any]], clients: Sequence[Host], seed: int) -> dict[str, Any]:
+    """The last trial of a run: how much its clients could send to a server that only swallows."""
+    n, first = len(trials) + 1, trials[0]
+    connections = min(CALIBRATED_PER_CLIENT * len(clients), max(trial["load"]["connections"] for trial in trials))
+    return {
+        "n": n, "block": trials[-1]["block"] + 1, "cell": "calibration", "kind": "calibration", "control": False,
+        "server": {**first["server"], "strategy": "null_server", "command": None, "workers": 1},
+        "load": {
+            **first["load"], "workload": "calibrate", "connections": connections, "active": connections, "rate": 1,
+            "requests": None, "think_time": 0, "hostile": None, "warmup": 0, "duration": 1, "generator": "go",
+            "pipeline": 1, "seed": trial_seed(seed, n),
+        },
     }  # fmt: skip
 
 

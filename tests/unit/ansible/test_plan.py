@@ -31,7 +31,7 @@ APART = [host("server", THERE), host("client1", ELSEWHERE), host("client2", ELSE
 def plan(hosts: list[dict[str, Any]], seed: int = 7, **given: Any) -> dict[str, Any]:
     request = resolve(given, CATALOG, ["c10k"], [])
     return c10k_plan.make(
-        "20261122T190312Z-3f9a1c", seed, request, CATALOG, hosts, {"boot_id": HERE}, "/var/lib/c10k", None, None
+        "20261122T190312Z-3f9a1c", seed, request, CATALOG, hosts, {"boot_id": HERE}, "/var/lib/c10k", None, None, False
     )  # fmt: skip
 
 
