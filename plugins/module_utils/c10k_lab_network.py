@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.c10k_lab_request import CONTROLLER_ADDRESS, PREFIX, SWITCH, Host
+from ansible.module_utils.c10k_lab_request import CONTROLLER_ADDRESS, PREFIX, SOURCES, SWITCH, Host
 
 OWN = Path("/proc/self/ns/net")
 NAMESPACES = Path("/run/netns")
@@ -132,6 +132,9 @@ def host_is_wired(host: Host, ports: dict[str, dict[str, Any]]) -> bool:
 
 def wire_host(host: Host) -> None:
     wire("eth0", host.namespace, host.name, host.address)
+    # A local route makes a whole network its own, without an address for each; the others reach it over the switch.
+    routes = f"route replace local {host.sources} dev lo\nroute replace {SOURCES}.0.0/16 dev eth0\n"
+    run("ip", "-n", host.namespace, "-batch", "-", given=routes)
 
 
 # What runs in them ----------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ MOST_CLIENTS = 16
 LATEST_S = 1_000_000_000
 
 NETWORK = "198.18.0"
+SOURCES = "198.19"
 CONTROLLER_ADDRESS = f"{NETWORK}.1"
 PREFIX = "c10k-"
 SWITCH = PREFIX + "switch"
@@ -32,6 +33,11 @@ class Host:
     @property
     def namespace(self) -> str:
         return PREFIX + self.name
+
+    @property
+    def sources(self) -> str:
+        """A network of which every address is this host's too: more connections than one address has ports for."""
+        return f"{SOURCES}.{int(self.address.rpartition('.')[2]) - 10}.0/24"
 
 
 def names(clients: int) -> list[str]:

@@ -140,7 +140,11 @@ def sessions_end(control: Path) -> None:
 def inventory_files(hosts: Sequence[Host], inventory: Path, state: Path, base: str) -> dict[str, str]:
     """All but the key. Ansible takes every file here for an inventory unless a dot hides it: hence .ssh."""
     ssh = inventory / ".ssh"
-    clients = "".join(f"        {host.name}:\n          c10k_load_address: {host.address}\n" for host in hosts[1:])
+    clients = "".join(
+        f"        {host.name}:\n          c10k_load_address: {host.address}\n"
+        f"          c10k_sources: [{host.address}, {host.sources}]\n"
+        for host in hosts[1:]
+    )
     python = "ansible_python_interpreter: /usr/bin/python3\n" if Path("/usr/bin/python3").exists() else ""
     return {
         "hosts.yml": f"""\
