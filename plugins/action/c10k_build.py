@@ -52,13 +52,13 @@ class ActionModule(ActionBase):
         references = None
         if self._task.args["references"]:
             place = ROOT / f".cache/reference-{GOARCH[os.uname().machine]}"
-            before = [digest(path) for path in sorted(place.glob("c_*"))]
+            there = [digest(path) for path in sorted(place.glob("c_*"))]
             if not self._task.check_mode:
                 try:
                     reference.build(place)
                 except reference.BuildError as error:
                     raise AnsibleActionFail(str(error)) from None
-            changed |= before != [digest(path) for path in sorted(place.glob("c_*"))]
+            changed |= there != [digest(path) for path in sorted(place.glob("c_*"))]
             references = str(place)
         return {"changed": changed, "binaries": binaries, "references": references}
 

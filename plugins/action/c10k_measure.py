@@ -95,10 +95,10 @@ class ActionModule(ActionBase):
                 **{key: host["probe"]["facts"][key] for key in FACTS},
             }  # fmt: skip
         binaries = {arch: entry["sha256"] for arch, entry in plain(self._task.args.get("built") or {}).items()}
+        calibrate = request.run_wide["calibrate"] and admitted["references"]
         return c10k_results.begin(
-            resolved["run"],
-            {**request.parameters, "calibrate": request.run_wide["calibrate"] and admitted["references"]}, resolved["seed"], resolved["started_utc"], hosts, tuning,
-            c10k_results.versions(__version__, binaries),
+            resolved["run"], {**request.parameters, "calibrate": calibrate}, resolved["seed"], resolved["started_utc"],
+            hosts, tuning, c10k_results.versions(__version__, binaries),
         )  # fmt: skip
 
 

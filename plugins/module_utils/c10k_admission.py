@@ -150,8 +150,8 @@ def sources(name: str, address: str, listed: Sequence[str], count: int) -> list[
         found = [address]
     if len(found) < count:
         raise Refused([
-            f"sources={count}, and {name} has {len(found)}: list more addresses, or a network such as 198.19.1.0/28, in its "
-            "host variable c10k_sources, and give them to its interface."
+            f"sources={count}, and {name} has {len(found)}: list more addresses, or a network such as 198.19.1.0/28, "
+            "in its host variable c10k_sources, and give them to its interface."
         ])  # fmt: skip
     return found[:count]
 

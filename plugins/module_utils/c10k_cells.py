@@ -75,7 +75,7 @@ def cells_of(
 
 
 def ladder(cell: dict[str, Any], problems: list[str]) -> list[dict[str, Any]]:
-    """The rungs of `capacity`, each twice the rate of the one before and `rate` in the middle; any other cell is alone."""
+    """The rungs of `capacity`, each twice the rate of the one before, `rate` in the middle; another cell is alone."""
     if cell["workload"] != "capacity":
         return [cell]
     low = cell["rungs"] // 2
@@ -109,10 +109,14 @@ def settle(cell: dict[str, Any], problems: list[str]) -> None:
     if cell["workload"] != "closed":
         cell["think_time"] = 0
     if cell["workload"] == "ramp" and cell["steps"] > cell["connections"]:
-        problems.append(f"steps={cell['steps']} is more than connections={cell['connections']}: a step opens at least one.")
+        problems.append(
+            f"steps={cell['steps']} is more than connections={cell['connections']}: a step opens at least one."
+        )
     last = cell["server_port"] + cell["server_ports"] - 1
     if last > 65535:
-        problems.append(f"server_ports={cell['server_ports']} from {cell['server_port']} on end at {last}; ports end at 65535.")
+        problems.append(
+            f"server_ports={cell['server_ports']} from {cell['server_port']} on end at {last}; ports end at 65535."
+        )
     if cell["server_command"] and cell["server_ports"] > 1:
         problems.append("A server_command listens on one port, so server_ports cannot be more than 1.")
     problems += beyond(cell)
@@ -126,7 +130,7 @@ def beyond(cell: Mapping[str, Any]) -> list[str]:
     asked = {
         "hostile clients": cell["hostile"] is not None,
         "pipeline above 1": cell["pipeline"] > 1 and generator != "asyncio",
-        "the workload churn": cell["workload"] == "churn" and generator == "pool",
+        "workload churn": cell["workload"] == "churn" and generator == "pool",
     }
     return [f"The generator `{generator}` has no {what}; `go` has." for what, wanted in asked.items() if wanted]
 

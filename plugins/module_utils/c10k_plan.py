@@ -11,8 +11,8 @@ from plugins.module_utils.c10k_cells import Catalog, Request
 from plugins.module_utils.c10k_parameters import Refused
 
 LOAD = (
-    "workload", "connections", "active", "rate", "requests", "arrival", "payload_bytes", "pipeline", "think_time", "steps",
-    "hostile", "connect_rate", "warmup", "duration", "timeout", "arm_timeout", "generator",
+    "workload", "connections", "active", "rate", "requests", "arrival", "payload_bytes", "pipeline", "think_time",
+    "steps", "hostile", "connect_rate", "warmup", "duration", "timeout", "arm_timeout", "generator",
 )  # fmt: skip
 CALIBRATED_PER_CLIENT = 1000
 Host = Mapping[str, Any]

@@ -19,6 +19,10 @@ func Sources(texts []string) ([]netip.Addr, error) {
 			return nil, err
 		}
 		for _, address := range some {
+			address = address.Unmap()
+			if address.IsUnspecified() || address.IsMulticast() {
+				return nil, fmt.Errorf("%s is no address to send from", address)
+			}
 			if !seen[address] {
 				seen[address] = true
 				all = append(all, address)
@@ -33,10 +37,7 @@ func Sources(texts []string) ([]netip.Addr, error) {
 
 func expand(text string) ([]netip.Addr, error) {
 	if address, err := netip.ParseAddr(text); err == nil {
-		if address.IsUnspecified() || address.IsMulticast() {
-			return nil, fmt.Errorf("%s is no address to send from", text)
-		}
-		return []netip.Addr{address.Unmap()}, nil
+		return []netip.Addr{address}, nil
 	}
 	network, err := netip.ParsePrefix(text)
 	if err != nil {

@@ -110,7 +110,7 @@ func TestProcessOfAHerdIsKilled(t *testing.T) {
 	pids := children(t, p.cmd.Process.Pid)
 	p.next("interval")
 	_ = syscall.Kill(pids[0], syscall.SIGKILL)
-	if e := p.next("error"); e["cause"] != "process" || !strings.Contains(e["message"].(string), strconv.Itoa(pids[0])) {
+	if e := p.next("error"); e["cause"] != "process" || !strings.Contains(e["message"].(string), fmt.Sprintf("%d is gone: signal: killed", pids[0])) {
 		t.Errorf("%v", e)
 	}
 	p.say(`{"order":"stop"}`)

@@ -117,7 +117,7 @@ func (a *Agent) obey(o order) (any, error) {
 func (a *Agent) arm(total *int) (any, error) {
 	upTo := a.spec.Connections
 	if total != nil {
-		if a.spec.Workload != engine.Ramp || *total < a.armed || *total > a.spec.Connections {
+		if a.spec.Workload != engine.Ramp || *total <= a.armed || *total > a.spec.Connections {
 			return nil, protocolError("The order arm for %d connections has no place here.", *total)
 		}
 		upTo = *total

@@ -20,6 +20,9 @@ import (
 // Spare is how many descriptors the process needs besides its connections: streams, files, epoll, the runtime.
 const Spare = 64
 
+// mostProcesses bounds over how many a share is split.
+const mostProcesses = 1024
+
 // What memory a connection, and a process, take about, in bytes.
 const (
 	kernelPerConnection = 4096
@@ -88,6 +91,11 @@ func Check(need Need, have Limits) error {
 		total += n
 	}
 	switch {
+	case r.Processes > mostProcesses:
+		return errs.New(errs.Budget, "processes",
+			fmt.Sprintf("%d connections would need %d processes of %d descriptors each, and %d processes are the most.", total, r.Processes,
+				have.Descriptors, mostProcesses),
+			"Raise the hard limit of open files (LimitNOFILE, /etc/security/limits.conf), or spread the load over more clients.")
 	case r.Descriptors.Need > r.Descriptors.Have:
 		return errs.New(errs.Budget, "descriptors",
 			fmt.Sprintf("%d connections in %d processes need %d descriptors in one of them, and a process may have %d.", total, r.Processes,

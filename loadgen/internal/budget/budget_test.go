@@ -37,6 +37,7 @@ func TestCheck(t *testing.T) {
 		{"each process begins with the first pair", Need{[]int{201, 199}, 0, from, two}, limits(1000, 100), "ports", []string{"101"}},
 		{"descriptors before ports", Need{[]int{10_000}, 0, nil, one}, limits(1, 1), "descriptors", []string{"10064"}},
 		{"split", Need{[]int{5_000, 5_000}, 0, nil, one}, limits(5064, 10_000), "", nil},
+		{"too many processes", Need{make([]int, 1025), 0, nil, one}, limits(100, 10_000), "processes", []string{"1025", "1024"}},
 		{"memory", Need{[]int{1000}, 0, nil, one}, Limits{Descriptors: 2000, Ports: 2000, Memory: 15 << 20}, "memory", []string{"16 MB", "15 MB"}},
 		{"memory enough", Need{[]int{1000}, 0, nil, one}, Limits{Descriptors: 2000, Ports: 2000, Memory: 17 << 20}, "", nil},
 	} {
@@ -110,4 +111,15 @@ func TestAvailable(t *testing.T) {
 	if got := available(""); got != 0 {
 		t.Errorf("%d", got)
 	}
+}
+
+func FuzzParsers(f *testing.F) {
+	f.Add("32768\t60999\n", "40000-40010,50000\n")
+	f.Add("MemAvailable: 9223372036854775807 kB", "1-65535")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		available(a)
+		if n, err := countPorts(a, b); err == nil && n > 65536 {
+			t.Errorf("%q less %q are %d ports", a, b, n)
+		}
+	})
 }

@@ -94,7 +94,12 @@ func (c *child) hear() (reply, error) {
 }
 
 func (c *child) died(err error) error {
-	return errs.New(errs.Internal, "process", fmt.Sprintf("The generator's process %d is gone: %v.", c.command.Process.Pid, err),
+	how := err.Error()
+	_ = c.input.Close()                                           // should it still be there, it ends now
+	if c.command.Wait() != nil && c.command.ProcessState != nil { // it says by what
+		how = c.command.ProcessState.String()
+	}
+	return errs.New(errs.Internal, "process", fmt.Sprintf("The generator's process %d is gone: %s.", c.command.Process.Pid, how),
 		"Look in the kernel's log for what ended it (out of memory?), and repeat the trial.")
 }
 

@@ -1,0 +1,149 @@
+"""Every workload, generator and hostile client once over real SSH; the calibration; a server that alters bytes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests import line
+
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
+
+SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (line.ROOT / "docs/schema").glob("*.json")}
+SETTLED = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
+CELLS: list[dict[str, Any]] = [
+    {"workload": "closed", "think_time": 0.01},
+    {"workload": "ramp", "steps": 3},
+    {"workload": "capacity", "rungs": 2},
+    {"generator": "goroutine"},
+    {"generator": "asyncio"},
+    {"generator": "threads"},
+    {"generator": "pool"},
+    {"hostile": "half_close:6"},
+    {"server_ports": 3},
+    {"strategy": "c_reuseport"},
+]
+
+
+@pytest.fixture(scope="module")
+def run(lab: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    scenario = tmp_path_factory.mktemp("scenario") / "all.yml"
+    common = {"connections": 60, "rate": 300, "warmup": 0, "duration": 1, "repetitions": 1, "sources": 2}
+    scenario.write_text(yaml.safe_dump({**common, "cells": CELLS}))
+    result = line.play("run_benchmark.yml", "lab", timeout_s=300, calibrate=True, scenario=scenario)
+    assert result.returncode == 0, result.stdout
+    newest = line.newest()
+    assert newest is not None
+    return newest
+
+
+def of(run: Path, **wanted: Any) -> dict[str, Any]:
+    """The only trial whose plan has these values, with its plan and its events."""
+    plan = yaml.safe_load((run / "plan.yml").read_text())
+    planned = [
+        trial for trial in plan["trials"]
+        if all({**trial, **trial["server"], **trial["load"]}[name] == value for name, value in wanted.items())
+    ]  # fmt: skip
+    (trial,) = planned
+    events = [event for event in line.events(run) if event.get("trial") == trial["n"]]
+    (result,) = [found for found in line.trials(run) if found["n"] == trial["n"]]
+    return {"plan": trial, "events": events, "result": result}
+
+
+def done(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [event for event in found["events"] if event["event"] == "done"]
+
+
+def test_every_trial_is_whole_and_meets_its_schema(run: Path) -> None:
+    plan = yaml.safe_load((run / "plan.yml").read_text())
+    Draft202012Validator(SCHEMAS["plan"]).validate(plan)
+    assert all(len(host["sources"]) == 2 for host in plan["hosts"].values() if host["role"] == "client")
+    trials = line.trials(run)
+    assert len(trials) == len(CELLS) + 2  # capacity has two rungs, and the calibration comes last
+    for trial in trials:
+        Draft202012Validator(SCHEMAS["trial"]).validate(trial)
+        assert trial["outcome"] == "ok", trial
+        counts = trial["counts"]
+        assert counts["planned"] == sum(counts[name] for name in SETTLED)
+    for trial in trials[:-1]:
+        assert trial["held"] == 60
+        assert trial["counts"]["answered"] == trial["counts"]["planned"] > 50
+    protocol = Draft202012Validator(SCHEMAS["events"])
+    for event in line.events(run):
+        if "event" in event:
+            protocol.validate(event)
+
+
+def test_a_ramp_is_proved_at_every_step(run: Path) -> None:
+    ramp = of(run, workload="ramp")
+    steps = ramp["result"]["steps"]
+    assert [step["connections"] for step in steps] == [21, 42, 60]  # each client's twenty in three: 7, 14, 20
+    assert all(step["kernel"] == step["server"] == step["clients"] == step["connections"] for step in steps)
+
+
+def test_capacity_doubles_its_rate(run: Path) -> None:
+    low, high = of(run, workload="capacity", rate=150), of(run, workload="capacity", rate=300)
+    assert low["plan"]["cell"] != high["plan"]["cell"]
+
+
+def test_closed_waits_for_each_reply(run: Path) -> None:
+    """Sixty connections that think for 10 ms send at most 6,000 requests in a second."""
+    assert 1000 < of(run, workload="closed")["result"]["counts"]["planned"] <= 6060
+
+
+@pytest.mark.parametrize("generator", ["goroutine", "asyncio", "threads", "pool"])
+def test_every_generator_keeps_the_same_accounts(run: Path, generator: str) -> None:
+    found = of(run, generator=generator)
+    assert len(done(found)) == 3
+    for event in done(found):
+        assert event["self"]["cpu_user_ns"] + event["self"]["cpu_system_ns"] > 0
+        assert set(event["integrity"].values()) == {0}
+
+
+def test_hostile_clients_are_told_apart(run: Path) -> None:
+    (hostile,) = [
+        trial for trial in yaml.safe_load((run / "plan.yml").read_text())["trials"] if trial["load"]["hostile"]
+    ]
+    reports = [event["hostile"] for event in done(of(run, n=hostile["n"]))]
+    assert [report["connections"] for report in reports] == [2, 2, 2]
+    assert all(report["whole"] > 0 and report["wrong"] == 0 and report["reset"] == 0 for report in reports)
+
+
+def test_several_ports_share_the_connections(run: Path) -> None:
+    (listening,) = [event for event in of(run, ports=3)["events"] if event["event"] == "listening"]
+    assert [address.rpartition(":")[2] for address in listening["addresses"]] == ["9000", "9001", "9002"]
+
+
+def test_the_calibration_tells_each_clients_ceiling(run: Path) -> None:
+    calibration = of(run, kind="calibration")["result"]
+    assert set(calibration["ceiling"]) == {"client1", "client2", "client3"}
+    for ceiling in calibration["ceiling"].values():
+        assert ceiling["sends_per_cpu_s"] >= ceiling["sends_per_s"] * 0.5 > 500
+    assert "ceiling" in line.analysis("summary", str(run)).stdout
+
+
+def test_altered_bytes_make_the_trial_invalid(lab: None) -> None:
+    command = f"{line.BIN}/python {line.ROOT}/tests/fixtures/faulty_server.py --host {{host}} --port {{port}}"
+    command += " --fault bit --every 10"
+    result = line.play(
+        "run_benchmark.yml",
+        "lab",
+        server_command=command,
+        connections=600,
+        rate=600,
+        warmup=0,
+        repetitions=1,
+        duration=1,
+    )
+    assert result.returncode != 0
+    assert "exit 3" in result.stdout
+    newest = line.newest()
+    assert newest is not None
+    (trial,) = line.trials(newest)
+    assert trial["outcome"] == "invalid"
+    assert "corrupt" in trial["reason"]
+    assert trial["counts"]["mismatched"] > 10
+    assert trial["counts"]["planned"] == sum(trial["counts"][name] for name in SETTLED)
