@@ -177,7 +177,7 @@ func (p *page) wrong(o *outcome) {
 	}
 	title := "errors"
 	for _, e := range d.Errors {
-		p.line(title, "%s × %s/%s; first: %s", grouped(e.Count), e.Phase, e.Cause, e.First)
+		p.line(title, "%s × %s/%s, usually the %s's doing; first: %s", grouped(e.Count), e.Phase, e.Cause, e.Blame, e.First)
 		title = ""
 	}
 	if h := d.Hostile; h != nil {

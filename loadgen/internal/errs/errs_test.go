@@ -13,7 +13,8 @@ func TestCauseOf(t *testing.T) {
 	for errno, want := range map[unix.Errno]Cause{
 		unix.EMFILE: Descriptors, unix.ENFILE: Descriptors, unix.EADDRNOTAVAIL: Ports, unix.EADDRINUSE: Ports, unix.ENOMEM: Memory,
 		unix.ENOBUFS: Memory, unix.ECONNREFUSED: Refused, unix.ECONNRESET: Reset, unix.EPIPE: Reset, unix.ETIMEDOUT: Timeout,
-		unix.ENETUNREACH: Unreachable, unix.EHOSTUNREACH: Unreachable, unix.EPERM: Permission, unix.EACCES: Permission,
+		unix.ENOSPC: Memory, unix.ECONNABORTED: Reset, unix.ENETDOWN: Unreachable, unix.EHOSTDOWN: Unreachable,
+		unix.ENONET: Unreachable, unix.ENETUNREACH: Unreachable, unix.EHOSTUNREACH: Unreachable, unix.EPERM: Permission, unix.EACCES: Permission,
 		unix.EINVAL: Other, 0: Other, 4095: Other,
 	} {
 		if got := CauseOf(errno); got != want {
