@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
             binaries[arch] = {"path": str(binary), "sha256": after}
         references = None
         if self._task.args["references"]:
-            place = ROOT / f".cache/reference-{GOARCH[os.uname().machine]}"
+            place = ROOT / f".cache/reference-{GOARCH.get(os.uname().machine, os.uname().machine)}"
             there = [digest(path) for path in sorted(place.glob("c_*"))]
             if not self._task.check_mode:
                 try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from plugins.module_utils.c10k_cells import Request
 from plugins.module_utils.c10k_parameters import Refused
+from plugins.module_utils.c10k_plan import compact
 
 GOARCH = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 SERVER_PYTHON = (3, 9)
@@ -61,7 +62,9 @@ def problems_of_one(request: Request, host: Host, facts: Mapping[str, Any]) -> l
             found.append(
                 f"{name} has Python {facts['python']} but the server needs 3.9: set ansible_python_interpreter to one."
             )
-        found += [port_problem(name, port, facts) for port in ports(request) if stolen(port, facts)]
+        open_to_theft = [port for port in ports(request) if stolen(port, facts)]
+        if open_to_theft:
+            found.append(port_problem(name, open_to_theft, facts))
     if not facts["base_writable"] and not facts["root"]:
         found.append(
             f"{name}: its user may neither write {host['base']} nor become root; set c10k_base to a directory it owns."
@@ -91,11 +94,13 @@ def reserved(port: int, text: str) -> bool:
     return False
 
 
-def port_problem(name: str, port: int, facts: Mapping[str, Any]) -> str:
+def port_problem(name: str, taken: Sequence[int], facts: Mapping[str, Any]) -> str:
+    """One sentence however many they are: `server_ports` goes to a thousand."""
     low, high = facts["port_range"]
+    every = compact(list(taken))
     return (
-        f"server_port={port} is inside the ephemeral range of {name} ({low}-{high}), where a connection may take it "
-        f"first: choose one below {low}, or reserve it there with `sysctl net.ipv4.ip_local_reserved_ports={port}`."
+        f"server_port={every} is inside the ephemeral range of {name} ({low}-{high}), where a connection may take it "
+        f"first: choose one below {low}, or reserve it there with `sysctl net.ipv4.ip_local_reserved_ports={every}`."
     )
 
 
@@ -172,15 +177,19 @@ def addresses(name: str, text: str) -> list[str]:
 
 def needs(request: Request, hosts: Sequence[Host]) -> dict[str, int]:
     """What this run needs of a kernel that it would rather not touch."""
-    most = max(cell["connections"] for cell in request.cells)
     clients = [host for host in hosts if host["role"] == "client"]
     weights = sum(host["weight"] for host in clients)
-    targets = min(cell["server_ports"] for cell in request.cells)
+    share = max(host["weight"] / weights / len(host["sources"]) for host in clients)
     return {
         "backlog": max(cell["backlog"] for cell in request.cells),
-        "ports": max(math.ceil(most * host["weight"] / weights / len(host["sources"]) / targets) for host in clients),
-        "descriptors": 3 * most + 10_000,
+        "ports": max(math.ceil(sockets(cell) * share / cell["server_ports"]) for cell in request.cells),
+        "descriptors": 3 * max(sockets(cell) for cell in request.cells) + 10_000,
     }
+
+
+def sockets(cell: Mapping[str, Any]) -> int:
+    """All that are open at once on the clients' side, the hostile ones included."""
+    return int(cell["connections"]) + (cell["hostile"]["connections"] if cell["hostile"] else 0)
 
 
 def too_small(key: str, facts: Mapping[str, Any], need: Mapping[str, int]) -> bool:

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from plugins.module_utils.c10k_parameters import TABLE, Refused, nearest, typed, unknown_names
+from plugins.module_utils.c10k_parameters import NAMES, TABLE, Refused, nearest, typed, unknown_names
 
 SEED_STRATEGIES = ["workers", "select", "poll", "epoll_edge"]
 """The four of the original program."""
 
 MOST_RATE = 100_000_000
+
+OF_ONE = (("think_time", "closed"), ("steps", "ramp"), ("rungs", "capacity"))
+"""Parameters that one workload alone has."""
 
 Catalog = Mapping[str, Mapping[str, Any]]
 
@@ -66,7 +69,7 @@ def cells_of(
     values["strategy"] = [None] if command else strategies(values["strategy"], catalog, problems, left_out)
     axes = [parameter.name for parameter in TABLE if parameter.varies]
     cells = [dict(zip(axes, levels, strict=True)) for levels in itertools.product(*(values[axis] for axis in axes))]
-    for name, workload in (("think_time", "closed"), ("steps", "ramp"), ("rungs", "capacity")):
+    for name, workload in OF_ONE:
         if given.get(name) not in (None, "") and cells and all(cell["workload"] != workload for cell in cells):
             problems.append(f"{name} belongs to the workload `{workload}`, which this run does not have.")
     for cell in cells:
@@ -106,8 +109,10 @@ def settle(cell: dict[str, Any], problems: list[str]) -> None:
             )
     if cell["connect_rate"] == "burst":
         cell["connect_rate"] = None
-    if cell["workload"] != "closed":
-        cell["think_time"] = 0
+    for name, workload in OF_ONE:
+        if cell["workload"] != workload:
+            # A level that means nothing here would make the same cell twice.
+            cell[name] = NAMES[name].default
     if cell["workload"] == "ramp" and cell["steps"] > cell["connections"]:
         problems.append(
             f"steps={cell['steps']} is more than connections={cell['connections']}: a step opens at least one."

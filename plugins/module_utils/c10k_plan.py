@@ -145,7 +145,9 @@ def make(
 
 def calibration(trials: Sequence[Mapping[str, Any]], clients: Sequence[Host], seed: int) -> dict[str, Any]:
     """The last trial of a run: how much its clients could send to a server that only swallows."""
-    n, first = len(trials) + 1, trials[0]
+    n = len(trials) + 1
+    # The first cell, not the first trial: their order is random, and a ceiling is compared from run to run.
+    first = next(trial for trial in trials if trial["cell"] == "c1")
     connections = min(CALIBRATED_PER_CLIENT * len(clients), max(trial["load"]["connections"] for trial in trials))
     return {
         "n": n, "block": trials[-1]["block"] + 1, "cell": "calibration", "kind": "calibration", "control": False,

@@ -96,8 +96,7 @@ def test_the_calibration_comes_last_and_belongs_to_no_cell() -> None:
     assert last["server"]["strategy"] == "null_server"
     assert (last["load"]["workload"], last["load"]["connections"], last["load"]["duration"]) == ("calibrate", 2000, 1)
     assert all(trial["kind"] == "measure" for trial in trials[:-1])
-    for given in ({"calibrate": "false"}, {"references": False}):
-        made = plan(**{"references": True, **given})
+    for made in (plan(True, calibrate="false"), plan(False)):
         assert all(trial["kind"] == "measure" for trial in made["trials"])
 
 
@@ -154,3 +153,52 @@ def test_sources_that_are_not_there_are_refused(listed: list[str], count: int, s
 
 def test_every_port_of_the_server_is_judged() -> None:
     assert admission.ports(request(server_port="9000,9100", server_ports=2)) == [9000, 9001, 9100, 9101]
+
+
+def test_what_belongs_to_one_workload_makes_no_second_cell_of_another() -> None:
+    cells = request(workload="open,ramp", steps="5,20").cells
+    assert [(cell["workload"], cell["steps"]) for cell in cells] == [("open", 10), ("ramp", 5), ("ramp", 20)]
+
+
+def test_the_calibration_does_not_depend_on_the_random_order() -> None:
+    found = set()
+    for seed in range(20):
+        asked = request(payload_bytes="64,65536", server_port="9000,9100")
+        trials = c10k_plan.make(
+            "20261122T190312Z-3f9a1c", seed, asked, CATALOG, SHARED, {"boot_id": HERE}, "/b", None, None, True
+        )["trials"]
+        found.add((trials[-1]["load"]["payload_bytes"], trials[-1]["server"]["port"]))
+    assert found == {(64, 9000)}
+
+
+def client(sources: int) -> dict[str, Any]:
+    return {"name": "client1", "role": "client", "weight": 1, "sources": ["198.18.0.11"] * sources}
+
+
+def test_ports_are_needed_by_the_cell_that_has_the_fewest_for_its_connections() -> None:
+    cells = [{"connections": 60000, "server_ports": 3}, {"connections": 1000}]
+    asked = resolve({"cells": cells}, CATALOG, ["c10k"], [])
+    assert admission.needs(asked, [client(1)])["ports"] == 20000
+    assert admission.needs(asked, [client(4)])["ports"] == 5000
+
+
+def test_hostile_clients_need_ports_and_descriptors_too() -> None:
+    need = admission.needs(request(connections=28000, hostile="none,mute:5000"), [client(1)])
+    assert (need["ports"], need["descriptors"]) == (33000, 109_000)
+
+
+def test_a_thousand_stolen_ports_are_one_sentence() -> None:
+    facts = {
+        "arch": "x86_64", "python": "3.11.2", "port_range": [32768, 60999], "reserved_ports": "40003", "root": True,
+        "base_writable": True,
+    }  # fmt: skip
+    host = {"name": "server", "role": "server", "base": "/b"}
+    (sentence,) = admission.problems_of_one(request(server_port=40000, server_ports=1000), host, facts)
+    assert "server_port=40000-40002,40004-40999 is inside the ephemeral range of server" in sentence
+
+
+@pytest.mark.parametrize("role", ["echo_server", "load_generator"])
+def test_the_copy_that_proves_a_host_prepared_is_the_last(role: str) -> None:
+    """A host that failed after it would be measured, with its kernel already put back."""
+    tasks = yaml.safe_load((ROOT / f"roles/{role}/tasks/main.yml").read_text())
+    assert [task.get("register") for task in tasks] == [None, f"{role}_shipped"]
