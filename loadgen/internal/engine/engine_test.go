@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 func config(target netip.AddrPort) Config {
 	return Config{Run: 20945436, Targets: []netip.AddrPort{target}, Workload: Open, Connections: 20, FirstConnection: 100, Active: 20,
-		Rate: 500, Arrival: "fixed", Requests: -1, Pipeline: 1, PayloadBytes: 64, Duration: 1, Timeout: 400 * time.Millisecond, ArmTimeout: 5 * time.Second, Seed: 71}
+		Rate: 500, Arrival: "fixed", Requests: -1, Pipeline: 1, PayloadBytes: 64, Duration: 1, Timeout: time.Second, ArmTimeout: 5 * time.Second, Seed: 71}
 }
 
 // A trial is one whole use of an engine.

@@ -3,6 +3,7 @@ package engine
 import (
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Each wrong that can be done to a reply is counted in its class, never as a latency; conserved checks the rest.
@@ -114,7 +115,7 @@ func TestLate(t *testing.T) {
 		t.Run(workload, func(t *testing.T) {
 			t.Parallel()
 			cfg := config(serve(t, 64, afterFirst(late)))
-			cfg.Workload = workload
+			cfg.Workload, cfg.Timeout = workload, 400*time.Millisecond
 			l := start(t, cfg)
 			arm(t, l)
 			d := load(t, l).done
