@@ -18,7 +18,10 @@ from server.common import Intake, Worker
 
 CATALOG = Path(__file__).with_name("catalog.yml")
 SEED = ("workers", "select", "poll", "epoll_edge")  # the four that the original experiment compared
-FIELDS = ("family", "loop", "distribution", "needs", "limit", "how", "pitfall")
+FIELDS = ("family", "loop", "distribution", "needs", "limit", "how", "use", "pitfall")
+EXEMPT = ("cannot", "because")  # may follow, both or neither
+# Distributions whose connections are all counted in one statistics slot.
+ONE_SLOT = ("single", "per_process", "per_thread", "pool")
 
 Value = Union[str, tuple[str, ...]]
 Entries = dict[str, dict[str, Value]]
@@ -53,11 +56,14 @@ class Strategy:
     needs: tuple[str, ...]
     limit: str
     how: str
+    use: str
     pitfall: str
+    cannot: tuple[str, ...] = ()  # clauses of the conformance suite
+    because: str = ""
 
     def processes(self, workers: int) -> int:
         """How many processes hold connections, each with a statistics slot of its own."""
-        return 1 if self.distribution == "single" else max(2, workers)
+        return 1 if self.distribution in ONE_SLOT else max(2, workers)
 
     @property
     def is_program(self) -> bool:
@@ -100,7 +106,7 @@ def load(path: Path = CATALOG) -> dict[str, Strategy]:
     """All strategies by name, in the order of the file."""
     strategies = {}
     for name, fields in parse(path.read_text(encoding="utf-8")).items():
-        if tuple(fields) != FIELDS:
+        if tuple(fields) not in (FIELDS, FIELDS + EXEMPT):
             raise CatalogError(f"{name} has the fields {', '.join(fields)}; it must have {', '.join(FIELDS)}")
         strategies[name] = Strategy(name, **fields)  # type: ignore[arg-type]
     return strategies

@@ -149,7 +149,13 @@ class Connection:
 
 
 class Intake(Protocol):
-    """Where a loop gets its connections from: it becomes readable, and then gives non-blocking sockets."""
+    """Where a loop gets its connections from: it becomes readable, and then gives non-blocking sockets.
+
+    Several processes may wait for the same one. `wake_one` asks a loop that can to be woken only where no other process
+    has been (EPOLLEXCLUSIVE).
+    """
+
+    wake_one: bool
 
     def fileno(self) -> int: ...
 
@@ -182,7 +188,8 @@ class Spare:
 class Listener:
     """The listening socket, and the connections that wait in its queue."""
 
-    def __init__(self, sock: socket.socket, worker: Worker, spare: Spare | None = None) -> None:
+    def __init__(self, sock: socket.socket, worker: Worker, spare: Spare | None = None, wake_one: bool = False) -> None:
+        self.wake_one = wake_one
         self._sock = sock
         self._worker = worker
         self._spare = spare or Spare()

@@ -15,6 +15,8 @@ class Ports:
     So no loop need know how many there are: whichever call it waits with, an epoll is a descriptor like any other.
     """
 
+    wake_one = False  # which has no effect through a second epoll
+
     def __init__(self, socks: Sequence[socket.socket], worker: Worker) -> None:
         spare = Spare()
         self._epoll = select.epoll()

@@ -17,8 +17,14 @@ WORDS = 8
 FIELDS = ("accepted", "open", "peak", "closed", "bytes_in", "bytes_out", "limit_code", "pid")
 ACCEPTED, OPEN, PEAK, CLOSED, BYTES_IN, BYTES_OUT, LIMIT_CODE, PID = range(WORDS)
 
-FD_SETSIZE, DESCRIPTORS = 1, 2  # limit_code; 0 is none
-RESOURCES = {FD_SETSIZE: "FD_SETSIZE", DESCRIPTORS: "descriptors"}
+FD_SETSIZE, DESCRIPTORS, THREADS, PROCESSES, CLIENTS = 1, 2, 3, 4, 5  # limit_code; 0 is none
+RESOURCES = {
+    FD_SETSIZE: "FD_SETSIZE",
+    DESCRIPTORS: "descriptors",
+    THREADS: "threads",
+    PROCESSES: "processes",
+    CLIENTS: "clients served at a time",
+}
 
 Slot = Union["memoryview[int]", MutableSequence[int]]
 

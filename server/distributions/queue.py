@@ -33,6 +33,8 @@ STOP_S = 0.5
 class Hand:
     """The worker's end of its queue: readable when a socket waits in it."""
 
+    wake_one = False
+
     def __init__(self, queue: SimpleQueue[socket.socket], room: Semaphore, worker: Worker) -> None:
         self._queue, self._room, self._worker = queue, room, worker
         self._spare = Spare(SPARES)
@@ -83,6 +85,7 @@ def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path 
     except Stopped:
         return 0
     finally:
+        sys.excepthook = lambda *_: None  # the queues' thread would tell of each socket that is still on its way
         for hand in hands:
             hand.terminate()
         for hand in hands:
