@@ -18,7 +18,7 @@ import pytest
 
 from server import slots
 from tests.unit.server import harness
-from tests.unit.server.harness import alive, echoes, eventually, read_exactly, read_to_end, reset
+from tests.unit.server.harness import alive, echoes, eventually, free_port, read_exactly, read_to_end, reset
 
 ROOT = Path(__file__).parents[3]
 BUILD = [sys.executable, str(ROOT / "server/reference/build.py"), "--out"]
@@ -49,22 +49,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def free_ports(count: int) -> int:
-    """The first of several neighbouring ports that nobody uses, away from where other tests look for one."""
-    while True:
-        port = random.randrange(26_000, 32_000)
-        try:
-            for one in range(port, port + count):
-                with socket.create_server(("127.0.0.1", one)):
-                    pass
-        except OSError:
-            continue
-        return port
-
-
 @contextmanager
 def running(program: Path, directory: Path, ports: int = 1, workers: int = 1, files: int = 0) -> Iterator[Reference]:
-    port, stats = free_ports(ports), directory / "stats.bin"
+    port, stats = free_port(ports), directory / "stats.bin"
     command = [str(program), "--port", str(port), "--ports", str(ports), "--workers", str(workers)]
     command += ["--stats", str(stats)]
 
@@ -288,7 +275,7 @@ def test_null_swallows(programs: Path, tmp_path: Path, workers: int) -> None:
     ],
 )
 def test_bad_input_is_one_sentence(programs: Path, options: list[str], says: str) -> None:
-    command = [str(programs / "c_null"), "--port", str(free_ports(1)), *options]
+    command = [str(programs / "c_null"), "--port", str(free_port(1)), *options]
     result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     assert result.returncode == 2
     assert says in result.stderr
