@@ -67,7 +67,7 @@ class ActionModule(ActionBase):
         if sentence:
             self._display.display(f"The calibration at the end is left out: {sentence}")
         for host in hosts:
-            host.update({key: host["probe"]["facts"][key] for key in ("boot_id", "cpus")})
+            host.update({key: host["probe"]["facts"][key] for key in ("boot_id", "cpus", "nofile_hard")})
             host["python"] = host["probe"]["facts"]["executable"]
             line = c10k_admission.leftovers(host, request.run_wide["keep_tuned"])
             if line:
