@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from server import agent, catalog, common, programs, slots, sockdiag
+from server import agent, catalog, common, page, programs, slots, sockdiag
 
 BAD_INPUT = 2
 
@@ -48,7 +48,8 @@ def parser() -> Parser:
     add("--backlog", type=number(1, 1_048_576), default=4096, help="argument of listen() (default: %(default)s)")
     add("--workers", type=number(1, 1024), default=2, help="processes, where the strategy has several; at least 2")
     add("--stats", type=Path, metavar="FILE", help="where to keep statistics, 64 bytes for each worker process")
-    commands.add_parser("list", help="show every strategy, how it works and where it ends")
+    list_command = commands.add_parser("list", help="show every strategy, how it works and where it ends")
+    list_command.add_argument("--markdown", action="store_true", help="as the page docs/strategies.md")
     agent_command = commands.add_parser("agent", help="supervise a strategy for the benchmark's conductor")
     agent_command.add_argument("--spec", required=True, help="JSON, as docs/contracts.md describes")
     return top
@@ -59,9 +60,9 @@ def refuse(sentence: str) -> int:
     return BAD_INPUT
 
 
-def list_strategies() -> int:
-    lines = []
-    for strategy in catalog.load().values():
+def list_strategies(markdown: bool) -> int:
+    lines = [page.markdown(catalog.load().values()).rstrip()] if markdown else []
+    for strategy in () if markdown else catalog.load().values():
         seed = "  (of the original experiment)" if strategy.name in catalog.SEED else ""
         lines += [f"{strategy.name}{seed}", f"    family:  {strategy.family}", f"    how:     {strategy.how}"]
         lines += [f"    limit:   {strategy.limit}", f"    pitfall: {strategy.pitfall}"]
@@ -124,7 +125,7 @@ def become(strategy: catalog.Strategy, options: argparse.Namespace, listeners: l
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command == "list":
-        return list_strategies()
+        return list_strategies(options.markdown)
     if options.command == "agent":
         return agent.main(options.spec)
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from server import catalog
+from server import catalog, page
 
 SERVER = Path(catalog.__file__).parent
 
@@ -89,6 +89,11 @@ def test_processes() -> None:
 def test_an_unknown_name_is_answered_with_the_nearest_and_the_list() -> None:
     with pytest.raises(KeyError, match=r"epoll_edge.*epoll, epoll_edge, epoll_raw, poll, select, workers"):
         catalog.find("epol_edge")
+
+
+def test_the_page_is_what_the_catalogue_says() -> None:
+    """Made again with: python -m server list --markdown > docs/strategies.md"""
+    assert (SERVER.parent / "docs/strategies.md").read_text() == page.markdown(catalog.load().values())
 
 
 def test_a_field_too_few(tmp_path: Path) -> None:
