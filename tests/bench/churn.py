@@ -44,10 +44,10 @@ def main() -> None:
         dearer = ""
         if SINGLE in names and name != SINGLE:
             dearer = rounds.shown(made.ratio(name, SINGLE, strategies.total_us))
-        rows.append([name, *strategies.costs(made.of(name)), against, dearer])
+        rows.append([name, strategies.middle(made.of(name)), against, dearer])
     load = f"{options.requests:,} requests, {options.in_flight:,} in flight"
     title = f"Churn: {load}, {options.rounds} rounds; medians, and ratios with their 95 % intervals."
-    columns = ["strategy", "user µs/request", "system µs", "CPU µs", "efficiency (95 %)", f"÷ {SINGLE} (95 %)"]
+    columns = ["strategy", "CPU µs/request", "efficiency (95 %)", f"÷ {SINGLE} (95 %)"]
     common.table(title, columns, rows)
     made.explain()
 

@@ -27,10 +27,10 @@ def main() -> None:
     for name, connections in keys:
         ratio = made.ratio((name, connections), (name, held[0]), strategies.total_us)
         against = "1" if connections == held[0] else rounds.shown(ratio)
-        rows.append([f"{name}, {connections:,}", *strategies.costs(made.of((name, connections))), against])
+        rows.append([f"{name}, {connections:,}", strategies.middle(made.of((name, connections))), against])
     load = f"{options.active:,} active, {options.requests:,} requests a round"
     title = f"Closed loop: {load}, {options.rounds} rounds; medians, and the ratio with its 95 % interval."
-    columns = ["strategy, held", "user µs/request", "system µs", "CPU µs", f"÷ at {held[0]:,} (95 %)"]
+    columns = ["strategy, held", "CPU µs/request", f"÷ at {held[0]:,} (95 %)"]
     common.table(title, columns, rows)
     made.explain()
 

@@ -19,6 +19,7 @@ from tests.bench import common, usage
 
 YARDSTICK, CONTROL = "c_epoll", "c_epoll again"
 PATIENCE_S = 120  # for what has to happen within a round
+WARMED_UP = 4  # before requests are counted, a fourth as many are answered
 RUN_S = 600  # longer than any round: a run is ended when all has been counted
 
 
@@ -88,20 +89,16 @@ def closed(name: str, workers: int, connections: int, active: int, answers: int)
             common.wait_until(lambda: server.answered() >= answered, child, PATIENCE_S, what)
             return server.answered(), usage.cpu(server.pid)
 
-        # Past arming, an echo for each connection, and past the burst with which a closed loop begins.
-        first, before = after(connections + 4 * active)
+        # Past arming, an echo for each connection, and past the burst with which a closed loop begins; and so far that
+        # most of the server's life has been like what is measured (see usage.Cpu).
+        first, before = after(connections + max(4 * active, answers // WARMED_UP))
         last, spent = after(first + answers)
     return usage.cost(before, spent, last - first)
 
 
-def costs(found: Sequence[usage.Cost]) -> list[str]:
-    """The cells of a table: median CPU in the user's code, in the kernel's, and in all."""
-    if not found:
-        return ["–"] * 3
-    return [
-        common.figure(common.median([getattr(one, name) for one in found]))
-        for name in ("user_us", "system_us", "total_us")
-    ]
+def middle(costs: Sequence[usage.Cost], part: str = "total_us") -> str:
+    """The cell of a table."""
+    return common.figure(common.median([getattr(one, part) for one in costs])) if costs else "–"
 
 
 def total_us(cost: usage.Cost) -> float:

@@ -14,7 +14,11 @@ NS_PER_US = 1_000
 
 @dataclass(frozen=True)
 class Cpu:
-    """CPU time so far. The kernel tells the sum to the nanosecond, its two parts in ticks of 10 ms."""
+    """CPU time so far.
+
+    The kernel tells the sum to the nanosecond, but samples the parts: it divides the sum of a process's whole life as
+    its ticks fell so far. So a difference of parts is right only where most of the life before it was like it.
+    """
 
     total_ns: int
     user_ns: int
