@@ -80,15 +80,20 @@ def serve(options: argparse.Namespace) -> int:
         return refuse(error.args[0])
     if options.port + options.ports > 65_536:
         return refuse(f"{options.ports} ports from {options.port} on do not exist: the last is 65535.")
+    processes = strategy.processes(options.workers)
+    copies = processes if strategy.distribution == "reuseport" and not strategy.is_program else 1
     listeners = []
     for port in range(options.port, options.port + options.ports):
         try:
             listeners.append(common.listen(options.host, port, options.backlog))
+            if copies > 1:  # now that nobody else is known to listen there
+                listeners.pop().close()
+                listeners += [common.listen(options.host, port, options.backlog, True) for _ in range(copies)]
         except OSError as error:
             return refuse(sockdiag.explain_listen_error(error, options.host, port))
     if options.stats:
         try:
-            slots.create(options.stats, strategy.processes(options.workers))
+            slots.create(options.stats, processes)
         except OSError as error:
             return refuse(f"Cannot write the statistics to {options.stats}: {error.strerror}.")
     if strategy.is_program:
@@ -97,7 +102,7 @@ def serve(options: argparse.Namespace) -> int:
     print(f"{strategy.name} listens on {where}; Ctrl-C ends it.", file=sys.stderr, flush=True)
     distribution = importlib.import_module(f"server.distributions.{strategy.distribution}")
     try:
-        return int(distribution.serve(listeners, strategy.load_loop(), options.workers, options.stats))
+        return int(distribution.serve(listeners, strategy.load_loop(), processes, options.stats))
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
             raise

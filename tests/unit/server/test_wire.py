@@ -182,9 +182,10 @@ def test_the_counters_are_right(strategy: str, tmp_path: Path) -> None:
         served.holds("bytes_out", 1000)
         expected = {"accepted": 10, "open": 6, "closed": 4, "bytes_in": 1000, "bytes_out": 1000, "limit_code": 0}
         assert {name: served.total(name) for name in expected} == expected
-        assert 10 // served.workers <= served.total("peak") <= 10
+        assert 6 <= served.total("peak") <= 10
         assert {slot["pid"] for slot in served.stats.slots()} <= served.pids()
-        assert all(slot["accepted"] == 10 // served.workers for slot in served.stats.slots()), "spread over the workers"
+        if catalog.find(strategy).distribution in ("single", "queue", "sendfd"):
+            assert all(slot["accepted"] == 10 // served.workers for slot in served.stats.slots()), "dealt evenly"
         for sock in socks[4:]:
             sock.close()
 
