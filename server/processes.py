@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-READ_BYTES = 4096  # more than any of these files holds
+READ_BYTES = 16_384  # more than any of these files holds
 
 
 class Stat(NamedTuple):
@@ -87,9 +87,9 @@ def switches(pid: int, threads: int) -> tuple[int, int]:
         places = [f"/proc/{pid}"] if threads == 1 else [entry.path for entry in os.scandir(f"/proc/{pid}/task")]
         for place in places:
             with suppress(OSError):  # this thread has ended meanwhile
-                words = _read(f"{place}/status").split()  # these are its last two lines
-                voluntary += int(words[-3])
-                involuntary += int(words[-1])
+                words = _read(f"{place}/status").partition(b"\nvoluntary_ctxt_switches:")[2].split()
+                voluntary += int(words[0])
+                involuntary += int(words[2])  # words[1] is the name of the next line
     return voluntary, involuntary
 
 

@@ -124,6 +124,13 @@ def test_faults_switches_and_threads() -> None:
         assert both[0] - alone[0] >= 30, "the second thread's own"
 
 
+def test_switches_are_found_by_their_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some kernels have lines after them."""
+    text = b"Name:\tx\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t58\nnonvoluntary_ctxt_switches:\t12\n"
+    monkeypatch.setattr(processes, "_read", lambda _: text + b"x86_Thread_features:\t\n")
+    assert processes.switches(1, 1) == (58, 12)
+
+
 def test_each_listener_is_told_with_its_limit() -> None:
     port = free_port()
     with socket.socket() as first, socket.socket() as second:
