@@ -227,7 +227,7 @@ def find(facts: Facts) -> tuple[Finding, ...]:
     if overflows := kernel.get("TcpExt.ListenOverflows", 0):
         findings.append(Finding(
             "LQ1", "info", f"A full accept queue on the server's host turned handshakes away {overflows:,} times.",
-            {"kernel": kernel}, "Each delays its client by 1 s: raise backlog and net.core.somaxconn, or connect slower.",
+            {"kernel": kernel}, "Each costs its client 1 s: raise backlog and net.core.somaxconn, or connect slower.",
         ))  # fmt: skip
     if facts.barrier and facts.end and not facts.lost:
         pairs = zip(vars(facts.barrier).items(), vars(facts.end).values(), strict=True)

@@ -199,6 +199,7 @@ def test_the_list_names_every_strategy() -> None:
     assert result.returncode == 0
     assert [line.split()[0] for line in result.stdout.splitlines() if not line.startswith(" ")] == [
         "epoll", "epoll_edge", "poll", "select", "workers", "c_epoll", "c_reuseport", "null_server",
+        "go_goroutine",
     ]  # fmt: skip
 
 
