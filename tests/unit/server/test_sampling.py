@@ -44,7 +44,7 @@ def of(pid: int) -> Stat:
 def test_cpu_time_is_finer_than_a_tick(ms: int) -> None:
     with child(f"{BURN}burn({ms})\nprint(time.process_time_ns(), flush=True)") as (pid, said):
         one = of(pid)
-        assert 0 <= one.user_ns + one.system_ns - int(said) < 3 * MS
+        assert 0 <= one.user_ns + one.system_ns - int(said) < 6 * MS
         assert processes.TICK_NS == 10 * MS
 
 
@@ -52,7 +52,7 @@ def test_threads_that_have_ended_still_count() -> None:
     code = f"{BURN}import threading\nthread = threading.Thread(target=burn, args=[150])\nthread.start(); thread.join()"
     with child(f"{code}\nprint(time.process_time_ns(), flush=True)") as (pid, said):
         one = of(pid)
-        assert 0 <= one.user_ns + one.system_ns - int(said) < 3 * MS
+        assert 0 <= one.user_ns + one.system_ns - int(said) < 6 * MS
 
 
 def test_user_and_system_time_are_told_apart() -> None:
@@ -178,9 +178,11 @@ def test_time_of_the_cpus_is_theirs_alone() -> None:
     assert host.cpus([]) == (0, 0)
     before, end = host.cpus(numbers[:1]).busy_ns, time.process_time() + 0.2
     os.sched_setaffinity(0, numbers[:1])
-    while time.process_time() < end:
-        pass
-    os.sched_setaffinity(0, numbers)
+    try:
+        while time.process_time() < end:
+            pass
+    finally:
+        os.sched_setaffinity(0, numbers)
     assert host.cpus(numbers[:1]).busy_ns - before > 150 * MS
 
 
