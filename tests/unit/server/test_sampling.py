@@ -135,6 +135,7 @@ def test_each_listener_is_told_with_its_limit() -> None:
     port = free_port()
     with socket.socket() as first, socket.socket() as second:
         for sock, backlog in ((first, 7), (second, 30)):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             sock.bind(("127.0.0.1", port))
             sock.listen(backlog)
