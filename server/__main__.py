@@ -110,7 +110,7 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def become(strategy: catalog.Strategy, options: argparse.Namespace, listeners: list[socket.socket]) -> int:
-    """Let the C program take this process's place; it returns only where there is none. It listens itself."""
+    """Let the program take this process's place; it returns only where there is none. It listens itself."""
     try:
         program = str(programs.find(strategy.loop))
     except programs.NotBuilt as error:

@@ -62,6 +62,8 @@ class ActionModule(ActionBase):
         )
         if sentence and c10k_admission.programs_asked(request, resolved["catalog"]):
             problems.append(sentence)
+        go_servers, why_not = c10k_admission.go_servers(request, resolved["catalog"], hosts[0])
+        problems += [why_not] if why_not else []
         if problems:
             raise AnsibleActionFail(" ".join(problems))
         if sentence:
@@ -83,7 +85,7 @@ class ActionModule(ActionBase):
         return {
             "changed": False, "hosts": hosts, "tuning": tuning["hosts"], "controller": controller,
             "ports": c10k_admission.ports(request), "arches": sorted(arches),
-            "references": references,
+            "references": references, "go_servers": go_servers,
             "arch": {host["name"]: c10k_admission.GOARCH.get(host["probe"]["facts"]["arch"]) for host in hosts},
         }  # fmt: skip
 

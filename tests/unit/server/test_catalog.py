@@ -69,7 +69,7 @@ def test_it_refuses_what_it_does_not_know(text: str) -> None:
 
 def test_every_strategy_can_be_loaded() -> None:
     for strategy in catalog.load().values():
-        assert strategy.is_program == ("cc" in strategy.needs)
+        assert strategy.is_program == bool({"cc", "go"} & set(strategy.needs))
         if strategy.is_program:
             continue
         assert callable(strategy.load_loop().run)
@@ -81,7 +81,8 @@ def test_processes() -> None:
     assert [catalog.find("epoll").processes(n) for n in (1, 8)] == [1, 1]
     for name in ("workers", "sendfd", "prefork_reuseport", "c_reuseport", "null_server"):
         assert [catalog.find(name).processes(n) for n in (1, 2, 8)] == [2, 2, 8]
-    assert [catalog.find("c_epoll").processes(n) for n in (1, 8)] == [1, 1]
+    for name in ("c_epoll", "go_goroutine"):
+        assert [catalog.find(name).processes(n) for n in (1, 8)] == [1, 1]
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_the_list() -> None:
