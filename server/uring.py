@@ -38,26 +38,36 @@ REQUEST = struct.Struct("<BBHiQQIIQH22x")
 COMPLETION = struct.Struct("<QiI")
 BUFFER_ENTRY = struct.Struct("<QIHH")
 REGISTRATION = struct.Struct("<QIH26x")
+CACHE_LINE = 64
 GROUP = 0  # the only pool of buffers
-PASSING = (errno.EINTR, errno.EAGAIN, errno.EBUSY)  # a signal, no memory, completions to be taken first
+INTERRUPTED = (errno.EINTR, errno.EBUSY)  # by a signal; by completions that must be taken first
 
 Completion = tuple[int, int, int]  # the request's mark; its result, or minus an errno; flags
 
 _call = ctypes.CDLL(None, use_errno=True).syscall
+_call.argtypes = [ctypes.c_long] * 7
 _call.restype = ctypes.c_long
 
 
-def address_of(data: bytes) -> int:
-    """Where bytes lie, as long as somebody holds them."""
-    return ctypes.cast(data, ctypes.c_void_p).value or 0
-
-
-def system_call(number: int, *words: int) -> int:
+def system_call(number: int, first: int, second: int, third: int, fourth: int = 0) -> int:
     """syscall(2); OSError where it fails."""
-    result = int(_call(number, *[ctypes.c_long(word) for word in words]))  # a bare number would be passed as 32 bits
+    result = int(_call(number, first, second, third, fourth, 0, 0))
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
+
+
+def address_of(data: bytes) -> int:
+    """Where bytes lie, for as long as somebody holds them."""
+    return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
+
+
+def request(
+    operation: int, fd: int, mark: int, address: int = 0, length: int = 0,
+    flags: int = 0, how: int = 0, multishot: int = 0,
+) -> bytes:  # fmt: skip
+    """One request. `mark` comes back with its completion, `how` is the operation's own flags."""
+    return REQUEST.pack(operation, flags, multishot, fd, 0, address, length, how, mark, GROUP)
 
 
 def unavailable() -> str | None:
@@ -90,7 +100,7 @@ class Ring:
     def __init__(self, requests: int, completions: int, kept: int = 0) -> None:
         flags = SETUP_CQSIZE | SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN
         parameters = (ctypes.c_uint32 * PARAMETERS)(0, completions, flags)
-        self.fd = system_call(SETUP, requests, ctypes.addressof(parameters))
+        self.fd = system_call(SETUP, requests, ctypes.addressof(parameters), 0)
         self._size, self._completions = parameters[0], parameters[1]
         queue, done = parameters[10:20], parameters[20:30]  # offsets of their parts in the shared memory
         size = max(queue[6] + 4 * self._size, done[5] + COMPLETION.size * self._completions)
@@ -105,14 +115,8 @@ class Ring:
         self._kept = self._free = kept
         self._queued = 0
 
-    def write(
-        self, slot: int, operation: int, fd: int, mark: int, address: int = 0, length: int = 0,
-        flags: int = 0, how: int = 0, offset: int = 0, multishot: int = 0,
-    ) -> None:  # fmt: skip
-        """Write a request. `mark` comes back with its completion; `how` is the operation's own flags."""
-        REQUEST.pack_into(
-            self.requests, slot * REQUEST.size, operation, flags, multishot, fd, offset, address, length, how, mark, GROUP
-        )
+    def write(self, slot: int, request: bytes) -> None:
+        self.requests[slot * REQUEST.size : (slot + 1) * REQUEST.size] = request
 
     def queue(self, slots: list[int]) -> None:
         """Hand these requests over with the next submit()."""
@@ -125,24 +129,24 @@ class Ring:
         self._tail[0] = tail & 0xFFFF_FFFF
         self._queued += len(slots)
 
-    def add(self, operation: int, fd: int, mark: int, **rest: int) -> None:
+    def add(self, request: bytes) -> None:
         """Write a request to a free slot, and queue it."""
         if self._free == self._size:
             self.submit()
-        slot = self._free
+        self.write(self._free, request)
         self._free += 1
-        self.write(slot, operation, fd, mark, **rest)
-        self.queue([slot])
+        self.queue([self._free - 1])
 
     def submit(self) -> None:
         """Hand over what is queued. What need not wait is done when this returns, and its completion is there."""
         while True:
             try:
-                self._queued -= system_call(ENTER, self.fd, self._queued, 0, ENTER_GETEVENTS, 0, 0)
+                self._queued -= system_call(ENTER, self.fd, self._queued, 0, ENTER_GETEVENTS)
             except OSError as error:
-                if error.errno not in PASSING:
+                if error.errno == errno.EAGAIN:
+                    time.sleep(NO_MEMORY_PAUSE_S)
+                elif error.errno not in INTERRUPTED:
                     raise
-                time.sleep(NO_MEMORY_PAUSE_S)
             if not self._queued:
                 self._free = self._kept
                 return
@@ -150,9 +154,9 @@ class Ring:
     def wait(self) -> None:
         """Wait for a completion. A signal ends the wait too, so that Python can run its handler."""
         try:
-            system_call(ENTER, self.fd, 0, 1, ENTER_GETEVENTS, 0, 0)
+            system_call(ENTER, self.fd, 0, 1, ENTER_GETEVENTS)
         except OSError as error:
-            if error.errno not in PASSING:
+            if error.errno not in INTERRUPTED:
                 raise
 
     def completions(self) -> list[Completion]:
@@ -182,10 +186,11 @@ class Buffers:
     """
 
     def __init__(self, ring: Ring, count: int, size: int) -> None:
-        self._memory = Memory(count * size)
+        stride = size + CACHE_LINE  # at equal places of a page they would compete for the same few lines of the cache
+        self._memory = Memory(count * stride)
         self._queue = Memory(count * BUFFER_ENTRY.size)
-        self._size = size
-        self.addresses = [self._memory.address + number * size for number in range(count)]
+        self._stride = stride
+        self.addresses = [self._memory.address + number * stride for number in range(count)]
         for number, address in enumerate(self.addresses):
             BUFFER_ENTRY.pack_into(self._queue.bytes, number * BUFFER_ENTRY.size, address, size, number, 0)
         self._tail = self._queue.bytes[14:16].cast("H")  # it lies in the first entry
@@ -199,5 +204,5 @@ class Buffers:
 
     def copy(self, number: int, begin: int, end: int) -> bytes:
         """Part of what a buffer holds."""
-        begin, end = number * self._size + begin, number * self._size + end
-        return bytes(self._memory.bytes[begin:end])
+        first = number * self._stride
+        return bytes(self._memory.bytes[first + begin : first + end])

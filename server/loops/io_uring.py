@@ -21,6 +21,7 @@ import errno
 import os
 import select
 import socket
+from collections import deque
 
 from server import uring
 from server.common import CHUNK_BYTES, Intake, Worker
@@ -30,7 +31,8 @@ REQUESTS = 512  # one for each buffer, which is its answer, and as many for ever
 COMPLETIONS = 4096
 HASTE = socket.MSG_DONTWAIT | socket.MSG_WAITALL  # all of it now, or say how much
 
-# The upper half of a request's mark; the lower is a descriptor, or the number of a buffer.
+# The upper half of a request's mark; the lower is a descriptor, or the number of a buffer. So the mark of a receive is
+# its descriptor.
 RECEIVE, ANSWER, PATIENT, CANCEL, NEWCOMERS = range(5)
 ENDED_BY_US = (-errno.ENOBUFS, -errno.ECANCELED)  # no buffer was free, or the receive was cancelled
 
@@ -56,18 +58,19 @@ class Echo:
         self.buffers = uring.Buffers(self.ring, BUFFERS, CHUNK_BYTES)
         for number, address in enumerate(self.buffers.addresses):
             mark = ANSWER << 32 | number
-            self.ring.write(number, uring.SEND, 0, mark, address=address, flags=uring.SKIP_SUCCESS, how=HASTE)
+            answer = uring.request(uring.SEND, 0, mark, address, flags=uring.SKIP_SUCCESS, how=HASTE)
+            self.ring.write(number, answer)
         # Of an answer only these two change: its socket, and how long it is.
         words = self.ring.requests.cast("I")
         self.answer_to, self.answer_size = words[1::16], words[6::16]
         self.aside: dict[int, Aside] = {}
         self.unsettled: set[int] = set()  # those aside with whom something happened
+        self.starved: deque[int] = deque()  # those aside who wait for nothing but a buffer
         self.taken = self.sent = 0  # buffers and bytes of the answers that were queued last
 
     def hear(self, fd: int) -> None:
         """Receive, until told otherwise."""
-        flags, multishot = uring.SELECT_BUFFER, uring.MULTISHOT
-        self.ring.add(uring.RECV, fd, RECEIVE << 32 | fd, flags=flags, multishot=multishot)
+        self.ring.add(uring.request(uring.RECV, fd, fd, flags=uring.SELECT_BUFFER, multishot=uring.MULTISHOT))
 
     def answered(self) -> None:
         """All answers that were queued are sent, but for what turned out otherwise."""
@@ -116,6 +119,8 @@ class Echo:
         for fd in self.unsettled - answering:
             self.settle(fd)
         self.unsettled &= answering
+        for _ in range(min(len(self.starved), BUFFERS - taken)):  # more would be in vain, time and again
+            self.take_up(self.starved.popleft())
         return newcomers
 
     def set_aside(self, fd: int, hears: bool = True) -> Aside:
@@ -131,7 +136,7 @@ class Echo:
         return peer
 
     def cancel(self, fd: int) -> None:
-        self.ring.add(uring.ASYNC_CANCEL, -1, CANCEL << 32 | fd, address=RECEIVE << 32 | fd, flags=uring.SKIP_SUCCESS)
+        self.ring.add(uring.request(uring.ASYNC_CANCEL, -1, CANCEL << 32 | fd, fd, flags=uring.SKIP_SUCCESS))
 
     def fell_short(self, number: int, done: int, broken: bool) -> None:
         """An answer did not go whole: what is left of it goes before anything that came later."""
@@ -158,14 +163,18 @@ class Echo:
         if peer.waiting:
             peer.sending, peer.waiting = peer.waiting, b""
             address, length = uring.address_of(peer.sending), len(peer.sending)
-            self.ring.add(uring.SEND, fd, PATIENT << 32 | fd, address=address, length=length, how=socket.MSG_WAITALL)
+            self.ring.add(uring.request(uring.SEND, fd, PATIENT << 32 | fd, address, length, how=socket.MSG_WAITALL))
         elif not peer.hears:
-            del self.aside[fd]
             if peer.over:
+                del self.aside[fd]
                 os.close(fd)
                 self.worker.ended()
             else:
-                self.hear(fd)
+                self.starved.append(fd)
+
+    def take_up(self, fd: int) -> None:
+        del self.aside[fd]
+        self.hear(fd)
 
 
 def run(intake: Intake, worker: Worker) -> None:
@@ -174,14 +183,14 @@ def run(intake: Intake, worker: Worker) -> None:
 
     def watch() -> None:
         """Once for each time that newcomers were taken: asking anew tells of those who are left over."""
-        ring.add(uring.POLL_ADD, intake.fileno(), NEWCOMERS << 32, how=select.EPOLLIN)
+        ring.add(uring.request(uring.POLL_ADD, intake.fileno(), NEWCOMERS << 32, how=select.EPOLLIN))
 
     watch()
     worker.begin()
     while True:
         ring.submit()
         completions = ring.completions()
-        if not completions and not echo.unsettled:
+        if not completions and not echo.unsettled and not echo.starved:
             echo.answered()
             ring.wait()
             completions = ring.completions()
