@@ -16,6 +16,7 @@ import mmap
 import os
 import struct
 import time
+from array import array
 
 from server.common import NO_MEMORY_PAUSE_S
 
@@ -38,6 +39,7 @@ REQUEST = struct.Struct("<BBHiQQIIQH22x")
 COMPLETION = struct.Struct("<QiI")
 BUFFER_ENTRY = struct.Struct("<QIHH")
 REGISTRATION = struct.Struct("<QIH26x")
+OVERFLOW = 1 << 1  # a flag of the ring
 CACHE_LINE = 64
 GROUP = 0  # the only pool of buffers
 INTERRUPTED = (errno.EINTR, errno.EBUSY)  # by a signal; by completions that must be taken first
@@ -111,7 +113,8 @@ class Ring:
         self._tail = words[queue[1] // 4 :]
         self._order = words[queue[6] // 4 :]  # which requests are handed over, in which order
         self._done_head, self._done_tail = words[done[0] // 4 :], words[done[1] // 4 :]
-        self._done = memoryview(shared)[done[5] :]
+        self._done = memoryview(shared)[done[5] : done[5] + COMPLETION.size * self._completions]
+        self._flags = words[queue[4] // 4 :]
         self._kept = self._free = kept
         self._queued = 0
 
@@ -119,14 +122,12 @@ class Ring:
         self.requests[slot * REQUEST.size : (slot + 1) * REQUEST.size] = request
 
     def queue(self, slots: list[int]) -> None:
-        """Hand these requests over with the next submit()."""
-        if self._queued + len(slots) > self._size:
-            self.submit()
-        order, mask, tail = self._order, self._size - 1, self._tail[0]
-        for slot in slots:
-            order[tail & mask] = slot
-            tail += 1
-        self._tail[0] = tail & 0xFFFF_FFFF
+        """Hand these requests over with the next submit(). There is room for each slot once."""
+        begin = self._tail[0] % self._size
+        first = slots[: self._size - begin]  # the rest, if any, goes round to the beginning
+        self._order[begin : begin + len(first)] = array("I", first)
+        self._order[: len(slots) - len(first)] = array("I", slots[len(first) :])
+        self._tail[0] = (self._tail[0] + len(slots)) & 0xFFFF_FFFF
         self._queued += len(slots)
 
     def add(self, request: bytes) -> None:
@@ -161,16 +162,21 @@ class Ring:
 
     def completions(self) -> list[Completion]:
         """Take all that are there, in their order."""
+        found = self._take()
+        while self._flags[0] & OVERFLOW:  # the kernel keeps what the queue could not hold, until there is room
+            system_call(ENTER, self.fd, 0, 0, ENTER_GETEVENTS)
+            found += self._take()
+        return found
+
+    def _take(self) -> list[Completion]:
         head, tail = self._done_head[0], self._done_tail[0]
         if head == tail:
             return []
-        begin, end = head % self._completions, tail % self._completions
-        size = COMPLETION.size
+        begin, end = head % self._completions * COMPLETION.size, tail % self._completions * COMPLETION.size
         if begin < end:
-            found = list(COMPLETION.iter_unpack(self._done[begin * size : end * size]))
+            found = list(COMPLETION.iter_unpack(self._done[begin:end]))
         else:
-            found = list(COMPLETION.iter_unpack(self._done[begin * size : self._completions * size]))
-            found += COMPLETION.iter_unpack(self._done[: end * size])
+            found = [*COMPLETION.iter_unpack(self._done[begin:]), *COMPLETION.iter_unpack(self._done[:end])]
         self._done_head[0] = tail
         return found
 

@@ -1,18 +1,19 @@
-"""io_uring: the process writes requests into memory that it shares with the kernel, and reads there what became of them.
+"""io_uring: a process writes requests into memory that it shares with the kernel, and reads there what became of them.
 
 Unlike the other loops this one is not told that a socket is ready, but that something is done. Each connection has one
 receive, which goes on as long as the connection does (multishot), and takes a buffer from a pool only when something
 has come. The answer is sent straight out of that buffer. One system call hands over the answers of a whole turn, and
-brings the next completions, so a request costs the kernel a quarter less than with epoll, which pays for Python.
+brings the next completions, which saves the kernel as much as Python costs.
 
 An answer is sent in haste: at once or not at all, and it reports only when not all of it went. So when submit() has
-returned, the buffers are free again. A connection whose answer did not go at once, or that ended, is set aside:
-its receive is cancelled, a patient send takes what waits, and only when nothing of it is under way any more, it is
-taken up again or closed. So a peer that does not read is not read from, and no completion can be mistaken for one of
-the connection that will have its descriptor next.
+returned, the buffers are free again. A connection whose answer did not go at once, that sent more than one chunk in a
+turn, or that ended, is set aside: its receive is cancelled, a patient send takes what waits, and only when nothing of
+it is under way any more, it is taken up again or closed. So a peer that does not read is not read from, and no
+completion can be mistaken for one of the connection that will have its descriptor next.
 
-Use it from Linux 6.1 on where every microsecond of the kernel counts. It costs a second look at each assumption: many
-containers forbid it.
+Use it for thousands of busy connections with small records. On large ones epoll is cheaper, because a receive that
+goes on brings up to 32 chunks before it can be cancelled, and they must be copied; so half a mebibyte may wait for a
+peer that does not read. It needs Linux 6.1, and many containers forbid it.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ ENDED_BY_US = (-errno.ENOBUFS, -errno.ECANCELED)  # no buffer was free, or the r
 class Aside:
     """A connection in another state than usual; the usual one needs no object at all."""
 
-    __slots__ = ("hears", "over", "sending", "waiting")
+    __slots__ = ("cancelled", "hears", "over", "sending", "waiting")
 
-    def __init__(self, hears: bool) -> None:
-        self.hears = hears  # its receive has not ended yet
+    def __init__(self) -> None:
+        self.hears = True  # its receive has not ended yet
+        self.cancelled = False
         self.waiting = b""  # to be sent, after what is being sent
         self.sending = b""
         self.over = False  # close it when all is sent
@@ -80,101 +82,107 @@ class Echo:
         self.sent = self.taken = 0
 
     def turn(self, completions: list[uring.Completion]) -> bool:
-        """Answer what came; whether the intake has newcomers."""
+        """Answer what came; whether the intake has newcomers.
+
+        The answers are queued before anything else: so what became of them is told before anything that came later.
+        """
         newcomers = False
         answers: list[int] = []
         answering: set[int] = set()
-        taken = received = sent = 0
+        received = kept = kept_bytes = 0
+        aside, answer_to, answer_size = self.aside, self.answer_to, self.answer_size  # bound once: this is the hot path
         for mark, result, flags in completions:
             if flags & uring.BUFFER:
-                fd, number = mark, flags >> 16
-                taken += 1
+                number = flags >> 16
                 received += result
-                if fd in answering or fd in self.aside:
-                    self.set_aside(fd).waiting += self.buffers.copy(number, 0, result)
+                if mark in answering or mark in aside:  # one answer at a time, or they might change places
+                    self.set_aside(mark).waiting += self.buffers.copy(number, 0, result)
+                    kept += 1
+                    kept_bytes += result
                 else:
-                    self.answer_to[number] = fd
-                    self.answer_size[number] = result
+                    answer_to[number] = mark
+                    answer_size[number] = result
                     answers.append(number)
-                    answering.add(fd)
-                    sent += result
+                    answering.add(mark)
                 if flags & uring.MORE:
                     continue
-            kind, fd = mark >> 32, mark & 0xFFFF_FFFF
-            if kind == RECEIVE:
-                peer = self.set_aside(fd, hears=False)
-                peer.over |= result <= 0 and result not in ENDED_BY_US
-            elif kind == NEWCOMERS:
+            if mark == NEWCOMERS << 32:
                 newcomers = True
-            elif kind == ANSWER:
-                self.fell_short(fd, max(result, 0), broken=result < 0 and result != -errno.EAGAIN)
-            elif kind == PATIENT:
-                self.sent_patiently(fd, result)
-            elif fd in self.aside and self.aside[fd].hears:
-                self.cancel(fd)  # the receive was about to go on, and could not be found
+            else:
+                self.unusual(mark >> 32, mark & 0xFFFF_FFFF, result)
         self.answered()
         self.worker.bytes_in += received
-        self.sent, self.taken = sent, taken
+        self.sent, self.taken = received - kept_bytes, len(answers) + kept
         self.ring.queue(answers)
-        for fd in self.unsettled - answering:
-            self.settle(fd)
-        self.unsettled &= answering
-        for _ in range(min(len(self.starved), BUFFERS - taken)):  # more would be in vain, time and again
-            self.take_up(self.starved.popleft())
+        self.settle(answering)
         return newcomers
 
-    def set_aside(self, fd: int, hears: bool = True) -> Aside:
-        """The connection, which nobody reads from any more; `hears` is false when its receive has ended."""
-        self.unsettled.add(fd)
-        peer = self.aside.get(fd)
-        if peer is None:
-            peer = self.aside[fd] = Aside(hears)
-            if hears:
-                self.cancel(fd)
-        elif not hears:
+    def unusual(self, kind: int, fd: int, result: int) -> None:
+        """A completion that says more than that there is something to answer."""
+        if kind == ANSWER:
+            self.fell_short(fd, result)
+        elif kind == PATIENT:
+            self.sent_patiently(fd, result)
+        elif kind == RECEIVE:  # has ended
+            peer = self.set_aside(fd)
             peer.hears = False
-        return peer
+            peer.over |= result <= 0 and result not in ENDED_BY_US
+        elif fd in self.aside:  # its receive was not found, since it was just then at work
+            self.set_aside(fd).cancelled = False
 
-    def cancel(self, fd: int) -> None:
-        self.ring.add(uring.request(uring.ASYNC_CANCEL, -1, CANCEL << 32 | fd, fd, flags=uring.SKIP_SUCCESS))
+    def set_aside(self, fd: int) -> Aside:
+        """The connection, which is not taken up again before it has settled."""
+        self.unsettled.add(fd)
+        if fd not in self.aside:
+            self.aside[fd] = Aside()
+        return self.aside[fd]
 
-    def fell_short(self, number: int, done: int, broken: bool) -> None:
+    def fell_short(self, number: int, result: int) -> None:
         """An answer did not go whole: what is left of it goes before anything that came later."""
         fd, size = self.answer_to[number], self.answer_size[number]
+        peer, done = self.set_aside(fd), max(result, 0)
         self.sent -= size - done
-        peer = self.set_aside(fd)
         peer.waiting = self.buffers.copy(number, done, size) + peer.waiting
-        if broken:
+        if result < 0 and result != -errno.EAGAIN:
             peer.over, peer.waiting = True, b""
 
     def sent_patiently(self, fd: int, result: int) -> None:
-        peer = self.set_aside(fd)
-        self.worker.bytes_out += max(result, 0)
-        peer.waiting = peer.sending[max(result, 0) :] + peer.waiting
+        """All of it, unless the connection broke."""
+        peer, done = self.set_aside(fd), max(result, 0)
+        self.worker.bytes_out += done
+        peer.waiting = peer.sending[done:] + peer.waiting
         peer.sending = b""
         if result < 0:
             peer.over, peer.waiting = True, b""
 
-    def settle(self, fd: int) -> None:
-        """One step with a connection set aside, of which no answer is under way."""
-        peer = self.aside[fd]
-        if peer.sending:
-            return
-        if peer.waiting:
-            peer.sending, peer.waiting = peer.waiting, b""
-            address, length = uring.address_of(peer.sending), len(peer.sending)
-            self.ring.add(uring.request(uring.SEND, fd, PATIENT << 32 | fd, address, length, how=socket.MSG_WAITALL))
-        elif not peer.hears:
-            if peer.over:
-                del self.aside[fd]
-                os.close(fd)
-                self.worker.ended()
-            else:
-                self.starved.append(fd)
+    def settle(self, answering: set[int]) -> None:
+        """One step with each connection aside with whom something happened.
 
-    def take_up(self, fd: int) -> None:
-        del self.aside[fd]
-        self.hear(fd)
+        Whether an answer that was just queued goes whole is known in the next turn; until then nothing more is sent.
+        """
+        for fd in self.unsettled:
+            peer = self.aside[fd]
+            if peer.hears and not peer.cancelled:
+                self.ring.add(uring.request(uring.ASYNC_CANCEL, -1, CANCEL << 32 | fd, fd, flags=uring.SKIP_SUCCESS))
+                peer.cancelled = True
+            if fd in answering:
+                continue
+            if peer.waiting and not peer.sending:
+                peer.sending, peer.waiting = peer.waiting, b""
+                mark, address = PATIENT << 32 | fd, uring.address_of(peer.sending)
+                self.ring.add(uring.request(uring.SEND, fd, mark, address, len(peer.sending), how=socket.MSG_WAITALL))
+            elif not peer.sending and not peer.hears:
+                if peer.over:
+                    del self.aside[fd]
+                    os.close(fd)
+                    self.worker.ended()
+                else:
+                    self.starved.append(fd)
+        self.unsettled &= answering
+        for _ in range(min(len(self.starved), BUFFERS - self.taken)):  # more would be in vain, again and again
+            fd = self.starved.popleft()
+            del self.aside[fd]
+            self.hear(fd)
 
 
 def run(intake: Intake, worker: Worker) -> None:

@@ -33,11 +33,11 @@ felt = collections.Counter()
 completions = uring.Ring.completions
 
 def counted(ring):
+    felt["overflow"] += bool(ring._flags[0] & uring.OVERFLOW)
     found = completions(ring)
     for mark, result, flags in found:
         kind = mark >> 32
         felt["no buffer"] += kind == io_uring.RECEIVE and result == -errno.ENOBUFS
-        felt["overflow"] += kind == io_uring.RECEIVE and flags & 3 == uring.BUFFER
         felt["short"] += kind == io_uring.ANSWER
         felt["patient"] += kind == io_uring.PATIENT
     return found
@@ -63,6 +63,12 @@ def cramped(directory: Path) -> Iterator[Served]:
         process.wait()
 
 
+def what_was_felt(server: Served, directory: Path) -> dict[str, int]:
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(PATIENCE_S) == 0
+    return dict(json.loads((directory / "felt").read_text()))
+
+
 def push(sock: socket.socket, data: bytes) -> None:
     sock.sendall(data)
     sock.shutdown(socket.SHUT_WR)
@@ -74,8 +80,12 @@ def test_neither_buffers_nor_queues_suffice(tmp_path: Path) -> None:
         data = [os.urandom(200_000 + number if number % 20 else 5 * MIB) for number in range(100)]
         socks = [server.connect(receive_buffer=4096 if number % 10 == 0 else None) for number in range(100)]
         senders = [threading.Thread(target=push, args=pair) for pair in zip(socks, data, strict=True)]
+        server.holds("open", 100)
+        server.process.send_signal(signal.SIGSTOP)
         for sender in senders:
             sender.start()
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGCONT)  # it finds all of them at once
         assert all(read_to_end(sock) == wanted for sock, wanted in zip(socks, data, strict=True))
         for sender in senders:
             sender.join()
@@ -86,10 +96,25 @@ def test_neither_buffers_nor_queues_suffice(tmp_path: Path) -> None:
         begin = server.cpu_s()
         time.sleep(0.3)
         assert server.cpu_s() - begin < 0.1, "it spins"
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(PATIENCE_S) == 0
-        felt = json.loads((tmp_path / "felt").read_text())
-        assert all(felt[what] for what in ("no buffer", "overflow", "short", "patient")), felt
+        felt = what_was_felt(server, tmp_path)
+        assert all(felt[what] for what in ("no buffer", "overflow", "patient")), felt
+
+
+def test_an_answer_that_goes_only_in_part(tmp_path: Path) -> None:
+    """Chunk by chunk, so that each is answered in haste, until the buffers between server and client are full."""
+    chunk, sent = os.urandom(16_000), 0
+    with cramped(tmp_path) as server, server.connect(receive_buffer=4096) as sock:
+        while server.total("bytes_out") == server.total("bytes_in") and sent < 64 * MIB:
+            sock.sendall(chunk)
+            sent += len(chunk)
+            server.holds("bytes_in", sent)
+            time.sleep(0.001)
+        sock.sendall(chunk * 3)
+        sock.shutdown(socket.SHUT_WR)
+        assert read_to_end(sock) == chunk * (sent // len(chunk) + 3)
+        server.holds("bytes_out", sent + 3 * len(chunk))
+        felt = what_was_felt(server, tmp_path)
+        assert felt["short"] == 1, felt
 
 
 def test_many_mebibytes_both_ways(tmp_path: Path) -> None:
