@@ -189,9 +189,11 @@ def run(intake: Intake, worker: Worker) -> None:
     echo = Echo(worker)
     ring = echo.ring
 
+    events = select.EPOLLIN | (select.EPOLLEXCLUSIVE if intake.wake_one else 0)
+
     def watch() -> None:
         """Once for each time that newcomers were taken: asking anew tells of those who are left over."""
-        ring.add(uring.request(uring.POLL_ADD, intake.fileno(), NEWCOMERS << 32, how=select.EPOLLIN))
+        ring.add(uring.request(uring.POLL_ADD, intake.fileno(), NEWCOMERS << 32, how=events))
 
     watch()
     worker.begin()
