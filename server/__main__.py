@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from server import agent, catalog, common, page, programs, slots, sockdiag
+from server import agent, catalog, common, page, programs, slots, sockdiag, uring
 
 BAD_INPUT = 2
 
@@ -78,6 +78,9 @@ def serve(options: argparse.Namespace) -> int:
         strategy = catalog.find(options.strategy)
     except KeyError as error:
         return refuse(error.args[0])
+    missing = uring.unavailable() if "io_uring" in strategy.needs else None
+    if missing:
+        return refuse(missing)
     if options.port + options.ports > 65_536:
         return refuse(f"{options.ports} ports from {options.port} on do not exist: the last is 65535.")
     processes = strategy.processes(options.workers)
