@@ -1,4 +1,4 @@
-"""The command line: `serve` runs one strategy, `list` shows them all, `agent` is for the benchmark's conductor."""
+"""The command line: `serve` runs one strategy, `list` shows them all, `check` examines one, `agent` is for the benchmark's conductor."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from server import agent, catalog, common, programs, slots, sockdiag
+from server.conformance import check
 
 BAD_INPUT = 2
 
@@ -49,9 +50,32 @@ def parser() -> Parser:
     add("--workers", type=number(1, 1024), default=2, help="processes, where the strategy has several; at least 2")
     add("--stats", type=Path, metavar="FILE", help="where to keep statistics, 64 bytes for each worker process")
     commands.add_parser("list", help="show every strategy, how it works and where it ends")
+    add_check(commands)
     agent_command = commands.add_parser("agent", help="supervise a strategy for the benchmark's conductor")
     agent_command.add_argument("--spec", required=True, help="JSON, as docs/contracts.md describes")
     return top
+
+
+def add_check(commands: argparse._SubParsersAction[Parser]) -> None:
+    command = commands.add_parser(
+        "check",
+        help="put a strategy, or a server of your own, to the conformance suite",
+        epilog=check.describe(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--strategy", default="epoll", help="a name from `list` (default: %(default)s)")
+    which.add_argument(
+        "--command",
+        dest="command_line",
+        metavar="LINE",
+        help="your own server's command line; {host} and {port} are filled in, and {stats}, if it keeps statistics",
+    )
+    command.add_argument("--only", metavar="CLAUSES", help="names from below, with commas between them")
+    command.add_argument(
+        "--connections", type=number(1, 10_000), default=200, help="where many are opened (default: %(default)s)"
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
 
 def refuse(sentence: str) -> int:
@@ -125,6 +149,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command == "list":
         return list_strategies()
+    if options.command == "check":
+        return check.main(options)
     if options.command == "agent":
         return agent.main(options.spec)
     try:
