@@ -1,4 +1,4 @@
-"""The command line: `serve` runs one strategy, `list` shows them all, `check` examines one, `agent` is for the benchmark's conductor."""
+"""The command line: `serve` runs a strategy, `list` shows all, `check` examines one, `agent` obeys the conductor."""
 
 from __future__ import annotations
 

@@ -31,19 +31,22 @@ def main(options: argparse.Namespace) -> int:
         print(error.args[0], file=sys.stderr)
         return BAD_INPUT
     results = []
-    with tempfile.TemporaryDirectory(prefix="check-") as directory:
-        with Suite(target, Path(directory), options.connections) as suite:
-            try:
-                for result in suite.run_all(clauses):
-                    results.append(result)
-                    if not options.json:
-                        print(result, flush=True)
-            except NotStarted as error:
-                print(error, file=sys.stderr)
-                return BAD_INPUT
+    with tempfile.TemporaryDirectory() as directory, Suite(target, Path(directory), options.connections) as suite:
+        try:
+            for result in suite.run_all(clauses):
+                results.append(result)
+                if not options.json:
+                    print(result, flush=True)
+        except NotStarted as error:
+            print(error, file=sys.stderr)
+            return BAD_INPUT
     failed = sum(result.outcome == FAILED for result in results)
     if options.json:
-        print(json.dumps({"target": target.name, "failed": failed, "clauses": [asdict(result) for result in results]}, indent=2))
+        print(
+            json.dumps(
+                {"target": target.name, "failed": failed, "clauses": [asdict(result) for result in results]}, indent=2
+            )
+        )
     else:
         print(f"{target.name}: {failed} of {len(results)} clauses failed.")
     return 1 if failed else 0

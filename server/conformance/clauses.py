@@ -36,7 +36,7 @@ CLAUSES = (
     Clause(wire.one_mebibyte, "A mebibyte that is written before any of the answer is read comes back."),
     Clause(
         wire.slow_reader,
-        "Who does not read is soon not read from; memory stays bounded, no CPU is used, and all is answered when it does read "
+        "Who reads nothing is soon read from no more: memory stays bounded, no CPU is used; later all is answered "
         "(hostile kind slow_read).",
     ),
     Clause(
@@ -47,8 +47,13 @@ CLAUSES = (
         wire.reset,
         "A reset in any state, or of many connections in the same turn, harms nobody else (hostile kind reset).",
     ),
-    Clause(wire.mute, "Connections that say nothing are held, cost no CPU, and keep nobody waiting (hostile kind mute)."),
-    Clause(wire.accept_queue, "A burst of connections is taken in whole, whatever the server was doing (hostile kind storm)."),
+    Clause(
+        wire.mute, "Connections that say nothing are held, cost no CPU, and keep nobody waiting (hostile kind mute)."
+    ),
+    Clause(
+        wire.accept_queue,
+        "A burst of connections is taken in whole, whatever the server was doing (hostile kind storm).",
+    ),
     Clause(wire.no_stall, "A connection that takes no answers, or sent half a record, holds no other up."),
     Clause(process.leaks, "However connections end, no descriptor, child or zombie is left of them."),
     Clause(

@@ -39,7 +39,7 @@ class Client:
             self._sock.connect(address)
         except OSError as error:
             self._sock.close()
-            raise Failed(f"a connection was refused: {error}") from None
+            raise Failed(f"a connection was refused: {error.strerror or error}") from None
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock.setblocking(False)
 
@@ -51,7 +51,9 @@ class Client:
         except BlockingIOError:
             return 0
         except OSError as error:
-            raise Failed(f"the server broke the connection when {self.sent} bytes had been sent: {error}") from None
+            raise Failed(
+                f"the server broke the connection when {self.sent} bytes had been sent: {error.strerror}"
+            ) from None
         self.sent += count
         return count
 
@@ -62,7 +64,9 @@ class Client:
         except BlockingIOError:
             return 0
         except OSError as error:
-            raise Failed(f"the server broke the connection after {self.received} of {self.sent} bytes: {error}") from None
+            raise Failed(
+                f"the server broke the connection after {self.received} of {self.sent} bytes: {error.strerror}"
+            ) from None
         if not data:
             self.ended = True
         at = (self._start + self.received) % BLOCK_BYTES
@@ -116,7 +120,10 @@ class Client:
 
     def shut(self) -> None:
         """Close this side for writing; what was sent is still to be answered."""
-        self._sock.shutdown(socket.SHUT_WR)
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            raise Failed(f"the server had broken the connection: {error.strerror}") from None
 
     def close(self) -> None:
         self._sock.close()

@@ -20,7 +20,8 @@ COUNT_S = 5.0
 def descriptors(subject: Subject) -> None:
     """Started with so many descriptors for each process."""
     count = DESCRIPTORS * len(subject.family()) + DESCRIPTORS // 2
-    room, clients = sum(one.room for one in subject.listeners()), []
+    room = sum(one.room for one in subject.listeners())
+    clients: list[Client] = []
     while len(clients) < count and subject.waiting() < room:
         clients.append(subject.client())
     for client in clients:
@@ -53,7 +54,9 @@ def recovers(subject: Subject, count: int) -> None:
             return exchange_all(again)
         except Failed as failed:
             if time.monotonic() > deadline:
-                raise Failed(f"{subject.patience_s:g} s after half of its connections ended, of new ones {failed}") from None
+                raise Failed(
+                    f"{subject.patience_s:g} s after half of its connections ended, of new ones {failed}"
+                ) from None
         for client in again:
             client.close()
         time.sleep(0.02)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from server import catalog, processes, slots, sockdiag
+from server import catalog, processes
 from server.conformance.subject import Subject, family, free_port
 from server.launch import die_with_parent
 
@@ -61,7 +61,9 @@ def command(line: str) -> Target:
     return Target(words[0], words)
 
 
-def launch(words: list[str], log: Path, descriptors: int | None = None, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+def launch(
+    words: list[str], log: Path, descriptors: int | None = None, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
     """Start a program as our child, which does not outlive us; its output goes to `log`."""
     parent = os.getpid()
 
@@ -72,7 +74,13 @@ def launch(words: list[str], log: Path, descriptors: int | None = None, cwd: Pat
 
     with log.open("wb") as file:
         return subprocess.Popen(
-            words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=file, stderr=file, preexec_fn=prepare, start_new_session=True
+            words,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            preexec_fn=prepare,
+            start_new_session=True,
         )
 
 

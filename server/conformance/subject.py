@@ -22,6 +22,7 @@ PACE_S = 0.5  # for a server to accept one connection; who has not until then is
 IDLE_S = 0.2
 IDLE_SHARE = 0.2
 QUIET_S = 0.1
+FULL_AFTER = 10
 FILL_BYTES = 32 << 20
 
 
@@ -36,7 +37,11 @@ def eventually(holds: Callable[[], object], what: str, within_s: float = PATIENC
 
 def family(root: int) -> dict[int, Stat]:
     """A process and its descendants, those that ended and were not reaped among them; the root is the first."""
-    every = {int(name): one for name in os.listdir("/proc") if name.isdigit() for one in [processes.stat(int(name))] if one}
+    every = {}
+    for entry in Path("/proc").iterdir():
+        one = processes.stat(int(entry.name)) if entry.name.isdigit() else None
+        if one:
+            every[int(entry.name)] = one
     found, news = {}, [root]
     while news:
         found.update({pid: every[pid] for pid in news if pid in every})
@@ -86,9 +91,14 @@ class Subject:
     Unless it `holds_many`, it serves only a few at the same time, and the others when those have ended.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], address: tuple[str, int], log: Path, stats: Path | None) -> None:
+    patience_s = PATIENCE_S
+    holds_many = True
+    connections = 200
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], address: tuple[str, int], log: Path, stats: Path | None
+    ) -> None:
         self.process, self.address, self.port = process, address, address[1]
-        self.patience_s, self.holds_many, self.connections = PATIENCE_S, True, 200
         self._log, self._stats_file = log, stats
         self._clients: list[Client] = []
         self._paced = True
@@ -115,21 +125,22 @@ class Subject:
         """A connection that has written until the server, whose answers it does not read, took no more."""
         client = self.client(slow=True)
         client.exchange(1)
-        self.fill(client, FILL_BYTES)
+        with suppress(Failed):  # whoever ends such a connection fails the clause slow_reader
+            self.fill(client, FILL_BYTES)
         return client
 
     def fill(self, client: Client, at_most: int) -> bool:
         """Write without reading; whether that ended because the server read no more, and not at the limit."""
-        while client.sent < at_most:
+        stuck = 0
+        while client.sent < at_most and stuck < FULL_AFTER:
             if client.push(at_most - client.sent):
+                stuck = 0
                 continue
-            # A server that waits for a CPU will yet take more.
-            begin, before = time.monotonic(), self.scheduled_ns()
+            begin, before = time.monotonic(), sum(self.scheduled_ns())
             if not client.ready(select.POLLOUT, QUIET_S):
-                busy = sum(self.scheduled_ns()) - sum(before)
-                if busy < 0.5e9 * (time.monotonic() - begin):
-                    return True
-        return False
+                busy = sum(self.scheduled_ns()) - before > 0.5e9 * (time.monotonic() - begin)
+                stuck += 1 if busy else FULL_AFTER  # a server that waits for a CPU will yet take more
+        return client.sent < at_most
 
     def hang_up(self) -> None:
         while self._clients:
@@ -169,8 +180,8 @@ class Subject:
         return sum(one.rss_bytes for one in self.family().values())
 
     def scheduled_ns(self) -> tuple[int, int]:
-        ran, waited = zip(*(scheduled_ns(pid) for pid in self.family()))
-        return sum(ran), sum(waited)
+        each = [scheduled_ns(pid) for pid in self.family()]
+        return sum(ran for ran, _ in each), sum(waited for _, waited in each)
 
     def cpu_s(self) -> float:
         return self.scheduled_ns()[0] / 1e9
@@ -189,7 +200,8 @@ class Subject:
         """Stop all its processes meanwhile, so that what is done to it meets it all at once."""
         pids = list(self.family())
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
         try:
             eventually(lambda: all(one.state in "TZX" for one in self.family().values()), "stopped by SIGSTOP")
             yield

@@ -1,4 +1,4 @@
-"""Runs clauses against a target. A server is shared by all that leave it as it was, and replaced where one is not met."""
+"""Runs clauses against a target: one server for all that leave it as it was, until one of them is not met."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ class Suite:
         except NotStarted as error:
             if clause.descriptors is None:
                 raise
-            return Result(clause.name, SKIPPED, f"with {clause.descriptors} descriptors it does not start: {error}", 0.0)
+            return Result(
+                clause.name, SKIPPED, f"with {clause.descriptors} descriptors it does not start: {error}", 0.0
+            )
         if claimed:
             met = "it is met, though the catalogue says that it cannot be"
             outcome, reason = (CANNOT, self._target.because) if evidence else (FAILED, met)
