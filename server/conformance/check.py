@@ -9,21 +9,23 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from server import budget
 from server.conformance import start
 from server.conformance.clauses import CLAUSES, choose
 from server.conformance.start import NotStarted
 from server.conformance.suite import FAILED, Suite
 
 BAD_INPUT = 2
-
-
-def describe() -> str:
-    """The clauses, for --help."""
-    return "clauses:\n" + "\n".join(f"  {clause.name:<17} {clause.meaning}" for clause in CLAUSES)
+INTERRUPTED = 130
 
 
 def main(options: argparse.Namespace) -> int:
     """0: all are met, or the catalogue says why not; 1: some are not; 2: nothing could be checked."""
+    if options.clauses:
+        for clause in CLAUSES:
+            print(f"{clause.name:<17} {clause.meaning}")
+        return 0
+    budget.raise_descriptor_limit()
     try:
         clauses = choose(options.only)
         target = start.command(options.command_line) if options.command_line else start.strategy(options.strategy)
@@ -40,6 +42,8 @@ def main(options: argparse.Namespace) -> int:
         except NotStarted as error:
             print(error, file=sys.stderr)
             return BAD_INPUT
+        except KeyboardInterrupt:
+            return INTERRUPTED
     failed = sum(result.outcome == FAILED for result in results)
     if options.json:
         print(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import signal
 import time
 from contextlib import suppress
@@ -10,16 +11,17 @@ from contextlib import suppress
 from server.conformance.client import Client, Failed, exchange_all
 from server.conformance.subject import Subject, alive, scheduled_ns
 
-DESCRIPTORS = 100
-SETTLE_S = 3.0
+DESCRIPTORS = 100  # for each process: enough for an interpreter to start
+QUIET_S = 1.0
+SETTLE_S, FIRST_SETTLE_S = 3.0, 0.5
 END_S = 1.0
-FIRST_SETTLE_S = 0.5
 COUNT_S = 5.0
 
 
 def descriptors(subject: Subject) -> None:
     """Started with so many descriptors for each process."""
-    count = DESCRIPTORS * len(subject.family()) + DESCRIPTORS // 2
+    own = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS
+    count = min(own, DESCRIPTORS * len(subject.family()) + DESCRIPTORS // 2)
     room = sum(one.room for one in subject.listeners())
     clients: list[Client] = []
     while len(clients) < count and subject.waiting() < room:
@@ -41,7 +43,7 @@ def descriptors(subject: Subject) -> None:
     kept = held[: len(held) // 2]
     for client in {*clients} - {*kept}:
         client.close()
-    recovers(subject, min(10, len(kept)))
+    recovers(subject, min(10, max(1, len(kept))))
     exchange_all(kept)
 
 
@@ -66,7 +68,7 @@ def answered(subject: Subject, clients: list[Client]) -> list[Client]:
     """Those that got their answer, when nothing more is to be expected; the rest are closed, or wait."""
     deadline = time.monotonic() + subject.patience_s
     open_ones, changed = list(clients), time.monotonic()
-    while open_ones and time.monotonic() < min(deadline, changed + SETTLE_S / 3):
+    while open_ones and time.monotonic() < min(deadline, changed + QUIET_S):
         left = [client for client in open_ones if client.alive() and client.received < client.sent]
         if len(left) < len(open_ones):
             changed = time.monotonic()

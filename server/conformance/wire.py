@@ -104,10 +104,12 @@ def reset(subject: Subject) -> None:
 
 
 def still_serves(subject: Subject, after: str) -> None:
+    client = subject.client()
     try:
-        subject.client().exchange(64)
+        client.exchange(64)
     except Failed as failed:
         raise Failed(f"after {after}, of a new one {failed}") from None
+    client.close()
 
 
 def mute(subject: Subject) -> None:
