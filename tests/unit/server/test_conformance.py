@@ -40,6 +40,12 @@ DEFECTS = {
 }
 
 
+def test_the_page_for_users_explains_every_clause() -> None:
+    page = (ROOT / "docs/own-server.md").read_text()
+    for clause in CLAUSES:
+        assert f"| `{clause.name}` | {clause.meaning} |" in page
+
+
 def need_program(strategy: str) -> None:
     """Build the reference servers, where this strategy is one of them."""
     if catalog.find(strategy).is_program:
