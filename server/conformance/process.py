@@ -19,7 +19,7 @@ COUNT_S = 5.0
 
 
 def descriptors(subject: Subject) -> None:
-    """Started with so many descriptors for each process."""
+    """Each process of this server may have no more than DESCRIPTORS."""
     own = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS
     count = min(own, DESCRIPTORS * len(subject.family()) + DESCRIPTORS // 2)
     room = sum(one.room for one in subject.listeners())

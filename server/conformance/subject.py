@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +18,9 @@ from server.processes import Stat
 
 PATIENCE_S = 10.0
 PACE_S = 0.5  # for a server to accept one connection; who has not until then is not waited for any more
-IDLE_S = 0.2
-IDLE_SHARE = 0.2
-QUIET_S = 0.1
-FULL_AFTER = 10
-FILL_BYTES = 32 << 20
+IDLE_S, IDLE_SHARE = 0.2, 0.2  # of a CPU
+QUIET_S, FULL_AFTER = 0.1, 10
+FILL_BYTES = 32 << 20  # more than the kernel keeps for one connection here
 
 
 def eventually(holds: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:
@@ -65,24 +62,6 @@ def scheduled_ns(pid: int) -> tuple[int, int]:
                 numbers = (task / "schedstat").read_text().split()
                 ran, waited = ran + int(numbers[0]), waited + int(numbers[1])
     return ran, waited
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def free_port(ports: int = 1, begin: int = 21_000, end: int = 31_000) -> int:
-    """The first of so many ports in a range (below the ephemeral ones) that nobody listens on."""
-    for port in range(begin + os.getpid() * 7 % ((end - begin) // 2), end):
-        if all(is_free(one) for one in range(port, port + ports)):
-            return port
-    raise Failed(f"no port from {begin} to {end} is free")
 
 
 class Subject:

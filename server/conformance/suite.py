@@ -11,8 +11,8 @@ from types import TracebackType
 from server.conformance import start
 from server.conformance.clauses import FIRST, Clause
 from server.conformance.client import Failed
-from server.conformance.start import NotStarted, Target
-from server.conformance.subject import PATIENCE_S, Subject, free_port
+from server.conformance.start import NotStarted, Target, free_port
+from server.conformance.subject import PATIENCE_S, Subject
 
 IMPATIENT_S = 1.0  # for what the catalogue says cannot be met
 DYING_S = 0.2

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from server import catalog
-from server.conformance import subject
+from server.conformance import start
 from server.conformance.client import reset
 from server.conformance.start import ROOT, end, launch
 from server.conformance.subject import PATIENCE_S, Subject, alive, eventually
@@ -21,7 +21,7 @@ __all__ += ["read_exactly", "read_to_end", "reset", "serving"]
 def free_port(ports: int = 1) -> int:
     """The first of so many ports that nobody listens on; pytest's workers have a range each."""
     begin = 21_000 + 2_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    return subject.free_port(ports, begin, begin + 2_000)
+    return start.free_port(ports, begin, begin + 2_000)
 
 
 class Served(Subject):
