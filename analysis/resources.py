@@ -54,6 +54,11 @@ def rss_per_connection(samples: pd.DataFrame, held: float, start_ns: float | Non
     loaded = rss.max()
     if start_ns is not None and end_ns is not None:
         within = rss[(alive["t_ns"] >= start_ns) & (alive["t_ns"] <= end_ns)]
-        loaded = within.median() if len(within) else float("nan")
+        loaded = within.median() if len(within) else _between(alive, (start_ns + end_ns) / 2)
     growth = float(loaded) - float(rss.iloc[0])
     return growth / held if growth >= SMALLEST_GROWTH_BYTES else float("nan")
+
+
+def _between(alive: pd.DataFrame, at_ns: float) -> float:
+    """Of a tree so large that it was looked at at the edges only: its memory in between; nan outside of them."""
+    return float(np.interp(at_ns, alive["t_ns"], alive["rss_bytes"], left=np.nan, right=np.nan))

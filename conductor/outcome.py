@@ -59,6 +59,7 @@ class Facts:
     clocks: Mapping[str, Clock] = field(default_factory=dict)
     lag_p99_ms: Mapping[str, float | None] = field(default_factory=dict)
     mean_gap_ms: float = 0.0  # of the client that sends least often
+    sample: Event | None = None  # the server's last
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,12 @@ def find(facts: Facts) -> tuple[Finding, ...]:
                 "LT1", "info", f"{name} got {late:,} right replies after their requests had timed out.",
                 {"host": name, "late": late}, "The server was overloaded: lower the rate, or allow a longer timeout.",
             ))  # fmt: skip
+    kernel = facts.sample.get("kernel", {}) if facts.sample else {}
+    if overflows := kernel.get("TcpExt.ListenOverflows", 0):
+        findings.append(Finding(
+            "LQ1", "info", f"A full accept queue on the server's host turned handshakes away {overflows:,} times.",
+            {"kernel": kernel}, "Each costs its client 1 s: raise backlog and net.core.somaxconn, or connect slower.",
+        ))  # fmt: skip
     if facts.barrier and facts.end and not facts.lost:
         pairs = zip(vars(facts.barrier).items(), vars(facts.end).values(), strict=True)
         fewer = [name for (name, before), after in pairs if before is not None and after is not None and after < before]

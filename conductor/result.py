@@ -33,6 +33,7 @@ def facts_of(course: Course) -> Facts:
         clocks=course.clocks,
         lag_p99_ms={name: lag_p99_ms(event["lag"]) for name, event in done.items()},
         mean_gap_ms=1000 / min(rates) if (rates := rates_of(course)) else 0.0,
+        sample=fleet.server.said.get("sample"),
     )
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from server import agent, catalog, common, programs, slots, sockdiag
+from server import agent, catalog, common, page, programs, slots, sockdiag
 
 BAD_INPUT = 2
 
@@ -48,7 +48,8 @@ def parser() -> Parser:
     add("--backlog", type=number(1, 1_048_576), default=4096, help="argument of listen() (default: %(default)s)")
     add("--workers", type=number(1, 1024), default=2, help="processes, where the strategy has several; at least 2")
     add("--stats", type=Path, metavar="FILE", help="where to keep statistics, 64 bytes for each worker process")
-    commands.add_parser("list", help="show every strategy, how it works and where it ends")
+    list_command = commands.add_parser("list", help="show every strategy, how it works and where it ends")
+    list_command.add_argument("--markdown", action="store_true", help="as the page docs/strategies.md")
     add_check(commands)
     agent_command = commands.add_parser("agent", help="supervise a strategy for the benchmark's conductor")
     agent_command.add_argument("--spec", required=True, help="JSON, as docs/contracts.md describes")
@@ -78,9 +79,9 @@ def refuse(sentence: str) -> int:
     return BAD_INPUT
 
 
-def list_strategies() -> int:
-    lines = []
-    for strategy in catalog.load().values():
+def list_strategies(markdown: bool) -> int:
+    lines = [page.markdown(catalog.load().values()).rstrip()] if markdown else []
+    for strategy in () if markdown else catalog.load().values():
         seed = "  (of the original experiment)" if strategy.name in catalog.SEED else ""
         lines += [f"{strategy.name}{seed}", f"    family:  {strategy.family}", f"    how:     {strategy.how}"]
         lines += [f"    limit:   {strategy.limit}", f"    pitfall: {strategy.pitfall}"]
@@ -98,15 +99,20 @@ def serve(options: argparse.Namespace) -> int:
         return refuse(error.args[0])
     if options.port + options.ports > 65_536:
         return refuse(f"{options.ports} ports from {options.port} on do not exist: the last is 65535.")
+    processes = strategy.processes(options.workers)
+    copies = processes if strategy.distribution == "reuseport" and not strategy.is_program else 1
     listeners = []
     for port in range(options.port, options.port + options.ports):
         try:
             listeners.append(common.listen(options.host, port, options.backlog))
+            if copies > 1:  # now that nobody else is known to listen there
+                listeners.pop().close()
+                listeners += [common.listen(options.host, port, options.backlog, True) for _ in range(copies)]
         except OSError as error:
             return refuse(sockdiag.explain_listen_error(error, options.host, port))
     if options.stats:
         try:
-            slots.create(options.stats, strategy.processes(options.workers))
+            slots.create(options.stats, processes)
         except OSError as error:
             return refuse(f"Cannot write the statistics to {options.stats}: {error.strerror}.")
     if strategy.is_program:
@@ -115,7 +121,7 @@ def serve(options: argparse.Namespace) -> int:
     print(f"{strategy.name} listens on {where}; Ctrl-C ends it.", file=sys.stderr, flush=True)
     distribution = importlib.import_module(f"server.distributions.{strategy.distribution}")
     try:
-        return int(distribution.serve(listeners, strategy.load_loop(), options.workers, options.stats))
+        return int(distribution.serve(listeners, strategy.load_loop(), processes, options.stats))
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
             raise
@@ -123,7 +129,7 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def become(strategy: catalog.Strategy, options: argparse.Namespace, listeners: list[socket.socket]) -> int:
-    """Let the C program take this process's place; it returns only where there is none. It listens itself."""
+    """Let the program take this process's place; it returns only where there is none. It listens itself."""
     try:
         program = str(programs.find(strategy.loop))
     except programs.NotBuilt as error:
@@ -143,7 +149,7 @@ def become(strategy: catalog.Strategy, options: argparse.Namespace, listeners: l
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command == "list":
-        return list_strategies()
+        return list_strategies(options.markdown)
     if options.command == "check":
         from server.conformance import check  # what it needs, a server does not
 

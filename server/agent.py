@@ -44,11 +44,12 @@ class Agent:
         self._inbox = Inbox(outbox)
         self._child_cpus = set(spec.cpus or cpus)
         self._strategy = catalog.find(spec.strategy) if spec.strategy is not None else None
-        self._sampler = Sampler(spec.address, spec.port, spec.ports)
+        self._sampler = Sampler(spec.address, spec.port, spec.ports, self._child_cpus)
         self._child: Child | None = None
         self._listening = False
         self._listen_by = 0.0
         self._gone = False  # `go` was heard
+        self._window_over = False  # and `prove` after it
         self._limits_said: set[int] = set()
         self._die_at = time.monotonic() + spec.lifetime_s
         self._reason: str | None = None  # why to end; "" as ordered
@@ -97,7 +98,7 @@ class Agent:
         elif name == "arm" and self._child is None:
             self._arm()
         elif name == "prove" and self._listening:
-            self._outbox.say(self._sampler.counts())
+            self._prove()
         elif name == "go" and type(order.get("at")) is int:
             self._go(order["at"])
         else:
@@ -105,6 +106,12 @@ class Agent:
             what = "does not fit here" if known else "is unknown to the server agent"
             remedy = "Order arm once, then prove and go, then stop." if known else "Orders are in docs/contracts.md."
             self._error("protocol", "protocol", f"The order {name!r} {what}.", remedy)
+
+    def _prove(self) -> None:
+        self._outbox.say(self._sampler.counts())
+        if self._gone and self._sampler.is_large and not self._window_over:
+            self._outbox.say(self._sampler.take(at_edge=True))
+        self._window_over = self._gone
 
     def _go(self, at: int) -> None:
         late_ns = time.monotonic_ns() - at
@@ -155,7 +162,7 @@ class Agent:
             self._outbox.say(self._sampler.take())
 
     def _look_at(self, child: Child, now: float) -> None:
-        if child.ended():
+        if child.ended() and (self._strategy or not child.left_others):
             self._crashed(child)
         elif not self._listening:
             self._look_for_listener(child, now)
@@ -196,7 +203,7 @@ class Agent:
         """A last sample, then the end of every descendant, then `stopped`."""
         if self._child:
             with suppress(OSError):
-                self._outbox.say(self._sampler.take())
+                self._outbox.say(self._sampler.take(at_edge=True))
             left = self._child.end(self._sampler.tree)
             if left:
                 print(f"Processes that SIGKILL did not end: {sorted(left)}.", file=sys.stderr)

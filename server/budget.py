@@ -52,7 +52,7 @@ def check_descriptors(spec: Spec, strategy: Strategy) -> None:
 
 
 def check_program(strategy: Strategy) -> None:
-    """Refuse a strategy in C whose program was not built."""
+    """Refuse a strategy whose program was not built."""
     try:
         if strategy.is_program:
             programs.find(strategy.loop)

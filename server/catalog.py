@@ -67,7 +67,7 @@ class Strategy:
 
     @property
     def is_program(self) -> bool:
-        """Whether its loop is a C program, which also forks its workers itself."""
+        """Whether its loop is a program of its own, which also sees to its workers itself."""
         return self.loop in programs.NAMES
 
     def load_loop(self) -> Loop:

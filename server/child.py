@@ -33,6 +33,7 @@ class Child:
         ]
         self._log = log
         self._status: int | None = None
+        self._others = True
         self.pid = os.posix_spawn(sys.executable, line, os.environ, file_actions=files)
 
     def ended(self) -> bool:
@@ -45,8 +46,13 @@ class Child:
                 if pid == self.pid:
                     self._status = status
         except ChildProcessError:
-            pass  # none left at all
+            self._others = False
         return self._status is not None
+
+    @property
+    def left_others(self) -> bool:
+        """Whether it ended well, and descendants of it go on: what daemonises does so. All of them become ours."""
+        return self.exit == 0 and self._others
 
     @property
     def exit(self) -> int | None:
@@ -102,10 +108,14 @@ def _tell(pid: int, number: int) -> None:
 
 
 def rusage() -> dict[str, int]:
-    """CPU time and largest resident set of all descendants that have ended."""
+    """What all descendants used that have ended and were waited for; of `max_rss_bytes` the largest of any one."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
-        "cpu_user_ns": int(used.ru_utime * 1e9),
-        "cpu_system_ns": int(used.ru_stime * 1e9),
+        "cpu_user_ns": round(used.ru_utime * 1e9),
+        "cpu_system_ns": round(used.ru_stime * 1e9),
         "max_rss_bytes": used.ru_maxrss * 1024,
+        "minor_faults": used.ru_minflt,
+        "major_faults": used.ru_majflt,
+        "voluntary_switches": used.ru_nvcsw,
+        "involuntary_switches": used.ru_nivcsw,
     }

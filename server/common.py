@@ -79,6 +79,10 @@ class Worker:
     def refused(self, sock: socket.socket, limit_code: int) -> None:
         """Close what exceeds a limit, as soon as it was accepted; the first limit met is the one shown."""
         sock.close()
+        self.turned_away(limit_code)
+
+    def turned_away(self, limit_code: int) -> None:
+        """Count one that was closed because of a limit."""
         self.accepted += 1
         self.closed += 1
         self._slot[slots.ACCEPTED] = self.accepted
@@ -94,12 +98,10 @@ class Worker:
 class Connection:
     """One client: reads a chunk, sends it back, and keeps what the peer does not take yet."""
 
-    __slots__ = ("_pending", "_recv", "_send", "_sock", "_worker")
+    __slots__ = ("_pending", "_sock", "_worker")  # and no more: there are ten thousand of these
 
     def __init__(self, sock: socket.socket, worker: Worker) -> None:
         self._sock = sock
-        self._recv = sock.recv  # bound once: this is the hot path
-        self._send = sock.send
         self._pending: memoryview | None = None
         self._worker = worker
         worker.opened()
@@ -109,7 +111,7 @@ class Connection:
         if self._pending is not None:
             return self._flush(self._pending)
         try:
-            data = self._recv(CHUNK_BYTES)
+            data = self._sock.recv(CHUNK_BYTES)
         except BlockingIOError:
             return EMPTY
         except OSError:
@@ -120,7 +122,7 @@ class Connection:
         size = len(data)
         worker.bytes_in += size
         try:
-            sent = self._send(data)
+            sent = self._sock.send(data)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -133,7 +135,7 @@ class Connection:
 
     def _flush(self, pending: memoryview) -> int:
         try:
-            sent = self._send(pending)
+            sent = self._sock.send(pending)
         except BlockingIOError:
             return BLOCKED
         except OSError:
@@ -232,12 +234,14 @@ class Listener:
         return True
 
 
-def listen(host: str, port: int, backlog: int) -> socket.socket:
-    """A non-blocking listening socket. OSError is the caller's to explain."""
+def listen(host: str, port: int, backlog: int, reuse_port: bool = False) -> socket.socket:
+    """A non-blocking listening socket; several may `reuse_port`. OSError is the caller's to explain."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
         sock.setblocking(False)
         sock.bind(address)

@@ -37,6 +37,6 @@ class Ports:
             ready = self._epoll.poll(0) if at_most is None else []
 
 
-def intake(socks: Sequence[socket.socket], worker: Worker) -> Intake:
+def intake(socks: Sequence[socket.socket], worker: Worker, wake_one: bool = False) -> Intake:
     """What a loop takes new connections from; a single listening socket needs nothing around it."""
-    return Listener(socks[0], worker) if len(socks) == 1 else Ports(socks, worker)
+    return Listener(socks[0], worker, wake_one=wake_one) if len(socks) == 1 else Ports(socks, worker)

@@ -1,11 +1,11 @@
-"""Loops that are programs of their own, in C: the reference servers of server/reference/, and where they are found."""
+"""Loops that are programs of their own, in C or Go: the servers of server/reference/, and where they are found."""
 
 from __future__ import annotations
 
 import platform
 from pathlib import Path
 
-NAMES = ("c_echo", "c_null")
+NAMES = ("c_echo", "c_null", "go_echo")
 ROOT = Path(__file__).resolve().parents[1]
 GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 # Where `prepare` puts them on a host, then where they are built in a checkout.

@@ -62,12 +62,14 @@ class ActionModule(ActionBase):
         )
         if sentence and c10k_admission.programs_asked(request, resolved["catalog"]):
             problems.append(sentence)
+        go_servers, why_not = c10k_admission.go_servers(request, resolved["catalog"], hosts[0])
+        problems += [why_not] if why_not else []
         if problems:
             raise AnsibleActionFail(" ".join(problems))
         if sentence:
             self._display.display(f"The calibration at the end is left out: {sentence}")
         for host in hosts:
-            host.update({key: host["probe"]["facts"][key] for key in ("boot_id", "cpus")})
+            host.update({key: host["probe"]["facts"][key] for key in ("boot_id", "cpus", "nofile_hard")})
             host["python"] = host["probe"]["facts"]["executable"]
             line = c10k_admission.leftovers(host, request.run_wide["keep_tuned"])
             if line:
@@ -83,7 +85,7 @@ class ActionModule(ActionBase):
         return {
             "changed": False, "hosts": hosts, "tuning": tuning["hosts"], "controller": controller,
             "ports": c10k_admission.ports(request), "arches": sorted(arches),
-            "references": references,
+            "references": references, "go_servers": go_servers,
             "arch": {host["name"]: c10k_admission.GOARCH.get(host["probe"]["facts"]["arch"]) for host in hosts},
         }  # fmt: skip
 

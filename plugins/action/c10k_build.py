@@ -1,11 +1,8 @@
-"""Builds on the controller: the load generator for each architecture that the clients have, and the C references."""
+"""Builds on the controller: the load generator for each architecture that the clients have, the servers in C and Go."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +14,10 @@ from plugins.module_utils.c10k_results import ROOT
 from plugins.module_utils.c10k_tree import digest
 from server.reference import build as reference
 
-NO_GO = "Go is not here and the generator must be built: run script/bootstrap, which finds or installs it."
-
-
-def environment(arch: str) -> dict[str, str]:
-    """Go's caches stay in the checkout, so nothing depends on HOME."""
-    cache = ROOT / ".cache"
-    return {
-        **os.environ, "GOCACHE": str(cache / "go-build"), "GOMODCACHE": str(cache / "go-mod"), "GOTOOLCHAIN": "local",
-        "GOFLAGS": "-modcacherw -buildvcs=false", "CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": arch,
-    }  # fmt: skip
-
-
-def compiler() -> str | None:
-    beside = Path(sys.executable).with_name("go")
-    return str(beside) if beside.exists() else shutil.which("go")
-
 
 class ActionModule(ActionBase):
     _requires_connection = False
-    _VALID_ARGS = frozenset({"arches", "references"})
+    _VALID_ARGS = frozenset({"arches", "references", "go_servers"})
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -49,37 +30,32 @@ class ActionModule(ActionBase):
             after = digest(binary) if binary.exists() else None
             changed |= before != after
             binaries[arch] = {"path": str(binary), "sha256": after}
-        references = None
-        if self._task.args["references"]:
-            place = ROOT / f".cache/reference-{GOARCH.get(os.uname().machine, os.uname().machine)}"
-            there = [digest(path) for path in sorted(place.glob("c_*"))]
+        references, go_arch = None, self._task.args["go_servers"]
+        if self._task.args["references"] or go_arch:
+            place = ROOT / f".cache/reference-{go_arch or GOARCH.get(os.uname().machine, os.uname().machine)}"
+            there = self.programs(place)
             if not self._task.check_mode:
-                try:
-                    reference.build(place)
-                except reference.BuildError as error:
-                    raise AnsibleActionFail(str(error)) from None
-            changed |= there != [digest(path) for path in sorted(place.glob("c_*"))]
+                self.build_servers(place, go_arch)
+            changed |= there != self.programs(place)
             references = str(place)
         return {"changed": changed, "binaries": binaries, "references": references}
 
+    @staticmethod
+    def programs(place: Path) -> list[str]:
+        return [digest(path) for path in sorted(place.glob("[!.]*"))]
+
     def build(self, arch: str, binary: Path) -> None:
-        """Go's own cache makes the second build a matter of half a second, and knows what has changed."""
-        go = compiler()
-        if go is None:
-            raise AnsibleActionFail(NO_GO)
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        fresh = binary.with_name(f".{binary.name}-{os.getpid()}")
-        command = [go, "build", "-trimpath", "-ldflags=-s -w", "-o", str(fresh), "./cmd/loadgen"]
-        built = subprocess.run(
-            command,
-            cwd=ROOT / "loadgen",
-            env=environment(arch),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if built.returncode != 0:
-            fresh.unlink(missing_ok=True)
-            raise AnsibleActionFail(f"The generator could not be built for {arch}: {built.stderr.strip()[-800:]}")
-        fresh.replace(binary)
+        try:
+            reference.build_with_go(binary, ROOT / "loadgen", "./cmd/loadgen", arch)
+        except reference.BuildError as error:
+            raise AnsibleActionFail(str(error)) from None
+
+    def build_servers(self, place: Path, go_arch: str | None) -> None:
+        """Those in C run where they are built, so where there are any, both are for the same architecture."""
+        try:
+            if self._task.args["references"]:
+                reference.build(place)
+            if go_arch:
+                reference.build_go(place, go_arch)
+        except reference.BuildError as error:
+            raise AnsibleActionFail(str(error)) from None

@@ -122,10 +122,22 @@ def leftovers(host: Host, keep_tuned: bool) -> str | None:
     return f"{host['name']}: {'; '.join(parts)}" if parts else None
 
 
-def programs_asked(request: Request, catalog: Mapping[str, Any]) -> list[str]:
-    """The strategies of the run that are C programs."""
+def programs_asked(request: Request, catalog: Mapping[str, Any], need: str = "cc") -> list[str]:
+    """The strategies of the run that are programs of their own: in C, or with need `go` in Go."""
     names = dict.fromkeys(cell["strategy"] for cell in request.cells if cell["strategy"])
-    return [name for name in names if "cc" in catalog[name]["needs"]]
+    return [name for name in names if need in catalog[name]["needs"]]
+
+
+def go_servers(request: Request, catalog: Mapping[str, Any], server: Host) -> tuple[str | None, str | None]:
+    """The architecture for which servers in Go are to be built, if any are asked for; and why they cannot be."""
+    asked = programs_asked(request, catalog, "go")
+    facts = (server["probe"] or {}).get("facts")
+    if not asked or not facts:
+        return None, None
+    if facts["arch"] not in GOARCH:
+        only = f"{', '.join(asked)} is built for {', '.join(GOARCH)} only"
+        return None, f"{only}, and {server['name']} is a {facts['arch']}."
+    return GOARCH[facts["arch"]], None
 
 
 def references(

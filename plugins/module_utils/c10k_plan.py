@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,8 +16,10 @@ LOAD = (
     "steps", "hostile", "connect_rate", "warmup", "duration", "timeout", "arm_timeout", "generator",
 )  # fmt: skip
 CALIBRATED_PER_CLIENT = 1000
+ONE_PROCESS = ("single", "per_process", "per_thread", "pool")  # distributions for which `workers` means nothing
+FD_SETSIZE, OWN_DESCRIPTORS, UNEVEN = 1024, 64, 1.25
 Host = Mapping[str, Any]
-"""name, role, connection, ssh, python, load_address, sources, weight; and of the probe: boot_id, cpus (ids)."""
+"""name, role, connection, ssh, python, load_address, sources, weight; of the probe boot_id, cpus (ids), nofile_hard."""
 
 
 def trial_seed(seed: int, n: int) -> int:
@@ -84,12 +87,22 @@ def compact(cpus: list[int]) -> str:
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
 
 
-def workers(cell: Mapping[str, Any], catalog: Catalog, cores: int) -> int:
-    """Server processes of a trial: one, unless the strategy spreads its connections over several."""
-    distribution = catalog.get(cell["strategy"] or "", {}).get("distribution", "single")
-    if distribution == "single":
+def workers(cell: Mapping[str, Any], catalog: Catalog, cores: int, descriptors: int) -> int:
+    """Server processes of a trial: one, unless the strategy spreads its connections over several.
+
+    `auto` is one for each core, and as many as the connections ask for: of its `descriptors` a process keeps some to
+    itself, select has 1024 whatever the limit is, and no way of dealing is perfectly even.
+    """
+    entry = catalog.get(cell["strategy"] or "", {"distribution": "single", "loop": ""})
+    if entry["distribution"] in ONE_PROCESS:
         return 1
-    return max(2, cores) if cell["workers"] == "auto" else int(cell["workers"])
+    if cell["workers"] != "auto":
+        return int(cell["workers"])
+    if entry["loop"] == "blocking":  # a client each: more processes would be another strategy
+        return max(2, cores)
+    room = (min(FD_SETSIZE, descriptors) if entry["loop"] == "select" else descriptors) - OWN_DESCRIPTORS
+    asked = math.ceil(int(cell["connections"]) * UNEVEN / max(1, room))
+    return max(2, cores, asked)
 
 
 def order(cells: list[dict[str, Any]], repetitions: int, seed: int) -> list[dict[str, Any]]:
@@ -128,7 +141,7 @@ def make(
                 "server": {
                     "strategy": cell["strategy"], "command": cell["server_command"], "port": cell["server_port"],
                     "ports": cell["server_ports"],
-                    "backlog": cell["backlog"], "workers": workers(cell, catalog, cores),
+                    "backlog": cell["backlog"], "workers": workers(cell, catalog, cores, server["nofile_hard"]),
                 },
                 "load": {**{name: cell[name] for name in LOAD}, "seed": trial_seed(seed, n)},
             }

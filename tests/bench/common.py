@@ -1,5 +1,4 @@
-"""What the benches share: programs built and pinned, their use of CPU and memory, `loadgen run` and its report,
-tables.
+"""What the benches share: programs built and pinned, `loadgen run` and its report, tables.
 
 A bench is run by hand, `python -m tests.bench.<name>` in the root of the checkout, on a machine that does nothing
 else. The server has CPU 0, the generator CPU 1. Figures of two tools come from interleaved rounds, so that what the
@@ -27,9 +26,8 @@ from typing import Any
 
 from analysis import histograms
 from server import slots
-from server.processes import TICK_NS
 from server.reference import build as reference
-from tests.unit.server.harness import eventually, free_port
+from tests.unit.server.harness import free_port
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "tests/bench"
@@ -43,6 +41,11 @@ SERVER_CPU, GENERATOR_CPU = 0, 1
 HOST = "127.0.0.1"
 RECORD_BYTES = 64  # and of an answer of the HTTP twin
 NS_PER_S, NS_PER_MS = 1_000_000_000, 1_000_000
+START_S = 30  # for a server to be ready
+
+
+class Unmeasured(SystemExit):
+    """Why there is no figure, in a sentence: it ends the bench, unless that goes on with something else."""
 
 
 def generator() -> Path:
@@ -101,10 +104,15 @@ def listens(port: int) -> bool:
 
 @dataclass(frozen=True)
 class Server:
-    """A reference server that runs, and what its workers count."""
+    """A server that runs, and what its workers count."""
 
+    child: subprocess.Popen[str]
     port: int
     stats: slots.Reader
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
 
     @property
     def target(self) -> str:
@@ -121,16 +129,28 @@ class Server:
 @contextmanager
 def serving(name: str, workers: int = 1) -> Iterator[Server]:
     """c_echo or http_twin on the server's CPU."""
+    with started([c_program(name), "--workers", workers], workers) as server:
+        yield server
+
+
+@contextmanager
+def started(command: Sequence[object], processes: int) -> Iterator[Server]:
+    """A server that takes --host, --port and --stats, on the server's CPU, once each of its processes is ready."""
     port = free_port()
     with tempfile.TemporaryDirectory() as directory:
-        stats = Path(directory) / "stats.bin"
-        command = [c_program(name), "--host", HOST, "--port", port, "--workers", workers, "--stats", stats]
-        with process(command, SERVER_CPU, stderr=subprocess.DEVNULL):
-            size = workers * slots.SLOT_BYTES
-            eventually(lambda: stats.exists() and stats.stat().st_size == size, "a statistics file")
-            reader = slots.Reader(stats)
-            eventually(reader.begun, "every worker ready")
-            yield Server(port, reader)
+        stats, log = Path(directory) / "stats.bin", Path(directory) / "log"
+        words = [*command, "--host", HOST, "--port", port, "--stats", stats]
+        with log.open("wb") as errors, process(words, SERVER_CPU, stderr=errors, cwd=ROOT) as child:
+            size = processes * slots.SLOT_BYTES
+
+            def ready() -> bool:
+                return stats.exists() and stats.stat().st_size == size and slots.Reader(stats).begun()
+
+            try:
+                wait_until(ready, child, START_S, "every worker is ready")
+            except Unmeasured as why:
+                raise Unmeasured(f"{why} {log.read_text(errors='replace').strip()[-500:]}") from None
+            yield Server(child, port, slots.Reader(stats))
 
 
 @dataclass(frozen=True)
@@ -174,9 +194,9 @@ def report(exit_code: int, text: str, errors: str = "") -> Report:
     try:
         found = Report(exit_code, json.loads(text))
     except ValueError:
-        raise SystemExit(f"loadgen run ended with {exit_code} and no report: {errors.strip()}") from None
+        raise Unmeasured(f"loadgen run ended with {exit_code} and no report: {errors.strip()}") from None
     if found.json["done"] is None:
-        raise SystemExit(f"loadgen run offered no load: {' '.join(found.json['reasons'])}")
+        raise Unmeasured(f"loadgen run offered no load: {' '.join(found.json['reasons'])}")
     return found
 
 
@@ -184,7 +204,10 @@ def generate(target: str, cpu: int | None = GENERATOR_CPU, timeout_s: float = 30
     """Run the generator, on one CPU or on all, to its end. Needs generator() before."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with process(run_command(target, **options), cpu, **pipes) as child:
-        text, errors = child.communicate(timeout=timeout_s)
+        try:
+            text, errors = child.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise Unmeasured(f"loadgen run has not ended after {timeout_s:.0f} s.") from None
     return report(child.returncode, text, errors)
 
 
@@ -192,14 +215,14 @@ def unbroken(found: Report) -> Report:
     """A report in which every reply was right, though the run may have been ended before its time."""
     wrong = {name: count for name, count in found.done["integrity"].items() if count and name != "late"}
     if wrong or found.load["mismatched"] or found.load["failed"] or found.done["surplus"]:
-        raise SystemExit(f"This run measures nothing: {wrong}, {found.load}, surplus {found.done['surplus']}")
+        raise Unmeasured(f"This run measures nothing: {wrong}, {found.load}, surplus {found.done['surplus']}")
     return found
 
 
 def sound(found: Report) -> Report:
     """A whole report worth measuring."""
     if found.exit:
-        raise SystemExit(f"This run measures nothing: exit {found.exit}, {' '.join(found.json['reasons'])}")
+        raise Unmeasured(f"This run measures nothing: exit {found.exit}, {' '.join(found.json['reasons'])}")
     return unbroken(found)
 
 
@@ -208,47 +231,14 @@ def percentile_ms(counts: histograms.Counts, percent: str) -> float:
     return histograms.percentile_ns(counts, int(counts.sum()), Fraction(percent)) / NS_PER_MS
 
 
-@dataclass(frozen=True)
-class Use:
-    """What a process and its descendants use."""
-
-    cpu_ns: int
-    anonymous_bytes: int  # its own memory: heap and stacks, without files and sockets
-    pss_bytes: int
-
-
-def use(pid: int, memory: bool = True) -> Use:
-    """Of one process and its children, as /proc shows them now; ended ones count where their parent has reaped them."""
-    cpu = anonymous = pss = 0
-    for one in (pid, *children(pid)):
-        try:
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            rollup = Path(f"/proc/{one}/smaps_rollup").read_text() if memory else ""
-        except OSError:
-            continue  # it has just ended
-        cpu += sum(int(field) for field in fields[11:15]) * TICK_NS
-        sizes = {line.split()[0]: int(line.split()[1]) * 1024 for line in rollup.splitlines()[1:]}
-        anonymous += sizes.get("Anonymous:", 0)
-        pss += sizes.get("Pss:", 0)
-    return Use(cpu, anonymous, pss)
-
-
-def children(pid: int) -> list[int]:
-    """The descendants of a child of this process; the tools here start at most one level of them."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(word) for word in task.read_text().split()]
-    return found
-
-
 def wait_until(holds: Callable[[], bool], child: subprocess.Popen[str], within_s: float, what: str) -> None:
     """Poll from the server's CPU; a child that ends before is a failure."""
     deadline = time.monotonic() + within_s
     while not holds():
         if child.poll() is not None:
-            raise SystemExit(f"{child.args!r} ended with {child.returncode} before {what}")
+            raise Unmeasured(f"{child.args!r} ended with {child.returncode}, and not yet: {what}.")
         if time.monotonic() > deadline:
-            raise SystemExit(f"not within {within_s:.0f} s: {what}")
+            raise Unmeasured(f"Not within {within_s:.0f} s: {what}.")
         time.sleep(0.01)
 
 
@@ -286,7 +276,7 @@ def parser(description: str | None, rounds: int) -> argparse.ArgumentParser:
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--rounds", type=int, default=rounds, help="interleaved rounds (default: %(default)s)")
+    made.add_argument("--rounds", "--runs", type=int, default=rounds, help="interleaved rounds (default: %(default)s)")
     return made
 
 

@@ -12,7 +12,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from tests.bench import common
+from tests.bench import common, usage
 
 RUN_S = 600  # far more than is needed: the run is ended when all has been counted
 
@@ -36,7 +36,7 @@ def closed(tool: str, connections: int, responses: int) -> Cost:
             # Past arming, and past the burst with which a closed loop begins.
             first, begin, cpu = measure(server, child, 4 * connections)
             last, end, spent = measure(server, child, first + responses)
-            memory = common.use(child.pid).anonymous_bytes
+            memory = usage.memory(child.pid).anonymous_bytes
             child.terminate()
             text, _ = child.communicate(timeout=60)
     if tool != "wrk":
@@ -48,7 +48,7 @@ def closed(tool: str, connections: int, responses: int) -> Cost:
 def measure(server: common.Server, child: "subprocess.Popen[str]", at_least: int) -> tuple[int, int, int]:
     """Answers, time and CPU time when the server has sent so many answers."""
     common.wait_until(lambda: server.answered() >= at_least, child, RUN_S, f"{at_least} answers")
-    return server.answered(), time.monotonic_ns(), common.use(child.pid, memory=False).cpu_ns
+    return server.answered(), time.monotonic_ns(), usage.cpu(child.pid).total_ns
 
 
 def open_tail_ms(options: argparse.Namespace, engine: str) -> float:

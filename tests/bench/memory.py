@@ -9,14 +9,14 @@ differ; `all in` is everything that the processes use at --high, divided by --hi
 import subprocess
 import time
 
-from tests.bench import common
+from tests.bench import common, usage
 
 RATE_PER_S = 1_000  # the same at every number of connections: only these are to differ
 SETTLED_AFTER = 2_000  # answers of the load: what is allocated once has been
 SAMPLES, BETWEEN_S = 11, 0.5  # of which the median counts: a garbage collector's memory goes up and down
 
 
-def memory(tool: str, connections: int, processes: int, sources: str) -> list[common.Use]:
+def memory(tool: str, connections: int, processes: int, sources: str) -> list[usage.Memory]:
     """What a tool uses while it loads so many connections."""
     with common.serving("http_twin" if tool == "wrk" else "c_echo", -(-connections // 15_000)) as server:
         if tool == "wrk":
@@ -44,7 +44,7 @@ def memory(tool: str, connections: int, processes: int, sources: str) -> list[co
                 raise SystemExit(f"{tool} holds {server.held()} connections, not {connections}.")
             used = []
             for _ in range(SAMPLES):
-                used.append(common.use(child.pid))
+                used.append(usage.memory(child.pid))
                 time.sleep(BETWEEN_S)
             return used
 
@@ -60,7 +60,7 @@ def main() -> None:
     options = parser.parse_args()
     common.begin()
     tools = options.tools.split(",")
-    used: dict[tuple[str, int], list[common.Use]] = {}
+    used: dict[tuple[str, int], list[usage.Memory]] = {}
     for _ in range(options.rounds):
         for tool in tools:
             for connections in (options.low, options.high):

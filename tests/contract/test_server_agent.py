@@ -197,12 +197,14 @@ def programs() -> None:
     from server.reference import build
 
     build.build(HOMES[-1])
+    build.build_go(HOMES[-1])
 
 
 @pytest.mark.parametrize(
-    ("strategy", "ports", "workers"), [("c_epoll", 1, 1), ("c_epoll", 3, 1), ("c_reuseport", 2, 3)]
+    ("strategy", "ports", "workers"),
+    [("c_epoll", 1, 1), ("c_epoll", 3, 1), ("c_reuseport", 2, 3), ("go_goroutine", 1, 1), ("go_goroutine", 3, 1)],
 )
-def test_a_trial_of_a_server_in_c(programs: None, base: Path, strategy: str, ports: int, workers: int) -> None:
+def test_a_trial_of_a_program(programs: None, base: Path, strategy: str, ports: int, workers: int) -> None:
     agent = Conductor(base, strategy=strategy, ports=ports, workers=workers)
     assert len(agent.arm()["addresses"]) == ports
     socks = [agent.connect(i % ports) for i in range(20)]

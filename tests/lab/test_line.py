@@ -134,10 +134,13 @@ def test_the_hosts_start_together_as_seen_by_one_clock(tmp_path: Path) -> None:
 
 
 def test_a_frozen_server_is_measured_as_arithmetic_says() -> None:
-    """Frozen 0.5 s in every 5 s, asked evenly: one request in ten waits, evenly, up to 500 ms."""
+    """Frozen 0.5 s in every 5 s, asked evenly: one request in ten waits, evenly, up to 500 ms.
+
+    Few requests, so that what has piled up when it thaws is soon served: the arithmetic leaves that time out.
+    """
     server = line.ROOT / "tests/fixtures/frozen_server.py"
     result = line.play(
-        "run_benchmark.yml", "lab", timeout_s=240, connections=1000, rate=1000, arrival="fixed", repetitions=1,
+        "run_benchmark.yml", "lab", timeout_s=240, connections=300, rate=300, arrival="fixed", repetitions=1,
         warmup=2, duration=60,
         server_command=f"{PYTHON} {server} --host {{host}} --port {{port}} --period 5 --freeze 0.5",
     )  # fmt: skip
@@ -149,5 +152,5 @@ def test_a_frozen_server_is_measured_as_arithmetic_says() -> None:
         if event.get("event") == "interval" and event["phase"] == "load":
             merged.decode_and_add(event["response"])
     measured = [merged.get_value_at_percentile(q) / 1e6 for q in (95, 99, 99.9)]
-    assert merged.get_total_count() == 60_000
+    assert merged.get_total_count() == 18_000
     np.testing.assert_allclose(measured, [250, 450, 495], rtol=0.03)

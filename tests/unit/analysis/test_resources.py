@@ -62,3 +62,9 @@ def test_no_memory_per_connection_of_none(held: float) -> None:
 def test_tiny_and_negative_growth_is_no_figure() -> None:
     assert math.isnan(rss_per_connection(samples((0, 0, 0, MB, 1), (1, 0, 0, MB + 60_000, 1)), 10, 0, 2))
     assert math.isnan(rss_per_connection(samples((0, 0, 0, MB, 1), (1, 0, 0, 1000, 1)), 10, 1, 2))
+
+
+def test_memory_between_two_samples_is_on_the_line_from_one_to_the_other() -> None:
+    edges = samples((0, 0, 0, 10 * MB, 300), (4, 0, 0, 30 * MB, 300))
+    assert rss_per_connection(edges, 1000, 1, 3) == 10_000
+    assert math.isnan(rss_per_connection(edges, 1000, 5, 7)), "after the last sample nothing is known"

@@ -62,6 +62,25 @@ def test_cpu_at_edges_between_samples(tmp_path: Path) -> None:
     assert row["cpu_system_us_per_request"] == pytest.approx(400)
 
 
+def test_a_tree_that_was_looked_at_at_the_edges_only(tmp_path: Path) -> None:
+    """Of the samples between, the processes' figures are null: its cost is the slope from edge to edge."""
+    planned = trial(1)
+    begin, first, last = (
+        sample(1, -1, 0, 0, 20_000_000),
+        sample(1, 0, 0, 0, 24_000_000),
+        sample(1, 4, 40, 80, 32_000_000),
+    )
+    nulls = dict.fromkeys(("processes", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "threads", "fds"))
+    between = [sample(1, k, 0, 0) | nulls | {"edges_only": True} for k in (1, 2, 3)]
+    events = [started(planned), went(1), begin, first, *between, last]
+    events += [interval(1, "client1", k, {MS: 100}) for k in (1, 2)]
+    (row,), _ = rows(tmp_path, [planned], [*events, ended(planned)])
+    # In the window's 2 of 4 seconds: 20 and 40 ms over 200 answers; at its middle 28 MB, 8 MB more than at first.
+    assert row["cpu_user_us_per_request"] == pytest.approx(100)
+    assert row["cpu_system_us_per_request"] == pytest.approx(200)
+    assert row["rss_bytes_per_connection"] == pytest.approx(8000)
+
+
 def test_missing_requests_are_beyond_the_percentile(tmp_path: Path) -> None:
     planned = trial(1)
     events = [started(planned), went(1)]

@@ -8,8 +8,13 @@ from plugins.module_utils.c10k_cells import Request, resolve
 from plugins.module_utils.c10k_parameters import Refused
 
 CATALOG: dict[str, dict[str, Any]] = {
-    name: {"distribution": "single", "needs": []} for name in ("epoll", "epoll_edge", "poll", "select")
-} | {"workers": {"distribution": "prefork", "needs": []}, "uvloop": {"distribution": "single", "needs": ["uvloop"]}}
+    name: {"loop": name, "distribution": "single", "needs": []} for name in ("epoll", "epoll_edge", "poll", "select")
+} | {
+    "workers": {"loop": "epoll", "distribution": "queue", "needs": []},
+    "prefork_select": {"loop": "select", "distribution": "reuseport", "needs": []},
+    "prefork_accept": {"loop": "blocking", "distribution": "shared", "needs": []},
+    "uvloop": {"loop": "uvloop", "distribution": "single", "needs": ["uvloop"]},
+}
 
 
 def asked(**given: Any) -> Request:

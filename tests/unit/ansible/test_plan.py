@@ -20,7 +20,7 @@ def host(name: str, boot: str = HERE, cores: int = 4) -> dict[str, Any]:
     return {
         "name": name, "role": "server" if name == "server" else "client", "connection": "ssh", "ssh": name,
         "python": "/usr/bin/python3", "load_address": "198.18.0.10", "sources": ["198.18.0.11"], "weight": 1,
-        "boot_id": boot, "cpus": list(range(cores)),
+        "boot_id": boot, "cpus": list(range(cores)), "nofile_hard": 20_000,
     }  # fmt: skip
 
 
@@ -115,3 +115,15 @@ def test_workers_only_where_the_strategy_has_them() -> None:
     assert workers(SHARED, strategy="workers", workers=8) == 8
     assert workers([host("server", THERE, 6), host("client1", ELSEWHERE)], strategy="workers") == 6
     assert workers([host("server", cores=2), host("client1", cores=2)], strategy="workers") == 2
+
+
+def test_as_many_workers_as_the_connections_ask_for() -> None:
+    """Of 20,000 descriptors a process has 19,936 for connections, of 1024 select has 960; a quarter is left over."""
+
+    def workers(**given: Any) -> int:
+        return int(plan(SHARED, **given)["trials"][0]["server"]["workers"])
+
+    assert [workers(strategy="workers", connections=n) for n in (31_000, 100_000)] == [2, 7]
+    assert [workers(strategy="prefork_select", connections=n) for n in (1_000, 10_000)] == [2, 14]
+    assert workers(strategy="prefork_accept", connections=100_000) == 2
+    assert workers(strategy="workers", connections=100_000, workers=3) == 3

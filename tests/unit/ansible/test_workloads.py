@@ -119,7 +119,19 @@ def test_c_programs_need_a_compiler_and_the_same_architecture() -> None:
     assert sentence is not None
     assert "c_epoll" in sentence
     assert "aarch64" in sentence
-    assert admission.programs_asked(request(strategy="c_epoll,poll"), CATALOG) == ["c_epoll"]
+    assert admission.programs_asked(request(strategy="c_epoll,poll,go_goroutine"), CATALOG) == ["c_epoll"]
+
+
+def test_servers_in_go_are_built_for_the_servers_architecture_whatever_the_controllers() -> None:
+    asked = request(strategy="poll,go_goroutine")
+    assert admission.go_servers(request(), CATALOG, server("aarch64")) == (None, None)
+    assert admission.go_servers(asked, CATALOG, server("aarch64")) == ("arm64", None)
+    assert admission.go_servers(asked, CATALOG, server("x86_64")) == ("amd64", None)
+    assert admission.go_servers(asked, CATALOG, {"name": "server", "probe": None}) == (None, None)
+    arch, sentence = admission.go_servers(asked, CATALOG, server("riscv64"))
+    assert arch is None
+    assert sentence is not None
+    assert all(word in sentence for word in ("go_goroutine", "server is a riscv64", "aarch64"))
 
 
 SOURCES: list[tuple[str, list[str], int, list[str]]] = [

@@ -94,7 +94,9 @@ class Fake:
                     continue
                 if order["order"] == "stop" and self.behaviour != "deaf to stop":
                     if self.is_server:
-                        rusage = {"cpu_user_ns": 1, "cpu_system_ns": 1, "max_rss_bytes": 1}
+                        times = {"cpu_user_ns": 1, "cpu_system_ns": 1, "max_rss_bytes": 1}
+                        events = ("minor_faults", "major_faults", "voluntary_switches", "involuntary_switches")
+                        rusage = {**times, **dict.fromkeys(events, 1)}
                         emit("stopped", t=now(), workers=[], exit=0, signal=None, rusage=rusage)
                     return
                 handler = getattr(self, f"on_{order['order']}", None)

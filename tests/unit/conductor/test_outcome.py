@@ -157,6 +157,17 @@ def test_late_replies_are_said_and_leave_the_trial_valid() -> None:
     assert (verdict.outcome, verdict.validity) == ("ok", "valid")
 
 
+def test_a_full_accept_queue_is_said_and_leaves_the_trial_valid() -> None:
+    kernel = {"TcpExt.ListenOverflows": 1234, "Tcp.OutRsts": 3}
+    verdict = judge(facts(sample={"event": "sample", "t": 1, "open": 1000, "kernel": kernel}))
+    (finding,) = verdict.findings
+    assert (finding.id, finding.severity, finding.evidence) == ("LQ1", "info", {"kernel": kernel})
+    assert "1,234 times" in finding.message
+    assert (verdict.outcome, verdict.validity) == ("ok", "valid")
+    for nothing in ({"kernel": {"Tcp.OutRsts": 3}}, {}):  # the latter of an agent from before
+        assert judge(facts(sample={"event": "sample", "t": 1, "open": 1000, **nothing})).findings == ()
+
+
 def test_skew_is_in_the_controllers_clock() -> None:
     apart = {"client1": done(first_send_ns=5_000_000), "client2": done(first_send_ns=6_400_000)}
     assert judge(facts(done=apart)).start_skew_ms == pytest.approx(0.4)

@@ -1,4 +1,4 @@
-"""The C reference servers: built as prepare builds them, then held to what the Python servers are held to."""
+"""The servers in C and Go: built as prepare builds them, then held to what the Python servers are held to."""
 
 import os
 import random
@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from server import slots
+from server import slots, sockdiag
+from server.reference import build
 from tests.unit.server import harness
-from tests.unit.server.harness import alive, echoes, eventually, read_exactly, read_to_end, reset
+from tests.unit.server.harness import alive, echoes, eventually, free_port, read_exactly, read_to_end, reset
 
 ROOT = Path(__file__).parents[3]
 BUILD = [sys.executable, str(ROOT / "server/reference/build.py"), "--out"]
@@ -27,13 +28,15 @@ MIB = 1 << 20
 pytestmark = pytest.mark.skipif(
     shutil.which("cc") is None and not os.environ.get("CI"), reason="the reference servers need a C compiler"
 )
+ECHO = ("c_echo", "go_echo")
+SMALL_BYTES = {"c_echo": 4 * MIB, "go_echo": 16 * MIB}  # of memory; far less than the tests send
 
 
 class Reference(harness.Served):
     """A running reference server."""
 
-    def __init__(self, port: int, process: "subprocess.Popen[bytes]", stats: Path, workers: int) -> None:
-        self.port, self.process, self.workers = port, process, workers
+    def __init__(self, program: str, port: int, process: "subprocess.Popen[bytes]", stats: Path, workers: int) -> None:
+        self.strategy, self.port, self.process, self.workers = program, port, process, workers
         eventually(lambda: stats.exists() and stats.stat().st_size == 64 * workers, "a statistics file")
         self.stats = slots.Reader(stats)
         eventually(self.stats.begun, "every worker ready")
@@ -45,26 +48,13 @@ class Reference(harness.Served):
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("reference")
-    subprocess.run([*BUILD, str(out)], check=True, timeout=60)
+    subprocess.run([*BUILD, str(out)], check=True, timeout=300)
     return out
-
-
-def free_ports(count: int) -> int:
-    """The first of several neighbouring ports that nobody uses, away from where other tests look for one."""
-    while True:
-        port = random.randrange(26_000, 32_000)
-        try:
-            for one in range(port, port + count):
-                with socket.create_server(("127.0.0.1", one)):
-                    pass
-        except OSError:
-            continue
-        return port
 
 
 @contextmanager
 def running(program: Path, directory: Path, ports: int = 1, workers: int = 1, files: int = 0) -> Iterator[Reference]:
-    port, stats = free_ports(ports), directory / "stats.bin"
+    port, stats = free_port(ports), directory / "stats.bin"
     command = [str(program), "--port", str(port), "--ports", str(ports), "--workers", str(workers)]
     command += ["--stats", str(stats)]
 
@@ -75,15 +65,17 @@ def running(program: Path, directory: Path, ports: int = 1, workers: int = 1, fi
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=limit)
     try:
-        yield Reference(port, process, stats, workers)
+        yield Reference(program.name, port, process, stats, workers)
     finally:
         process.kill()
         process.wait()
 
 
-@pytest.fixture(scope="module")
-def shared(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reference]:
-    with running(programs / "c_echo", tmp_path_factory.mktemp("echo")) as server:
+@pytest.fixture(scope="module", params=ECHO)
+def shared(
+    programs: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Reference]:
+    with running(programs / request.param, tmp_path_factory.mktemp("echo")) as server:
         yield server
         assert server.process.poll() is None
 
@@ -132,7 +124,7 @@ def test_a_slow_reader_gets_every_byte_and_holds_nobody_up(echo: Reference) -> N
                 if echo.total("bytes_in") == before + 100:
                     break
         assert sent < len(data), "the server reads on from a peer that does not read"
-        assert echo.rss_bytes() < 4 * MIB
+        assert echo.rss_bytes() < SMALL_BYTES[echo.strategy]
         slow.settimeout(harness.PATIENCE_S)
         rest = threading.Thread(target=slow.sendall, args=[data[sent:]])
         rest.start()
@@ -171,8 +163,9 @@ def test_resets_leave_nothing_behind(echo: Reference) -> None:
         assert echoes(sock)
 
 
-def test_the_counters_are_right(programs: Path, tmp_path: Path) -> None:
-    with running(programs / "c_echo", tmp_path) as server:
+@pytest.mark.parametrize("program", ECHO)
+def test_the_counters_are_right(programs: Path, tmp_path: Path, program: str) -> None:
+    with running(programs / program, tmp_path) as server:
         socks = [server.connect() for _ in range(10)]
         assert all(echoes(sock, noise(100)) for sock in socks)
         for sock in socks[:4]:
@@ -187,8 +180,9 @@ def test_the_counters_are_right(programs: Path, tmp_path: Path) -> None:
             sock.close()
 
 
-def test_out_of_descriptors_it_refuses_does_not_spin_and_recovers(programs: Path, tmp_path: Path) -> None:
-    with running(programs / "c_echo", tmp_path, files=40) as server:
+@pytest.mark.parametrize("program", ECHO)
+def test_out_of_descriptors_it_refuses_does_not_spin_and_recovers(programs: Path, tmp_path: Path, program: str) -> None:
+    with running(programs / program, tmp_path, files=40) as server:
         socks = [server.connect() for _ in range(60)]
         server.holds("accepted", 60)
         held = server.total("open")
@@ -214,8 +208,9 @@ def serves(sock: socket.socket) -> bool:
         return False
 
 
-def test_several_ports(programs: Path, tmp_path: Path) -> None:
-    with running(programs / "c_echo", tmp_path, ports=3) as server:
+@pytest.mark.parametrize("program", ECHO)
+def test_several_ports(programs: Path, tmp_path: Path, program: str) -> None:
+    with running(programs / program, tmp_path, ports=3) as server:
         for port in range(server.port, server.port + 3):
             with socket.create_connection(("127.0.0.1", port), harness.PATIENCE_S) as sock:
                 assert echoes(sock)
@@ -234,10 +229,10 @@ def test_workers_share_a_port(programs: Path, tmp_path: Path) -> None:
             sock.close()
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize(("program", "workers"), [("c_echo", 1), ("c_echo", 3), ("go_echo", 1)])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_at_once(programs: Path, tmp_path: Path, workers: int, number: int) -> None:
-    with running(programs / "c_echo", tmp_path, workers=workers) as server, server.connect() as sock:
+def test_a_signal_ends_it_at_once(programs: Path, tmp_path: Path, program: str, workers: int, number: int) -> None:
+    with running(programs / program, tmp_path, workers=workers) as server, server.connect() as sock:
         assert echoes(sock)
         server.process.send_signal(number)
         assert server.process.wait(1) == 0
@@ -288,26 +283,75 @@ def test_null_swallows(programs: Path, tmp_path: Path, workers: int) -> None:
     ],
 )
 def test_bad_input_is_one_sentence(programs: Path, options: list[str], says: str) -> None:
-    command = [str(programs / "c_null"), "--port", str(free_ports(1)), *options]
+    command = [str(programs / "c_null"), "--port", str(free_port(1)), *options]
     result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     assert result.returncode == 2
     assert says in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_port_that_is_taken_is_refused(programs: Path, workers: str) -> None:
+GO_OPTIONS = [
+    (["--port", "0"], "port: not a whole number from 1 to 65535"),
+    (["--workers", "2"], "workers: not a whole number from 1 to 1"),
+    (["--backlog", "99999999999999999999"], "not a whole number from 1 to 1048576"),
+    (["--port"], "needs an argument: -port"),
+    (["--strategy", "epoll"], "not defined: -strategy"),
+    (["epoll"], "no argument 'epoll'"),
+    (["--host", "localhost"], "not a numeric address"),
+    (["--port", "65000", "--ports", "1000"], "beyond 65535"),
+    (["--stats", "/nowhere/at/all"], "cannot write the statistics to /nowhere/at/all: no such file"),
+]
+
+
+@pytest.mark.parametrize(("options", "says"), GO_OPTIONS)
+def test_bad_input_to_the_server_in_go_is_one_sentence_too(programs: Path, options: list[str], says: str) -> None:
+    command = [str(programs / "go_echo"), "--port", str(free_ports(1)), *options]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("program", ECHO)
+def test_the_backlog_is_the_one_that_was_given(programs: Path, tmp_path: Path, program: str) -> None:
+    port = free_ports(1)
+    command = [str(programs / program), "--port", str(port), "--backlog", "17"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: sockdiag.listeners(port), "a listener")
+        assert [one.room for one in sockdiag.listeners(port)] == [17]
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("program", ECHO)
+def test_it_listens_on_ipv6(programs: Path, tmp_path: Path, program: str) -> None:
+    port = free_ports(1)
+    command = [str(programs / program), "--port", str(port), "--host", "::1"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: sockdiag.listeners(port), "a listener")
+        with socket.create_connection(("::1", port), harness.PATIENCE_S) as sock:
+            assert echoes(sock)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(("program", "workers"), [("c_echo", "1"), ("c_echo", "2"), ("go_echo", "1")])
+def test_a_port_that_is_taken_is_refused(programs: Path, program: str, workers: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [str(programs / "c_echo"), "--port", port, "--workers", workers]
+        command = [str(programs / program), "--port", port, "--workers", workers]
         result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
-    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in result.stderr
+    assert f"cannot listen on 127.0.0.1:{port}: address already in use" in result.stderr.replace("Address", "address")
 
 
 def test_a_second_build_keeps_the_first(programs: Path) -> None:
     before = (programs / "c_echo").stat().st_mtime_ns
-    subprocess.run([*BUILD, str(programs)], check=True, timeout=60)
+    subprocess.run([*BUILD, str(programs)], check=True, timeout=300)
     assert (programs / "c_echo").stat().st_mtime_ns == before
     assert not list(programs.glob(".*.[0-9]*[0-9]")), "an unfinished program is left"
 
@@ -318,3 +362,18 @@ def test_without_a_compiler_the_build_says_so(tmp_path: Path) -> None:
     )
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert "C compiler" in result.stderr
+
+
+def test_without_go_the_build_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "go_compiler", lambda: None)
+    with pytest.raises(build.BuildError, match="needs Go, and there is none: run script/bootstrap"):
+        build.build_go(tmp_path)
+
+
+def test_go_builds_for_another_architecture_what_needs_no_library(programs: Path, tmp_path: Path) -> None:
+    """Bytes 18 and 19 of an ELF file are its machine; a dynamic one names its interpreter."""
+    build.build_go(tmp_path / "arm64", "arm64")
+    for program, machine in ((programs / "go_echo", None), (tmp_path / "arm64/go_echo", 183)):
+        content = program.read_bytes()
+        assert machine in (None, int.from_bytes(content[18:20], "little"))
+        assert b"ld-linux" not in content

@@ -26,8 +26,9 @@ def test_a_signal_ends_it_quietly(strategy: str, tmp_path: Path, number: int) ->
         sock.close()
 
 
-def test_the_queue_deals_evenly(tmp_path: Path) -> None:
-    with serving("workers", tmp_path) as served:
+@pytest.mark.parametrize("strategy", ["workers", "sendfd"])
+def test_an_acceptor_deals_evenly(strategy: str, tmp_path: Path) -> None:
+    with serving(strategy, tmp_path) as served:
         socks = [served.connect() for _ in range(10)]
         served.holds("accepted", 10)
         assert [slot["accepted"] for slot in served.stats.slots()] == [5, 5]

@@ -1,0 +1,63 @@
+"""What the whole host counts: the time of its CPUs, and what went wrong in its network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from server.processes import TICK_NS
+
+# Counters of the network namespace that can explain a latency or a lost connection; the generators watch the same.
+WATCHED = (
+    "Tcp.AttemptFails", "Tcp.EstabResets", "Tcp.RetransSegs", "Tcp.InErrs", "Tcp.OutRsts",
+    "TcpExt.ListenOverflows", "TcpExt.ListenDrops", "TcpExt.TCPTimeouts", "TcpExt.TCPSynRetrans",
+    "TcpExt.TCPBacklogDrop", "TcpExt.TCPAbortOnMemory", "TcpExt.TCPAbortOnTimeout", "TcpExt.TCPMemoryPressures",
+    "TcpExt.TCPReqQFullDrop", "TcpExt.TCPReqQFullDoCookies", "TcpExt.TCPRcvQDrop", "TcpExt.PruneCalled",
+    "TcpExt.TCPLostRetransmit", "TcpExt.TCPSpuriousRTOs", "TcpExt.TCPFastRetrans",
+)  # fmt: skip
+
+
+class Cpus(NamedTuple):
+    """Time that some CPUs spent at work, and that the hypervisor kept from them."""
+
+    busy_ns: int
+    steal_ns: int
+
+
+def cpus(numbers: Iterable[int]) -> Cpus:
+    """Since the host's start, of the CPUs of these numbers."""
+    wanted = {f"cpu{number}" for number in numbers}
+    busy = steal = 0
+    with open("/proc/stat") as file:
+        for line in file:
+            name, *fields = line.split()
+            if not name.startswith("cpu"):
+                break  # what follows is long and not about them
+            if name in wanted:
+                # What guests use is already in user and nice.
+                user, nice, system, _idle, _iowait, irq, softirq, stolen = map(int, fields[:8])
+                busy += user + nice + system + irq + softirq
+                steal += stolen
+    return Cpus(busy * TICK_NS, steal * TICK_NS)
+
+
+def counters() -> dict[str, int]:
+    """The watched counters as they stand now; what this host does not have is left out."""
+    found = {}
+    for file in ("/proc/net/snmp", "/proc/net/netstat"):
+        try:
+            lines = Path(file).read_text().splitlines()
+        except OSError:
+            continue
+        for names, values in zip(lines[::2], lines[1::2]):  # "Tcp: Name Name" and below it "Tcp: 1 2"
+            group = names.partition(":")[0]
+            if group in ("Tcp", "TcpExt"):
+                pairs = zip(names.split()[1:], values.split()[1:])
+                found.update({f"{group}.{name}": int(value) for name, value in pairs})
+    return {name: found[name] for name in WATCHED if name in found}
+
+
+def grown(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    """By how much each counter grew, of those that did."""
+    return {name: value - before[name] for name, value in now.items() if value > before.get(name, value)}

@@ -1,0 +1,3 @@
+module c10k/go_echo
+
+go 1.25.0

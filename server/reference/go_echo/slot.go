@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+)
+
+const (
+	slotBytes        = 64
+	limitDescriptors = 2
+)
+
+// slot is the process's statistics as server/slots.py reads them. Every goroutine writes here, so every store is atomic.
+type slot struct {
+	accepted, open, peak, closed, bytesIn, bytesOut, limitCode, pid atomic.Uint64
+}
+
+// mapSlot maps the statistics file; without one, the numbers are where nobody reads them.
+func mapSlot(path string) *slot {
+	if path == "" {
+		return &slot{}
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		refuse("cannot write the statistics to %s: %v", path, why(err))
+	}
+	defer file.Close()
+	if err := file.Truncate(slotBytes); err != nil {
+		refuse("cannot write the statistics to %s: %v", path, why(err))
+	}
+	words, err := syscall.Mmap(int(file.Fd()), 0, slotBytes, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	if err != nil {
+		refuse("cannot map the statistics: %v", err)
+	}
+	return (*slot)(unsafe.Pointer(&words[0]))
+}
+
+// begin says that the server is ready.
+func (s *slot) begin() { s.pid.Store(uint64(os.Getpid())) }
+
+func (s *slot) opened() {
+	s.accepted.Add(1)
+	held := s.open.Add(1)
+	for peak := s.peak.Load(); held > peak && !s.peak.CompareAndSwap(peak, held); {
+		peak = s.peak.Load()
+	}
+}
+
+func (s *slot) ended() {
+	s.closed.Add(1)
+	s.open.Add(^uint64(0))
+}
+
+func (s *slot) refused() {
+	s.accepted.Add(1)
+	s.closed.Add(1)
+	s.limitCode.Store(limitDescriptors)
+}
+
+func (s *slot) received(bytes int) { s.bytesIn.Add(uint64(bytes)) }
+func (s *slot) sent(bytes int)     { s.bytesOut.Add(uint64(bytes)) }

@@ -1,0 +1,39 @@
+"""What idle connections cost (issue 4, figure 4: epoll flat within 20 %, poll at least 10 times dearer at 10,000).
+
+Closed loop on --active of the connections held, the others idle; CPU of the server per request as in efficiency.py. The
+ratio is of the same round, to the fewest connections held.
+"""
+
+from tests.bench import common, rounds, strategies, usage
+
+
+def main() -> None:
+    parser = strategies.parser(__doc__, rounds=7, strategies="epoll,poll")
+    add = parser.add_argument
+    add("--held", default="100,1000,10000,19000", help="connections (default: %(default)s)")
+    add("--active", type=int, default=100, help="of them (default: %(default)s)")
+    add("--requests", type=int, default=100_000, help="counted in each round of each strategy (default: %(default)s)")
+    options = parser.parse_args()
+    names = strategies.begin(options)
+    held = sorted(map(int, options.held.split(",")))
+
+    def measure(key: tuple[str, int]) -> usage.Cost:
+        name, connections = key
+        return strategies.closed(name, options.workers, connections, min(options.active, connections), options.requests)
+
+    keys = [(name, connections) for name in names for connections in held]
+    made = rounds.interleaved(keys, options.rounds, options.seed, measure)
+    rows = []
+    for name, connections in keys:
+        ratio = made.ratio((name, connections), (name, held[0]), strategies.total_us)
+        against = "1" if connections == held[0] else rounds.shown(ratio)
+        rows.append([f"{name}, {connections:,}", strategies.middle(made.of((name, connections))), against])
+    load = f"{options.active:,} active, {options.requests:,} requests a round"
+    title = f"Closed loop: {load}, {options.rounds} rounds; medians, and the ratio with its 95 % interval."
+    columns = ["strategy, held", "CPU µs/request", f"÷ at {held[0]:,} (95 %)"]
+    common.table(title, columns, rows)
+    made.explain()
+
+
+if __name__ == "__main__":
+    main()

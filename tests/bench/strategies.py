@@ -1,0 +1,105 @@
+"""What the benches of strategies share: servers by their names in the catalogue, and the CPU of a closed loop.
+
+Beside them stand C epoll and an A/A control, which is C epoll once more: how far the control's ratio strays from 1 is
+the machine's doing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from server import catalog, programs
+from server.reference import build as reference
+from tests.bench import common, usage
+
+YARDSTICK, CONTROL = "c_epoll", "c_epoll again"
+PATIENCE_S = 120  # for what has to happen within a round
+WARMED_UP = 4  # before requests are counted, a fourth as many are answered
+RUN_S = 600  # longer than any round: a run is ended when all has been counted
+
+
+def parser(description: str | None, rounds: int, strategies: str) -> argparse.ArgumentParser:
+    made = common.parser(description, rounds)
+    add = made.add_argument
+    add("--strategies", default=strategies, help="names of the catalogue (default: %(default)s)")
+    add("--workers", type=int, default=2, help="of strategies that have several processes (default: %(default)s)")
+    add("--seed", type=int, default=random.SystemRandom().randrange(2**32), help="of the order (default: random)")
+    return made
+
+
+def begin(options: argparse.Namespace) -> list[str]:
+    """Build, say what machine this is, and give the names of the strategies, without any twice."""
+    names = list(dict.fromkeys(options.strategies.split(",")))
+    for name in names:
+        try:
+            catalog.find(name)
+        except KeyError as error:
+            raise SystemExit(error.args[0]) from None
+    common.begin()
+    reference.build(programs.HOMES[-1])
+    print(f"The order of the rounds is that of --seed {options.seed}.")
+    return names
+
+
+def beside_c(names: Sequence[str]) -> list[str]:
+    """The yardstick, its control, and the others."""
+    return [YARDSTICK, CONTROL, *(name for name in names if name != YARDSTICK)]
+
+
+@contextmanager
+def serving(name: str, workers: int) -> Iterator[common.Server]:
+    """A strategy of the catalogue, or the control, on the server's CPU with all its processes."""
+    strategy = catalog.find(YARDSTICK if name == CONTROL else name)
+    command = [sys.executable, "-m", "server", "serve", "--strategy", strategy.name, "--workers", workers]
+    with common.started(command, strategy.processes(workers)) as server:
+        yield server
+
+
+@contextmanager
+def loading(server: common.Server, **options: object) -> Iterator[subprocess.Popen[str]]:
+    """A generator that runs until all has been counted; its report is checked in the end."""
+    run = common.run_command(server.target, d=f"{RUN_S}s", warmup="0s", arm_timeout="60s", **options)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with common.process(run, common.GENERATOR_CPU, **pipes) as child:
+        try:
+            yield child
+        except common.Unmeasured:
+            if child.poll() is not None and child.stdout is not None:
+                common.report(child.returncode, child.stdout.read())  # it has a better reason
+            raise
+        child.terminate()
+        try:
+            text, _ = child.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            raise common.Unmeasured("loadgen run does not end.") from None
+    common.unbroken(common.report(child.returncode, text))
+
+
+def closed(name: str, workers: int, connections: int, active: int, answers: int) -> usage.Cost:
+    """CPU of the server for so many requests, all active connections asking again as soon as they are answered."""
+    with serving(name, workers) as server, loading(server, w="closed", c=connections, active=active) as child:
+
+        def after(answered: int) -> tuple[int, usage.Cpu]:
+            what = f"{answered:,} answers"
+            common.wait_until(lambda: server.answered() >= answered, child, PATIENCE_S, what)
+            return server.answered(), usage.cpu(server.pid)
+
+        # Past arming, an echo for each connection, and past the burst with which a closed loop begins; and so far that
+        # most of the server's life has been like what is measured (see usage.Cpu).
+        first, before = after(connections + max(4 * active, answers // WARMED_UP))
+        last, spent = after(first + answers)
+    return usage.cost(before, spent, last - first)
+
+
+def middle(costs: Sequence[usage.Cost], part: str = "total_us") -> str:
+    """The cell of a table."""
+    return common.figure(common.median([getattr(one, part) for one in costs])) if costs else "–"
+
+
+def total_us(cost: usage.Cost) -> float:
+    return cost.total_us

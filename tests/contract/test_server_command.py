@@ -1,0 +1,202 @@
+"""A user's own server, whatever it does with processes: supervised, awaited, sampled, stopped, and nothing left."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from server import sampling
+from tests.contract.test_server_agent import Conductor, Event
+from tests.unit.server.harness import alive, echoes, eventually
+
+LISTEN = "import os, signal, socket, sys, time\n"
+LISTEN += "def listen():\n    return socket.create_server((sys.argv[1], int(sys.argv[2])))\n"
+SERVE = "def serve(listener):\n    while True:\n        sock = listener.accept()[0]\n"
+SERVE += "        while data := sock.recv(4096): sock.sendall(data)\n"
+
+
+def supervised(base: Path, code: str, constants: str = "") -> Conductor:
+    script = base / "own.py"
+    script.write_text(LISTEN + SERVE + code)
+    return Conductor(base, constants, strategy=None, command=f"{sys.executable} {script} {{host}} {{port}}")
+
+
+def went(agent: Conductor) -> None:
+    agent.order("go", at=time.monotonic_ns() + 50_000_000)
+
+
+def sample_where(agent: Conductor, name: str, value: int) -> Event:
+    while True:
+        sample = agent.wait_for("sample")
+        if sample[name] == value:
+            return sample
+
+
+def stopped(agent: Conductor, pids: set[int]) -> Event:
+    agent.order("stop")
+    event = agent.wait_for("stopped")
+    assert agent.end() == (0, "")
+    agent.left_nothing(pids)
+    return event
+
+
+FORKS = """
+listener = listen()
+for _ in range(3):
+    if os.fork() == 0: serve(listener)
+time.sleep(99)
+"""
+
+
+def test_one_that_forks_is_sampled_as_a_whole_and_ended_as_a_whole(tmp_path: Path) -> None:
+    agent = supervised(tmp_path, FORKS)
+    agent.arm()
+    with agent.connect() as sock:
+        assert echoes(sock)
+    pids = agent.descendants()
+    assert len(pids) == 4
+    went(agent)
+    sample = sample_where(agent, "processes", 4)
+    assert sample["threads"] == 4
+    assert (sample["open"], sample["accepted_by"], sample["edges_only"]) == (None, None, False)
+    assert sample["voluntary_switches"] >= 4
+    assert stopped(agent, pids)["signal"] == signal.SIGTERM
+
+
+DEAF = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+listener = listen()
+if os.fork() == 0: serve(listener)
+time.sleep(99)
+"""
+
+
+def test_one_that_ignores_sigterm_in_every_process(tmp_path: Path) -> None:
+    agent = supervised(tmp_path, DEAF)
+    agent.arm()
+    pids = agent.descendants()
+    assert len(pids) == 2
+    begin = time.monotonic()
+    assert stopped(agent, pids)["signal"] == signal.SIGKILL
+    assert time.monotonic() - begin < 4
+
+
+DAEMON = """
+if os.fork(): sys.exit()
+os.setsid()
+if os.fork(): os._exit(0)
+time.sleep(0.3)
+for number in (0, 1, 2): os.close(number)
+serve(listen())
+"""
+
+
+def test_one_that_daemonises_is_awaited_and_ended(tmp_path: Path) -> None:
+    agent = supervised(tmp_path, DAEMON)
+    agent.arm()
+    pids = agent.descendants()
+    assert len(pids) == 1
+    with agent.connect() as sock:
+        assert echoes(sock)
+        agent.order("prove")
+        assert agent.wait_for("counts")["established"] == 1
+        went(agent)
+        sample_where(agent, "processes", 1)
+        assert stopped(agent, pids)["exit"] == 0
+
+
+def test_the_end_of_a_daemon_is_noticed(tmp_path: Path) -> None:
+    agent = supervised(tmp_path, DAEMON)
+    agent.arm()
+    [pid] = agent.descendants()
+    os.kill(pid, signal.SIGKILL)
+    assert agent.wait_for("error")["cause"] == "crashed"
+    agent.wait_for("stopped")
+    assert agent.end()[0] == 1
+    agent.left_nothing({pid})
+
+
+def test_one_that_listens_late_is_awaited(tmp_path: Path) -> None:
+    agent = supervised(tmp_path, "time.sleep(2)\nserve(listen())")
+    begin = time.monotonic()
+    agent.arm()
+    assert time.monotonic() - begin > 2
+    with agent.connect() as sock:
+        assert echoes(sock)
+    stopped(agent, agent.descendants())
+
+
+@pytest.mark.parametrize("daemonises", [False, True])
+def test_one_that_never_listens_is_given_up_and_ended(tmp_path: Path, daemonises: bool) -> None:
+    code = "if os.fork(): sys.exit()\n" if daemonises else ""
+    agent = supervised(tmp_path, f"{code}print('I wait', flush=True)\ntime.sleep(99)", "agent.LISTEN_S = 1.0")
+    agent.order("arm")
+    eventually(agent.descendants, "the server's process")
+    error = agent.wait_for("error")
+    pids = agent.descendants()
+    assert (error["phase"], error["cause"]) == ("listen", "not-listening")
+    assert "I wait" in error["remedy"]
+    agent.wait_for("stopped")
+    assert agent.end()[0] == 1
+    agent.left_nothing(pids)
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [("print('enough'); sys.exit(0)", "with status 0; its last words: enough"), ("os.abort()", "by signal 6")],
+)
+def test_one_that_ends_by_itself(tmp_path: Path, ending: str, words: str) -> None:
+    """Even well: a trial's server is there until it is told to end. Its child, which goes on, is ended with it."""
+    child = "if os.fork() == 0: time.sleep(99)\n" if ending.startswith("os") else ""
+    agent = supervised(tmp_path, f"listener = listen()\n{child}listener.accept()\n{ending}")
+    agent.arm()
+    pids = agent.descendants()
+    agent.connect().close()
+    error = agent.wait_for("error")
+    assert (error["phase"], error["cause"]) == ("internal", "crashed")
+    assert words in error["message"]
+    agent.wait_for("stopped")
+    assert agent.end()[0] == 1
+    agent.left_nothing(pids)
+
+
+def test_a_tree_that_is_too_large_to_sample_is_looked_at_at_the_edges(tmp_path: Path) -> None:
+    agent = supervised(tmp_path, FORKS, "from server import sampling; sampling.MOST = 3")
+    agent.arm()
+    pids = agent.descendants()
+    at = time.monotonic_ns() + 100_000_000
+    agent.order("go", at=at)
+    while agent.wait_for("sample")["t"] < at + 1_500_000_000:
+        pass
+    for _ in range(2):  # the conductor may have to ask more than once
+        agent.order("prove")
+        agent.wait_for("counts")
+    time.sleep(0.1)
+    agent.order("stop")
+    agent.wait_for("stopped")
+    samples = [event for event in agent.heard if event["event"] == "sample" and event["t"] >= at]
+    assert all(sample["edges_only"] for sample in samples)
+    looked = [sample["processes"] for sample in samples]
+    assert looked == [4, *[None] * (len(samples) - 3), 4, 4], "go, the window's end, stop"
+    assert len(samples) >= 5
+    between = samples[1]
+    assert {between[name] for name in sampling.OF_THE_TREE} == {None}
+    assert agent.end()[0] == 0
+    agent.left_nothing(pids)
+
+
+def test_processes_that_appear_while_it_is_being_ended_are_ended_too(tmp_path: Path) -> None:
+    """A supervisor that starts its worker anew, in a session of its own, whenever it ends."""
+    code = "serving = listen()\nwhile True:\n    if os.fork() == 0: os.setsid(); serve(serving)\n    os.wait()\n"
+    agent = supervised(tmp_path, f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{code}")
+    agent.arm()
+    eventually(lambda: len(agent.descendants()) == 2, "the worker")
+    pids = agent.descendants()
+    agent.order("stop")
+    agent.wait_for("stopped")
+    assert agent.end() == (0, "")
+    assert not any(map(alive, agent.descendants()))
+    agent.left_nothing(pids)

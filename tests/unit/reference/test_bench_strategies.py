@@ -1,0 +1,166 @@
+"""What the benches of strategies rest on: CPU of a tree, rounds, servers that do not start or never answer."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from server import programs
+from server.reference import build as reference
+from tests.bench import common, open_loop, rounds, strategies, usage
+from tests.unit.server import harness
+
+MS = 1_000_000
+
+# Uses CPU for so many ms, its own and its children's, and says how much by its own clock; then waits.
+BURN = """
+import os, sys, time
+def burn(ms):
+    end = time.process_time_ns() + ms * 1_000_000
+    while time.process_time_ns() < end:
+        for _ in range(2_000): pass
+own, children, each, reap = map(int, sys.argv[1:])
+pids = []
+for _ in range(children):
+    pid = os.fork()
+    if pid == 0:
+        burn(each)
+        if not reap: print("child", flush=True); time.sleep(60)
+        os._exit(0)
+    pids.append(pid)
+    if reap: os.waitpid(pid, 0)
+burn(own)
+print("burnt", flush=True)
+try:
+    sys.stdin.read()
+finally:
+    for pid in pids if not reap else []: os.kill(pid, 9)
+"""
+
+
+@contextmanager
+def burning(own_ms: int, children: int = 0, each_ms: int = 0, reap: bool = True) -> Iterator[int]:
+    """The pid of a process that has done so."""
+    words = [sys.executable, "-c", BURN, str(own_ms), str(children), str(each_ms), str(int(reap))]
+    with subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            for _ in range(1 + (0 if reap else children)):
+                assert process.stdout.readline()
+            yield process.pid
+        finally:
+            process.communicate(timeout=10)
+
+
+# Starting Python takes some 10 ms, each fork about one: hence the room above.
+
+
+def test_cpu_of_a_process_is_mostly_the_users_where_it_only_counts() -> None:
+    with burning(300) as pid:
+        found = usage.cpu(pid)
+    assert 300 * MS <= found.total_ns < 500 * MS
+    assert found.user_ns > 3 * found.system_ns
+
+
+def test_cpu_of_children_that_have_ended_is_counted() -> None:
+    with burning(0, children=4, each_ms=100) as pid:
+        assert 380 * MS <= usage.cpu(pid).total_ns < 700 * MS
+
+
+def test_many_children_with_less_than_a_tick_each_are_not_nothing() -> None:
+    with burning(0, children=50, each_ms=6, reap=False) as pid:
+        assert 290 * MS <= usage.cpu(pid).total_ns < 900 * MS
+
+
+def test_a_cost_is_divided_as_the_ticks_are() -> None:
+    found = usage.cost(usage.Cpu(1_000, 0, 0), usage.Cpu(801_000, 30, 10), 100)
+    assert (found.total_us, found.user_us, found.system_us) == (8, 6, 2)
+    without_ticks = usage.cost(usage.Cpu(0, 0, 0), usage.Cpu(800_000, 0, 0), 100)
+    assert without_ticks.total_us == 8
+    assert without_ticks.user_us != without_ticks.user_us  # NaN: not told, rather than nothing
+
+
+def test_memory_is_that_of_the_process_and_its_children() -> None:
+    with burning(0) as alone, burning(0, children=3, reap=False) as four:
+        assert usage.memory(four).anonymous_bytes > 2 * usage.memory(alone).anonymous_bytes > 0
+
+
+def test_each_round_has_everything_once_in_an_order_that_the_seed_repeats() -> None:
+    orders = []
+    for seed in (1, 1, 2):
+        order: list[str] = []
+        made = rounds.interleaved("abcde", 4, seed, order.append)
+        assert all(sorted(order[i : i + 5]) == list("abcde") for i in range(0, 20, 5))
+        assert all(len(made.found[key]) == 4 for key in "abcde")
+        orders.append(order)
+    assert orders[0] == orders[1] != orders[2]
+    assert len({"".join(orders[0][i : i + 5]) for i in range(0, 20, 5)}) > 1
+
+
+def test_what_fails_twice_is_left_out_and_ratios_are_of_the_same_round(capsys: pytest.CaptureFixture[str]) -> None:
+    tried: list[str] = []
+
+    def measure(name: str) -> float:
+        tried.append(name)
+        count = tried.count(name)
+        if name == "broken" or (name == "shaky" and count == 2):
+            raise common.Unmeasured(f"{name} fails the {count}. time.")
+        return 10.0**count * {"steady": 1, "shaky": 2}[name]
+
+    made = rounds.interleaved(["steady", "shaky", "broken"], 4, 7, measure)
+    assert tried.count("broken") == 2
+    assert made.found["broken"] == [None] * 4
+    assert made.found["shaky"] == [20, None, 2_000, 20_000]
+    ratio = made.ratio("shaky", "steady", float)
+    assert ratio is not None
+    assert ratio.n == 3
+    assert ratio.value == pytest.approx(2)
+    assert made.ratio("broken", "steady", float) is None
+    capsys.readouterr()
+    made.explain()
+    said = capsys.readouterr().out
+    assert "broken: no figure in 4 of 4 rounds. broken fails the 1. time." in said
+    assert "shaky: no figure in 1 of 4 rounds. shaky fails the 2. time." in said
+    assert "steady" not in said
+
+
+def test_what_a_row_of_the_open_loop_says() -> None:
+    served = [
+        open_loop.Found(900, "", 1, 2, (0.5, 9.0)),
+        open_loop.Found(1000, "", 3, 4, (0.1, float("inf"))),
+        open_loop.Found(1000, "", 0, 0, (0.3, float("inf"))),
+    ]
+    assert open_loop.row("x", served) == ["x", "900", "4", "6", "0.100", "0.300", "9.00", "> 5 s"]
+    limited = [open_loop.Found(1018, "FD_SETSIZE"), open_loop.Found(1019, "FD_SETSIZE")]
+    assert open_loop.row("select", limited) == ["select", "1,018 (FD_SETSIZE)", *["–"] * 6]
+    assert open_loop.row("broken", []) == ["broken", *["–"] * 7]
+
+
+def test_a_server_that_does_not_start_says_why() -> None:
+    words = [sys.executable, "-m", "server", "serve", "--strategy", "nonsense"]
+    with pytest.raises(common.Unmeasured, match="There is no strategy 'nonsense'"), common.started(words, 1):
+        pytest.fail("it has started")
+
+
+def test_nothing_is_waited_for_without_end() -> None:
+    with (
+        common.process(["sleep", "60"], None) as child,
+        pytest.raises(common.Unmeasured, match=r"Not within 0 s: it\."),
+    ):
+        common.wait_until(lambda: False, child, 0.2, "it")
+
+
+@pytest.mark.skipif(shutil.which("cc") is None and not os.environ.get("CI"), reason="C epoll needs a C compiler")
+def test_the_control_is_c_epoll_once_more() -> None:
+    reference.build(programs.HOMES[-1])
+    with strategies.serving(strategies.CONTROL, 2) as server:
+        assert os.path.realpath(f"/proc/{server.pid}/exe") == str(programs.find("c_echo"))
+        with socket.create_connection((common.HOST, server.port), 5) as sock:
+            assert harness.echoes(sock, bytes(3 * common.RECORD_BYTES))
+            harness.eventually(lambda: server.answered() == 3, "three answers counted")
+            assert server.held() == 1
