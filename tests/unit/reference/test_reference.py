@@ -305,7 +305,7 @@ GO_OPTIONS = [
 
 @pytest.mark.parametrize(("options", "says"), GO_OPTIONS)
 def test_bad_input_to_the_server_in_go_is_one_sentence_too(programs: Path, options: list[str], says: str) -> None:
-    command = [str(programs / "go_echo"), "--port", str(free_ports(1)), *options]
+    command = [str(programs / "go_echo"), "--port", str(free_port(1)), *options]
     result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     assert result.returncode == 2
     assert says in result.stderr
@@ -314,7 +314,7 @@ def test_bad_input_to_the_server_in_go_is_one_sentence_too(programs: Path, optio
 
 @pytest.mark.parametrize("program", ECHO)
 def test_the_backlog_is_the_one_that_was_given(programs: Path, tmp_path: Path, program: str) -> None:
-    port = free_ports(1)
+    port = free_port(1)
     command = [str(programs / program), "--port", str(port), "--backlog", "17"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -327,7 +327,7 @@ def test_the_backlog_is_the_one_that_was_given(programs: Path, tmp_path: Path, p
 
 @pytest.mark.parametrize("program", ECHO)
 def test_it_listens_on_ipv6(programs: Path, tmp_path: Path, program: str) -> None:
-    port = free_ports(1)
+    port = free_port(1)
     command = [str(programs / program), "--port", str(port), "--host", "::1"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
