@@ -1,4 +1,4 @@
-"""The command line: `serve` runs one strategy, `list` shows them all, `agent` is for the benchmark's conductor."""
+"""The command line: `serve` runs a strategy, `list` shows all, `check` examines one, `agent` obeys the conductor."""
 
 from __future__ import annotations
 
@@ -50,9 +50,28 @@ def parser() -> Parser:
     add("--stats", type=Path, metavar="FILE", help="where to keep statistics, 64 bytes for each worker process")
     list_command = commands.add_parser("list", help="show every strategy, how it works and where it ends")
     list_command.add_argument("--markdown", action="store_true", help="as the page docs/strategies.md")
+    add_check(commands)
     agent_command = commands.add_parser("agent", help="supervise a strategy for the benchmark's conductor")
     agent_command.add_argument("--spec", required=True, help="JSON, as docs/contracts.md describes")
     return top
+
+
+def add_check(commands: argparse._SubParsersAction[Parser]) -> None:
+    command = commands.add_parser("check", help="put a strategy, or a server of your own, to the conformance suite")
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--strategy", default="epoll", help="a name from `list` (default: %(default)s)")
+    which.add_argument(
+        "--command",
+        dest="command_line",
+        metavar="LINE",
+        help="your own server's command line; {host} and {port} are filled in, and {stats}, if it keeps statistics",
+    )
+    command.add_argument("--only", metavar="CLAUSES", help="only these, with commas between them")
+    command.add_argument("--clauses", action="store_true", help="show what can be asked, and do nothing else")
+    command.add_argument(
+        "--connections", type=number(1, 10_000), default=200, help="where many are opened (default: %(default)s)"
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
 
 def refuse(sentence: str) -> int:
@@ -134,6 +153,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command == "list":
         return list_strategies(options.markdown)
+    if options.command == "check":
+        from server.conformance import check  # what it needs, a server does not
+
+        return check.main(options)
     if options.command == "agent":
         return agent.main(options.spec)
     try:

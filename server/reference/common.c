@@ -158,6 +158,7 @@ static int supervise(const struct server *server, struct slot *slots, int *liste
     sigaddset(&awaited, SIGINT);
     sigaddset(&awaited, SIGCHLD);
     sigprocmask(SIG_BLOCK, &awaited, &before);
+    sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP}, NULL); /* ends only */
     pid_t parent = getpid(), *pids = calloc((size_t)options->workers, sizeof *pids);
     int forked = 0, status = 0;
     for (; pids && forked < options->workers; forked++) {

@@ -1,0 +1,146 @@
+"""Starts what is to be checked, one of our strategies or any program, waits until it listens, and ends it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from server import catalog, processes
+from server.conformance.subject import Subject, family
+from server.launch import die_with_parent
+
+LISTEN_S = 12.0
+HOST = "127.0.0.1"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class NotStarted(Exception):
+    """It does not listen; one sentence."""
+
+
+def is_free(port: int) -> bool:
+    """Whether even a server can listen there that does not ask for SO_REUSEADDR."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port(ports: int = 1, begin: int = 21_000, end: int = 31_000) -> int:
+    """The first of so many neighbours in a range below the ephemeral ports that nobody uses."""
+    for port in range(begin + os.getpid() * 7 % ((end - begin) // 2), end - ports):
+        if all(is_free(one) for one in range(port, port + ports)):
+            return port
+    raise NotStarted(f"No port from {begin} to {end} is free.")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is checked. `words` is its command line, in which {host}, {port} and {stats} are filled in."""
+
+    name: str
+    words: tuple[str, ...]
+    slots: int = 0  # of a strategy; 0 where it is not known, and whoever listens is taken to be ready
+    cannot: tuple[str, ...] = ()
+    because: str = ""
+
+    @property
+    def keeps_stats(self) -> bool:
+        return any("{stats}" in word for word in self.words)
+
+
+def strategy(name: str, workers: int = 2) -> Target:
+    """One of the catalogue; KeyError as catalog.find raises it."""
+    entry = catalog.find(name)
+    words = [sys.executable, "-m", "server", "serve", "--strategy", name, "--workers", str(workers)]
+    words += ["--host", "{host}", "--port", "{port}", "--stats", "{stats}"]
+    return Target(name, tuple(words), entry.processes(workers), entry.cannot, entry.because)
+
+
+def command(line: str) -> Target:
+    """A server of the user's own; ValueError says in one sentence what is wrong with the line."""
+    try:
+        words = tuple(shlex.split(line))
+    except ValueError as error:
+        raise ValueError(f"{line!r} is not a command line: {error}.") from None
+    if not words or not all(any(mark in word for word in words) for mark in ("{host}", "{port}")):
+        raise ValueError(f"{line!r} does not hold {{host}} and {{port}}, which say where to listen.")
+    return Target(words[0], words)
+
+
+def launch(
+    words: list[str], log: Path, descriptors: int | None = None, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a program as our child, which does not outlive us; its output goes to `log`."""
+    parent = os.getpid()
+
+    def prepare() -> None:
+        die_with_parent(parent, signal.SIGKILL)
+        if descriptors:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            words,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            preexec_fn=prepare,
+            start_new_session=True,
+        )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End it and its descendants, at once."""
+    found = family(process.pid)
+    process.kill()
+    process.wait()
+    for pid, seen in found.items():
+        now = processes.stat(pid)
+        if now and now.start_ticks == seen.start_ticks:  # and not another that was given the number
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def start(
+    target: Target, directory: Path, descriptors: int | None = None, find_port: Callable[[], int] = free_port
+) -> Subject:
+    """The running server; NotStarted, when it has not listened in time, or ended."""
+    port, stats, log = find_port(), directory / "stats.bin", directory / "log"
+    stats.unlink(missing_ok=True)
+    words = list(target.words)
+    for mark, value in (("{host}", HOST), ("{port}", str(port)), ("{stats}", str(stats))):
+        words = [word.replace(mark, value) for word in words]
+    try:
+        process = launch(words, log, descriptors, ROOT if target.slots else None)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NotStarted(f"{words[0]!r} cannot be started: {getattr(error, 'strerror', None) or error}.") from None
+    subject = Subject(process, (HOST, port), log, stats if target.keeps_stats else None)
+    subject.holds_many = "mute" not in target.cannot
+    deadline = time.monotonic() + LISTEN_S
+    try:
+        while not subject.ready(target.slots):
+            death = subject.death()
+            if death:
+                raise NotStarted(f"Before it listened, {death}.")
+            if time.monotonic() > deadline:
+                late = f"does not listen on {HOST}:{port} {LISTEN_S:g} s after its start"
+                raise NotStarted(f"The server {late}{subject.last_words()}.")
+            time.sleep(0.005)
+    except BaseException:
+        end(process)
+        raise
+    return subject

@@ -1,0 +1,176 @@
+"""The conformance suite: every strategy passes it, it finds every planted defect, and it says clearly what it finds."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server import catalog, programs
+from server.conformance import start
+from server.conformance.clauses import CLAUSES, FIRST, Clause
+from server.conformance.start import ROOT, Target
+from server.conformance.suite import CANNOT, FAILED, NOT_ASKED, OK, SKIPPED, Suite
+from server.reference import build
+from tests.unit.server.harness import free_port
+
+# What it swallows, null_server does not answer, so that nothing can be asked of it.
+STRATEGIES = tuple(name for name, strategy in catalog.load().items() if FIRST.name not in strategy.cannot)
+FIXTURE = f"{sys.executable} {ROOT / 'tests/fixtures/defective_server.py'} --host {{host}} --port {{port}}"
+NAMES = {clause.name for clause in CLAUSES}
+
+DEFECTS = {
+    "none": set(),
+    "one_accept_per_edge": {"accept_queue"},
+    "sendall": {"slow_reader", "half_close"},
+    "stale_event": {"reset", "leaks"},
+    "whole_buffer": {"exact_bytes"},
+    "half_close_loss": {"half_close"},
+    "emfile_spin": {"descriptors"},
+    "zombies": {"leaks"},
+    "unbounded_buffer": {"slow_reader"},
+    "stall": {"no_stall"},
+    "leaked_descriptor": {"leaks"},
+    "off_by_one": {"counters"},
+    "ignores_sigterm": {"sigterm"},
+    "spin": {"slow_reader", "mute", "descriptors"},
+}
+
+
+def test_the_page_for_users_explains_every_clause() -> None:
+    page = (ROOT / "docs/own-server.md").read_text()
+    for clause in CLAUSES:
+        assert f"| `{clause.name}` | {clause.meaning} |" in page
+
+
+def need_program(strategy: str) -> None:
+    """Build the program, where this strategy is one."""
+    needs = catalog.find(strategy).needs
+    try:
+        if "cc" in needs:
+            build.build(programs.HOMES[-1])
+        if "go" in needs:
+            build.build_go(programs.HOMES[-1])
+    except build.BuildError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module", params=STRATEGIES)
+def suite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    need_program(request.param)
+    with Suite(start.strategy(request.param), tmp_path_factory.mktemp("suite"), find_port=free_port) as suite:
+        yield suite
+
+
+@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.name)
+def test_every_strategy(suite: Suite, clause: Clause) -> None:
+    result = suite.run(clause)
+    assert result.outcome in (OK, CANNOT), result.reason
+
+
+def test_what_the_catalogue_says_cannot_be_met_are_clauses() -> None:
+    for strategy in catalog.load().values():
+        assert set(strategy.cannot) <= NAMES, strategy.name
+        assert bool(strategy.cannot) == bool(strategy.because), strategy.name
+
+
+def defective(defect: str, *more: str) -> Target:
+    chosen = [] if defect == "none" else ["--defect", defect]
+    return start.command(" ".join([FIXTURE, *chosen, *more]))
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_planted_defect_fails_its_clauses_and_no_other(defect: str, tmp_path: Path) -> None:
+    with Suite(defective(defect, "--stats {stats}"), tmp_path, find_port=free_port) as suite:
+        results = list(suite.run_all(CLAUSES))
+    reasons = "\n".join(map(str, results))
+    assert {result.clause for result in results if result.outcome == FAILED} == DEFECTS[defect], reasons
+    rest = SKIPPED if FIRST.name in DEFECTS[defect] else OK
+    assert {result.outcome for result in results if result.outcome != FAILED} == {rest}, reasons
+
+
+def test_the_clauses_about_bytes_each_find_a_wrong_one(tmp_path: Path) -> None:
+    with Suite(defective("whole_buffer"), tmp_path, find_port=free_port) as suite:
+        for clause in CLAUSES[:4]:
+            assert suite.run(clause).outcome == FAILED, clause.name
+
+
+def test_a_claim_of_the_catalogue_that_is_not_true_is_a_defect(tmp_path: Path) -> None:
+    true = defective("stall")
+    target = Target(true.name, true.words, cannot=("no_stall", "byte_at_a_time"), because="It is said so.")
+    with Suite(target, tmp_path, find_port=free_port) as suite:
+        results = {clause.name: suite.run(clause) for clause in CLAUSES if clause.name in target.cannot}
+    assert (results["no_stall"].outcome, results["no_stall"].reason) == (CANNOT, "It is said so.")
+    assert (results["byte_at_a_time"].outcome, results["byte_at_a_time"].reason[:9]) == (FAILED, "it is met")
+
+
+def test_what_cannot_be_asked_is_said(tmp_path: Path) -> None:
+    with Suite(start.command(f"{ROOT / 'tests/fixtures/nothing'} {{host}} {{port}}"), tmp_path) as suite:
+        counts = next(clause for clause in CLAUSES if clause.counts)
+        assert suite.run(counts).outcome == NOT_ASKED
+        with pytest.raises(start.NotStarted, match="cannot be started: No such file"):
+            suite.run(FIRST)
+    greedy = "import os,sys; [os.open('/dev/null', 0) for _ in range(150)]; exec(open(sys.argv.pop(1)).read())"
+    path, *words = FIXTURE.split()[1:]
+    line = f'{sys.executable} -c "{greedy}" {path} {" ".join(words)}'
+    with Suite(start.command(line), tmp_path, find_port=free_port) as suite:
+        result = suite.run(next(clause for clause in CLAUSES if clause.descriptors))
+    assert (result.outcome, "Too many open files" in result.reason) == (SKIPPED, True)
+
+
+def check(*words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "server", "check", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_command_prints_a_line_for_each_clause() -> None:
+    result = check("--strategy", "epoll", "--only", "byte_at_a_time,exact_bytes", "--connections", "20")
+    assert result.returncode == 0
+    assert result.stdout.splitlines() == [
+        "exact_bytes       ok",
+        "byte_at_a_time    ok",
+        "epoll: 0 of 2 clauses failed.",
+    ]
+
+
+def test_the_command_prints_json_and_fails_with_1() -> None:
+    result = check("--command", f"{FIXTURE} --defect half_close_loss", "--only", "half_close,counters", "--json")
+    assert result.returncode == 1
+    said = json.loads(result.stdout)
+    assert said["failed"] == 1
+    half_close, counters = said["clauses"]
+    assert (half_close["clause"], half_close["outcome"]) == ("half_close", FAILED)
+    assert "of 50001 bytes" in half_close["reason"]
+    assert (counters["clause"], counters["outcome"]) == ("counters", NOT_ASKED)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--strategy", "epol"], "no strategy 'epol'. Did you mean 'epoll'?"),
+        (["--only", "half-close"], "no clause 'half-close'. Did you mean 'half_close'?"),
+        (["--command", "./mine --port {port}"], "does not hold {host} and {port}"),
+        (["--command", "./mine '{host} {port}"], "is not a command line"),
+        (["--command", "false {host} {port}"], "Before it listened, the server ended with status 1."),
+        (["--strategy", "poll", "--command", "x {host} {port}"], "not allowed with argument"),
+    ],
+)
+def test_bad_input_is_one_sentence(words: list[str], says: str) -> None:
+    result = check(*words)
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_null_server_answers_nothing() -> None:
+    need_program("null_server")
+    result = check("--strategy", "null_server")
+    assert result.returncode == 0
+    first, second, *_ = result.stdout.splitlines()
+    assert first == f"exact_bytes       cannot: {catalog.find('null_server').because}"
+    assert second.startswith("split_and_merged  skipped: exact_bytes is not met")
