@@ -19,8 +19,12 @@ def test_it_reads_what_pyyaml_reads() -> None:
         for name, entry in catalog.parse(text).items()
     }
     assert ours == yaml.safe_load(text)
-    python = ["epoll", "epoll_edge", "poll", "select", "workers"]
-    assert list(ours) == [*python, "c_epoll", "c_reuseport", "null_server"]
+    loops = ["epoll", "epoll_edge", "poll", "select"]
+    blocking = ["sequential", "fork_per_connection", "thread_per_connection", "thread_pool"]
+    blocking += ["prefork_accept", "prefork_mutex"]
+    passing = ["workers", "sendfd"]
+    prefork = ["prefork_herd", "prefork_exclusive", "prefork_reuseport", "prefork_select"]
+    assert list(ours) == [*loops, *blocking, *passing, *prefork, "c_epoll", "c_reuseport", "null_server"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ def test_processes() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_the_list() -> None:
-    with pytest.raises(KeyError, match=r"epoll_edge.*epoll, epoll_edge, poll, select, workers"):
+    with pytest.raises(KeyError, match=r"epoll_edge.*epoll, epoll_edge, poll, select, sequential, .*workers"):
         catalog.find("epol_edge")
 
 
