@@ -18,7 +18,7 @@ from server.slots import table
 STOP_S = 0.5  # from SIGTERM to SIGKILL
 
 Work = Callable[[int, Worker], None]
-Lead = Callable[["list[int]"], None]
+Lead = Callable[[list[int]], None]
 
 
 def watch(sentinels: list[int]) -> None:
