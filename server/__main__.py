@@ -103,14 +103,10 @@ def serve(options: argparse.Namespace) -> int:
     if options.port + options.ports > 65_536:
         return refuse(f"{options.ports} ports from {options.port} on do not exist: the last is 65535.")
     processes = strategy.processes(options.workers)
-    copies = processes if strategy.distribution == "reuseport" and not strategy.is_program else 1
     listeners = []
     for port in range(options.port, options.port + options.ports):
         try:
-            listeners.append(common.listen(options.host, port, options.backlog))
-            if copies > 1:  # now that nobody else is known to listen there
-                listeners.pop().close()
-                listeners += [common.listen(options.host, port, options.backlog, True) for _ in range(copies)]
+            listeners += listen(strategy, port, options)
         except OSError as error:
             return refuse(sockdiag.explain_listen_error(error, options.host, port))
     if options.stats:
@@ -129,6 +125,16 @@ def serve(options: argparse.Namespace) -> int:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
             raise
         return refuse(f"{strategy.name} cannot begin: {error.strerror}. Raise the limit (ulimit -n), or free some.")
+
+
+def listen(strategy: catalog.Strategy, port: int, options: argparse.Namespace) -> list[socket.socket]:
+    """A listener for the port, or one for each worker where the workers do not share them."""
+    first = common.listen(options.host, port, options.backlog)  # alone, so that it fails where anyone else listens
+    if strategy.distribution != "reuseport" or strategy.is_program:
+        return [first]
+    first.close()
+    each = range(strategy.processes(options.workers))
+    return [common.listen(options.host, port, options.backlog, reuse_port=True) for _ in each]
 
 
 def become(strategy: catalog.Strategy, options: argparse.Namespace, listeners: list[socket.socket]) -> int:

@@ -1,4 +1,4 @@
-"""Worker processes: forked from this one, each with its own event loop; watched together, and ended together."""
+"""Worker processes: forks them, watches them, and ends them. What every distribution over processes shares."""
 
 from __future__ import annotations
 
@@ -6,59 +6,63 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from multiprocessing.context import ForkProcess
+import time
+from collections.abc import Callable
+from multiprocessing import connection
 from pathlib import Path
 
-from server.catalog import Loop
-from server.common import Intake, Stopped, Worker, stop_on_signals
+from server.common import Stopped, Worker, stop_on_signals
 from server.launch import die_with_parent
-from server.slots import write_to
+from server.slots import table
 
-CONTEXT = multiprocessing.get_context("fork")
-STOP_S = 0.5
+STOP_S = 0.5  # from SIGTERM to SIGKILL
+
+Work = Callable[[int, Worker], None]
+Lead = Callable[[list[int]], None]
 
 
-def start(loop: Loop, stats: Path | None, index: int, feed: Callable[[Worker], Intake]) -> ForkProcess:
-    """Fork worker number `index`. What it gets its connections from is made by `feed` in the new process.
+def watch(sentinels: list[int]) -> None:
+    """What a parent does that has nothing else to do: wait until a worker ends."""
+    connection.wait(sentinels)
 
-    So an epoll is never shared by accident: one that was made before the fork would be the same in both processes.
+
+def run(count: int, work: Work, stats: Path | None, lead: Lead = watch) -> int:
+    """Fork `count` workers, each of which does work(index, worker), until a signal comes; the exit status.
+
+    The parent meanwhile leads. `lead` is given the workers' sentinels, and returns when one of them is ready: a worker
+    that ends on its own ends the server, as the connections dealt to it would be lost.
     """
-    parent = os.getpid()
+    context = multiprocessing.get_context("fork")
+    parent, words = os.getpid(), table(stats, count)
 
-    def work() -> None:
+    def child(index: int) -> None:
         die_with_parent(parent, signal.SIGKILL)
-        worker = Worker(write_to(stats, index))
+        worker = Worker(words, index)
         try:
             stop_on_signals()
-            loop.run(feed(worker), worker)
+            work(index, worker)
         except Stopped:
             pass
         finally:
             worker.publish()
         os._exit(0)  # every connection ends with the process; tidying up ten thousand objects first takes time
 
-    process = CONTEXT.Process(target=work, daemon=True)
-    process.start()
-    return process
-
-
-def attend(workers: Sequence[ForkProcess], until_one_ends: Callable[[list[int]], object]) -> int:
-    """Wait until a signal comes or a worker ends on its own, and end them all; the exit status.
-
-    `until_one_ends` is given descriptors of which one becomes readable when a worker ends, and returns then.
-    """
+    hands = [context.Process(target=child, args=(index,), daemon=True) for index in range(count)]
     try:
         stop_on_signals()
-        until_one_ends([worker.sentinel for worker in workers])
-        ended = [worker.pid for worker in workers if worker.exitcode is not None]
+        for hand in hands:
+            hand.start()
+        lead([hand.sentinel for hand in hands])
+        ended = [hand.pid for hand in hands if hand.exitcode is not None]
         print(f"Worker process {ended} ended on its own, so the server ends too.", file=sys.stderr)
         return 1
     except Stopped:
         return 0
     finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.join(STOP_S)
-            worker.kill()
+        started = [hand for hand in hands if hand.pid is not None]
+        for hand in started:
+            hand.terminate()
+        deadline = time.monotonic() + STOP_S
+        for hand in started:
+            hand.join(max(0.0, deadline - time.monotonic()))
+            hand.kill()

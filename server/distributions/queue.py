@@ -7,9 +7,10 @@ busy a worker is. Passing a socket costs about 300 us on either side: good for c
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing import connection
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Semaphore
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from server import crew
 from server.catalog import Loop
-from server.common import ACCEPTS_PER_TURN, Intake, Spare, Worker
+from server.common import ACCEPTS_PER_TURN, Spare, Worker
 from server.ports import intake
 from server.slots import DESCRIPTORS, write_to
 
@@ -54,25 +55,23 @@ class Hand:
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
     """Start the workers, then accept and deal until a signal comes, or a worker ends; the exit status."""
-    room = crew.CONTEXT.Semaphore(ON_THE_WAY)
-    queues = [crew.CONTEXT.SimpleQueue() for _ in range(workers)]
+    count = max(2, workers)
+    context = multiprocessing.get_context("fork")
+    room = context.Semaphore(ON_THE_WAY)
+    queues = [context.SimpleQueue() for _ in range(count)]
 
-    def feeder(queue: SimpleQueue[socket.socket]) -> Callable[[Worker], Intake]:
-        def feed(worker: Worker) -> Intake:
-            for listener in listeners:
-                listener.close()
-            return Hand(queue, room, worker)
+    def work(index: int, worker: Worker) -> None:
+        for listener in listeners:
+            listener.close()
+        loop.run(Hand(queues[index], room, worker), worker)
 
-        return feed
-
-    def until_one_ends(sentinels: list[int]) -> None:
+    def lead(sentinels: list[int]) -> None:
         try:
             deal(listeners, queues, room, sentinels)
         finally:
             sys.excepthook = lambda *_: None  # the queues' thread would tell of each socket that is still on its way
 
-    started = [crew.start(loop, stats, index, feeder(queue)) for index, queue in enumerate(queues)]
-    return crew.attend(started, until_one_ends)
+    return crew.run(count, work, stats, lead)
 
 
 def deal(

@@ -1,34 +1,35 @@
-"""Several processes, each with a listening socket of its own on the same port (SO_REUSEPORT).
+"""Several processes listen on the same port, each with a socket of its own (SO_REUSEPORT).
 
-The kernel deals each connection to one of the sockets by a hash of its addresses: evenly when there are many, with
-nobody woken in vain, and no lock. But the hash does not look who is busy: what is dealt to a stalled worker waits.
+The kernel deals the connections by a hash of their addresses, so the shares are even where there are many, and no
+process waits for another. But the hash does not know who is busy: what is dealt to a process that stalls waits for it,
+and what is in the queue of a process that dies is lost.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from multiprocessing import connection
 from pathlib import Path
 
 from server import crew
 from server.catalog import Loop
-from server.common import Intake, Worker
+from server.common import Worker
 from server.ports import intake
 
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
-    """Fork the workers, and end with them; the exit status. `listeners` holds one for each worker and port."""
+    """Serve until a signal comes, or a worker ends; the exit status. For each port there is a listener per worker."""
+    count = max(2, workers)
 
-    def feeder(index: int) -> Callable[[Worker], Intake]:
-        def feed(worker: Worker) -> Intake:
-            for listener in set(listeners) - set(listeners[index::workers]):
+    def work(index: int, worker: Worker) -> None:
+        mine = listeners[index::count]
+        for listener in listeners:
+            if listener not in mine:
                 listener.close()
-            return intake(listeners[index::workers], worker)
+        loop.run(intake(mine, worker), worker)
 
-        return feed
+    def lead(sentinels: list[int]) -> None:
+        for listener in listeners:
+            listener.close()  # nobody would accept what the kernel deals to the parent
+        crew.watch(sentinels)
 
-    started = [crew.start(loop, stats, index, feeder(index)) for index in range(workers)]
-    for listener in listeners:
-        listener.close()  # a connection that the kernel dealt to this process would wait for ever
-    return crew.attend(started, connection.wait)
+    return crew.run(count, work, stats, lead)

@@ -1,107 +1,110 @@
-"""One process accepts, and passes the sockets to worker processes as messages that hold a descriptor (SCM_RIGHTS).
+"""One process accepts, and passes the sockets to worker processes as SCM_RIGHTS messages, to each in turn.
 
-The cheapest way to hand a socket over: some 30 us where a multiprocessing queue takes 300. The dealer decides who gets
-what, here each worker in turn, so the connections spread exactly evenly. The price is one process that everything
-passes through, and three rules. A message carries at least one byte. The dealer closes its copy, or the client never
-sees the end. And a worker out of descriptors gets the byte without the descriptor, while the kernel closes the
-connection.
+Use it where the acceptor is to decide who serves a connection: the kernel copies the descriptor for about 4 us, which
+the queues of `workers` take 300 us for. What one has to know:
+
+- A message needs a byte of data, or the descriptor is not sent. Packets (SOCK_SEQPACKET) do not run into one another.
+- The sender closes its copy, or the client never sees the end of its connection.
+- A receiver without descriptors gets the byte alone, and MSG_CTRUNC; the connection is lost. So a spare descriptor is
+  given up before each receive, and the socket that leaves no room for the spare is refused in the open.
+- A worker that does not keep up fills its socket; then the next in turn gets the connection, and only where all are
+  full does the acceptor wait.
 """
 
 from __future__ import annotations
 
-import errno
 import itertools
 import socket
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing import connection
 from pathlib import Path
 
 from server import crew
 from server.catalog import Loop
-from server.common import ACCEPTS_PER_TURN, Intake, Worker
+from server.common import ACCEPTS_PER_TURN, Spare, Worker
 from server.ports import intake
 from server.slots import DESCRIPTORS, write_to
 
-BUFFER_BYTES = 16_384  # of messages on the way: each holds a descriptor that belongs to nobody
-PAUSE_S = 0.001
+FULL_PAUSE_S = 0.005
 
 
 class Hand:
-    """The worker's end of its channel: readable when a socket waits in it."""
+    """The worker's end: readable when a socket waits in it."""
 
     wake_one = False
 
-    def __init__(self, channel: socket.socket, worker: Worker) -> None:
-        channel.setblocking(False)  # the flags of recv_fds are not passed on, so MSG_DONTWAIT would do nothing
-        self._channel, self._worker = channel, worker
+    def __init__(self, end: socket.socket, worker: Worker) -> None:
+        self._end, self._worker = end, worker
+        self._spare = Spare()
 
     def fileno(self) -> int:
-        return self._channel.fileno()
+        return self._end.fileno()
 
     def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
         while at_most is None or at_most > 0:
+            self._spare.give_up()
             try:
-                byte, descriptors, _, _ = socket.recv_fds(self._channel, 1, 1)
+                data, descriptors, flags, _ = socket.recv_fds(self._end, 1, 1)
             except BlockingIOError:
                 return
-            if descriptors:
+            finally:
+                has_room = self._spare.take_back()
+            if not data:
+                raise EOFError("the acceptor is gone")
+            if flags & socket.MSG_CTRUNC:
+                self._worker.refused(None, DESCRIPTORS)  # the kernel has closed it
+            elif has_room:
                 sock = socket.socket(fileno=descriptors[0])
                 sock.setblocking(False)
                 yield sock
-            elif byte:
-                self._worker.turned_away(DESCRIPTORS)
             else:
-                return  # the dealer is gone, and a signal is on its way
+                self._worker.refused(socket.socket(fileno=descriptors[0]), DESCRIPTORS)
+                self._spare.take_back()
             if at_most is not None:
                 at_most -= 1
 
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
-    """Start the workers, then accept and deal until a signal comes, or a worker ends; the exit status."""
-    channels = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(workers)]
+    """Start the workers, then accept and pass on until a signal comes, or a worker ends; the exit status."""
+    count = max(2, workers)
+    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(count)]
+    for end in itertools.chain(*pairs):
+        end.setblocking(False)
 
-    def feeder(index: int) -> Callable[[Worker], Intake]:
-        def feed(worker: Worker) -> Intake:
-            for listener in listeners:
-                listener.close()
-            for number, (ours, theirs) in enumerate(channels):
-                ours.close()
-                if number != index:
-                    theirs.close()
-            return Hand(channels[index][1], worker)
+    def work(index: int, worker: Worker) -> None:
+        mine = pairs[index][1]
+        for other in (*listeners, *itertools.chain(*pairs)):
+            if other is not mine:
+                other.close()
+        loop.run(Hand(mine, worker), worker)
 
-        return feed
+    def lead(sentinels: list[int]) -> None:
+        for _, theirs in pairs:
+            theirs.close()
+        deal(listeners, [ours for ours, _ in pairs], sentinels)
 
-    started = [crew.start(loop, stats, index, feeder(index)) for index in range(workers)]
-    for ours, theirs in channels:
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
-        theirs.close()
-    return crew.attend(started, lambda sentinels: deal(listeners, [ours for ours, _ in channels], sentinels))
+    return crew.run(count, work, stats, lead)
 
 
-def deal(listeners: list[socket.socket], channels: list[socket.socket], sentinels: list[int]) -> None:
+def deal(listeners: list[socket.socket], ends: list[socket.socket], sentinels: list[int]) -> None:
     """Accept, and give each worker in turn a socket; returns when a worker has ended."""
     newcomers = intake(listeners, Worker(write_to(None, 0)))
-    turn = itertools.cycle(channels)
+    turn = itertools.cycle(ends)
     while True:
         ready = connection.wait([newcomers.fileno(), *sentinels])
         if any(sentinel in ready for sentinel in sentinels):
             return
         for sock in newcomers.take():
             with sock:
-                pass_on(sock, next(turn))
+                while not any(passed_on(sock, end) for end in itertools.islice(turn, len(ends))):
+                    if connection.wait(sentinels, FULL_PAUSE_S):
+                        return
 
 
-def pass_on(sock: socket.socket, channel: socket.socket) -> None:
-    """Send a socket, waiting while the worker has too many to fetch."""
-    while True:
-        try:
-            socket.send_fds(channel, [b"."], [sock.fileno()])
-            return
-        except OSError as error:
-            if error.errno != errno.ETOOMANYREFS:  # the kernel's own limit of descriptors on the way
-                print(f"A connection could not be dealt, and is closed: {error.strerror}.", file=sys.stderr)
-                return
-            time.sleep(PAUSE_S)
+def passed_on(sock: socket.socket, end: socket.socket) -> bool:
+    """Whether a worker can have the socket: not where its end is full, too many are on the way, or it is gone."""
+    try:
+        socket.send_fds(end, [b"."], [sock.fileno()])
+    except OSError:
+        return False
+    return True

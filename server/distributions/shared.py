@@ -1,28 +1,27 @@
-"""Several processes wait for the same listening socket, and each accepts what it gets hold of.
+"""Several processes accept from the same listening socket, which they inherit.
 
-With blocking accept the kernel wakes one process for each connection, the one that has waited longest, so they take
-turns. With epoll, level-triggered, it wakes all of them for each, the thundering herd: one finds the connection, the
-others nothing. Those that are awake anyway take most, so the connections spread unevenly.
+With an event loop this is the thundering herd: each newcomer wakes every process that waits, one gets it, and the
+others have been woken for nothing. Whoever is quickest takes most, so the shares are uneven.
+
+With calls that block there is no herd: the kernel wakes one process for each newcomer, the one that has waited longest,
+and the shares are even. But each then serves one client, and no other until that one has gone.
 """
 
 from __future__ import annotations
 
 import socket
-from multiprocessing import connection
 from pathlib import Path
 
 from server import crew
 from server.catalog import Loop
-from server.common import Intake, Worker
+from server.common import Worker
 from server.ports import intake
 
 
-def serve(
-    listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None, wake_one: bool = False
-) -> int:  # fmt: skip
-    """Fork the workers, and end with them; the exit status."""
+def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
+    """Serve until a signal comes, or a worker ends; the exit status."""
 
-    def feed(worker: Worker) -> Intake:
-        return intake(listeners, worker, wake_one)
+    def work(_index: int, worker: Worker) -> None:
+        loop.run(intake(listeners, worker), worker)  # the loop makes its epoll here, after the fork: it is its own
 
-    return crew.attend([crew.start(loop, stats, index, feed) for index in range(workers)], connection.wait)
+    return crew.run(max(2, workers), work, stats)
