@@ -17,14 +17,14 @@ from server.common import CHUNK_BYTES, PUBLISH_S, Intake, Stopped, Worker
 async def echo(stream: trio.SocketStream, worker: Worker) -> None:
     """One client, to the end of its input: by then all of it has been answered."""
     worker.opened()
-    async with stream:
-        try:
-            while data := await stream.receive_some(CHUNK_BYTES):
-                worker.bytes_in += len(data)
-                await stream.send_all(data)
-                worker.bytes_out += len(data)
-        except trio.BrokenResourceError:
-            pass  # whatever waited is lost with it
+    try:
+        while data := await stream.receive_some(CHUNK_BYTES):
+            worker.bytes_in += len(data)
+            await stream.send_all(data)
+            worker.bytes_out += len(data)
+    except trio.BrokenResourceError:
+        pass  # whatever waited is lost with it
+    await stream.aclose()  # not `async with`: at the server's end thousands would be closed one by one
     worker.ended()
 
 
