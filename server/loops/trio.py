@@ -47,8 +47,8 @@ async def serve(intake: Intake, worker: Worker) -> None:
             nursery.start_soon(publish, worker)
             nursery.start_soon(take, intake, worker, nursery)
             worker.begin()
-            await signals.__anext__()
-            nursery.cancel_scope.cancel()
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
 
 
 def run(intake: Intake, worker: Worker) -> None:
