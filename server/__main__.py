@@ -65,7 +65,8 @@ def list_strategies() -> int:
         seed = "  (of the original experiment)" if strategy.name in catalog.SEED else ""
         lines += [f"{strategy.name}{seed}", f"    family:  {strategy.family}", f"    how:     {strategy.how}"]
         lines += [f"    limit:   {strategy.limit}", f"    pitfall: {strategy.pitfall}"]
-        lines += [f"    here:    {needs.missing(strategy) or 'yes'}"]
+        lack = needs.missing(strategy)
+        lines += [f"    here:    no. {lack}" if lack else "    here:    yes"]
     with suppress(BrokenPipeError):  # `list | head` is no mistake
         print("\n".join(lines), flush=True)
         return 0

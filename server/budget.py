@@ -55,9 +55,10 @@ def check_needs(strategy: Strategy) -> None:
     """Refuse a strategy whose program was not built, whose package is absent, or whose kernel is another."""
     sentence = needs.missing(strategy, needs.interpreter(strategy))
     if sentence:
-        message, _, remedy = sentence.partition(": ")
+        message, _, remedy = sentence.rstrip(".").partition(": ")
         cause = "program" if strategy.is_program else "needs"
-        raise Refusal("budget", cause, f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}")
+        remedy = remedy or "choose another strategy, or another host"
+        raise Refusal("budget", cause, f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}.")
 
 
 def check_addresses(spec: Spec) -> None:

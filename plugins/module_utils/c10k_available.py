@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from plugins.module_utils import c10k_wheels
 from plugins.module_utils.c10k_cells import Catalog, Request, without
-from server.needs import no_io_uring, packages
+from server.needs import packages
+
+IO_URING_SINCE = (6, 1)  # completions that are worked on only where the program asks for them
 
 Host = Mapping[str, Any]
 
@@ -24,10 +27,16 @@ def need_packages(names: list[str], catalog: Catalog) -> list[str]:
 
 
 def without_io_uring(names: list[str], catalog: Catalog, server: Host) -> dict[str, str]:
-    """A sentence for each strategy that needs io_uring where the server's kernel has none."""
-    facts = server["probe"]["facts"]
-    reason = no_io_uring(server["name"], facts["kernel_release"], facts["io_uring_disabled"])
-    return {name: f"{name} {reason}" for name in names if reason and "io_uring" in catalog[name]["needs"]}
+    """A sentence for each strategy that needs io_uring where the server's kernel has none, or forbids it."""
+    facts, host, oldest = server["probe"]["facts"], server["name"], ".".join(map(str, IO_URING_SINCE))
+    found = re.match(r"(\d+)\.(\d+)", facts["kernel_release"])
+    if not found or (int(found[1]), int(found[2])) < IO_URING_SINCE:
+        reason = f"Linux {oldest}, and {host} has {facts['kernel_release']}: boot a newer one there, or leave it out."
+    elif facts["io_uring_disabled"] not in (None, "0"):  # None: older kernels cannot switch it off
+        reason = f"io_uring, which {host} forbids: run `sysctl kernel.io_uring_disabled=0` there, as root."
+    else:
+        return {}
+    return {name: f"{name} needs {reason}" for name in names if "io_uring" in catalog[name]["needs"]}
 
 
 def wheels_for(

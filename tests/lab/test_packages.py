@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
 HOME = Path("/var/lib/c10k-lab/server")
 
 
-def play(name: str, **variables: object) -> str:
+def play(name: str, **variables: Any) -> str:
     result = line.play(name, "lab", **variables)
     assert result.returncode == 0, result.stdout
     return result.stdout

@@ -75,14 +75,23 @@ def test_a_request_of_which_nothing_is_left_is_refused() -> None:
         c10k_available.settle(asked, {"uvloop": "no."})
 
 
-def test_io_uring_is_judged_by_the_servers_kernel() -> None:
-    names = ["epoll", "io_uring"]
-    assert c10k_available.without_io_uring(names, CATALOG, server()) == {}
-    old = c10k_available.without_io_uring(names, CATALOG, server(kernel_release="5.10.0-26-amd64"))
-    assert list(old) == ["io_uring"]
-    assert old["io_uring"].startswith("io_uring needs Linux 6.0, and server has 5.10.0-26-amd64")
-    off = c10k_available.without_io_uring(names, CATALOG, server(io_uring_disabled="2"))
-    assert "sysctl kernel.io_uring_disabled=0" in off["io_uring"]
+@pytest.mark.parametrize(
+    ("release", "disabled", "words"),
+    [
+        ("6.18.44-generic", "0", None),
+        ("6.1.0", None, None),
+        ("10.0.0", "0", None),
+        ("5.15.0-91-generic", None, "io_uring needs Linux 6.1, and server has 5.15.0-91-generic: "),
+        ("6.0.19", "0", "io_uring needs Linux 6.1"),
+        ("6.8.0", "1", "io_uring needs io_uring, which server forbids: run `sysctl kernel.io_uring_disabled=0` there"),
+        ("6.8.0", "2", "server forbids"),
+    ],
+)
+def test_io_uring_is_judged_by_the_servers_kernel(release: str, disabled: str | None, words: str | None) -> None:
+    host = server(kernel_release=release, io_uring_disabled=disabled)
+    found = c10k_available.without_io_uring(["epoll", "io_uring"], CATALOG, host)
+    assert list(found) == (["io_uring"] if words else [])
+    assert words is None or words in found["io_uring"]
 
 
 def test_a_request_without_packages_fetches_none(tmp_path: Path) -> None:
