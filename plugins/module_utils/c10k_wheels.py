@@ -72,8 +72,8 @@ def fetch(cache: Path, lock: Path, facts: Facts) -> Path:
         chosen, wheels = Path(name) / "requirements.txt", Path(name) / "wheels"
         chosen.write_text(requirements(lock.read_text(encoding="utf-8"), facts), encoding="utf-8")
         abis = (f"cp{tag(facts)}", "abi3", "none")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-        command += ["--require-hashes", "--requirement", str(chosen), "--dest", str(wheels)]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--retries", "2", "--no-deps"]
+        command += ["--only-binary=:all:", "--require-hashes", "--requirement", str(chosen), "--dest", str(wheels)]
         command += ["--implementation", "cp", "--python-version", tag(facts)]
         command += [word for abi in abis for word in ("--abi", abi)]
         command += [word for platform in platforms(facts) for word in ("--platform", platform)]

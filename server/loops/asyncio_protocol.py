@@ -43,7 +43,7 @@ class Echo(asyncio.Protocol):
         self.worker.bytes_out += self.waiting
         self.transport.resume_reading()
 
-    # At the end of input the transport asks eof_received, which here is silent: it sends what waits, and then closes.
+    # eof_received is left as it is: at the end of input the transport sends what waits, and then closes.
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         self.worker.ended()

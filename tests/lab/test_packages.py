@@ -21,7 +21,7 @@ def play(name: str, **variables: Any) -> str:
 
 def test_a_run_brings_the_packages_and_a_purge_takes_them_away() -> None:
     play("playbooks/restore.yml", purge=True)
-    small = {**line.SMALL, "strategy": "epoll,uvloop,gevent,trio"}
+    small = {**line.SMALL, "strategy": "epoll,uvloop,gevent,trio", "tune": "off", "calibrate": False}
     play("run_benchmark.yml", **small)
     run = line.newest()
     assert run
