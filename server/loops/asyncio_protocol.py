@@ -2,8 +2,8 @@
 
 Use it where a program lives in asyncio anyway, and its streams are too slow. The transport sends at once and keeps what
 the peer does not take; the protocol must stop reading then, or the transport keeps everything. What the kernel gave
-arrives as bytes of up to 256 KiB (`max_size`, an attribute of the transport's class), and a buffer of that size is
-touched for every read: at records of 1 KiB those page faults cost more than all the rest.
+arrives as bytes of up to 256 KiB (`max_size`, an attribute of the transport's class). Memory of that size is asked for,
+and mostly given back, for every read, and the page faults of it can cost more than all the rest.
 
 Connections are accepted outside of asyncio, whose own server retries without end when there are no descriptors left.
 """

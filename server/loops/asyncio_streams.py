@@ -1,7 +1,7 @@
 """asyncio, streams: one coroutine for each connection, which reads as if it were alone.
 
 Use it by default in asyncio: the code is the plainest there is. Each read and each write passes through a buffer and a
-task switch, which makes a small echo about three times as dear as with a protocol. `drain` is what holds a fast sender
+task switch, which makes a small echo up to twice as dear as with a protocol. `drain` is what holds a fast sender
 back; without it the writer keeps everything. Its high-water mark is 0 here, so it waits until all has been sent.
 """
 
