@@ -87,7 +87,7 @@ def serve(options: argparse.Namespace) -> int:
     listeners = []
     for port in range(options.port, options.port + options.ports):
         try:
-            listeners.append(common.listen(options.host, port, options.backlog))
+            listeners += listen(strategy, port, options)
         except OSError as error:
             return refuse(sockdiag.explain_listen_error(error, options.host, port))
     if options.stats:
@@ -106,6 +106,16 @@ def serve(options: argparse.Namespace) -> int:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
             raise
         return refuse(f"{strategy.name} cannot begin: {error.strerror}. Raise the limit (ulimit -n), or free some.")
+
+
+def listen(strategy: catalog.Strategy, port: int, options: argparse.Namespace) -> list[socket.socket]:
+    """A listener for the port, or one for each worker where the workers do not share them."""
+    first = common.listen(options.host, port, options.backlog)  # alone, so that it fails where anyone else listens
+    if strategy.distribution != "reuseport" or strategy.is_program:
+        return [first]
+    first.close()
+    each = range(strategy.processes(options.workers))
+    return [common.listen(options.host, port, options.backlog, reuse_port=True) for _ in each]
 
 
 def become(strategy: catalog.Strategy, options: argparse.Namespace, listeners: list[socket.socket]) -> int:

@@ -54,10 +54,12 @@ def stop_on_signals() -> None:
 class Worker:
     """What one process counts. Numbers of connections are stored at once, those of bytes once a turn (`publish`)."""
 
-    __slots__ = ("_slot", "accepted", "bytes_in", "bytes_out", "closed", "peak")
+    __slots__ = ("_slot", "accepted", "bytes_in", "bytes_out", "closed", "everyone", "index", "peak")
 
-    def __init__(self, slot: slots.Slot) -> None:
-        self._slot = slot
+    def __init__(self, everyone: slots.Slot, index: int = 0) -> None:
+        """Counts in slot `index` of `everyone`: the slots of all workers, or its own alone."""
+        self.everyone, self.index = everyone, index
+        self._slot = everyone[index * slots.WORDS : (index + 1) * slots.WORDS] if index else everyone
         self.accepted = self.closed = self.peak = self.bytes_in = self.bytes_out = 0
 
     def begin(self) -> None:
@@ -77,9 +79,13 @@ class Worker:
         self._slot[slots.CLOSED] = self.closed
         self._slot[slots.OPEN] = self.accepted - self.closed
 
-    def refused(self, sock: socket.socket, limit_code: int) -> None:
-        """Close what exceeds a limit, as soon as it was accepted; the first limit met is the one shown."""
-        sock.close()
+    def refused(self, sock: socket.socket | None, limit_code: int) -> None:
+        """Close what exceeds a limit, as soon as it was accepted; the first limit met is the one shown.
+
+        None is for a connection that the kernel has closed already.
+        """
+        if sock is not None:
+            sock.close()
         self.accepted += 1
         self.closed += 1
         self._slot[slots.ACCEPTED] = self.accepted
@@ -198,6 +204,10 @@ class Listener:
     def fileno(self) -> int:
         return self._sock.fileno()
 
+    def block(self) -> None:
+        """From now on `take` waits for newcomers: ask for one at a time."""
+        self._sock.setblocking(True)
+
     def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
         while at_most is None or at_most > 0:
             try:
@@ -233,12 +243,13 @@ class Listener:
         return True
 
 
-def listen(host: str, port: int, backlog: int) -> socket.socket:
+def listen(host: str, port: int, backlog: int, reuse_port: bool = False) -> socket.socket:
     """A non-blocking listening socket. OSError is the caller's to explain."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, reuse_port)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
         sock.setblocking(False)
         sock.bind(address)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Iterator, Sequence
+from typing import Union
 
-from server.common import ACCEPTS_PER_TURN, Intake, Listener, Spare, Worker
+from server.common import ACCEPTS_PER_TURN, Listener, Spare, Worker
 
 
 class Ports:
@@ -16,6 +17,7 @@ class Ports:
     """
 
     wake_one = False  # which has no effect through a second epoll
+    _wait_s = 0
 
     def __init__(self, socks: Sequence[socket.socket], worker: Worker) -> None:
         spare = Spare()
@@ -27,9 +29,13 @@ class Ports:
     def fileno(self) -> int:
         return self._epoll.fileno()
 
+    def block(self) -> None:
+        """From now on `take` waits for newcomers of any port, which accept itself cannot: another may be faster."""
+        self._wait_s = -1
+
     def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
         """As many from each port that has some; what is left over keeps the epoll readable."""
-        ready = self._epoll.poll(0)
+        ready = self._epoll.poll(self._wait_s)
         while ready:
             each = None if at_most is None else max(1, at_most // len(ready))
             for fd, _ in ready:
@@ -37,6 +43,6 @@ class Ports:
             ready = self._epoll.poll(0) if at_most is None else []
 
 
-def intake(socks: Sequence[socket.socket], worker: Worker) -> Intake:
+def intake(socks: Sequence[socket.socket], worker: Worker, wake_one: bool = False) -> Union[Listener, Ports]:
     """What a loop takes new connections from; a single listening socket needs nothing around it."""
-    return Listener(socks[0], worker) if len(socks) == 1 else Ports(socks, worker)
+    return Listener(socks[0], worker, wake_one=wake_one) if len(socks) == 1 else Ports(socks, worker)

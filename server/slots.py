@@ -39,13 +39,19 @@ def create(path: Path, count: int) -> None:
         os.close(descriptor)
 
 
+def table(path: Path | None, count: int) -> memoryview[int]:
+    """So many slots, shared with every process forked from now on; without a file, in memory that only they see."""
+    if path is None:
+        return memoryview(mmap.mmap(-1, count * SLOT_BYTES)).cast("Q")
+    with path.open("r+b") as file:
+        return memoryview(mmap.mmap(file.fileno(), count * SLOT_BYTES)).cast("Q")
+
+
 def write_to(path: Path | None, index: int) -> Slot:
     """The slot for one worker to store in; without a file, numbers that nobody reads."""
     if path is None:
         return [0] * WORDS
-    with path.open("r+b") as file:
-        words = memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
-    return words[index * WORDS : (index + 1) * WORDS]
+    return table(path, index + 1)[index * WORDS :]
 
 
 class Reader:

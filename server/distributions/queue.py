@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import os
-import signal
 import socket
 import sys
 from collections.abc import Iterator
 from multiprocessing import connection
-from multiprocessing.context import ForkContext, ForkProcess
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
+from server import crew
 from server.catalog import Loop
-from server.common import ACCEPTS_PER_TURN, Spare, Stopped, Worker, stop_on_signals
-from server.launch import die_with_parent
+from server.common import ACCEPTS_PER_TURN, Spare, Worker
 from server.ports import intake
 from server.slots import DESCRIPTORS, write_to
 
 ON_THE_WAY = 32  # sockets dealt and not yet taken: each holds a descriptor of the acceptor
 SPARES = 4  # taking a socket from the queue needs two descriptors for a moment; some room beyond that
-STOP_S = 0.5
 
 
 class Hand:
@@ -57,58 +53,25 @@ class Hand:
                 at_most -= 1
 
 
-def work(queue: SimpleQueue[socket.socket], room: Semaphore, loop: Loop, stats: Path | None, index: int) -> None:
-    """One worker process: a loop fed by its queue."""
-    worker = Worker(write_to(stats, index))
-    try:
-        stop_on_signals()
-        loop.run(Hand(queue, room, worker), worker)
-    except Stopped:
-        pass
-    finally:
-        worker.publish()
-    os._exit(0)  # every connection ends with the process; tidying up ten thousand objects first takes time
-
-
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
     """Start the workers, then accept and deal until a signal comes, or a worker ends; the exit status."""
+    count = max(2, workers)
     context = multiprocessing.get_context("fork")
     room = context.Semaphore(ON_THE_WAY)
-    queues = [context.SimpleQueue() for _ in range(max(2, workers))]
-    hands = [start(context, listeners, queue, room, loop, stats, index) for index, queue in enumerate(queues)]
-    try:
-        stop_on_signals()
-        deal(listeners, queues, room, [hand.sentinel for hand in hands])
-        ended = [hand.pid for hand in hands if hand.exitcode is not None]
-        print(f"Worker process {ended} ended on its own, so the server ends too.", file=sys.stderr)
-        return 1
-    except Stopped:
-        return 0
-    finally:
-        sys.excepthook = lambda *_: None  # the queues' thread would tell of each socket that is still on its way
-        for hand in hands:
-            hand.terminate()
-        for hand in hands:
-            hand.join(STOP_S)
-            hand.kill()
+    queues = [context.SimpleQueue() for _ in range(count)]
 
-
-def start(
-    context: ForkContext, listeners: list[socket.socket], queue: SimpleQueue[socket.socket], room: Semaphore,
-    loop: Loop, stats: Path | None, index: int,
-) -> ForkProcess:  # fmt: skip
-    """Fork one worker; it closes what only the acceptor needs."""
-    parent = os.getpid()
-
-    def child() -> None:
-        die_with_parent(parent, signal.SIGKILL)
+    def work(index: int, worker: Worker) -> None:
         for listener in listeners:
             listener.close()
-        work(queue, room, loop, stats, index)
+        loop.run(Hand(queues[index], room, worker), worker)
 
-    process = context.Process(target=child, daemon=True)
-    process.start()
-    return process
+    def lead(sentinels: list[int]) -> None:
+        try:
+            deal(listeners, queues, room, sentinels)
+        finally:
+            sys.excepthook = lambda *_: None  # the queues' thread would tell of each socket that is still on its way
+
+    return crew.run(count, work, stats, lead)
 
 
 def deal(

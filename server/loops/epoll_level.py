@@ -13,7 +13,7 @@ from server.common import BLOCKED, ECHOED, FLUSHED, GONE, Connection, Intake, Wo
 
 def run(intake: Intake, worker: Worker) -> None:
     epoll = select.epoll()
-    epoll.register(intake, select.EPOLLIN)
+    epoll.register(intake, select.EPOLLIN | (select.EPOLLEXCLUSIVE if intake.wake_one else 0))
     newcomers = intake.fileno()
     connections: dict[int, Connection] = {}
     worker.begin()

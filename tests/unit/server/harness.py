@@ -28,7 +28,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(ports: int = 1) -> int:
-    """The first of so many ports below the ephemeral range that nobody listens on; pytest's workers have one range each."""
+    """The first of some ports below the ephemeral range that nobody listens on; pytest's workers each have a range."""
     begin = 21_000 + 2_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     for port in range(begin + os.getpid() % 1_000, begin + 2_000):
         if all(is_free(one) for one in range(port, port + ports)):

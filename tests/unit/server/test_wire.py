@@ -15,7 +15,13 @@ from server import catalog, slots
 from tests.unit.server.harness import Served, alive, echoes, eventually, read_exactly, read_to_end, reset, serving
 
 # The servers in C have tests of their own (tests/unit/reference).
-STRATEGIES = tuple(name for name, strategy in catalog.load().items() if not strategy.is_program)
+# Those that serve a few clients at a time, and keep the others waiting, have tests of their own.
+STRATEGIES = tuple(
+    name
+    for name, one in catalog.load().items()
+    if not one.is_program and (one.loop != "blocking" or one.distribution in ("per_process", "per_thread"))
+)
+DEALT = ("queue", "sendfd")  # distributions that deal to each worker in turn
 MIB = 1 << 20
 
 
@@ -73,9 +79,10 @@ def test_merged_and_split_records(served: Served) -> None:
 
 def test_a_peer_that_does_not_read_is_not_read_from(served: Served) -> None:
     """The memory stays bounded, and when the peer reads at last it gets everything."""
-    before = served.rss_bytes()
     piece, sent = noise(MIB), bytearray()
     with served.connect(receive_buffer=4096) as slow, served.connect() as other:
+        served.holds("open", 2)
+        before = served.rss_bytes()  # with the processes of these two, where each has one
         slow.settimeout(0.3)
         with pytest.raises(TimeoutError):
             while len(sent) < 64 * MIB:
@@ -182,9 +189,10 @@ def test_the_counters_are_right(strategy: str, tmp_path: Path) -> None:
         served.holds("bytes_out", 1000)
         expected = {"accepted": 10, "open": 6, "closed": 4, "bytes_in": 1000, "bytes_out": 1000, "limit_code": 0}
         assert {name: served.total(name) for name in expected} == expected
-        assert 10 // served.workers <= served.total("peak") <= 10
+        assert 6 <= served.total("peak") <= 10
         assert {slot["pid"] for slot in served.stats.slots()} <= served.pids()
-        assert all(slot["accepted"] == 10 // served.workers for slot in served.stats.slots()), "spread over the workers"
+        if catalog.find(strategy).distribution in DEALT:
+            assert all(slot["accepted"] == 10 // served.workers for slot in served.stats.slots()), "spread evenly"
         for sock in socks[4:]:
             sock.close()
 
@@ -206,6 +214,7 @@ def test_a_signal_ends_it_within_a_second(strategy: str, tmp_path: Path, number:
             sock.close()
 
 
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "fork_per_connection"])  # has one each
 def test_out_of_descriptors(strategy: str, tmp_path: Path) -> None:
     """It goes on serving those it holds, closes the rest at once, does not spin, and takes new ones when it can."""
     with serving(strategy, tmp_path, descriptors=100) as served:

@@ -1,0 +1,68 @@
+"""Worker processes: forks them, watches them, and ends them. What every distribution over processes shares."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing import connection
+from pathlib import Path
+
+from server.common import Stopped, Worker, stop_on_signals
+from server.launch import die_with_parent
+from server.slots import table
+
+STOP_S = 0.5  # from SIGTERM to SIGKILL
+
+Work = Callable[[int, Worker], None]
+Lead = Callable[["list[int]"], None]
+
+
+def watch(sentinels: list[int]) -> None:
+    """What a parent does that has nothing else to do: wait until a worker ends."""
+    connection.wait(sentinels)
+
+
+def run(count: int, work: Work, stats: Path | None, lead: Lead = watch) -> int:
+    """Fork `count` workers, each of which does work(index, worker), until a signal comes; the exit status.
+
+    The parent meanwhile leads. `lead` is given the workers' sentinels, and returns when one of them is ready: a worker
+    that ends on its own ends the server, as the connections dealt to it would be lost.
+    """
+    context = multiprocessing.get_context("fork")
+    parent, words = os.getpid(), table(stats, count)
+
+    def child(index: int) -> None:
+        die_with_parent(parent, signal.SIGKILL)
+        worker = Worker(words, index)
+        try:
+            stop_on_signals()
+            work(index, worker)
+        except Stopped:
+            pass
+        finally:
+            worker.publish()
+        os._exit(0)  # every connection ends with the process; tidying up ten thousand objects first takes time
+
+    hands = [context.Process(target=child, args=(index,), daemon=True) for index in range(count)]
+    try:
+        stop_on_signals()
+        for hand in hands:
+            hand.start()
+        lead([hand.sentinel for hand in hands])
+        ended = [hand.pid for hand in hands if hand.exitcode is not None]
+        print(f"Worker process {ended} ended on its own, so the server ends too.", file=sys.stderr)
+        return 1
+    except Stopped:
+        return 0
+    finally:
+        started = [hand for hand in hands if hand.pid is not None]
+        for hand in started:
+            hand.terminate()
+        deadline = time.monotonic() + STOP_S
+        for hand in started:
+            hand.join(max(0.0, deadline - time.monotonic()))
+            hand.kill()

@@ -1,0 +1,35 @@
+"""Several processes listen on the same port, each with a socket of its own (SO_REUSEPORT).
+
+The kernel deals the connections by a hash of their addresses, so the shares are even where there are many, and no
+process waits for another. But the hash does not know who is busy: what is dealt to a process that stalls waits for it,
+and what is in the queue of a process that dies is lost.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from server import crew
+from server.catalog import Loop
+from server.common import Worker
+from server.ports import intake
+
+
+def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
+    """Serve until a signal comes, or a worker ends; the exit status. For each port there is a listener per worker."""
+    count = max(2, workers)
+
+    def work(index: int, worker: Worker) -> None:
+        mine = listeners[index::count]
+        for listener in listeners:
+            if listener not in mine:
+                listener.close()
+        loop.run(intake(mine, worker), worker)
+
+    def lead(sentinels: list[int]) -> None:
+        for listener in listeners:
+            listener.close()  # nobody would accept what the kernel deals to the parent
+        crew.watch(sentinels)
+
+    return crew.run(count, work, stats, lead)

@@ -1,0 +1,264 @@
+"""What is special to one distribution: who is turned away, how the connections are shared, and what deaths do."""
+
+import os
+import random
+import resource
+import select
+import signal
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from server import common, ports, processes, slots
+from server.distributions import mutex, sendfd
+from server.distributions.pool import THREADS
+from tests.unit.server.harness import Served, alive, echoes, eventually, free_port, read_to_end, serving
+
+PREFORK = ("sendfd", "prefork_herd", "prefork_exclusive", "prefork_reuseport", "prefork_select")
+BLOCKING_PREFORK = ("prefork_accept", "prefork_mutex")
+PLACES = {"sequential": 1, "thread_pool": THREADS, "prefork_accept": 2, "prefork_mutex": 2}
+
+
+def fill(served: Served, places: int) -> list[socket.socket]:
+    """Clients in all places, each of which was answered."""
+    held = [served.connect() for _ in range(places)]
+    assert all(echoes(sock) for sock in held)
+    served.holds("open", places)
+    return held
+
+
+@pytest.mark.parametrize("number_of_ports", [1, 3])
+@pytest.mark.parametrize(("strategy", "places"), PLACES.items())
+def test_who_waits_in_vain_is_turned_away(strategy: str, places: int, number_of_ports: int, tmp_path: Path) -> None:
+    with serving(strategy, tmp_path, ports=number_of_ports) as served:
+        held = fill(served, places)
+        others = [served.connect(number=i % number_of_ports) for i in range(50)]
+        assert all(read_to_end(sock) == b"" for sock in others)
+        with served.connect() as late:  # and from then on at once
+            assert read_to_end(late) == b""
+        expected = {"accepted": places + 51, "open": places, "closed": 51, "peak": places}
+        for name, value in expected.items():
+            if name != "peak" or served.workers == 1:
+                served.holds(name, value)
+        assert served.total("limit_code") == slots.CLIENTS
+        assert all(echoes(sock) for sock in held), "those it holds are served"
+        held.pop().close()
+        served.holds("open", places - 1)
+        with served.connect() as next_one:
+            assert echoes(next_one), "who comes when a place is free is served"
+        for sock in (*held, *others):
+            sock.close()
+
+
+@pytest.mark.parametrize(("strategy", "places"), PLACES.items())
+def test_who_waits_while_others_come_and_go_is_served(strategy: str, places: int, tmp_path: Path) -> None:
+    """A queue that is never empty, and one client that stays where there are several places: no limit."""
+    with serving(strategy, tmp_path) as served:
+        staying = [served.connect()] if places > 1 else []
+        served.holds("open", len(staying))
+        end = time.monotonic() + 2.5
+        refused: list[int] = []
+
+        def come_and_go() -> None:
+            while time.monotonic() < end:
+                with served.connect() as sock:
+                    try:
+                        echoes(sock)
+                    except (AssertionError, OSError):
+                        refused.append(1)
+                    time.sleep(0.05)
+
+        clients = [threading.Thread(target=come_and_go) for _ in range(min(places + 3, 20))]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        assert not refused
+        assert served.total("limit_code") == 0
+        assert all(echoes(sock) for sock in staying)
+        for sock in staying:
+            sock.close()
+
+
+@pytest.mark.parametrize("strategy", [*PLACES, *PREFORK])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_quietly(strategy: str, number: int, tmp_path: Path) -> None:
+    with serving(strategy, tmp_path) as served:
+        with served.connect() as sock:
+            assert echoes(sock)
+            pids = served.pids()
+            os.kill(served.process.pid, number)
+            assert served.process.wait(timeout=5) == 0
+        eventually(lambda: not any(map(alive, pids)), "no process left")
+        assert len((tmp_path / "log").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("strategy", [*BLOCKING_PREFORK, *PREFORK])
+def test_a_dead_worker_ends_the_server(strategy: str, tmp_path: Path) -> None:
+    with serving(strategy, tmp_path) as served:
+        os.kill(served.stats.slots()[1]["pid"], signal.SIGKILL)
+        assert served.process.wait(timeout=5) == 1
+        assert "ended on its own" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("strategy", [*BLOCKING_PREFORK, *PREFORK])
+def test_workers_do_not_outlive_their_parent(strategy: str, tmp_path: Path) -> None:
+    with serving(strategy, tmp_path) as served:
+        pids = served.pids()
+        assert len(pids) == 3
+        served.process.kill()
+        served.process.wait()
+        eventually(lambda: not any(map(alive, pids)), "no process left")
+
+
+def test_children_do_not_outlive_the_parent_that_forks(tmp_path: Path) -> None:
+    with serving("fork_per_connection", tmp_path) as served:
+        held = [served.connect() for _ in range(5)]
+        served.holds("open", 5)
+        pids = served.pids()
+        assert len(pids) == 6
+        served.process.kill()
+        served.process.wait()
+        eventually(lambda: not any(map(alive, pids)), "no process left")
+        for sock in held:
+            sock.close()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "least"), [("sendfd", 200), ("prefork_accept", 120), ("prefork_reuseport", 120), ("prefork_herd", 1)]
+)
+def test_shares_of_connections_one_after_another(strategy: str, least: int, tmp_path: Path) -> None:
+    with serving(strategy, tmp_path) as served:
+        for _ in range(400):
+            with served.connect() as sock:
+                assert echoes(sock)
+        served.holds("closed", 400)
+        shares = [slot["accepted"] for slot in served.stats.slots()]
+        assert sum(shares) == 400
+        assert min(shares) >= least, shares
+
+
+def test_exclusive_wakes_one(tmp_path: Path) -> None:
+    with serving("prefork_exclusive", tmp_path) as served:
+        for _ in range(400):
+            with served.connect() as sock:
+                assert echoes(sock)
+        served.holds("closed", 400)
+        assert max(slot["accepted"] for slot in served.stats.slots()) > 300, "the last that went to sleep is woken"
+
+
+def test_a_port_that_is_in_use_is_named(tmp_path: Path) -> None:
+    """SO_REUSEPORT would let a second server take half of the connections of the first."""
+    with serving("prefork_reuseport", tmp_path) as served, pytest.raises(OSError, match="in use"):
+        common.listen("127.0.0.1", served.port, 10)
+
+
+@pytest.mark.parametrize("strategy", ["thread_per_connection", "thread_pool", "fork_per_connection"])
+def test_counters_are_exact_with_many_at_a_time(strategy: str, tmp_path: Path) -> None:
+    with serving(strategy, tmp_path) as served:
+        sizes = [random.Random(i).randrange(1, 4000) for i in range(40)]
+
+        def client(size: int) -> None:
+            for _ in range(5):
+                with served.connect() as sock:
+                    for _ in range(10):
+                        assert echoes(sock, bytes(size))
+
+        clients = [threading.Thread(target=client, args=(size,)) for size in sizes]
+        for thread in clients:
+            thread.start()
+        for thread in clients:
+            thread.join()
+        expected = {"accepted": 200, "closed": 200, "open": 0, "limit_code": 0}
+        expected |= {"bytes_in": 50 * sum(sizes), "bytes_out": 50 * sum(sizes)}
+        for name, value in expected.items():
+            served.holds(name, value)
+
+
+def test_no_zombie_is_left(tmp_path: Path) -> None:
+    with serving("fork_per_connection", tmp_path) as served:
+        held = [served.connect() for _ in range(100)]
+        served.holds("open", 100)
+        for sock in held:
+            sock.close()  # at once, so that one signal stands for many deaths
+        served.holds("closed", 100)
+        eventually(lambda: served.pids() == {served.process.pid}, "no child, and no zombie")
+
+
+def test_a_child_that_is_killed_is_counted_as_closed(tmp_path: Path) -> None:
+    with serving("fork_per_connection", tmp_path) as served, served.connect() as sock:
+        assert echoes(sock)
+        (child,) = served.pids() - {served.process.pid}
+        os.kill(child, signal.SIGKILL)
+        served.holds("closed", 1)
+        assert (served.total("bytes_in"), served.total("bytes_out")) == (4, 4)
+
+
+def test_the_lock_of_a_dead_process_blocks_nobody() -> None:
+    listener = common.listen("127.0.0.1", free_port(), 10)
+    worker = common.Worker(slots.write_to(None, 0))
+    with tempfile.TemporaryFile() as file:
+        pid = os.fork()
+        if pid == 0:
+            holder = mutex.OneAtATime(ports.intake([listener], worker), file.fileno())
+            holder.block()
+            list(holder.take(1))  # holds the lock, and waits in accept
+            os._exit(0)
+        mine = mutex.OneAtATime(ports.intake([listener], worker), file.fileno())
+        try:
+            eventually(lambda: sleeps(pid), "it has the lock, and waits")
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        with socket.create_connection(listener.getsockname(), 5):
+            listener.setblocking(False)
+            (sock,) = mine.take(1)
+            sock.close()
+    listener.close()
+
+
+def sleeps(pid: int) -> bool:
+    """Whether a process holds a lock, and sleeps."""
+    one = processes.stat(pid)
+    return one is not None and one.state == "S" and f" {pid} " in Path("/proc/locks").read_text()
+
+
+def test_a_socket_that_finds_no_room_is_not_lost_silently() -> None:
+    """Without a descriptor to spare the kernel drops what is passed, and tells by a flag."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    theirs.setblocking(False)
+    slot = slots.write_to(None, 0)
+    hand = sendfd.Hand(theirs, common.Worker(slot))
+    hand._spare._held.clear()  # this process has used it for something else
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert sendfd.passed_on(ours, ours)
+    fillers: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+        while len(fillers) < 256:
+            try:
+                fillers.append(os.dup(0))
+            except OSError:
+                break
+        assert list(hand.take()) == []
+    finally:
+        for filler in fillers:
+            os.close(filler)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert (slot[slots.ACCEPTED], slot[slots.CLOSED], slot[slots.LIMIT_CODE]) == (1, 1, slots.DESCRIPTORS)
+
+
+def test_a_worker_that_does_not_keep_up_holds_nobody_up() -> None:
+    full, free = (socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2))
+    full[0].setblocking(False)
+    passed = 0
+    while sendfd.passed_on(free[1], full[0]):
+        passed += 1
+        assert passed < 10_000
+    assert not sendfd.passed_on(free[1], full[0])
+    assert sendfd.passed_on(free[1], free[0])
+    assert select.select([free[1]], [], [], 5)[0]
