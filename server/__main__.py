@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from server import agent, catalog, common, page, programs, slots, sockdiag, uring
+from server import agent, catalog, common, needs, page, programs, slots, sockdiag
 
 BAD_INPUT = 2
 
@@ -48,7 +48,9 @@ def parser() -> Parser:
     add("--backlog", type=number(1, 1_048_576), default=4096, help="argument of listen() (default: %(default)s)")
     add("--workers", type=number(1, 1024), default=2, help="processes, where the strategy has several; at least 2")
     add("--stats", type=Path, metavar="FILE", help="where to keep statistics, 64 bytes for each worker process")
-    list_command = commands.add_parser("list", help="show every strategy, how it works and where it ends")
+    list_command = commands.add_parser(
+        "list", help="show every strategy, how it works, where it ends, and whether it runs here"
+    )
     list_command.add_argument("--markdown", action="store_true", help="as the page docs/strategies.md")
     add_check(commands)
     agent_command = commands.add_parser("agent", help="supervise a strategy for the benchmark's conductor")
@@ -85,6 +87,8 @@ def list_strategies(markdown: bool) -> int:
         seed = "  (of the original experiment)" if strategy.name in catalog.SEED else ""
         lines += [f"{strategy.name}{seed}", f"    family:  {strategy.family}", f"    how:     {strategy.how}"]
         lines += [f"    limit:   {strategy.limit}", f"    pitfall: {strategy.pitfall}"]
+        lack = needs.missing(strategy)
+        lines += [f"    here:    no. {lack}" if lack else "    here:    yes"]
     with suppress(BrokenPipeError):  # `list | head` is no mistake
         print("\n".join(lines), flush=True)
         return 0
@@ -97,9 +101,9 @@ def serve(options: argparse.Namespace) -> int:
         strategy = catalog.find(options.strategy)
     except KeyError as error:
         return refuse(error.args[0])
-    missing = uring.unavailable() if "io_uring" in strategy.needs else None
-    if missing:
-        return refuse(missing)
+    lack = needs.missing(strategy)
+    if lack:
+        return refuse(lack)
     if options.port + options.ports > 65_536:
         return refuse(f"{options.ports} ports from {options.port} on do not exist: the last is 65535.")
     processes = strategy.processes(options.workers)
@@ -138,11 +142,8 @@ def listen(strategy: catalog.Strategy, port: int, options: argparse.Namespace) -
 
 
 def become(strategy: catalog.Strategy, options: argparse.Namespace, listeners: list[socket.socket]) -> int:
-    """Let the program take this process's place; it returns only where there is none. It listens itself."""
-    try:
-        program = str(programs.find(strategy.loop))
-    except programs.NotBuilt as error:
-        return refuse(str(error))
+    """Let the C program take this process's place; it returns only where that fails. It listens itself."""
+    program = str(programs.find(strategy.loop))
     address = listeners[0].getsockname()[0]  # a name is looked up here: the program takes numbers only
     for listener in listeners:
         listener.close()

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from server import budget, catalog, launch, processes, slots, sockdiag
+from server import budget, catalog, launch, needs, processes, slots, sockdiag
 from server.child import Child, rusage
 from server.outbox import Inbox, Journal, Outbox
 from server.sampling import Sampler
@@ -127,7 +127,7 @@ class Agent:
         spec = self._spec
         try:
             if self._strategy:
-                budget.check_program(self._strategy)
+                budget.check_needs(self._strategy)
                 budget.check_descriptors(spec, self._strategy)
             budget.check_addresses(spec)
         except budget.Refusal as refusal:
@@ -137,7 +137,7 @@ class Agent:
         if self._strategy:
             slots.create(stats, self._strategy.processes(spec.workers))
             self._sampler.stats = slots.Reader(stats)
-            command = [sys.executable, "-m", "server", "serve", "--strategy", self._strategy.name]
+            command = [needs.interpreter(self._strategy), "-m", "server", "serve", "--strategy", self._strategy.name]
             command += ["--host", spec.address, "--port", str(spec.port), "--ports", str(spec.ports)]
             command += ["--backlog", str(spec.backlog), "--workers", str(spec.workers), "--stats", str(stats)]
         else:

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from server import common, programs, sockdiag
+from server import common, needs, sockdiag
 from server.catalog import Strategy
 from server.spec import Spec
 
@@ -51,14 +51,14 @@ def check_descriptors(spec: Spec, strategy: Strategy) -> None:
         )
 
 
-def check_program(strategy: Strategy) -> None:
-    """Refuse a strategy whose program was not built."""
-    try:
-        if strategy.is_program:
-            programs.find(strategy.loop)
-    except programs.NotBuilt as error:
-        message, _, remedy = str(error).partition(": ")
-        raise Refusal("budget", "program", f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}") from None
+def check_needs(strategy: Strategy) -> None:
+    """Refuse a strategy whose program was not built, whose package is absent, or whose kernel is another."""
+    sentence = needs.missing(strategy, needs.interpreter(strategy))
+    if sentence:
+        message, _, remedy = sentence.rstrip(".").partition(": ")
+        cause = "program" if strategy.is_program else "needs"
+        remedy = remedy or "choose another strategy, or another host"
+        raise Refusal("budget", cause, f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}.")
 
 
 def check_addresses(spec: Spec) -> None:

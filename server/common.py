@@ -25,6 +25,7 @@ from server import slots
 CHUNK_BYTES = 16_384  # larger reads cost page faults on every request, smaller ones more calls on large records
 ACCEPTS_PER_TURN = 64  # a burst of new connections must not keep those already held waiting
 NO_MEMORY_PAUSE_S = 0.01
+PUBLISH_S = 0.1  # how often numbers of bytes are published by a loop that does not see its own turns
 
 # What became of one step of a connection.
 ECHOED = 0  # what was read has been sent

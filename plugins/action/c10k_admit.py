@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from plugins.module_utils import c10k_admission
+from plugins.module_utils import c10k_admission, c10k_available
 from plugins.module_utils.c10k_cells import Request
 from plugins.module_utils.c10k_parameters import Refused
+from plugins.module_utils.c10k_results import ROOT
 
 
 def plain(value: Any) -> Any:
@@ -57,17 +59,12 @@ class ActionModule(ActionBase):
                 host["sources"] = c10k_admission.sources(host["name"], host["load_address"], host["listed"], count)
         except Refused as refused:
             problems += refused.problems
-        references, sentence = c10k_admission.references(
-            request, resolved["catalog"], hosts[0], os.uname().machine, shutil.which("cc") is not None
-        )
-        if sentence and c10k_admission.programs_asked(request, resolved["catalog"]):
-            problems.append(sentence)
-        go_servers, why_not = c10k_admission.go_servers(request, resolved["catalog"], hosts[0])
-        problems += [why_not] if why_not else []
         if problems:
             raise AnsibleActionFail(" ".join(problems))
-        if sentence:
-            self._display.display(f"The calibration at the end is left out: {sentence}")
+        try:
+            request, references, go_servers, wheels = self.available(request, resolved["catalog"], hosts[0])
+        except Refused as refused:
+            raise AnsibleActionFail(" ".join(refused.problems)) from None
         for host in hosts:
             host.update({key: host["probe"]["facts"][key] for key in ("boot_id", "cpus", "nofile_hard")})
             host["python"] = host["probe"]["facts"]["executable"]
@@ -85,9 +82,36 @@ class ActionModule(ActionBase):
         return {
             "changed": False, "hosts": hosts, "tuning": tuning["hosts"], "controller": controller,
             "ports": c10k_admission.ports(request), "arches": sorted(arches),
-            "references": references, "go_servers": go_servers,
+            "references": references, "go_servers": go_servers, "request": asdict(request),
+            "wheels": wheels and str(wheels),
             "arch": {host["name"]: c10k_admission.GOARCH.get(host["probe"]["facts"]["arch"]) for host in hosts},
         }  # fmt: skip
+
+    def available(
+        self, request: Request, catalog: dict[str, Any], server: dict[str, Any]
+    ) -> tuple[Request, bool, str | None, Path | None]:
+        """The request with what the server host can run; which programs to build, and where its packages are."""
+        names = c10k_available.asked(request)
+        lacking = c10k_available.without_io_uring(names, catalog, server)
+        references, sentence = c10k_admission.references(
+            request, catalog, server, os.uname().machine, shutil.which("cc") is not None
+        )
+        if sentence:
+            lacking.update(dict.fromkeys(c10k_admission.programs_asked(request, catalog), sentence))
+            if request.run_wide["calibrate"]:
+                self._display.display(f"The calibration at the end is left out: {sentence}")
+        go_servers, sentence = c10k_admission.go_servers(request, catalog, server)
+        if sentence:
+            lacking.update(dict.fromkeys(c10k_admission.programs_asked(request, catalog, "go"), sentence))
+        wheels, unfetched = c10k_available.wheels_for(
+            names, catalog, server, ROOT / ".cache", ROOT / "requirements-server.lock", self._task.check_mode
+        )
+        request, lines, problems = c10k_available.settle(request, lacking | unfetched)
+        if problems:
+            raise Refused(problems)
+        for line in lines:
+            self._display.display(line)
+        return request, references, go_servers, wheels
 
     def known(self, name: str, role: str, variables: dict[str, Any]) -> dict[str, Any]:
         hostvars = variables["hostvars"][name]

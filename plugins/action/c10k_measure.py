@@ -22,7 +22,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         resolved, admitted = plain(self._task.args["resolved"]), plain(self._task.args["admitted"])
-        request = Request(**resolved["request"])
+        request = Request(**admitted["request"])
         hostvars = (task_vars or {})["hostvars"]
         try:
             if not self._task.args["strict"]:

@@ -57,8 +57,6 @@ class ActionModule(ActionBase):
         )
         seed = request.run_wide["seed"]
         started = c10k_results.utc_now()
-        for sentence in request.left_out:
-            self._display.display(sentence)
         return {
             "changed": False,
             "run": f"{started.replace('-', '').replace(':', '')}-{secrets.token_hex(3)}",

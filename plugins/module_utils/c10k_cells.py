@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,26 +28,24 @@ class Request:
     """As the manifest records them: a single value, or the list of levels."""
     run_wide: dict[str, Any]
     cells: list[dict[str, Any]]
-    left_out: list[str] = field(default_factory=list)
-    """Sentences: what `all` does not hold here, and why."""
+    optional: list[str] = field(default_factory=list)
+    """Strategies that are there because of `all` alone: those that the hosts do not have are left out."""
 
 
-def strategies(names: list[Any], catalog: Catalog, problems: list[str], left_out: list[str]) -> list[str]:
-    """`seed` and `all` expanded, each name once."""
+def strategies(names: list[Any], catalog: Catalog, problems: list[str], named: set[str]) -> list[str]:
+    """`seed` and `all` expanded, each name once; what is more than part of `all` is added to `named`."""
     found: list[str] = []
     for name in names:
         if name == "seed":
             found += SEED_STRATEGIES
+            named.update(SEED_STRATEGIES)
         elif name == "all":
-            for candidate, entry in catalog.items():
-                if entry.get("needs"):
-                    left_out.append(f"{candidate} is left out of `all`: it needs {', '.join(entry['needs'])}.")
-                else:
-                    found.append(candidate)
+            found += [candidate for candidate in catalog if candidate != "null_server"]
         elif name == "null_server":
             problems.append("null_server answers nothing; it is there for the calibration at the end of a run.")
         elif name in catalog:
             found.append(name)
+            named.add(name)
         else:
             known = [*catalog, "seed", "all"]
             problems.append(
@@ -56,9 +54,7 @@ def strategies(names: list[Any], catalog: Catalog, problems: list[str], left_out
     return list(dict.fromkeys(found))
 
 
-def cells_of(
-    given: Mapping[str, Any], catalog: Catalog, problems: list[str], left_out: list[str]
-) -> list[dict[str, Any]]:
+def cells_of(given: Mapping[str, Any], catalog: Catalog, problems: list[str], named: set[str]) -> list[dict[str, Any]]:
     """The product of the levels of one mapping, in the order of the table."""
     values = typed(given, problems)
     command = given.get("server_command") not in (None, "")
@@ -66,7 +62,7 @@ def cells_of(
         problems.append(
             "server_command takes the place of a strategy; to compare the two, give them as `cells:` of a scenario."
         )
-    values["strategy"] = [None] if command else strategies(values["strategy"], catalog, problems, left_out)
+    values["strategy"] = [None] if command else strategies(values["strategy"], catalog, problems, named)
     axes = [parameter.name for parameter in TABLE if parameter.varies]
     cells = [dict(zip(axes, levels, strict=True)) for levels in itertools.product(*(values[axis] for axis in axes))]
     for name, workload in OF_ONE:
@@ -143,14 +139,14 @@ def beyond(cell: Mapping[str, Any]) -> list[str]:
 def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], others: list[str]) -> Request:
     """The request of a command line, or Refused with every sentence at once; `others` are names of other variables."""
     problems = unknown_names(given, others)
-    left_out: list[str] = []
+    named: set[str] = set()
     common = {name: value for name, value in given.items() if name != "cells"}
     wide_values = typed(common, [])
     wide = {p.name: (wide_values[p.name] or [None])[0] for p in TABLE if not p.varies}
     if given.get("cells") is None:
-        cells = cells_of(common, catalog, problems, left_out)
+        cells = cells_of(common, catalog, problems, named)
     else:
-        cells = listed_cells(given["cells"], common, catalog, problems, left_out)
+        cells = listed_cells(given["cells"], common, catalog, problems, named)
         typed(common, problems)
     if wide["profile"] is not None and wide["profile"] not in profiles:
         meant = nearest(wide["profile"], profiles) or ";"
@@ -161,13 +157,21 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
     for cell in cells:
         if cell not in unique:
             unique.append(cell)
-    if not unique:
-        raise Refused(["Nothing is left to measure: no strategy of the request is available here."])
-    return Request({**shown(unique), **wide}, wide, unique, list(dict.fromkeys(left_out)))
+    asked = dict.fromkeys(cell["strategy"] for cell in unique if cell["strategy"])
+    return Request({**shown(unique), **wide}, wide, unique, [name for name in asked if name not in named])
+
+
+def without(request: Request, absent: Container[str]) -> Request:
+    """The same request, but for some strategies."""
+    cells = [cell for cell in request.cells if cell["strategy"] not in absent]
+    if not cells:
+        raise Refused(["Nothing is left to measure: no strategy of the request is available on these hosts."])
+    optional = [name for name in request.optional if name not in absent]
+    return Request({**shown(cells), **request.run_wide}, request.run_wide, cells, optional)
 
 
 def listed_cells(
-    listed: Any, common: Mapping[str, Any], catalog: Catalog, problems: list[str], left_out: list[str]
+    listed: Any, common: Mapping[str, Any], catalog: Catalog, problems: list[str], named: set[str]
 ) -> list[dict[str, Any]]:
     """`cells:` of a scenario, each a mapping over what is common to all."""
     if not isinstance(listed, list) or not listed or not all(isinstance(item, dict) for item in listed):
@@ -185,7 +189,7 @@ def listed_cells(
         here: list[str] = []
         instead = {"server_command": "strategy", "strategy": "server_command"}
         base = {name: value for name, value in common.items() if not any(instead.get(own) == name for own in item)}
-        cells += cells_of({**base, **{n: v for n, v in item.items() if n in axes}}, catalog, here, left_out)
+        cells += cells_of({**base, **{n: v for n, v in item.items() if n in axes}}, catalog, here, named)
         problems += [f"Cell {number}: {sentence}" for sentence in wrong + here]
     return cells
 

@@ -57,17 +57,16 @@ SPEC = {
 
 def remove(base: Path, home: Path) -> bool:
     """The deployed files, then every directory that is empty without them."""
-    app = home / "app"
-    there = app.exists()
-    if there:
-        shutil.rmtree(str(app))
+    deployed = [place for place in (home / "app", home / "venv", home / "wheels") if place.exists()]
+    for place in deployed:
+        shutil.rmtree(str(place))
     (home / "agent.json").unlink(missing_ok=True)
     if not list((base / "kernel").glob("*.json")):
         (base / "kernel/lock").unlink(missing_ok=True)
     for directory in (home / "runs", home, base / "kernel", base):
         with contextlib.suppress(OSError):
             directory.rmdir()
-    return there
+    return bool(deployed)
 
 
 def main() -> None:

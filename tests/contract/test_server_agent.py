@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from pathlib import Path
@@ -248,6 +249,34 @@ def test_a_server_in_c_that_is_not_built_is_refused(base: Path) -> None:
     assert "server/reference/build.py --out nowhere" in error["remedy"]
     agent.order("stop")
     agent.end()
+
+
+def test_a_strategy_whose_package_is_absent_is_refused(base: Path) -> None:
+    agent = Conductor(base, "from server import needs; needs._importable = lambda name: False", strategy="trio")
+    agent.order("arm")
+    error = agent.wait_for("error")
+    assert (error["phase"], error["cause"]) == ("budget", "needs")
+    assert error["remedy"].endswith("-m pip install trio`.")
+    agent.order("stop")
+    agent.end()
+
+
+def test_a_strategy_that_needs_a_package_runs_in_the_venv_of_the_host(base: Path) -> None:
+    venv = base / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True, timeout=60)
+    (site,) = venv.glob("lib/python*/site-packages")
+    (site / "ours.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    (venv / "c10k-stamp").touch()
+    bare = f"from pathlib import Path; from server import needs; needs.VENV = Path({str(venv)!r})"
+    agent = Conductor(base, f"{bare}; needs._importable = lambda name: False", strategy="uvloop")
+    agent.arm()
+    programs = [Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0] for pid in agent.descendants()]
+    assert programs == [str(venv / "bin/python")]
+    with agent.connect() as sock:
+        assert echoes(sock)
+    agent.order("stop")
+    assert agent.wait_for("stopped")["exit"] == 0
+    assert agent.end() == (0, "")
 
 
 def test_a_users_own_server(base: Path) -> None:

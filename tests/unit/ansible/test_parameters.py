@@ -106,8 +106,7 @@ def test_the_original_four_and_all() -> None:
     assert strategies(asked(strategy="seed")) == ["workers", "select", "poll", "epoll_edge"]
     assert strategies(asked(strategy="poll,seed")) == ["poll", "workers", "select", "epoll_edge"]
     everything = asked(strategy="all")
-    assert "uvloop" not in strategies(everything)
-    assert everything.left_out == ["uvloop is left out of `all`: it needs uvloop."]
+    assert strategies(everything) == everything.optional == list(CATALOG)
 
 
 def test_a_command_with_commas_is_one_command() -> None:

@@ -19,6 +19,7 @@ def test_it_reads_what_pyyaml_reads() -> None:
         for name, entry in catalog.parse(text).items()
     }
     assert ours == yaml.safe_load(text)
+    assert {"epoll", "workers", "uvloop", "null_server"} <= set(ours)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_processes() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_the_list() -> None:
-    with pytest.raises(KeyError, match=r"epoll_edge.*epoll, epoll_edge, "):
+    with pytest.raises(KeyError, match=r"mean 'epoll_edge'.*epoll, epoll_edge, .*workers"):
         catalog.find("epol_edge")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from server import catalog, processes, slots, sockdiag
+from server import catalog, needs, processes, slots, sockdiag
 from server.sampling import Sampler
 from tests.unit.server.harness import ROOT, eventually, free_port
 
@@ -197,7 +197,8 @@ def test_a_port_in_use_is_named_with_its_holder() -> None:
 def test_the_list_names_every_strategy() -> None:
     result = command("list")
     assert result.returncode == 0
-    assert [line.split()[0] for line in result.stdout.splitlines() if not line.startswith(" ")] == list(catalog.load())
+    names = [line.split()[0] for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert names == list(catalog.load())
 
 
 def test_a_program_that_is_not_built_is_one_sentence_with_its_remedy(tmp_path: Path) -> None:
@@ -207,6 +208,33 @@ def test_a_program_that_is_not_built_is_one_sentence_with_its_remedy(tmp_path: P
     assert "c_echo is not built" in result.stderr
     assert "python3 server/reference/build.py --out .cache/reference-" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_package_that_is_absent_is_one_sentence_with_its_remedy(tmp_path: Path) -> None:
+    """And so it is in the list, where everything else still shows."""
+    subprocess.run(["cp", "-r", ROOT / "server", tmp_path], check=True)
+    bare = [sys.executable, "-S", "-m", "server"]
+    served = subprocess.run(
+        [*bare, "serve", "--strategy", "uvloop"], cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False
+    )
+    sentence = f"uvloop needs a package that this Python lacks: run `{sys.executable} -m pip install uvloop`."
+    assert (served.returncode, served.stdout, served.stderr) == (2, "", f"{sentence}\n")
+    listed = subprocess.run([*bare, "list"], cwd=tmp_path, capture_output=True, text=True, timeout=20, check=True)
+    here = [line.partition(": ")[2].strip() for line in listed.stdout.splitlines() if line.startswith("    here:")]
+    assert len(here) == len(catalog.load())
+    assert f"no. {sentence}" in here and "yes" in here
+
+
+def test_the_venv_of_a_host_runs_what_needs_a_package_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(needs, "VENV", tmp_path)
+    gevent, epoll = catalog.find("gevent"), catalog.find("epoll")
+    assert needs.interpreter(gevent) == sys.executable
+    (tmp_path / needs.STAMP).touch()
+    assert needs.interpreter(gevent) == str(tmp_path / "bin/python")
+    assert needs.interpreter(epoll) == sys.executable
+    assert needs.missing(gevent, needs.interpreter(gevent)) is None
 
 
 def test_a_plain_copy_runs(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""The packages of strategies, fetched on the controller for the Python of the server host, which needs no network."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+FETCH_S = 300
+OLDEST_GLIBC = 17  # 2.17, of manylinux2014: what wheels are usually built for
+
+Facts = Mapping[str, Any]
+
+
+class NotFetched(Exception):
+    """Why the packages cannot be had; the end of a sentence."""
+
+
+def place_of(cache: Path, lock: Path, facts: Facts) -> Path:
+    """Where the wheels of a lock file for such a host are kept: a directory of their own, never changed once there."""
+    kind = f"cp{tag(facts)}-{facts['arch']}-{'-'.join(facts['libc']).strip('-') or 'musl'}"
+    return cache / f"wheels-{kind}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+
+
+def tag(facts: Facts) -> str:
+    return "".join(facts["python"].split(".")[:2])
+
+
+def platforms(facts: Facts) -> list[str]:
+    """The platforms whose wheels run on the host, the newest first."""
+    name, version = facts["libc"]
+    if name != "glibc":
+        return [f"musllinux_1_{minor}_{facts['arch']}" for minor in (2, 1)]
+    newest = int(version.split(".")[1])
+    return [f"manylinux_2_{minor}_{facts['arch']}" for minor in range(newest, OLDEST_GLIBC - 1, -1)] + [
+        f"manylinux2014_{facts['arch']}"
+    ]
+
+
+def requirements(lock: str, facts: Facts) -> str:
+    """The entries of a lock file that are for such a host, without their conditions: pip would ask its own Python."""
+    release = ".".join(facts["python"].split(".")[:2])
+    environment = {
+        "implementation_name": "cpython", "platform_python_implementation": "CPython", "os_name": "posix",
+        "sys_platform": "linux", "platform_system": "Linux", "platform_machine": str(facts["arch"]),
+        "python_version": release, "python_full_version": str(facts["python"]),
+    }  # fmt: skip
+    kept = []
+    for entry in re.split(r"\n(?=[A-Za-z0-9])", lock):
+        first, _, rest = entry.partition(" \\\n")
+        requirement = Requirement(first)
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            kept.append(f"{requirement.name}{requirement.specifier} \\\n{rest.rstrip()}\n")
+    return "".join(kept)
+
+
+def fetch(cache: Path, lock: Path, facts: Facts) -> Path:
+    """The directory of wheels for such a host, fetched unless it is there; NotFetched says why it cannot be."""
+    place = place_of(cache, lock, facts)
+    if place.is_dir():
+        return place
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".wheels-") as name:
+        chosen, wheels = Path(name) / "requirements.txt", Path(name) / "wheels"
+        chosen.write_text(requirements(lock.read_text(encoding="utf-8"), facts), encoding="utf-8")
+        abis = (f"cp{tag(facts)}", "abi3", "none")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--retries", "2", "--no-deps"]
+        command += ["--only-binary=:all:", "--require-hashes", "--requirement", str(chosen), "--dest", str(wheels)]
+        command += ["--implementation", "cp", "--python-version", tag(facts)]
+        command += [word for abi in abis for word in ("--abi", abi)]
+        command += [word for platform in platforms(facts) for word in ("--platform", platform)]
+        try:
+            result = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=FETCH_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise NotFetched(f"pip had not fetched them after {FETCH_S} s") from None
+        if result.returncode:
+            lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["nothing"]
+            raise NotFetched(f"pip said: {lines[-1].removeprefix('ERROR: ').rstrip('.')}")
+        shutil.move(str(wheels), str(place))
+    return place

@@ -1,0 +1,188 @@
+"""`all` is what the hosts can run; what is named and cannot run is refused, with the reason."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+from plugins.module_utils import c10k_available, c10k_cells, c10k_wheels
+from plugins.module_utils.c10k_parameters import Refused
+
+ROOT = Path(__file__).parents[3]
+LOCK = ROOT / "requirements-server.lock"
+NEEDS: dict[str, list[str]] = {
+    "epoll": [], "workers": [], "select": [], "poll": [], "epoll_edge": [], "uvloop": ["uvloop"], "trio": ["trio"],
+    "io_uring": ["io_uring"], "c_epoll": ["cc"], "null_server": ["cc"],
+}  # fmt: skip
+CATALOG: dict[str, dict[str, Any]] = {name: {"distribution": "single", "needs": needs} for name, needs in NEEDS.items()}
+
+
+def request(**given: Any) -> c10k_cells.Request:
+    return c10k_cells.resolve(given, CATALOG, ["c10k"], [])
+
+
+def server(**facts: Any) -> dict[str, Any]:
+    found = {
+        "python": "3.11.2", "implementation": "CPython", "arch": "x86_64", "libc": ["glibc", "2.36"],
+        "kernel_release": "6.1.0-13-amd64", "io_uring_disabled": "0", **facts,
+    }  # fmt: skip
+    return {"name": "server", "probe": {"facts": found}}
+
+
+def test_all_is_everything_but_the_null_server() -> None:
+    names = c10k_available.asked(request(strategy="all"))
+    assert names == [name for name in NEEDS if name != "null_server"]
+
+
+def test_what_all_brought_in_vain_is_left_out_and_said_once() -> None:
+    asked = request(strategy="all", rate="10,20")
+    sentence = "uvloop, trio cannot run: no network."
+    left, lines, problems = c10k_available.settle(asked, dict.fromkeys(["uvloop", "trio"], sentence))
+    assert c10k_available.asked(left) == ["epoll", "workers", "select", "poll", "epoll_edge", "io_uring", "c_epoll"]
+    assert left.parameters["strategy"] == c10k_available.asked(left)
+    assert left.parameters["rate"] == [10, 20]
+    assert len(left.cells) == 14
+    assert (lines, problems) == ([f"Left out of `all`: {sentence}"], [])
+    assert "uvloop" not in left.optional
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"strategy": "uvloop"},
+        {"strategy": "epoll,uvloop"},
+        {"strategy": "all,uvloop"},
+        {"cells": [{"strategy": "all"}, {"strategy": "uvloop", "rate": 5}]},
+    ],
+)
+def test_what_is_named_and_lacking_is_refused(given: dict[str, Any]) -> None:
+    asked = request(**given)
+    _, _, problems = c10k_available.settle(asked, {"uvloop": "uvloop cannot run: no network."})
+    assert problems == ["uvloop cannot run: no network."]
+
+
+def test_the_four_of_the_original_are_named_ones() -> None:
+    assert "workers" not in request(strategy="all,seed").optional
+    assert request(server_command="x {host} {port}").optional == []
+
+
+def test_a_request_of_which_nothing_is_left_is_refused() -> None:
+    only = {"uvloop": CATALOG["uvloop"]}
+    asked = c10k_cells.resolve({"strategy": "all"}, only, ["c10k"], [])
+    with pytest.raises(Refused, match="Nothing is left to measure"):
+        c10k_available.settle(asked, {"uvloop": "no."})
+
+
+@pytest.mark.parametrize(
+    ("release", "disabled", "words"),
+    [
+        ("6.18.44-generic", "0", None),
+        ("6.1.0", None, None),
+        ("10.0.0", "0", None),
+        ("5.15.0-91-generic", None, "io_uring needs Linux 6.1, and server has 5.15.0-91-generic: "),
+        ("6.0.19", "0", "io_uring needs Linux 6.1"),
+        ("6.8.0", "1", "io_uring needs io_uring, which server forbids: run `sysctl kernel.io_uring_disabled=0` there"),
+        ("6.8.0", "2", "server forbids"),
+    ],
+)
+def test_io_uring_is_judged_by_the_servers_kernel(release: str, disabled: str | None, words: str | None) -> None:
+    host = server(kernel_release=release, io_uring_disabled=disabled)
+    found = c10k_available.without_io_uring(["epoll", "io_uring"], CATALOG, host)
+    assert list(found) == (["io_uring"] if words else [])
+    assert words is None or words in found["io_uring"]
+
+
+def test_a_request_without_packages_fetches_none(tmp_path: Path) -> None:
+    found = c10k_available.wheels_for(["epoll", "c_epoll", "io_uring"], CATALOG, server(), tmp_path, LOCK, False)
+    assert found == (None, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_wheels_that_are_there_are_not_fetched_again(tmp_path: Path) -> None:
+    place = c10k_wheels.place_of(tmp_path, LOCK, server()["probe"]["facts"])
+    place.mkdir()
+    assert c10k_available.wheels_for(["uvloop"], CATALOG, server(), tmp_path, LOCK, False) == (place, {})
+
+
+def test_check_mode_fetches_nothing(tmp_path: Path) -> None:
+    place, lacking = c10k_available.wheels_for(["uvloop"], CATALOG, server(), tmp_path, LOCK, True)
+    assert place and not place.exists()
+    assert not lacking
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({}, ["x86_64", "pip said: ", "Mend the network or pip's index settings"]),
+        ({"implementation": "PyPy"}, ["PyPy 3.11.2 of server", "for CPython only"]),
+    ],
+)
+def test_packages_that_cannot_be_had_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], words: list[str]
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nothing"))
+    place, lacking = c10k_available.wheels_for(
+        ["epoll", "uvloop", "trio"], CATALOG, server(**facts), tmp_path / "cache", LOCK, False
+    )
+    assert place is None
+    assert list(lacking) == ["uvloop", "trio"]
+    (sentence,) = set(lacking.values())
+    assert sentence.startswith("uvloop, trio cannot run: ")
+    assert all(word in sentence for word in words), sentence
+    assert "\n" not in sentence
+    assert not list((tmp_path / "cache").glob("*")), "half a parcel was left"
+
+
+def chosen(python: str, arch: str = "x86_64") -> dict[str, str]:
+    text = c10k_wheels.requirements(LOCK.read_text(), server(python=python, arch=arch)["probe"]["facts"])
+    assert ";" not in text
+    firsts = re.findall(r"(?m)^(\S+)==(\S+) \\$", text)
+    assert len(dict(firsts)) == len(firsts), "a package twice"
+    assert len(re.findall("--hash=sha256:", text)) >= len(firsts)
+    return dict(firsts)
+
+
+@pytest.mark.parametrize("python", ["3.9.2", "3.10.12", "3.11.2", "3.12.3", "3.13.0"])
+def test_the_lock_file_holds_each_package_once_for_each_python(python: str) -> None:
+    found = chosen(python)
+    assert {"uvloop", "gevent", "trio", "greenlet", "sniffio"} <= set(found)
+    assert ("exceptiongroup" in found) == (python in ("3.9.2", "3.10.12"))
+    assert "cffi" not in found, "that is for Windows"
+
+
+def test_what_a_lock_file_says_is_for_another_python_is_not_fetched() -> None:
+    assert chosen("3.9.2")["gevent"] != chosen("3.13.0")["gevent"]
+
+
+def test_no_lock_file_names_an_index() -> None:
+    for lock in ROOT.glob("requirements*.lock"):
+        assert "://" not in lock.read_text(), lock
+
+
+def test_the_locks_of_controller_and_host_agree() -> None:
+    """The tests run what the controller's lock holds."""
+    ours = {
+        entry.name: str(entry.specifier)
+        for line in (ROOT / "requirements.lock").read_text().splitlines()
+        if (first := line.partition(" \\")[0]) and re.match(r"[a-z]", line)
+        for entry in [Requirement(first)]
+    }
+    for name, version in chosen("3.11.2").items():
+        assert ours[name] == f"=={version}", name
+
+
+@pytest.mark.parametrize(
+    ("libc", "first", "last"),
+    [
+        (["glibc", "2.36"], "manylinux_2_36_x86_64", "manylinux2014_x86_64"),
+        (["glibc", "2.17"], "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
+        (["", ""], "musllinux_1_2_x86_64", "musllinux_1_1_x86_64"),
+    ],
+)
+def test_only_wheels_that_the_c_library_can_load_are_asked_for(libc: list[str], first: str, last: str) -> None:
+    found = c10k_wheels.platforms(server(libc=libc)["probe"]["facts"])
+    assert (found[0], found[-1]) == (first, last)
