@@ -42,6 +42,8 @@ def begin(options: argparse.Namespace) -> list[str]:
             raise SystemExit(error.args[0]) from None
     common.begin()
     reference.build(programs.HOMES[-1])
+    if any("go" in catalog.find(name).needs for name in names):
+        reference.build_go(programs.HOMES[-1])
     print(f"The order of the rounds is that of --seed {options.seed}.")
     return names
 
