@@ -136,7 +136,8 @@ def test_hosts_have_their_own_net_sysctls_and_no_way_out() -> None:
     assert [answers(host, "cat /proc/sys/net/core/somaxconn") for host in ("client1", "client2")] == ["777", "4096"]
     assert here != "777"
     own = "198.18.0.0/24 dev eth0 proto kernel scope link src 198.18.0.11"
-    assert answers("client1", "ip route").splitlines() == [own.strip(), "198.19.0.0/16 dev eth0 scope link"]
+    routes = [line.strip() for line in answers("client1", "ip route").splitlines()]
+    assert routes == [own, "198.19.0.0/16 dev eth0 scope link"]
     assert "LOWER_UP" in answers("client1", "ip link show lo")
 
 
