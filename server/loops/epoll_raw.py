@@ -44,35 +44,41 @@ def run(intake: Intake, worker: Worker) -> None:
 
     worker.begin()
     while True:
-        for fd, _ in epoll.poll():
-            if fd == newcomers:
-                for sock in intake.take():
-                    epoll.register(sock, select.EPOLLIN)
-                    sock.detach()
-                    worker.opened()
-                continue
-            if fd in unsent:
-                flush(fd)
-                continue
-            try:
-                data = read(fd, CHUNK_BYTES)
-            except BlockingIOError:
-                continue
-            except OSError:
-                data = b""
-            if not data:
-                close(fd)
-                continue
-            worker.bytes_in += len(data)
-            try:
-                sent = write(fd, data)
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                close(fd)
-                continue
-            worker.bytes_out += sent
-            if sent < len(data):
-                unsent[fd] = memoryview(data)[sent:]
-                epoll.modify(fd, select.EPOLLOUT)
-        worker.publish()
+        received = answered = 0
+        try:
+            for fd, _ in epoll.poll():
+                if fd == newcomers:
+                    for sock in intake.take():
+                        epoll.register(sock, select.EPOLLIN)
+                        sock.detach()
+                        worker.opened()
+                    continue
+                if fd in unsent:
+                    flush(fd)
+                    continue
+                try:
+                    data = read(fd, CHUNK_BYTES)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    data = b""
+                size = len(data)
+                if not size:
+                    close(fd)
+                    continue
+                received += size
+                try:
+                    sent = write(fd, data)
+                except BlockingIOError:
+                    sent = 0
+                except OSError:
+                    close(fd)
+                    continue
+                answered += sent
+                if sent != size:
+                    unsent[fd] = memoryview(data)[sent:]
+                    epoll.modify(fd, select.EPOLLOUT)
+        finally:  # a signal in the middle of a turn loses no count
+            worker.bytes_in += received
+            worker.bytes_out += answered
+            worker.publish()

@@ -1,7 +1,8 @@
 """What idle connections cost (issue 4, figure 4: epoll flat within 20 %, poll at least 10 times dearer at 10,000).
 
 Closed loop on --active of the connections held, the others idle; CPU of the server per request as in efficiency.py. The
-ratio is of the same round, to the fewest connections held.
+ratio is of the same round, to the fewest connections held. The slower a server is, the more sockets a closed loop has
+ready for each of its calls, which spares it most of them; with --rate the load is an open loop, and nobody waits.
 """
 
 from tests.bench import common, rounds, strategies, usage
@@ -13,13 +14,15 @@ def main() -> None:
     add("--held", default="100,1000,10000,19000", help="connections (default: %(default)s)")
     add("--active", type=int, default=100, help="of them (default: %(default)s)")
     add("--requests", type=int, default=100_000, help="counted in each round of each strategy (default: %(default)s)")
+    add("--rate", type=int, default=0, help="requests/s of an open loop (default: a closed one)")
     options = parser.parse_args()
     names = strategies.begin(options)
     held = sorted(map(int, options.held.split(",")))
 
     def measure(key: tuple[str, int]) -> usage.Cost:
         name, connections = key
-        return strategies.closed(name, options.workers, connections, min(options.active, connections), options.requests)
+        active = min(options.active, connections)
+        return strategies.closed(name, options.workers, connections, active, options.requests, options.rate)
 
     keys = [(name, connections) for name in names for connections in held]
     made = rounds.interleaved(keys, options.rounds, options.seed, measure)
@@ -29,7 +32,8 @@ def main() -> None:
         against = "1" if connections == held[0] else rounds.shown(ratio)
         rows.append([f"{name}, {connections:,}", strategies.middle(made.of((name, connections))), against])
     load = f"{options.active:,} active, {options.requests:,} requests a round"
-    title = f"Closed loop: {load}, {options.rounds} rounds; medians, and the ratio with its 95 % interval."
+    kind = f"Open loop, {options.rate:,} requests/s" if options.rate else "Closed loop"
+    title = f"{kind}: {load}, {options.rounds} rounds; medians, and the ratio with its 95 % interval."
     columns = ["strategy, held", "CPU µs/request", f"÷ at {held[0]:,} (95 %)"]
     common.table(title, columns, rows)
     made.explain()

@@ -82,9 +82,13 @@ def loading(server: common.Server, **options: object) -> Iterator[subprocess.Pop
     common.unbroken(common.report(child.returncode, text))
 
 
-def closed(name: str, workers: int, connections: int, active: int, answers: int) -> usage.Cost:
-    """CPU of the server for so many requests, all active connections asking again as soon as they are answered."""
-    with serving(name, workers) as server, loading(server, w="closed", c=connections, active=active) as child:
+def closed(name: str, workers: int, connections: int, active: int, answers: int, rate: int = 0) -> usage.Cost:
+    """CPU of the server for so many requests, all active connections asking again as soon as they are answered.
+
+    With a rate, so many requests/s are asked instead, whatever becomes of them (an open loop).
+    """
+    load: dict[str, object] = {"r": rate} if rate else {"w": "closed"}
+    with serving(name, workers) as server, loading(server, c=connections, active=active, **load) as child:
 
         def after(answered: int) -> tuple[int, usage.Cpu]:
             what = f"{answered:,} answers"
