@@ -86,7 +86,7 @@ def list_strategies(markdown: bool) -> int:
     for strategy in () if markdown else catalog.load().values():
         seed = "  (of the original experiment)" if strategy.name in catalog.SEED else ""
         lines += [f"{strategy.name}{seed}", f"    family:  {strategy.family}", f"    how:     {strategy.how}"]
-        lines += [f"    limit:   {strategy.limit}", f"    pitfall: {strategy.pitfall}"]
+        lines += [f"    use:     {strategy.use}", f"    limit:   {strategy.limit}", f"    pitfall: {strategy.pitfall}"]
         lack = needs.missing(strategy)
         lines += [f"    here:    no. {lack}" if lack else "    here:    yes"]
     with suppress(BrokenPipeError):  # `list | head` is no mistake
