@@ -20,6 +20,7 @@ CATALOG = Path(__file__).with_name("catalog.yml")
 SEED = ("workers", "select", "poll", "epoll_edge")  # the four that the original experiment compared
 FIELDS = ("family", "loop", "distribution", "needs", "limit", "how", "use", "pitfall")
 EXEMPT = ("cannot", "because")  # may follow, both or neither
+LISTS = ("needs", "cannot")  # the others are text
 # Distributions whose connections are all counted in one statistics slot.
 ONE_SLOT = ("single", "per_process", "per_thread", "pool")
 
@@ -108,7 +109,10 @@ def load(path: Path = CATALOG) -> dict[str, Strategy]:
     for name, fields in parse(path.read_text(encoding="utf-8")).items():
         if tuple(fields) not in (FIELDS, FIELDS + EXEMPT):
             raise CatalogError(f"{name} has the fields {', '.join(fields)}; it must have {', '.join(FIELDS)}")
-        strategies[name] = Strategy(name, **fields)  # type: ignore[arg-type]
+        wrong = [field for field, value in fields.items() if isinstance(value, tuple) != (field in LISTS)]
+        if wrong:
+            raise CatalogError(f"{name} has {wrong[0]!r} as a list where text is due, or as text where a list is")
+        strategies[name] = Strategy(name, **fields)  # type: ignore[arg-type]  # of which type each is was looked at
     return strategies
 
 

@@ -1,8 +1,8 @@
-"""Shared by all tests: what the lab needs, and that CI may not skip it."""
+"""Shared by all tests: what the lab needs, and that CI may not skip anything."""
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("lab"):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a skip is a failure, whatever its reason: there everything that a test needs must be."""
+    report = yield
+    if report.skipped and os.environ.get("CI"):
+        report.outcome, report.longrepr = "failed", f"skipped, which CI may not: {report.longreprtext}"
+    return report
 
 
 @pytest.fixture(scope="session")

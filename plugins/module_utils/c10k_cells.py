@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plugins.module_utils.c10k_parameters import NAMES, TABLE, Refused, nearest, typed, unknown_names
-
-SEED_STRATEGIES = ["workers", "select", "poll", "epoll_edge"]
-"""The four of the original program."""
+from server.catalog import SEED
 
 MOST_RATE = 100_000_000
 
@@ -37,8 +35,8 @@ def strategies(names: list[Any], catalog: Catalog, problems: list[str], named: s
     found: list[str] = []
     for name in names:
         if name == "seed":
-            found += SEED_STRATEGIES
-            named.update(SEED_STRATEGIES)
+            found += SEED
+            named.update(SEED)
         elif name == "all":
             found += [candidate for candidate in catalog if candidate != "null_server"]
         elif name == "null_server":

@@ -10,14 +10,15 @@ from typing import Any
 
 from plugins.module_utils.c10k_cells import Catalog, Request
 from plugins.module_utils.c10k_parameters import Refused
+from server.budget import OWN_DESCRIPTORS
+from server.catalog import ONE_SLOT
 
 LOAD = (
     "workload", "connections", "active", "rate", "requests", "arrival", "payload_bytes", "pipeline", "think_time",
     "steps", "hostile", "connect_rate", "warmup", "duration", "timeout", "arm_timeout", "generator",
 )  # fmt: skip
 CALIBRATED_PER_CLIENT = 1000
-ONE_PROCESS = ("single", "per_process", "per_thread", "pool")  # distributions for which `workers` means nothing
-FD_SETSIZE, OWN_DESCRIPTORS, UNEVEN = 1024, 64, 1.25
+FD_SETSIZE, UNEVEN = 1024, 1.25
 Host = Mapping[str, Any]
 """name, role, connection, ssh, python, load_address, sources, weight; of the probe boot_id, cpus (ids), nofile_hard."""
 
@@ -94,7 +95,7 @@ def workers(cell: Mapping[str, Any], catalog: Catalog, cores: int, descriptors: 
     itself, select has 1024 whatever the limit is, and no way of dealing is perfectly even.
     """
     entry = catalog.get(cell["strategy"] or "", {"distribution": "single", "loop": ""})
-    if entry["distribution"] in ONE_PROCESS:
+    if entry["distribution"] in ONE_SLOT:
         return 1
     if cell["workers"] != "auto":
         return int(cell["workers"])

@@ -22,4 +22,4 @@ def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path 
     def work(_index: int, worker: Worker) -> None:
         loop.run(intake(listeners, worker, wake_one=True), worker)
 
-    return crew.run(max(2, workers), work, stats)
+    return crew.run(workers, work, stats)

@@ -55,4 +55,4 @@ def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path 
         def work(_index: int, worker: Worker) -> None:
             loop.run(OneAtATime(intake(listeners, worker), file.fileno()), worker)
 
-        return crew.run(max(2, workers), work, stats)
+        return crew.run(workers, work, stats)

@@ -94,7 +94,7 @@ def serve_one(sock: socket.socket, worker: Worker, parent: int) -> None:
         # All that was inherited: listeners, what the parent waits with, and other newcomers.
         mine = sock.fileno()
         os.closerange(3, mine)
-        os.closerange(mine + 1, max(map(int, os.listdir("/proc/self/fd"))) + 1)  # noqa: PTH208
+        os.closerange(mine + 1, max(map(int, os.listdir("/proc/self/fd"))) + 1)  # noqa: PTH208 - no Path for each
         echo(sock, worker)
     finally:
         os._exit(0)

@@ -36,7 +36,7 @@ class Hand:
         self._spare = Spare(SPARES)
 
     def fileno(self) -> int:
-        return int(self._queue._reader.fileno())  # type: ignore[attr-defined]
+        return int(self._queue._reader.fileno())  # type: ignore[attr-defined]  # nothing public can be waited for
 
     def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
         while not self._queue.empty() and at_most != 0:
@@ -55,10 +55,9 @@ class Hand:
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
     """Start the workers, then accept and deal until a signal comes, or a worker ends; the exit status."""
-    count = max(2, workers)
     context = multiprocessing.get_context("fork")
     room = context.Semaphore(ON_THE_WAY)
-    queues = [context.SimpleQueue() for _ in range(count)]
+    queues = [context.SimpleQueue() for _ in range(workers)]
 
     def work(index: int, worker: Worker) -> None:
         for listener in listeners:
@@ -71,7 +70,7 @@ def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path 
         finally:
             sys.excepthook = lambda *_: None  # the queues' thread would tell of each socket that is still on its way
 
-    return crew.run(count, work, stats, lead)
+    return crew.run(workers, work, stats, lead)
 
 
 def deal(

@@ -18,10 +18,9 @@ from server.ports import intake
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
     """Serve until a signal comes, or a worker ends; the exit status. For each port there is a listener per worker."""
-    count = max(2, workers)
 
     def work(index: int, worker: Worker) -> None:
-        mine = listeners[index::count]
+        mine = listeners[index::workers]
         for listener in listeners:
             if listener not in mine:
                 listener.close()
@@ -32,4 +31,4 @@ def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path 
             listener.close()  # nobody would accept what the kernel deals to the parent
         crew.watch(sentinels)
 
-    return crew.run(count, work, stats, lead)
+    return crew.run(workers, work, stats, lead)

@@ -66,8 +66,7 @@ class Hand:
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
     """Start the workers, then accept and pass on until a signal comes, or a worker ends; the exit status."""
-    count = max(2, workers)
-    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(count)]
+    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(workers)]
     for end in itertools.chain(*pairs):
         end.setblocking(False)
 
@@ -83,7 +82,7 @@ def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path 
             theirs.close()
         deal(listeners, [ours for ours, _ in pairs], sentinels)
 
-    return crew.run(count, work, stats, lead)
+    return crew.run(workers, work, stats, lead)
 
 
 def deal(listeners: list[socket.socket], ends: list[socket.socket], sentinels: list[int]) -> None:

@@ -24,4 +24,4 @@ def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path 
     def work(_index: int, worker: Worker) -> None:
         loop.run(intake(listeners, worker), worker)  # the loop makes its epoll here, after the fork: it is its own
 
-    return crew.run(max(2, workers), work, stats)
+    return crew.run(workers, work, stats)

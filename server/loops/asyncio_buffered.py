@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 
 from server.common import CHUNK_BYTES, Intake, Worker
-from server.loops.asyncio_protocol import serve
+from server.loops.asyncio_protocol import Client, serve
 
 
 class Buffer:
@@ -24,18 +24,12 @@ class Buffer:
         self.view = memoryview(bytearray(CHUNK_BYTES))
 
 
-class Echo(asyncio.BufferedProtocol):
-    """One client; as in asyncio_protocol, reading pauses while anything waits to be sent."""
+class Echo(Client, asyncio.BufferedProtocol):
+    """One client, which answers with what the loop has read into the buffer."""
 
     def __init__(self, worker: Worker, buffer: Buffer) -> None:
-        self.worker = worker
+        super().__init__(worker)
         self.buffer = buffer
-        self.waiting = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.transport = transport
-        transport.set_write_buffer_limits(high=0)
-        self.worker.opened()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         return self.buffer.view
@@ -47,16 +41,7 @@ class Echo(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self.buffer.renew()
-        self.waiting = self.transport.get_write_buffer_size()
-        self.worker.bytes_out -= self.waiting
-        self.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self.worker.bytes_out += self.waiting
-        self.transport.resume_reading()
-
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
-        self.worker.ended()
+        super().pause_writing()
 
 
 def run(intake: Intake, worker: Worker) -> None:

@@ -17,22 +17,20 @@ from collections.abc import Callable
 from server.common import PUBLISH_S, Intake, Stopped, Worker
 
 
-class Echo(asyncio.Protocol):
-    """One client. A high-water mark of 0 makes the transport say at once when a write was short."""
+class Client(asyncio.BaseProtocol):
+    """Counts, and reads no more while anything waits to be sent. What it does with bytes is the subclass's.
+
+    A high-water mark of 0 makes the transport say at once when a write was short.
+    """
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.waiting = 0  # bytes that the transport keeps
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # it writes, too
         self.transport = transport
         transport.set_write_buffer_limits(high=0)
         self.worker.opened()
-
-    def data_received(self, data: bytes) -> None:
-        self.worker.bytes_in += len(data)
-        self.worker.bytes_out += len(data)  # pause_writing takes back what was not sent
-        self.transport.write(data)
 
     def pause_writing(self) -> None:
         self.waiting = self.transport.get_write_buffer_size()
@@ -43,10 +41,17 @@ class Echo(asyncio.Protocol):
         self.worker.bytes_out += self.waiting
         self.transport.resume_reading()
 
-    # eof_received is left as it is: at the end of input the transport sends what waits, and then closes.
-
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         self.worker.ended()
+
+
+class Echo(Client, asyncio.Protocol):
+    """One client. At the end of its input the transport sends what waits, and then closes (eof_received as it is)."""
+
+    def data_received(self, data: bytes) -> None:
+        self.worker.bytes_in += len(data)
+        self.worker.bytes_out += len(data)  # pause_writing takes back what was not sent
+        self.transport.write(data)
 
 
 def run(intake: Intake, worker: Worker) -> None:

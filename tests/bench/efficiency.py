@@ -19,7 +19,7 @@ def main() -> None:
     names = strategies.beside_c(strategies.begin(options))
     for connections in map(int, options.connections.split(",")):
         measure = partial(
-            strategies.closed, workers=options.workers, connections=connections, active=connections,
+            strategies.cost, workers=options.workers, connections=connections, active=connections,
             answers=options.requests,
         )  # fmt: skip
         made = rounds.interleaved(names, options.rounds, options.seed, measure)

@@ -22,7 +22,7 @@ def main() -> None:
     def measure(key: tuple[str, int]) -> usage.Cost:
         name, connections = key
         active = min(options.active, connections)
-        return strategies.closed(name, options.workers, connections, active, options.requests, options.rate)
+        return strategies.cost(name, options.workers, connections, active, options.requests, options.rate)
 
     keys = [(name, connections) for name in names for connections in held]
     made = rounds.interleaved(keys, options.rounds, options.seed, measure)

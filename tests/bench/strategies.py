@@ -82,7 +82,7 @@ def loading(server: common.Server, **options: object) -> Iterator[subprocess.Pop
     common.unbroken(common.report(child.returncode, text))
 
 
-def closed(name: str, workers: int, connections: int, active: int, answers: int, rate: int = 0) -> usage.Cost:
+def cost(name: str, workers: int, connections: int, active: int, answers: int, rate: int = 0) -> usage.Cost:
     """CPU of the server for so many requests, all active connections asking again as soon as they are answered.
 
     With a rate, so many requests/s are asked instead, whatever becomes of them (an open loop).

@@ -66,7 +66,8 @@ func TestConservation(t *testing.T) {
 	}
 }
 
-func conserves(t *testing.T, seed uint64) {
+// Erratic gives a trial against a server that does anything, in the order of the seed, and when to stop it.
+func erratic(t *testing.T, seed uint64) (Config, time.Duration) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	size := []int{32, 64, 300, 100_000}[random.IntN(4)]
 	pipeline := 1 + random.IntN(5)
@@ -83,10 +84,15 @@ func conserves(t *testing.T, seed uint64) {
 	}))
 	cfg.PayloadBytes, cfg.Pipeline, cfg.ArmTimeout = size, pipeline, 500*time.Millisecond
 	cfg.Workload = []string{Open, Churn, Closed}[seed%3]
+	return cfg, stop
+}
+
+func conserves(t *testing.T, seed uint64) {
+	cfg, stop := erratic(t, seed)
 	l := start(t, cfg)
 	arm(t, l)
 	defer time.AfterFunc(stop, l.Stop).Stop()
 	r := load(t, l)
-	t.Logf("%s of %d bytes, stop after %v: %+v, surplus %d", cfg.Workload, size, stop, r.done.Load, r.done.Surplus)
+	t.Logf("%s of %d bytes, stop after %v: %+v, surplus %d", cfg.Workload, cfg.PayloadBytes, stop, r.done.Load, r.done.Surplus)
 	t.Logf("%+v", r.done.Integrity)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -507,21 +506,7 @@ func TestRoutinesConserve(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			random := rand.New(rand.NewPCG(seed, 1))
-			size := []int{32, 64, 300, 100_000}[random.IntN(4)]
-			deeds := []deed{echo, echo, echo, echo, echo, echo, trickle, corrupt, truncate, duplicate, freeze, ignore, closeIt, resetIt, halfThenReset}
-			pipeline, stop := 1+random.IntN(5), time.Duration(200+random.IntN(2000))*time.Millisecond
-			var mu sync.Mutex // from here on random belongs to the server
-			cfg := config(serve(t, size, func(_, record int) deed {
-				if record == 0 && seed%2 == 0 {
-					return echo
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				return deeds[random.IntN(len(deeds))]
-			}))
-			cfg.PayloadBytes, cfg.Pipeline, cfg.ArmTimeout = size, pipeline, 500*time.Millisecond
-			cfg.Workload = []string{Open, Closed, Churn}[seed%3]
+			cfg, stop := erratic(t, seed)
 			r := startRoutines(t, cfg)
 			defer time.AfterFunc(stop, r.Stop).Stop()
 			routineTrial(t, r, cfg)

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"c10k/loadgen/internal/report"
 	"c10k/loadgen/internal/wire"
 )
@@ -213,16 +215,28 @@ func TestServersThatDoWrong(t *testing.T) {
 // A refused connect is counted and tried again, and a server that comes later is met.
 func TestRefusedAndRetried(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo)
-	gone := s.address()
-	_ = s.listener.Close()
-	c := start(t, "mute", 1, s)
-	until(t, "a second attempt", func() bool { return c.refused.Load() >= 2 })
-	listener, err := net.Listen("tcp", gone.String())
+	// Bound, it keeps its port from everybody else; until it listens, the kernel refuses who connects.
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		t.Skip("somebody took the port: ", err)
+		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
+	defer func() { _ = unix.Close(socket) }()
+	if err := unix.Bind(socket, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := unix.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := uint16(bound.(*unix.SockaddrInet4).Port)
+	c, err := Start(Config{Kind: "mute", Connections: 1, PayloadBytes: 64, Targets: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a second attempt", func() bool { return c.refused.Load() >= 2 })
+	if err := unix.Listen(socket, 1); err != nil {
+		t.Fatal(err)
+	}
 	until(t, "it connects", func() bool { return c.opened.Load() == 1 })
 	c.Stop()
 }

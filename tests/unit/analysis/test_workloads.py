@@ -2,6 +2,7 @@
 
 import json
 import math
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.unit.analysis.build import MS, ended, event, started, trial, whole, w
 
 Capture = pytest.CaptureFixture[str]
 Documents = list[dict[str, Any]]
-P99 = Objective(99, 10 * MS)  # type: ignore[arg-type]
+P99 = Objective(Fraction(99), 10 * MS)
 
 
 def summary(folder: Path, trials: Documents, events: Documents, capsys: Capture) -> str:

@@ -103,6 +103,15 @@ def test_a_field_too_few(tmp_path: Path) -> None:
         catalog.load(path)
 
 
+@pytest.mark.parametrize(("line", "field"), [("  needs: uvloop", "needs"), ("  how: [a]", "how")])
+def test_text_and_lists_are_not_taken_for_each_other(tmp_path: Path, line: str, field: str) -> None:
+    entry = {name: f"  {name}: {'[]' if name in catalog.LISTS else 'x'}" for name in catalog.FIELDS} | {field: line}
+    path = tmp_path / "catalog.yml"
+    path.write_text("\n".join(["a:", *entry.values()]) + "\n")
+    with pytest.raises(catalog.CatalogError, match=f"a has '{field}'"):
+        catalog.load(path)
+
+
 @pytest.mark.parametrize("path", sorted(SERVER.rglob("*.py")), ids=lambda path: str(path.relative_to(SERVER)))
 def test_python_3_9_reads_every_module(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 9))
