@@ -192,6 +192,7 @@ def test_no_zombie_is_left(tmp_path: Path) -> None:
 def test_a_child_that_is_killed_is_counted_as_closed(tmp_path: Path) -> None:
     with serving("fork_per_connection", tmp_path) as served, served.connect() as sock:
         assert echoes(sock)
+        served.holds("bytes_out", 4)  # the child has counted, which it does only after it has answered
         (child,) = served.pids() - {served.process.pid}
         os.kill(child, signal.SIGKILL)
         served.holds("closed", 1)
