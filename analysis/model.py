@@ -1,0 +1,104 @@
+"""What a dataset is: tidy tables whose columns, kinds and meanings stand in schema.yml, and how rows become them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+SCHEMA_VERSION = 1
+# The pandas type of each kind. A whole number may be missing, so it is pandas' own integer and not numpy's.
+DTYPES = {"text": "string", "int": "Int64", "float": "float64", "bool": "boolean"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """The shape of one table: what a row is, and kind and meaning of each column."""
+
+    rows: str
+    columns: Mapping[str, tuple[str, str]]
+
+
+def _read_schema() -> dict[str, Table]:
+    document = yaml.safe_load(files("analysis").joinpath("schema.yml").read_text(encoding="utf-8"))
+    return {
+        name: Table(table["rows"], {column: (kind, text) for column, (kind, text) in table["columns"].items()})
+        for name, table in document.items()
+    }
+
+
+TABLES = _read_schema()
+
+
+def frame(table: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
+    """The rows as the named table: its columns in its order, its kinds; a column that no row has is all missing.
+
+    ValueError for a column that the table does not have, and for a value that is not of the column's kind.
+    """
+    columns = TABLES[table].columns
+    given = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    if unknown := set(given.columns) - set(columns):
+        raise ValueError(f"{table} has no column {', '.join(sorted(map(str, unknown)))}")
+    made: dict[str, pd.Series] = {}
+    for name, (kind, _) in columns.items():
+        values = given[name] if name in given else pd.Series(pd.NA, index=given.index, dtype="object")
+        made[name] = _typed(values, kind, f"{table}.{name}")
+    return pd.DataFrame(made, columns=list(columns)).reset_index(drop=True)
+
+
+def _typed(values: pd.Series, kind: str, name: str) -> pd.Series:
+    if kind == "float":
+        # None, NA and nan are one thing in a float column: not measured.
+        numbers = pd.to_numeric(values, errors="coerce") if values.dtype == object else values
+        return numbers.astype("Float64").to_numpy(dtype=float, na_value=np.nan) + pd.Series(0.0, index=values.index)
+    try:
+        return values.astype(DTYPES[kind])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is of kind {kind}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Every table of one run or several, and in words what had to be left out. A field per table of schema.yml."""
+
+    runs: pd.DataFrame
+    trials: pd.DataFrame
+    hosts: pd.DataFrame
+    intervals: pd.DataFrame
+    seconds: pd.DataFrame
+    histograms: pd.DataFrame
+    heat: pd.DataFrame
+    server_samples: pd.DataFrame
+    host_samples: pd.DataFrame
+    kernel: pd.DataFrame
+    listen_queue: pd.DataFrame
+    workers: pd.DataFrame
+    generators: pd.DataFrame
+    clocks: pd.DataFrame
+    proofs: pd.DataFrame
+    errors: pd.DataFrame
+    metrics: pd.DataFrame
+    estimates: pd.DataFrame
+    contrasts: pd.DataFrame
+    findings: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, notes: Sequence[str] = (), **tables: Iterable[Mapping[str, Any]] | pd.DataFrame) -> Dataset:
+        """A dataset of these tables; the others are empty."""
+        return cls(**{name: frame(name, tables.get(name, ())) for name in TABLES}, notes=tuple(notes))
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name in TABLES}
+
+
+def union(parts: Sequence[Dataset]) -> Dataset:
+    """Several datasets as one; the runs keep their names apart."""
+    tables = {name: pd.concat([part.tables[name] for part in parts], ignore_index=True) for name in TABLES}
+    return Dataset(**tables, notes=tuple(note for part in parts for note in part.notes))

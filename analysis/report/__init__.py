@@ -1,0 +1,1 @@
+"""One offline HTML file out of a dataset and its figures."""
