@@ -10,6 +10,8 @@ from conductor.shares import Share
 HELLO_S = 15.0
 CLOCK_S = 10.0
 STOP_S = 5.0
+# A server with a process for each connection: so fast the kernel ends them at least, memory and all.
+ENDED_PER_S = 500
 # A client that works through a number of requests has no end known beforehand: the longest window there is.
 LONGEST_WINDOW_S = 86_400
 
@@ -26,12 +28,13 @@ class Bounds:
     prove_s: float
     load_s: float
     steps_s: float
+    stop_s: float
 
     @property
     def lifetime_s(self) -> float:
         """How long an agent may live at all: every part at its longest, the second proof and clock too, and 30 s."""
         armed_s = HELLO_S + CLOCK_S + self.listen_s + self.arm_s + self.steps_s
-        return armed_s + 2 * self.prove_s + self.load_s + CLOCK_S + STOP_S + 30
+        return armed_s + 2 * self.prove_s + self.load_s + CLOCK_S + self.stop_s + 30
 
 
 def bounds(load: Load) -> Bounds:
@@ -43,6 +46,7 @@ def bounds(load: Load) -> Bounds:
         prove_s=prove_s,
         load_s=load.warmup_s + window_s + load.timeout + 5,
         steps_s=load.steps * (arm_s + prove_s) + load.steps_held_s if load.workload == "ramp" else 0,
+        stop_s=STOP_S + load.connections / ENDED_PER_S,
     )
 
 

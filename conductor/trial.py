@@ -18,7 +18,7 @@ from conductor.output import say
 from conductor.plan import STEP_HELD_S, Plan, Trial
 from conductor.sessions import Session
 from conductor.shares import Share, shares, stairs
-from conductor.specs import CLOCK_S, STOP_S, bounds
+from conductor.specs import CLOCK_S, bounds
 
 # How long the server's agent may take to tell a limit that the clients have already met.
 LIMIT_TELLS_WITHIN_S = 1.5
@@ -270,7 +270,7 @@ def stop(course: Course) -> None:
     agents = list(fleet.agents.values())
     fleet.tell(agents, "stop")
     awaited = [agent for agent in agents if not agent.silent and agent.starting.result]
-    for seconds in (INTERRUPTED_STOP_S if course.interrupted else STOP_S, INTERRUPTED_STOP_S):
+    for seconds in (INTERRUPTED_STOP_S if course.interrupted else course.bounds.stop_s, INTERRUPTED_STOP_S):
         try:
             fleet.wait(lambda: all(agent.ended for agent in awaited), seconds)
             break

@@ -14,7 +14,7 @@ from server.processes import Tree
 
 TERM_S = 1.0  # from SIGTERM to SIGKILL
 ROOT_FIRST_S = 0.5  # how long the child alone has, so that it can end its own children in order
-KILL_S = 2.0
+KILL_S = 2.0  # from SIGKILL, or since the last process went, until those left are given up
 STEP_S = 0.005
 LAST_LINE_BYTES = 4096
 
@@ -80,8 +80,12 @@ class Child:
         return lines[-1].strip() if lines else ""
 
     def end(self, tree: Tree) -> set[int]:
-        """End the child and every descendant: SIGTERM, then SIGKILL after 1 s. The pids that even that left alive."""
+        """End the child and every descendant: SIGTERM, then SIGKILL after 1 s. The pids that even that left alive.
+
+        The kernel takes seconds for thousands of processes: as long as they become fewer, they are waited for.
+        """
         begin = time.monotonic()
+        fewest, fewer_at = sys.maxsize, begin
         told: set[int] = set()
         if not self.ended():
             _tell(self.pid, signal.SIGTERM)
@@ -89,7 +93,9 @@ class Child:
         while True:
             left, passed = set(tree.descendants()), time.monotonic() - begin
             ended = self.ended()  # after the look: what was not there any more is reaped now
-            if (ended and not left) or passed > TERM_S + KILL_S:
+            if len(left) < fewest:
+                fewest, fewer_at = len(left), time.monotonic()
+            if (ended and not left) or (passed > TERM_S + KILL_S and time.monotonic() > fewer_at + KILL_S):
                 return left
             if passed > TERM_S:
                 for pid in left:
