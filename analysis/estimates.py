@@ -46,7 +46,9 @@ def figures_of_trials(dataset: Dataset) -> pd.DataFrame:
     """The metrics with run, trial, block, cell, control and strategy beside them, without the trials that a finding
     makes invalid."""
     keys = dataset.trials[["run", "trial", "block", "cell", "control", "strategy"]]
-    table = dataset.metrics.merge(keys, on=["run", "trial"], how="left")
+    # A run that was given twice is one run: its trials are no repetitions of themselves.
+    keys, metrics = keys.drop_duplicates(["run", "trial"]), dataset.metrics.drop_duplicates(["run", "trial", "metric"])
+    table = metrics.merge(keys, on=["run", "trial"], how="left")
     invalid = invalid_trials(dataset.findings)
     is_valid = [key not in invalid for key in zip(table["run"], table["trial"], strict=True)]
     return table[np.array(is_valid, dtype=bool)].assign(control=table["control"].fillna(False).astype(bool))

@@ -99,7 +99,8 @@ def earlier_spread(results: Path, plan: Design) -> Spread | None:
     """That of requests per CPU-second, pooled over the newest runs beside the plan's that had most of its strategies
     and its workload; None where no such run says enough. Read from their summary.csv.
     """
-    squares, freedom, runs = 0.0, 0, []
+    squares, freedom = 0.0, 0
+    runs: list[str] = []
     for run, directory in _runs(results):
         if run == plan.run or len(runs) == MOST_RUNS:
             continue
