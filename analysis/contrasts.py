@@ -152,11 +152,13 @@ def _control(metric: Metric, twin: Side, side: Side) -> tuple[dict[str, Any], fl
 def _family(metric: Metric, together: list[tuple[Side, Side]], floors: dict[str, float]) -> list[dict[str, Any]]:
     """Every comparison of one metric of a run: those that can be made share the risk of a false word."""
     common = [_common(side, base) for side, base in together]
+    # Of a baseline without a control of its own: what two measurements of one thing differ by elsewhere in the run.
+    widest = max((floor for floor in floors.values() if not math.isnan(floor)), default=math.nan)
     found = iter(compare([(ours, theirs) for ours, theirs, why in common if not why]))
     rows = []
     for (side, base), (ours, _, why) in zip(together, common, strict=True):
         row = _base(side.cell, base.cell, len(ours))
-        floor = floors.get(base.cell, math.nan)
+        floor = floors.get(base.cell, widest)
         rows.append(row | (_unjudged(floor, why) if why else _judged(metric, next(found), floor)))
     return rows
 

@@ -37,7 +37,9 @@ def test_the_confidence_is_that_of_every_order_listed(n: int, m: int) -> None:
 
 def test_many_repetitions_do_not_wear_out_the_count() -> None:
     exact = stats.mannwhitneyu(np.arange(40), np.arange(40) + 12.5, method="exact")
-    assert 1 - unpaired.mann_whitney_confidence(40, 40, int(exact.statistic) + 1) == pytest.approx(exact.pvalue, rel=1e-9)
+    assert 1 - unpaired.mann_whitney_confidence(40, 40, int(exact.statistic) + 1) == pytest.approx(
+        exact.pvalue, rel=1e-9
+    )
 
 
 def test_four_of_each_by_hand() -> None:
