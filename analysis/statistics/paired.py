@@ -49,7 +49,7 @@ def ratio(
     n = len(logs)
     if n == 1:
         return Estimate(math.exp(logs[0]), 0.0, math.inf, 1.0, n, "one block")
-    if _is_ranked(n, max(confidence, strictest or 0)):
+    if rank(n, max(confidence, strictest or 0)):
         value, low, high, confidence = hodges_lehmann(logs, confidence)
         method = "Hodges-Lehmann, signed-rank"
     else:
@@ -67,20 +67,20 @@ def p_value(ours: Sequence[float], theirs: Sequence[float], strictest: float = 0
     n = len(logs)
     if n == 1:
         return 1.0
-    if not _is_ranked(n, strictest):
+    if not rank(n, strictest):
         mean, error = float(np.mean(logs)), _standard_error(logs)
         if error == 0:
             return 1.0 if abs(mean) <= NO_SPREAD else 0.0
         return float(2 * special.stdtr(n - 1, -abs(mean) / error))
-    means = _means_of_two(logs)
+    means = means_of_two(np.asarray(logs))
     # As many means lie on the far side of no difference as there are ways for the signed-rank sum to be smaller.
     far = int(min(np.count_nonzero(means <= NO_SPREAD), np.count_nonzero(means >= -NO_SPREAD)))
     return 1 - signed_rank_confidence(n, far + 1)
 
 
-def attained(n: int, confidence: float = 0.95) -> float:
-    """The confidence that `ratio` truly has with so many blocks."""
-    return signed_rank_confidence(n, _rank(n, confidence)) if _is_ranked(n, confidence) else confidence
+def rank(n: int, confidence: float) -> int:
+    """Which mean of two, from either end, is the end of the interval of n blocks; 0 where that is Student's instead."""
+    return _rank(n, confidence) if n >= SIGNED_RANK_FROM else 0
 
 
 def _logs(ours: Sequence[float], theirs: Sequence[float], confidence: float) -> list[float]:
@@ -89,10 +89,6 @@ def _logs(ours: Sequence[float], theirs: Sequence[float], confidence: float) -> 
     if not len(ours) or min(*ours, *theirs) <= 0 or not math.isfinite(math.fsum([*ours, *theirs])):
         raise ValueError("a ratio needs at least one block, and finite numbers above 0")
     return [math.log(a / b) for a, b in zip(ours, theirs, strict=True)]
-
-
-def _is_ranked(n: int, strictest: float) -> bool:
-    return n >= SIGNED_RANK_FROM and signed_rank_confidence(n, 1) >= strictest
 
 
 def factor(log: float) -> float:
@@ -111,18 +107,17 @@ def hodges_lehmann(values: Sequence[float], confidence: float) -> tuple[float, f
     Chicken, "Nonparametric Statistical Methods", 3rd ed. 2014, section 3.3).
     """
     n = len(values)
-    if signed_rank_confidence(n, 1) < confidence:
-        raise ValueError(f"no signed-rank interval of {n} values has a confidence of {confidence}")
     k = _rank(n, confidence)
-    means = _means_of_two(values)
+    if k == 0:
+        raise ValueError(f"no signed-rank interval of {n} values has a confidence of {confidence}")
+    means = means_of_two(np.asarray(values, dtype=float))
     return float(np.median(means)), float(means[k - 1]), float(means[-k]), signed_rank_confidence(n, k)
 
 
-def _means_of_two(values: Sequence[float]) -> np.ndarray:
-    """All means of two values, each with itself among them, in order."""
-    given = np.asarray(values, dtype=float)
-    first, second = np.triu_indices(len(given))
-    return np.sort((given[first] + given[second]) / 2)
+def means_of_two(values: np.ndarray) -> np.ndarray:
+    """All means of two values, each with itself among them, in order; of each row where there are several."""
+    first, second = np.triu_indices(values.shape[-1])
+    return np.sort((values[..., first] + values[..., second]) / 2, axis=-1)
 
 
 def signed_rank_confidence(n: int, k: int) -> float:
