@@ -34,6 +34,7 @@ class Design:
     trials: int  # calibration left out
     blocks: int
     duration_s: float
+    is_open_ended: bool  # a trial lasts as long as its requests take
     contenders: frozenset[tuple[str, str]]  # strategy and command
     workloads: frozenset[str]
     comparisons: int  # cells to compare with one of the baseline
@@ -64,7 +65,7 @@ def read_plan(path: Path) -> Design:
 
 
 def design(plan: dict[str, Any]) -> Design:
-    measured = [trial for trial in plan["trials"] if trial["kind"] != "calibration"]
+    measured = [trial for trial in plan["trials"] if trial.get("kind") != "calibration"]
     if not measured:
         raise ValueError("a plan without trials")
     cells = {trial["cell"]: _contender(trial) for trial in measured}
@@ -75,6 +76,7 @@ def design(plan: dict[str, Any]) -> Design:
         trials=len(measured),
         blocks=len({int(trial["block"]) for trial in measured}),
         duration_s=math.fsum(duration_s(trial["load"]) for trial in plan["trials"]),
+        is_open_ended=any(trial["load"].get("requests") for trial in measured),
         contenders=frozenset(cells.values()),
         workloads=frozenset(str(trial["load"]["workload"]) for trial in measured),
         comparisons=sum(contender != first for contender in cells.values()),
@@ -83,16 +85,20 @@ def design(plan: dict[str, Any]) -> Design:
 
 def _contender(trial: dict[str, Any]) -> tuple[str, str]:
     server = trial["server"]
-    return str(server["strategy"] or OWN_SERVER), str(server["command"] or "")
+    return str(server["strategy"] or OWN_SERVER), str(server.get("command") or "")
 
 
 def duration_s(load: dict[str, Any]) -> float:
-    """How long a trial takes, about: a strategy that meets its limit skips the window and takes less."""
-    rate = load["connect_rate"]
+    """How long a trial takes, about: a strategy that meets its limit skips the window and takes less.
+
+    One that ends with the last of so many requests counts without them: how long they take is what it measures.
+    """
+    rate = load.get("connect_rate")
     # One that churns verifies a single connection; a burst connects at once; each step of a ramp is held for a second.
     arm = 0.0 if load["workload"] == "churn" or rate is None else int(load["connections"]) / float(rate)
     steps = float(load["steps"]) if load["workload"] == "ramp" else 0.0
-    return START_S + arm + steps + float(load["warmup"]) + float(load["duration"]) + OVERHEAD_S
+    window = 0.0 if load.get("requests") else float(load["duration"])
+    return START_S + arm + steps + float(load["warmup"]) + window + OVERHEAD_S
 
 
 def earlier_spread(results: Path, plan: Design) -> Spread | None:

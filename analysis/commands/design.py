@@ -45,6 +45,7 @@ def lines(plan: Design, spread: Spread) -> list[str]:
     """Two lines: what it costs, what it can find."""
     blocks = "1 block" if plan.blocks == 1 else f"{plan.blocks} blocks"
     first = f"{plan.trials:,} trial{'s' if plan.trials > 1 else ''} in {blocks}, about {lasting(plan.duration_s)}"
+    first += " and what the requests take" if plan.is_open_ended else ""
     if not plan.comparisons:
         return [f"{first}; one strategy, so nothing is compared"]
     if plan.blocks < 2:

@@ -86,11 +86,11 @@ def test_several_comparisons_share_the_risk() -> None:
 
 
 def test_the_control_sets_the_noise_floor() -> None:
-    # Control over its twin e^-0.1, 1, e^0.1: standard error 0.1/√3, half the interval 4.302653 · 0.1/√3 = 0.248414.
+    # Control over its twin e^-.08, 1, e^.08: standard error .08/√3, half the interval 4.302653 · .08/√3 = 0.198731.
     rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [1.10, 1.11, 1.12])
-    rows += trials("c1", "a", [math.exp(x) for x in (-0.1, 0, 0.1)], control=True)
+    rows += trials("c1", "a", [math.exp(x) for x in (-0.08, 0, 0.08)], control=True)
     found = contrasts(rows)
-    floor = math.exp(0.248414) - 1
+    floor = math.exp(0.198731) - 1
     control = found["A/A c1"]
     assert (control["ratio"], control["low"], control["high"]) == pytest.approx(
         (1, 1 / (1 + floor), 1 + floor), rel=1e-5

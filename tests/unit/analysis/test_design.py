@@ -45,6 +45,7 @@ def written(directory: Path, document: Document, run: str = RUN) -> Path:
         ({"connect_rate": None}, 0.5 + 0 + 1 + 2 + 1),
         ({"workload": "ramp", "steps": 10}, 0.5 + 0.2 + 10 + 1 + 2 + 1),
         ({"workload": "churn"}, 0.5 + 0 + 1 + 2 + 1),
+        ({"workload": "churn", "requests": 5000, "warmup": 0}, 0.5 + 0 + 0 + 0 + 1),
     ],
 )
 def test_a_trial_takes_so_long(factors: Document, seconds: float) -> None:
@@ -196,6 +197,12 @@ def test_an_earlier_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert r"at a spread of 11 % (as in one\u001b[2J)" in capsys.readouterr().out
     assert main(["design", str(path), "--spread", "5%"]) == 0
     assert "at a spread of 5.0 % (as given)" in capsys.readouterr().out
+
+
+def test_requests_take_as_long_as_they_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = two_strategies(2, workload="churn", requests=5000, warmup=0)
+    assert main(["design", str(written(tmp_path, document))]) == 0
+    assert capsys.readouterr().out.startswith("6 trials in 2 blocks, about 9 s and what the requests take\n")
 
 
 def test_many_comparisons_find_less(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,10 @@ SPREAD, BLOCKS = 0.03, 0.08  # of a measurement within its block, and of the blo
         (1.00, 1.05, 0.03, True, "inconclusive"),  # 1 is in it
         (1.01, 1.05, 0.03, True, "better"),
         (1.01, 1.05, 0.10, True, "equivalent"),
+        (0.90, 1.20, 0.25, True, "equivalent"),
+        (0.90, 1.20, 0.26, True, "inconclusive"),  # noise that hides so much shows nothing, neither one
+        (1.10, 1.20, 0.26, True, "inconclusive"),  # nor the other
+        (1.10, 1.30, 0.26, True, "better"),
         (0.0, math.inf, 0.03, True, "inconclusive"),
         (1.5, math.inf, 0.03, False, "worse"),
         (math.nan, 1.0, 0.03, True, "not comparable"),
