@@ -104,6 +104,14 @@ def test_the_control_sets_the_noise_floor() -> None:
     assert contrasts(row for row in rows if not row["control"])["c2"]["verdict"] == "better"
 
 
+def test_the_noise_floor_is_half_of_the_interval_wherever_it_lies() -> None:
+    # All of the control's blocks a tenth higher: a ratio of e^0.1, and the same half of the interval.
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [2, 2, 2])
+    found = contrasts(rows + trials("c1", "a", [math.exp(x) for x in (0.02, 0.1, 0.18)], control=True))
+    assert found["A/A c1"]["ratio"] == pytest.approx(math.exp(0.1))
+    assert found["c2"]["noise_floor"] == pytest.approx(math.exp(0.198731) - 1, rel=1e-5)
+
+
 def test_a_quiet_control_leaves_the_margin_at_three_percent() -> None:
     rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [2, 2, 2]) + trials("c1", "a", [1, 1.001, 1], control=True)
     row = contrasts(rows)["c2"]
