@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from analysis.commands import summary
+from analysis.commands import design, summary
 from analysis.events import Unreadable
 from analysis.format import visible
 
-COMMANDS = (summary,)
+COMMANDS = (summary, design)
 
 
 def parser() -> argparse.ArgumentParser:

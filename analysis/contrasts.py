@@ -1,10 +1,203 @@
-"""Each cell against its baseline, block by block."""
+"""Each cell against its baseline, block by block, and the noise floor that the control sets."""
 
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
+from analysis.cells import FACTORS, INCIDENTAL, cell_table
+from analysis.estimates import COUNTS_AT_A_LIMIT, figures_of_trials
+from analysis.events import Unreadable
+from analysis.metrics import METRICS, Metric
 from analysis.model import Dataset, frame
+from analysis.statistics.family import Comparison, compare
+from analysis.statistics.verdict import NOT_COMPARABLE, verdict
+from analysis.tables import natural
+
+LEAST_MARGIN = 0.03
+CONTROL_FROM = 3  # blocks: with fewer the noise floor is itself only noise
+COMPARED_FROM = 2  # blocks
+
+# Per block the figure of a cell, of one metric.
+Blocks = dict[int, float]
 
 
-def contrasts_table(dataset: Dataset, baseline: str | None) -> pd.DataFrame:
-    """One row per cell and metric."""
-    return frame("contrasts", ())
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: the blocks in which it is good, and why there is no comparing it (empty: there is)."""
+
+    cell: str
+    blocks: Blocks
+    why: str = ""
+
+
+def contrasts_table(dataset: Dataset, baseline: str | None = None) -> pd.DataFrame:
+    """One row per run, metric and cell that has a counterpart in the baseline strategy; and, where there is a control,
+    one of the baseline's cell against itself: the A/A contrast.
+
+    `baseline` names a strategy; by default it is the one that has the control, else the first of the plan.
+    """
+    cells = cell_table(dataset)
+    if cells.empty:
+        return frame("contrasts", ())
+    if baseline is not None and baseline not in set(cells["strategy"]):
+        names = ", ".join(sorted(set(cells["strategy"])))
+        raise Unreadable(f"no run has the strategy {baseline} to compare with; there is {names}.")
+    figures = figures_of_trials(dataset)
+    figures = figures[figures["value"].notna()]
+    rows: list[dict[str, Any]] = []
+    for run, members in cells.groupby("run", sort=False):
+        ours = figures[figures["run"] == run]
+        controlled = dataset.trials[(dataset.trials["run"] == run) & dataset.trials["control"].fillna(False)]["cell"]
+        pairs = counterparts(members, baseline_cells(members, set(controlled), baseline))
+        for metric in METRICS.values():
+            found = _of_metric(metric, members, ours[ours["metric"] == metric.name], pairs)
+            rows += [{"run": run, "metric": metric.name} | row for row in found]
+    return frame("contrasts", rows)
+
+
+def baseline_cells(cells: pd.DataFrame, controlled: set[str], baseline: str | None) -> pd.DataFrame:
+    """The cells of one run to compare with: of the strategy asked for, else of the one that has the control, else of
+    the first of the plan. Own servers are told apart by their commands."""
+    if baseline is not None:
+        return cells[cells["strategy"] == baseline]
+    chosen = cells[cells["cell"].isin(controlled)]
+    first = min(chosen.to_dict("records") or cells.to_dict("records"), key=lambda row: natural(row["cell"]))
+    same = [_contender(row) == _contender(first) for row in cells.to_dict("records")]
+    return cells[np.array(same, dtype=bool)]
+
+
+def _contender(row: dict[Any, Any]) -> tuple[str, ...]:
+    return tuple("" if pd.isna(row[name]) else str(row[name]) for name in ("strategy", "command"))
+
+
+def counterparts(cells: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, str]:
+    """For each cell that is not of the baseline the one of the baseline that has the same other factors.
+
+    What is set for each strategy by itself (ports, workers) decides only between several that are the same otherwise.
+    """
+    others = [name for name in FACTORS[1:] if name not in INCIDENTAL]
+    incidental = [name for name in INCIDENTAL if name != "command"]
+    like: dict[tuple[str, ...], list[dict[Any, Any]]] = {}
+    for row in baseline.to_dict("records"):
+        like.setdefault(_values(row, others), []).append(row)
+    found = {}
+    own = set(baseline["cell"])
+    for row in cells.to_dict("records"):
+        candidates = like.get(_values(row, others), [])
+        if row["cell"] in own or not candidates:
+            continue
+        ours = _values(row, incidental)
+        nearest = max(
+            candidates, key=lambda one: sum(a == b for a, b in zip(ours, _values(one, incidental), strict=True))
+        )
+        found[row["cell"]] = nearest["cell"]
+    return found
+
+
+def _values(row: dict[Any, Any], names: list[str]) -> tuple[str, ...]:
+    return tuple("" if pd.isna(row[name]) else str(row[name]) for name in names)
+
+
+def _of_metric(
+    metric: Metric, cells: pd.DataFrame, figures: pd.DataFrame, pairs: dict[str, str]
+) -> list[dict[str, Any]]:
+    """The A/A contrasts, then those of the family."""
+    blocks: dict[tuple[str, bool], Blocks] = {}
+    for cell, control, block, value in zip(
+        figures["cell"], figures["control"], figures["block"], figures["value"], strict=True
+    ):
+        blocks.setdefault((cell, control), {}).setdefault(int(block), float(value))
+    sides = {row["cell"]: _side(row, metric, blocks.get((row["cell"], False), {})) for row in cells.to_dict("records")}
+    twins = {cell: Side(cell, its) for (cell, control), its in blocks.items() if control and cell in sides}
+    floors: dict[str, float] = {}
+    rows = []
+    for cell, twin in twins.items():
+        row, floors[cell] = _control(metric, twin, sides[cell])
+        rows.append(row)
+    together = [(sides[cell], sides[base]) for cell, base in pairs.items()]
+    return rows + _family(metric, together, floors)
+
+
+def _side(row: dict[Any, Any], metric: Metric, blocks: Blocks) -> Side:
+    why = ""
+    if row["struck"] and row["good"]:
+        why = "a finding makes it invalid"
+    elif row["outcome"] == "dnf" and metric.name not in COUNTS_AT_A_LIMIT:
+        limit = "" if pd.isna(row["limit"]) else f" ({row['limit']})"
+        why = f"it met a limit{limit}"
+    elif not row["good"]:
+        why = f"no trial is good: {row['outcome']}"
+    elif not blocks:
+        why = f"{metric.title} is not known of it"
+    return Side(row["cell"], blocks, why)
+
+
+def _control(metric: Metric, twin: Side, side: Side) -> tuple[dict[str, Any], float]:
+    """The A/A contrast, and the noise floor: half of its interval as a share; nan where it rests on too little."""
+    ours, theirs, why = _common(twin, side)
+    row = _base(side.cell, side.cell, len(ours))
+    if why:
+        return row | _unjudged(math.nan, why), math.nan
+    found = compare([(ours, theirs)])[0]
+    half = math.sqrt(found.single.high / found.single.low) - 1
+    floor = half if len(ours) >= CONTROL_FROM else math.nan
+    return row | _judged(metric, found, floor), floor
+
+
+def _family(metric: Metric, together: list[tuple[Side, Side]], floors: dict[str, float]) -> list[dict[str, Any]]:
+    """Every comparison of one metric of a run: those that can be made share the risk of a false word."""
+    common = [_common(side, base) for side, base in together]
+    # Of a baseline without a control of its own: what two measurements of one thing differ by elsewhere in the run.
+    widest = max((floor for floor in floors.values() if not math.isnan(floor)), default=math.nan)
+    found = iter(compare([(ours, theirs) for ours, theirs, why in common if not why]))
+    rows = []
+    for (side, base), (ours, _, why) in zip(together, common, strict=True):
+        row = _base(side.cell, base.cell, len(ours))
+        floor = floors.get(base.cell, widest)
+        rows.append(row | (_unjudged(floor, why) if why else _judged(metric, next(found), floor)))
+    return rows
+
+
+def _common(side: Side, base: Side) -> tuple[list[float], list[float], str]:
+    """The figures of both in the blocks that both have, and why they cannot be compared."""
+    both = sorted(set(side.blocks) & set(base.blocks))
+    ours, theirs = [side.blocks[block] for block in both], [base.blocks[block] for block in both]
+    if side.why or base.why:
+        return ours, theirs, side.why or f"its baseline: {base.why}"
+    if not both:
+        return ours, theirs, "no block has both"
+    if any(map(math.isinf, [*ours, *theirs])):
+        return ours, theirs, "the percentile lies among the requests that were never answered"
+    if min(*ours, *theirs) <= 0:
+        return ours, theirs, "a figure of 0 has no ratio"
+    if len(both) < COMPARED_FROM:
+        return ours, theirs, "one block says nothing of how much blocks differ"
+    return ours, theirs, ""
+
+
+def _base(cell: str, baseline: str, n: int) -> dict[str, Any]:
+    return {"cell": cell, "baseline": baseline, "n": n}
+
+
+def _margin(floor: float) -> dict[str, Any]:
+    return {"margin": LEAST_MARGIN if math.isnan(floor) else max(LEAST_MARGIN, floor), "noise_floor": floor}
+
+
+def _unjudged(floor: float, why: str) -> dict[str, Any]:
+    return _margin(floor) | {"verdict": NOT_COMPARABLE, "why": why}
+
+
+def _judged(metric: Metric, found: Comparison, floor: float) -> dict[str, Any]:
+    single, within = found.single, found.within
+    margin = _margin(floor)
+    return margin | {
+        "ratio": single.value, "low": single.low, "high": single.high, "confidence": single.confidence,
+        "family_low": within.low, "family_high": within.high, "family_confidence": within.confidence,
+        "p": found.p, "p_holm": found.p_holm, "method": single.method,
+        "verdict": verdict(within.low, within.high, margin["margin"], metric.higher_is_better),
+    }  # fmt: skip

@@ -8,12 +8,16 @@ blocks differ from each other.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import special
 
 SIGNED_RANK_FROM = 6  # blocks: the fewest with which a signed-rank interval can reach 95 %
-BISECTIONS = 200  # more than a double has bits
+MOST_LOG = 709.0  # of a double
+NO_SPREAD = 1e-12  # of logarithms: what is left where equal numbers were divided
 
 
 @dataclass(frozen=True)
@@ -24,33 +28,74 @@ class Estimate:
     low: float
     high: float
     confidence: float  # what the interval truly has, which may be a little more than was asked for
-    n: int  # blocks
+    n: int  # blocks, or of two groups the smaller
     method: str
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float], confidence: float = 0.95) -> Estimate:
+def ratio(
+    ours: Sequence[float], theirs: Sequence[float], confidence: float = 0.95, strictest: float | None = None
+) -> Estimate:
     """The factor between ours and theirs, ours ÷ theirs, from one pair of each block.
 
     From six blocks on it is Hodges and Lehmann's, with the exact signed-rank interval: the ratios of the blocks must
     spread evenly to both sides, on a logarithmic scale, and may have outliers. With fewer no such interval reaches
     95 %, and it is the geometric mean with Student's interval: the logarithms must be roughly normal. One block says
     nothing of how much blocks differ, and its interval is everything.
+
+    Who asks several confidences of the same blocks names the strictest each time: the method is one that can give all
+    of them, so that no two of its answers contradict each other.
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
-    if not ours or min(*ours, *theirs) <= 0 or not math.isfinite(math.fsum([*ours, *theirs])):
-        raise ValueError("a ratio needs at least one block, and finite numbers above 0")
-    logs = [math.log(a / b) for a, b in zip(ours, theirs, strict=True)]
+    logs = _logs(ours, theirs, confidence)
     n = len(logs)
     if n == 1:
         return Estimate(math.exp(logs[0]), 0.0, math.inf, 1.0, n, "one block")
-    if n >= SIGNED_RANK_FROM and signed_rank_confidence(n, 1) >= confidence:
+    if rank(n, max(confidence, strictest or 0)):
         value, low, high, confidence = hodges_lehmann(logs, confidence)
         method = "Hodges-Lehmann, signed-rank"
     else:
         value, low, high = student(logs, confidence)
         method = "geometric mean, Student's t"
-    return Estimate(math.exp(value), math.exp(low), math.exp(high), confidence, n, method)
+    return Estimate(factor(value), factor(low), factor(high), confidence, n, method)
+
+
+def p_value(ours: Sequence[float], theirs: Sequence[float], strictest: float = 0.95) -> float:
+    """How often blocks without any difference would differ at least this much, to either side.
+
+    It is of the test whose interval `ratio` gives: p ≤ α exactly where the interval of confidence 1 - α leaves out 1.
+    """
+    logs = _logs(ours, theirs, strictest)
+    n = len(logs)
+    if n == 1:
+        return 1.0
+    if not rank(n, strictest):
+        mean, error = float(np.mean(logs)), _standard_error(logs)
+        if error == 0:
+            return 1.0 if abs(mean) <= NO_SPREAD else 0.0
+        return float(2 * special.stdtr(n - 1, -abs(mean) / error))
+    means = means_of_two(np.asarray(logs))
+    # As many means lie on the far side of no difference as there are ways for the signed-rank sum to be smaller.
+    far = int(min(np.count_nonzero(means <= NO_SPREAD), np.count_nonzero(means >= -NO_SPREAD)))
+    return 1 - signed_rank_confidence(n, far + 1)
+
+
+def rank(n: int, confidence: float) -> int:
+    """Which mean of two, from either end, is the end of the interval of n blocks; 0 where that is Student's instead."""
+    return _rank(n, confidence) if n >= SIGNED_RANK_FROM else 0
+
+
+def _logs(ours: Sequence[float], theirs: Sequence[float], confidence: float) -> list[float]:
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
+    if not len(ours) or min(*ours, *theirs) <= 0 or not math.isfinite(math.fsum([*ours, *theirs])):
+        raise ValueError("a ratio needs at least one block, and finite numbers above 0")
+    return [math.log(a / b) for a, b in zip(ours, theirs, strict=True)]
+
+
+def factor(log: float) -> float:
+    """The factor of a logarithm: exactly 1 where only rounding parts it from that, inf beyond what a double holds."""
+    if abs(log) <= NO_SPREAD:
+        return 1.0
+    return math.exp(log) if log < MOST_LOG else math.inf
 
 
 def hodges_lehmann(values: Sequence[float], confidence: float) -> tuple[float, float, float, float]:
@@ -62,13 +107,17 @@ def hodges_lehmann(values: Sequence[float], confidence: float) -> tuple[float, f
     Chicken, "Nonparametric Statistical Methods", 3rd ed. 2014, section 3.3).
     """
     n = len(values)
-    means = sorted((values[i] + values[j]) / 2 for i in range(n) for j in range(i, n))
-    k = 1
-    if signed_rank_confidence(n, k) < confidence:
+    k = _rank(n, confidence)
+    if k == 0:
         raise ValueError(f"no signed-rank interval of {n} values has a confidence of {confidence}")
-    while signed_rank_confidence(n, k + 1) >= confidence:
-        k += 1
-    return statistics.median(means), means[k - 1], means[-k], signed_rank_confidence(n, k)
+    means = means_of_two(np.asarray(values, dtype=float))
+    return float(np.median(means)), float(means[k - 1]), float(means[-k]), signed_rank_confidence(n, k)
+
+
+def means_of_two(values: np.ndarray) -> np.ndarray:
+    """All means of two values, each with itself among them, in order; of each row where there are several."""
+    first, second = np.triu_indices(values.shape[-1])
+    return np.sort((values[..., first] + values[..., second]) / 2, axis=-1)
 
 
 def signed_rank_confidence(n: int, k: int) -> float:
@@ -78,43 +127,41 @@ def signed_rank_confidence(n: int, k: int) -> float:
     probability, so the sets of ranks with each sum are counted (Wilcoxon, "Individual comparisons by ranking methods",
     Biometrics Bulletin 1, 1945). Exact where no two values tie.
     """
-    sets = [1] + [0] * (k - 1)  # how many sets of the ranks so far have the sum 0, 1, … k - 1
+    below = _signed_rank_below(n)
+    return max(0.0, 1 - 2 * float(below[min(k, len(below) - 1)]))
+
+
+@lru_cache(maxsize=256)
+def _signed_rank_below(n: int) -> np.ndarray:
+    """P(T < k) for every k from 0 on."""
+    share = np.zeros(n * (n + 1) // 2 + 1)  # the probability of each sum of the ranks so far
+    share[0] = 1.0
     for rank in range(1, n + 1):
-        for total in range(k - 1, rank - 1, -1):
-            sets[total] += sets[total - rank]
-    return max(0.0, 1 - 2 * sum(sets) / (1 << n))
+        with_it = np.zeros_like(share)
+        with_it[rank:] = share[:-rank]
+        share = (share + with_it) / 2
+    return np.concatenate([[0.0], np.cumsum(share)])
+
+
+@lru_cache(maxsize=4096)
+def _rank(n: int, confidence: float) -> int:
+    """The largest k that keeps the confidence; 0 where none does."""
+    return int(np.count_nonzero(1 - 2 * _signed_rank_below(n)[1:] >= confidence))
 
 
 def student(values: Sequence[float], confidence: float) -> tuple[float, float, float]:
     """The mean, and the ends of its interval (Student, "The probable error of a mean", Biometrika 6, 1908)."""
-    n = len(values)
-    mean = statistics.fmean(values)
-    half = t_within(confidence, n - 1) * statistics.stdev(values) / math.sqrt(n)
+    mean = float(np.mean(values))
+    half = t_within(confidence, len(values) - 1) * _standard_error(values)
     return mean, mean - half, mean + half
 
 
-def t_within(probability: float, freedom: int) -> float:
-    """The t below which |t| stays with this probability, found by bisection."""
-    low, high = 0.0, 1.0
-    while t_probability(high, freedom) < probability:
-        low, high = high, 2 * high
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_probability(middle, freedom) < probability else (low, middle)
-    return high
+def _standard_error(values: Sequence[float]) -> float:
+    spread = float(np.std(values, ddof=1))
+    return spread / math.sqrt(len(values)) if spread > NO_SPREAD else 0.0
 
 
-def t_probability(t: float, freedom: int) -> float:
-    """P(|T| < t) of Student's distribution, for whole degrees of freedom a finite sum.
-
-    Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.3 and 26.7.4.
-    """
-    angle = math.atan(t / math.sqrt(freedom))
-    odd = freedom % 2
-    term = math.cos(angle) if odd else 1.0
-    terms = [term] if freedom > 1 else []
-    for factor in range(1 + odd, freedom - 2, 2):
-        term *= factor / (factor + 1) * math.cos(angle) ** 2
-        terms.append(term)
-    sine = math.sin(angle) * math.fsum(terms)
-    return 2 / math.pi * (angle + sine) if odd else sine
+@lru_cache(maxsize=4096)
+def t_within(probability: float, freedom: float) -> float:
+    """The t below which |t| stays with this probability."""
+    return float(special.stdtrit(freedom, (1 + probability) / 2))

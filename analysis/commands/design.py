@@ -1,0 +1,71 @@
+"""Say of a plan, before it runs, how long it takes and how small a difference it can find."""
+
+import argparse
+import math
+from pathlib import Path
+
+from analysis import format as show
+from analysis.planner import Design, Spread, earlier_spread, read_plan
+from analysis.statistics.family import ALPHA
+from analysis.statistics.power import POWER, detectable
+
+NAME = "design"
+ASSUMED = Spread(0.03, "assumed: no earlier run here is like it")
+
+
+def setup_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="a run's plan.yml")
+    parser.add_argument(
+        "--spread", type=share, metavar="SHARE",
+        help="how much a measurement spreads within its block, such as 3%%; by default as in the newest earlier runs",
+    )  # fmt: skip
+
+
+def share(text: str) -> float:
+    """3% and 0.03 are one."""
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1: give one such as 3%")
+    return value
+
+
+def run(options: argparse.Namespace) -> int:
+    plan = read_plan(options.plan)
+    spread = Spread(options.spread, "as given") if options.spread else None
+    spread = spread or earlier_spread(options.plan.absolute().parent.parent, plan) or ASSUMED
+    for line in lines(plan, spread):
+        print(show.visible(line))
+    return 0
+
+
+def lines(plan: Design, spread: Spread) -> list[str]:
+    """Two lines: what it costs, what it can find."""
+    blocks = "1 block" if plan.blocks == 1 else f"{plan.blocks} blocks"
+    first = f"{plan.trials:,} trial{'s' if plan.trials > 1 else ''} in {blocks}, about {lasting(plan.duration_s)}"
+    first += " and what the requests take" if plan.is_open_ended else ""
+    if not plan.comparisons:
+        return [f"{first}; one strategy, so nothing is compared"]
+    if plan.blocks < 2:
+        return [first, "one block says nothing of how much blocks differ: no difference can be found; repeat it"]
+    found = f"smallest difference found in {100 * POWER:.0f} % of such runs: "
+    found += difference(detectable(plan.blocks, spread.value, 1 - ALPHA))
+    if plan.comparisons > 1:
+        beside = difference(detectable(plan.blocks, spread.value, 1 - ALPHA / plan.comparisons))
+        found += f"; with {plan.comparisons} compared at once: {beside}"
+    return [first, f"{found}; at a spread of {show.number(100 * spread.value, most=2)} % ({spread.source})"]
+
+
+def difference(value: float) -> str:
+    """A share in percent, or the factor where it is more than twice."""
+    return f"{show.number(100 * value, most=2)} %" if value < 1 else f"a factor of {show.number(1 + value, most=2)}"
+
+
+def lasting(seconds: float) -> str:
+    """Such as 45 s, 22 min, 3 h 5 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

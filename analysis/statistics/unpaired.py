@@ -1,0 +1,105 @@
+"""By which factor two things differ that were measured at different times: two groups, no pairs.
+
+What changed between the two times is in that factor, and no statistic can take it out again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from analysis.statistics.paired import NO_SPREAD, Estimate, factor, t_within
+
+RANKED_FROM = 4  # repetitions of each: the fewest with which a Mann-Whitney interval can reach 95 %
+
+
+def shift(ours: Sequence[float], theirs: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """The factor between ours and theirs, ours ÷ theirs, each a group of repetitions.
+
+    From four of each it is Hodges and Lehmann's, with the exact Mann-Whitney interval: both groups must have the same
+    shape, on a logarithmic scale, and may have outliers. With fewer it is the ratio of the geometric means with
+    Welch's interval: the logarithms must be roughly normal. One of either says nothing of how much repetitions differ,
+    and its interval is everything.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
+    if not len(ours) or not len(theirs) or min(*ours, *theirs) <= 0 or not math.isfinite(math.fsum([*ours, *theirs])):
+        raise ValueError("a ratio needs at least one repetition of each, and finite numbers above 0")
+    a, b = np.log(np.asarray(ours, dtype=float)), np.log(np.asarray(theirs, dtype=float))
+    n = min(len(a), len(b))
+    if n == 1:
+        return Estimate(factor(float(a.mean() - b.mean())), 0.0, math.inf, 1.0, n, "one repetition")
+    if n >= RANKED_FROM and mann_whitney_confidence(len(a), len(b), 1) >= confidence:
+        differences = np.sort(np.subtract.outer(a, b), axis=None)
+        k = _rank(len(a), len(b), confidence)
+        value, low, high = float(np.median(differences)), float(differences[k - 1]), float(differences[-k])
+        confidence, method = mann_whitney_confidence(len(a), len(b), k), "Hodges-Lehmann, Mann-Whitney"
+    else:
+        value, low, high = welch(a, b, confidence)
+        method = "geometric means, Welch's t"
+    return Estimate(factor(value), factor(low), factor(high), confidence, n, method)
+
+
+def cliffs_delta(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """How much more often one of ours is above one of theirs than below: from -1 to 1, and 0 without a difference.
+
+    Cliff, "Dominance statistics: ordinal analyses to answer ordinal questions", Psychological Bulletin 114, 1993.
+    """
+    if not len(ours) or not len(theirs):
+        raise ValueError("Cliff's delta needs at least one of each")
+    above = np.sign(np.asarray(ours, dtype=float)[:, None] - np.asarray(theirs, dtype=float)[None, :])
+    return float(above.mean())
+
+
+def mann_whitney_confidence(n: int, m: int, k: int) -> float:
+    """With which probability the k-th difference from either end, of all n·m, encloses the shift.
+
+    That is 1 - 2 P(U < k), U being Mann and Whitney's count of pairs in which ours is the smaller ("On a test of
+    whether one of two random variables is stochastically larger than the other", Annals of Mathematical Statistics 18,
+    1947; the interval: Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", 3rd ed. 2014, section 4.3).
+    Exact where no two values tie.
+    """
+    below = _mann_whitney_below(n, m)
+    return max(0.0, 1 - 2 * float(below[min(k, len(below) - 1)]))
+
+
+@lru_cache(maxsize=256)
+def _mann_whitney_below(n: int, m: int) -> np.ndarray:
+    """P(U < k) for every k from 0 on.
+
+    Each of ours takes its place among what is there in turn: the i-th can have 0 to m of theirs below it, so the sets
+    with each count are the coefficients of the product of (1 - x^(m+i)) / (1 - x^i), here as shares.
+    """
+    share = np.zeros(n * m + 1)
+    share[0] = 1.0
+    for i in range(1, n + 1):
+        less = share.copy()
+        less[m + i :] -= share[: max(0, len(share) - m - i)]
+        for start in range(i):
+            less[start::i] = np.cumsum(less[start::i])
+        share = less * i / (m + i)
+    return np.concatenate([[0.0], np.cumsum(share)])
+
+
+@lru_cache(maxsize=4096)
+def _rank(n: int, m: int, confidence: float) -> int:
+    """The largest k that keeps the confidence; 0 where none does."""
+    return int(np.count_nonzero(1 - 2 * _mann_whitney_below(n, m)[1:] >= confidence))
+
+
+def welch(a: np.ndarray, b: np.ndarray, confidence: float) -> tuple[float, float, float]:
+    """The difference of two means, and the ends of its interval: the groups may spread differently.
+
+    Welch, "The generalization of Student's problem when several different population variances are involved",
+    Biometrika 34, 1947; degrees of freedom after Satterthwaite, Biometrics Bulletin 2, 1946.
+    """
+    mean = float(a.mean() - b.mean())
+    parts = [float(x.var(ddof=1)) / len(x) for x in (a, b)]
+    if math.sqrt(sum(parts)) <= NO_SPREAD:
+        return mean, mean, mean
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(x) - 1) for part, x in zip(parts, (a, b), strict=True))
+    half = t_within(confidence, freedom) * math.sqrt(sum(parts))
+    return mean, mean - half, mean + half

@@ -1,0 +1,275 @@
+"""Cells against their baseline: who is compared with whom, the noise floor, and the verdict with its reasons."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.contrasts import contrasts_table
+from analysis.estimates import metrics_table
+from analysis.events import Unreadable
+from analysis.model import Dataset
+
+Row = dict[Any, Any]
+
+
+def trials(
+    cell: str, strategy: str, values: Sequence[float | None], *, control: bool = False, outcome: str = "ok",
+    column: str = "requests_per_cpu_s", **factors: Any,
+) -> list[Row]:  # fmt: skip
+    """One trial per block with this figure; a block without one was not run."""
+    common: Row = {"run": "r", "cell": cell, "strategy": strategy, "control": control, "connections": 100,
+                   "active": 100, "workload": "open", "rate_per_s": 10} | factors  # fmt: skip
+    return [
+        common | {"block": block, "outcome": "not run" if value is None else outcome, column: value,
+                  **({f"{column[:-3]}_tail_requests": 500.0} if column.endswith("_ns") else {})}
+        for block, value in enumerate(values, 1)
+    ]  # fmt: skip
+
+
+def dataset(rows: Iterable[Row], findings: list[Row] | None = None) -> Dataset:
+    raw = Dataset.of(trials=[{"trial": n, **row} for n, row in enumerate(rows, 1)], findings=findings or [])
+    return replace(raw, metrics=metrics_table(raw))
+
+
+def contrasts(
+    rows: Iterable[Row], metric: str = "efficiency", baseline: str | None = None, findings: list[Row] | None = None
+) -> dict[str, Row]:
+    """The contrasts of one metric by their cells; an A/A contrast is `A/A <cell>`."""
+    table = contrasts_table(dataset(rows, findings), baseline)
+    found = table[table["metric"] == metric].to_dict("records")
+    named = {(f"A/A {row['cell']}" if row["cell"] == row["baseline"] else str(row["cell"])): row for row in found}
+    assert len(named) == len(found)
+    return named
+
+
+def test_a_ratio_of_blocks_by_hand() -> None:
+    # Ratios 2, 4, 8: as powers of two 1, 2, 3, mean 2, and t of two degrees of freedom: 2 ± 2.484138. What the blocks
+    # share (1, 10, 100) is nothing.
+    found = contrasts(trials("c1", "a", [1, 10, 100]) + trials("c2", "b", [2, 40, 800]))
+    row = found["c2"]
+    assert (row["ratio"], row["low"], row["high"]) == pytest.approx((4, 2**-0.484138, 2**4.484138))
+    assert (row["family_low"], row["family_high"]) == pytest.approx((row["low"], row["high"]))
+    assert row["p"] == pytest.approx(1 - math.sqrt(12 / 14)) and row["p_holm"] == row["p"]
+    assert (row["baseline"], row["n"], row["confidence"], row["family_confidence"]) == ("c1", 3, 0.95, 0.95)
+    assert (row["method"], row["verdict"]) == ("geometric mean, Student's t", "inconclusive")
+    assert row["margin"] == 0.03 and math.isnan(row["noise_floor"]) and pd.isna(row["why"])
+
+
+def test_the_direction_of_the_metric_decides_the_word() -> None:
+    twice = [2.0, 2.02, 2.04]
+    for column, metric, word in (
+        ("requests_per_cpu_s", "efficiency", "better"),
+        ("cpu_us_per_request", "cpu", "worse"),
+    ):
+        rows = trials("c1", "a", [1, 1, 1], column=column) + trials("c2", "b", twice, column=column)
+        assert contrasts(rows, metric)["c2"]["verdict"] == word
+
+
+def test_several_comparisons_share_the_risk() -> None:
+    rows = trials("c1", "a", [1, 1, 1])
+    rows += trials("c2", "b", [2, 2.02, 2.04]) + trials("c3", "c", [1.1, 1.19, 1.1]) + trials("c4", "d", [1, 1.2, 0.9])
+    found = contrasts(rows)
+    ps = [found[cell]["p"] for cell in ("c2", "c3", "c4")]
+    assert ps == sorted(ps) and ps[0] < 0.05 / 3 and 0.05 / 2 < ps[1] < 0.05 < ps[2]
+    assert [found[cell]["family_confidence"] for cell in ("c2", "c3", "c4")] == pytest.approx(
+        [1 - 0.05 / 3, 0.975, 0.975]
+    )
+    assert [found[cell]["p_holm"] for cell in ("c2", "c3")] == pytest.approx([3 * ps[0], 2 * ps[1]])
+    assert [found[cell]["verdict"] for cell in ("c2", "c3", "c4")] == ["better", "inconclusive", "inconclusive"]
+    assert found["c3"]["low"] > 1 > found["c3"]["family_low"]  # alone it would have been told
+
+
+def test_the_control_sets_the_noise_floor() -> None:
+    # Control over its twin e^-.08, 1, e^.08: standard error .08/√3, half the interval 4.302653 · .08/√3 = 0.198731.
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [1.10, 1.11, 1.12])
+    rows += trials("c1", "a", [math.exp(x) for x in (-0.08, 0, 0.08)], control=True)
+    found = contrasts(rows)
+    floor = math.exp(0.198731) - 1
+    control = found["A/A c1"]
+    assert (control["ratio"], control["low"], control["high"]) == pytest.approx(
+        (1, 1 / (1 + floor), 1 + floor), rel=1e-5
+    )
+    assert (control["family_low"], control["p_holm"]) == (control["low"], control["p"])
+    for row in found.values():
+        assert (row["margin"], row["noise_floor"]) == pytest.approx((floor, floor), rel=1e-5)
+    assert control["verdict"] == "equivalent"
+    # A difference for sure, but no larger than what two measurements of one thing differ by.
+    assert found["c2"]["low"] > 1 and found["c2"]["verdict"] == "equivalent"
+    assert contrasts(row for row in rows if not row["control"])["c2"]["verdict"] == "better"
+
+
+def test_the_noise_floor_is_half_of_the_interval_wherever_it_lies() -> None:
+    # All of the control's blocks a tenth higher: a ratio of e^0.1, and the same half of the interval.
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [2, 2, 2])
+    found = contrasts(rows + trials("c1", "a", [math.exp(x) for x in (0.02, 0.1, 0.18)], control=True))
+    assert found["A/A c1"]["ratio"] == pytest.approx(math.exp(0.1))
+    assert found["c2"]["noise_floor"] == pytest.approx(math.exp(0.198731) - 1, rel=1e-5)
+
+
+def test_a_quiet_control_leaves_the_margin_at_three_percent() -> None:
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [2, 2, 2]) + trials("c1", "a", [1, 1.001, 1], control=True)
+    row = contrasts(rows)["c2"]
+    assert row["margin"] == 0.03 and 0 < row["noise_floor"] < 0.03
+
+
+def test_a_control_of_two_blocks_sets_nothing() -> None:
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [2, 2, 2])
+    rows += trials("c1", "a", [1, 1.5, None], control=True)
+    found = contrasts(rows)
+    assert found["c2"]["margin"] == 0.03 and math.isnan(found["c2"]["noise_floor"])
+    assert found["A/A c1"]["n"] == 2
+    assert len(found) == 2
+
+
+def test_the_baseline_is_the_strategy_with_the_control() -> None:
+    rows = trials("c1", "a", [1, 1]) + trials("c2", "b", [2, 2]) + trials("c2", "b", [2, 2], control=True)
+    assert {name: row["baseline"] for name, row in contrasts(rows).items()} == {"c1": "c2", "A/A c2": "c2"}
+
+
+def test_without_a_control_it_is_the_first_of_the_plan() -> None:
+    # Trials of a block are in random order: the first cell is the first of the plan, and c2 comes before c10.
+    rows = trials("c10", "a", [1, 1]) + trials("c2", "b", [2, 2])
+    assert set(contrasts(rows)) == {"c10"}
+
+
+def test_a_baseline_can_be_asked_for() -> None:
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c1", "a", [1, 1.1, 1], control=True)
+    rows += trials("c2", "b", [2, 2, 2]) + trials("c3", "c", [4, 4, 4])
+    found = contrasts(rows, baseline="b")
+    assert {name: row["baseline"] for name, row in found.items()} == {"A/A c1": "c1", "c1": "c2", "c3": "c2"}
+    assert found["c3"]["ratio"] == 2
+    # How far two measurements of one thing differ is known all the same.
+    assert found["c3"]["noise_floor"] == found["A/A c1"]["noise_floor"] > 0
+
+
+def test_a_baseline_that_no_run_has_is_refused() -> None:
+    with pytest.raises(Unreadable, match="no run has the strategy x to compare with; there is a, b"):
+        contrasts(trials("c1", "a", [1]) + trials("c2", "b", [1]), baseline="x")
+
+
+def test_like_is_compared_with_like() -> None:
+    rows = trials("c1", "a", [1, 1], connections=100) + trials("c2", "a", [10, 10], connections=1000)
+    rows += trials("c3", "b", [2, 2], connections=100) + trials("c4", "b", [40, 40], connections=1000)
+    rows += trials("c5", "b", [5, 5], connections=5000)  # nothing to compare it with
+    found = contrasts(rows)
+    assert {name: (row["baseline"], row["ratio"]) for name, row in found.items()} == {"c3": ("c1", 2), "c4": ("c2", 4)}
+
+
+def test_what_each_strategy_sets_for_itself_does_not_part_them() -> None:
+    rows = trials("c1", "a", [1, 1], workers=1, port=9000) + trials("c2", "b", [2, 2], workers=4, port=9000)
+    assert contrasts(rows)["c2"]["baseline"] == "c1"
+
+
+def test_of_several_the_one_with_as_many_workers_is_the_counterpart() -> None:
+    rows = trials("c1", "a", [1, 1], workers=2) + trials("c2", "a", [3, 3], workers=4)
+    rows += trials("c3", "b", [6, 6], workers=4) + trials("c4", "b", [6, 6], workers=2)
+    assert {name: row["baseline"] for name, row in contrasts(rows).items()} == {"c3": "c2", "c4": "c1"}
+
+
+def test_own_servers_are_told_apart_by_their_commands() -> None:
+    rows = trials("c1", "own server", [1, 1], command="./one") + trials("c2", "own server", [2, 2], command="./two")
+    assert {name: row["ratio"] for name, row in contrasts(rows).items()} == {"c2": 2}
+
+
+def test_only_blocks_in_which_both_are_good() -> None:
+    rows = trials("c1", "a", [1, None, 1, 1]) + trials("c2", "b", [2, 2, None, 2.2])
+    row = contrasts(rows)["c2"]
+    assert (row["n"], row["ratio"]) == (2, pytest.approx(math.sqrt(2 * 2.2)))
+
+
+def finding(cells: list[str], numbers: list[int], severity: str = "invalid") -> Row:
+    return {"run": "r", "check": "X1", "severity": severity, "cells": json.dumps(cells), "trials": json.dumps(numbers),
+            "hosts": "[]"}  # fmt: skip
+
+
+def test_a_trial_that_a_finding_names_leaves_its_block() -> None:
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [2, 2, 9])
+    assert contrasts(rows, findings=[finding([], [6])])["c2"]["ratio"] == pytest.approx(2)
+    assert contrasts(rows, findings=[finding([], [6], "warn")])["c2"]["n"] == 3
+
+
+GOOD = [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("ours", "findings", "why"),
+    [
+        (trials("c2", "b", [2, 2, 2]), [finding(["c2"], [])], "a finding makes it invalid"),
+        (trials("c2", "b", [2, 2, 2]), [finding(["c1"], [])], "its baseline: a finding makes it invalid"),
+        (trials("c2", "b", GOOD, outcome="dnf", limit="FD_SETSIZE"), [], "it met a limit (FD_SETSIZE)"),
+        (trials("c2", "b", GOOD, outcome="dnf"), [], "it met a limit"),
+        (trials("c2", "b", GOOD, outcome="crashed"), [], "no trial is good: crashed"),
+        (trials("c2", "b", [None, None, None]), [], "no trial is good: not run"),
+        (trials("c2", "b", GOOD, column="requests_per_s"), [], "requests per server-CPU-second is not known of it"),
+        (trials("c2", "b", [None, None, None, 1]), [], "no block has both"),
+        (trials("c2", "b", [None, None, 2]), [], "one block says nothing of how much blocks differ"),
+        (trials("c2", "b", [2, 0, 2]), [], "a figure of 0 has no ratio"),
+    ],
+)
+def test_why_there_is_no_comparing(ours: list[Row], findings: list[Row], why: str) -> None:
+    rows = trials("c1", "a", GOOD) + ours + trials("c3", "c", [3, 3, 3])
+    found = contrasts(rows, findings=findings)
+    row = found["c2"]
+    assert (row["verdict"], row["why"], row["margin"]) == ("not comparable", why, 0.03)
+    assert all(math.isnan(row[name]) for name in ("ratio", "low", "high", "family_low", "family_high", "p", "p_holm"))
+    if not why.startswith("its baseline"):
+        # It takes no part in the family either: what is left is judged by itself.
+        assert (found["c3"]["verdict"], found["c3"]["family_confidence"]) == ("better", 0.95)
+
+
+def test_a_percentile_among_the_unanswered_has_no_ratio() -> None:
+    column = "response_p99_ns"
+    rows = trials("c1", "a", [1e6, 1e6], column=column) + trials("c2", "b", [2e6, math.inf], column=column)
+    row = contrasts(rows, "p99")["c2"]
+    assert (row["verdict"], row["why"]) == (
+        "not comparable", "the percentile lies among the requests that were never answered",
+    )  # fmt: skip
+
+
+def test_a_strategy_at_its_limit_holds_fewer() -> None:
+    rows = trials("c1", "a", [10_000] * 3, column="held_connections")
+    rows += trials("c2", "b", [1018] * 3, column="held_connections", outcome="dnf", limit="FD_SETSIZE")
+    rows += trials("c3", "c", [10_000] * 3, column="held_connections")
+    found = contrasts(rows, "held")
+    assert (found["c2"]["verdict"], found["c2"]["ratio"]) == ("worse", pytest.approx(0.1018))
+    assert (found["c3"]["verdict"], found["c3"]["low"], found["c3"]["high"]) == ("equivalent", 1, 1)
+
+
+def test_runs_are_families_of_their_own() -> None:
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [2, 2.1, 2.2])
+    again = [row | {"run": "s"} for row in rows] + trials("c3", "c", [1, 1, 2], run="s")
+    table = contrasts_table(dataset(rows + again), None)
+    found = table[table["metric"] == "efficiency"].set_index(["run", "cell"])
+    assert found.index.tolist() == [("r", "c2"), ("s", "c2"), ("s", "c3")]
+    assert found["ratio"].iloc[0] == found["ratio"].iloc[1]
+    # In the second one the first of two is sure enough, so the other is judged as if it were alone.
+    assert found["family_confidence"].tolist() == pytest.approx([0.95, 0.975, 0.95])
+
+
+@pytest.mark.parametrize("rows", [[], trials("c1", "a", [1, 1, 1]), trials("c1", "a", [None, None])])
+def test_nothing_to_compare_gives_an_empty_table(rows: list[Row]) -> None:
+    table = contrasts_table(dataset(rows), None)
+    assert table.empty and "verdict" in table
+
+
+def test_ten_percent_is_found_in_ten_blocks_among_nine() -> None:
+    """The whole way from trials to words: blocks differ by 8 %, repetitions by 3 %."""
+    draw = np.random.default_rng(100)
+    found = {"better": 0, "false": 0}
+    for _ in range(10):
+        blocks = draw.normal(0, 0.08, 10)
+        rows: list[Row] = []
+        for i in range(10):
+            values = np.exp(blocks + draw.normal(0, 0.03, 10)) * (1.1 if i == 1 else 1)
+            rows += trials(f"c{i}", f"s{i}", values.tolist())
+        words = {name: row["verdict"] for name, row in contrasts(rows).items()}
+        assert len(words) == 9
+        found["better"] += words.pop("c1") == "better"
+        found["false"] += bool({"better", "worse"} & set(words.values()))
+    assert found["better"] == 10 and found["false"] <= 2
