@@ -1,4 +1,4 @@
-"""What the figures draw: the good repetitions of each cell, which cells are left out and why, and which few stand out."""
+"""What the figures draw: the good repetitions of each cell, the cells left out and why, and which few stand out."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ HIGHLIGHTED = 6
 NOTE_LENGTH = 90
 
 
-def good_trials(dataset: Dataset) -> pd.DataFrame:
-    """The repetitions that count: outcome ok, no control, their cell not struck; each with its cell's `label`."""
+def good_trials(dataset: Dataset, outcomes: Sequence[str] = ("ok",)) -> pd.DataFrame:
+    """The repetitions that count: of these outcomes, no control, their cell not struck; each with its cell's `label`."""
     cells = cell_table(dataset)
     if cells.empty:
         return dataset.trials.iloc[:0].assign(label=pd.Series(dtype="string"))
-    kept = dataset.trials[(dataset.trials["outcome"] == "ok") & ~dataset.trials["control"].fillna(False)]
+    kept = dataset.trials[dataset.trials["outcome"].isin(outcomes) & ~dataset.trials["control"].fillna(False)]
     return kept.merge(cells.loc[~cells["struck"].astype(bool), [*KEY, "label"]], on=KEY)
 
 
@@ -65,6 +65,13 @@ def left_out_sentence(rows: pd.DataFrame, most: int = 6) -> str:
     if len(rows) > most:
         named.append(f"and {len(rows) - most} more")
     return f" Left out: {'; '.join(named)}." if named else ""
+
+
+def median_trials(trials: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Of each label the repetition that is the median in this column (the lower of two), unknown ones last."""
+    ranked = trials.sort_values(column, kind="stable", na_position="last")
+    counts = ranked.groupby("label")[column].transform("count").clip(lower=1)
+    return ranked[ranked.groupby("label").cumcount() == (counts - 1) // 2]
 
 
 def spread(ranked: Sequence[str], most: int = HIGHLIGHTED) -> list[str]:
