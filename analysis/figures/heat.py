@@ -83,7 +83,7 @@ def finding(frame: pd.DataFrame) -> str:
     for label, rows in missing.groupby("label", sort=False):
         parts.append(f"{label} leaves up to {show.number(rows['share_percent'].max())} % of a moment's requests unanswered.")
     labels = list(dict.fromkeys(frame["label"]))
-    return " ".join([*parts, f"Shown, fastest at p99 first: {', '.join(labels)}."])
+    return " ".join([*parts, f"Shown, fastest at p99 first: {'; '.join(labels)}."])
 
 
 def _moment(t_s: float, width_s: float) -> str:

@@ -90,15 +90,19 @@ def digits(values: pd.Series, figures: int = 4) -> pd.Series:
     return pd.Series(rounded, index=values.index)
 
 
+def stacked(values: Sequence[float], gap: float) -> list[float]:
+    """Places for the labels of these rising values: each at its value, or `gap` above the label before it."""
+    places: list[float] = []
+    for value in values:
+        places.append(max(value, places[-1] + gap) if places else value)
+    return places
+
+
 def dodged(values: Sequence[float], gap: float) -> list[float]:
-    """Places for the values' labels, at least `gap` apart, in the values' order, near them."""
+    """Places for the labels of these values, at least `gap` apart and around them, in the order given."""
     order = np.argsort(values, kind="stable")
-    places = np.array(values, dtype=float)[order]
-    for i in range(1, len(places)):
-        places[i] = max(places[i], places[i - 1] + gap)
-    # Pushed up only: the half of the overshoot goes back down.
-    if len(places):
-        places -= (places - np.array(values, dtype=float)[order]).mean()
+    rising = np.array(values, dtype=float)[order]
+    places = np.array(stacked(rising.tolist(), gap))
     made = np.empty(len(places))
-    made[order] = places
+    made[order] = places - (places - rising).mean()  # half of what was pushed up comes down again
     return [float(place) for place in made]
