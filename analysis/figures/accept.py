@@ -16,10 +16,19 @@ NAME = "accept"
 TITLE = "Accept queue"
 READ = (
     "Each point is one repetition: the longest queue of a listener that a sample saw (one sample a second: short peaks "
-    "between samples stay unseen). The bar is the queue's limit, min(backlog, somaxconn); a filled triangle marks a "
+    "between samples stay unseen); strategies whose queue was always found empty are in the table only. The bar is the queue's limit, min(backlog, somaxconn); a filled triangle marks a "
     "repetition in which connections were dropped because the queue was full."
 )
-COLUMNS = ["label", "strategy", "trial", "outcome", "peak_connections", "limit_connections", "overflows", "connect_p99_ns"]
+COLUMNS = [
+    "label",
+    "strategy",
+    "trial",
+    "outcome",
+    "peak_connections",
+    "limit_connections",
+    "overflows",
+    "connect_p99_ns",
+]
 
 
 def make(dataset: Dataset) -> Figure | None:
@@ -67,12 +76,15 @@ def finding(frame: pd.DataFrame) -> str:
 
 
 def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
+    """Only the cells in which a connection was seen to wait, unless there is none."""
+    waited = frame[frame.groupby("label")["peak_connections"].transform("max") > 0]
+    frame = frame if waited.empty else waited
     order = list(dict.fromkeys(frame["label"]))
     drawn = frame.assign(dropped=frame["overflows"] > 0)
     base = alt.Chart(drawn).transform_calculate(connect=axes.time_text("connect_p99_ns"))
     y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=150))
     x = alt.X("peak_connections:Q", title="connections waiting for accept(), longest queue",
-              scale=alt.Scale(type="symlog", nice=False), axis=alt.Axis(values=[0, 1, 10, 100, 1000, 10_000, 100_000], format="~s"))  # fmt: skip
+              scale=alt.Scale(type="symlog", nice=False), axis=alt.Axis(values=[0, 1, 10, 100, 1000, 10_000, 100_000], format=",d"))  # fmt: skip
     tooltip = [alt.Tooltip("label:N", title="cell"), alt.Tooltip("trial:Q"), alt.Tooltip("peak_connections:Q", title="longest queue"),
                alt.Tooltip("limit_connections:Q", title="limit"), alt.Tooltip("overflows:Q", title="dropped"),
                alt.Tooltip("connect:N", title="p99 of connecting")]  # fmt: skip

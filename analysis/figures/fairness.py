@@ -52,8 +52,10 @@ def data(dataset: Dataset) -> pd.DataFrame:
     frame = pd.concat(parts, ignore_index=True)
     frame["times_fair_share"] = series.digits(frame["times_fair_share"])
     rank = frame.groupby("label")["jain_index"].transform("median")
-    return frame.assign(rank=rank).sort_values(["rank", "label", "trial", "worker"], kind="stable")[COLUMNS].reset_index(
-        drop=True
+    return (
+        frame.assign(rank=rank)
+        .sort_values(["rank", "label", "trial", "worker"], kind="stable")[COLUMNS]
+        .reset_index(drop=True)
     )
 
 

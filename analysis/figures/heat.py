@@ -38,7 +38,9 @@ def data(dataset: Dataset) -> pd.DataFrame:
     trials = series.good_trials(dataset)
     known = trials.merge(dataset.heat[["run", "trial"]].drop_duplicates(), on=["run", "trial"])
     chosen = series.median_trials(known, "response_p99_ns")
-    order = series.spread(chosen.sort_values("response_p99_ns", kind="stable", na_position="last")["label"].tolist(), PANELS)
+    order = series.spread(
+        chosen.sort_values("response_p99_ns", kind="stable", na_position="last")["label"].tolist(), PANELS
+    )
     chosen = chosen.loc[chosen["label"].isin(order), ["run", "trial", "label", "strategy"]]
     bins = dataset.heat.merge(chosen, on=["run", "trial"])
     planned = dataset.seconds.merge(chosen, on=["run", "trial"])
@@ -66,7 +68,9 @@ def _missing(seconds: pd.DataFrame, width: int) -> pd.DataFrame:
     names = ["planned_requests", "answered_requests"]
     made = made.groupby(["label", "strategy", "trial", "t_s"], as_index=False, sort=False)[names].sum()
     share = 100 * (1 - made["answered_requests"].astype(float) / made["planned_requests"].astype(float))
-    made = made.assign(kind="missing", width_s=width, low_ns=math.nan, high_ns=math.nan, share_percent=series.digits(share, 3))
+    made = made.assign(
+        kind="missing", width_s=width, low_ns=math.nan, high_ns=math.nan, share_percent=series.digits(share, 3)
+    )
     return made[made["share_percent"] > 0]
 
 
@@ -81,7 +85,9 @@ def finding(frame: pd.DataFrame) -> str:
             f"came to {worst['label']} in the {_moment(worst['t_s'], worst['width_s'])}."
         )
     for label, rows in missing.groupby("label", sort=False):
-        parts.append(f"{label} leaves up to {show.number(rows['share_percent'].max())} % of a moment's requests unanswered.")
+        parts.append(
+            f"{label} leaves up to {show.number(rows['share_percent'].max())} % of a moment's requests unanswered."
+        )
     labels = list(dict.fromkeys(frame["label"]))
     return " ".join([*parts, f"Shown, fastest at p99 first: {'; '.join(labels)}."])
 
@@ -98,7 +104,9 @@ def chart(frame: pd.DataFrame) -> alt.FacetChart:
     top = float(short["high"].max())
     # Every row has its column's width: said once, in the expression.
     width = float(frame["width_s"].max())
-    base = alt.Chart().transform_calculate(end=f"datum.t + {width}", low_text=axes.time_text("low"), high_text=axes.time_text("high"))
+    base = alt.Chart().transform_calculate(
+        end=f"datum.t + {width}", low_text=axes.time_text("low"), high_text=axes.time_text("high")
+    )
     x = alt.X("t:Q", title="seconds since the start", scale=alt.Scale(nice=False))
     scale = alt.Scale(type="log", nice=False, domain=[float(short["low"].min()), top * 1.6])
     cells = base.transform_filter("isValid(datum.low)").mark_rect().encode(

@@ -41,7 +41,6 @@ def data(dataset: Dataset) -> pd.DataFrame:
     frame = dataset.generators.merge(trials, on=key)
     ceilings = dataset.generators.groupby(["run", "host"])["ceiling_per_s"].max().rename("limit_per_s").reset_index()
     frame = frame.merge(ceilings, on=["run", "host"], how="left").merge(leave_one_out(dataset, trials), on=[*key, "host"], how="left")  # fmt: skip
-    # One process of the generator works on one thread at a time for each of its CPUs; more than 100 % is more than one.
     wall = frame["wall_ns"] * frame["processes"].astype("Float64").fillna(1).astype(float)
     frame["cpu_percent"] = 100 * (frame["cpu_user_ns"] + frame["cpu_system_ns"]) / wall
     frame["ceiling_percent"] = 100 * frame["sent_per_s"] / frame["limit_per_s"]
@@ -59,14 +58,14 @@ def leave_one_out(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
     planned = dataset.intervals[dataset.intervals["phase"] == "load"].groupby([*key, "host"])["planned_requests"].sum()
     rows = []
     for (run, n), members in table.groupby(key, sort=False):
-        counts = {str(host): np.bincount(
-            rows_["slot"].to_numpy(dtype=np.int64), weights=rows_["count"].to_numpy(dtype=float), minlength=histograms.SLOTS)
-            for host, rows_ in members.groupby("host")}  # fmt: skip
+        counts = {str(host): series.counts(rest) for host, rest in members.groupby("host")}
         asked = {host: int(planned.get((run, n, host), 0)) for host in counts}
-        whole, total = histograms.add(one.astype(np.int64) for one in counts.values()), sum(asked.values())
+        whole, total = histograms.add(counts.values()), sum(asked.values())
         for host, one in counts.items():
-            rest = _p99(whole - one.astype(np.int64), total - asked[host]) if len(counts) > 1 else math.nan
-            rows.append({"run": run, "trial": n, "host": host, "merged_p99_ns": _p99(whole, total), "without_p99_ns": rest})
+            rest = _p99(whole - one, total - asked[host]) if len(counts) > 1 else math.nan
+            rows.append(
+                {"run": run, "trial": n, "host": host, "merged_p99_ns": _p99(whole, total), "without_p99_ns": rest}
+            )
     return pd.DataFrame(rows, columns=[*key, "host", "merged_p99_ns", "without_p99_ns"]).astype({"trial": "Int64"})
 
 
@@ -86,7 +85,9 @@ def finding(frame: pd.DataFrame) -> str:
                      f"at worst {show.time(lag.max())}, {worst['host']} under {worst['label']}).")  # fmt: skip
     share = (100 * frame["lag_p99_ns"] / frame["response_p99_ns"]).replace(np.inf, np.nan).dropna()
     if len(share):
-        parts.append(f"That is {show.number(share.median(), most=2)} % of the p99 response they measured.")
+        parts.append(
+            f"It is {show.number(share.median(), most=2)} % of the p99 response that the same client measured (median)."
+        )
     busy = frame["cpu_percent"].dropna()
     if len(busy):
         parts.append(f"The busiest client used {show.number(busy.max(), most=2)} % of a CPU per process.")
@@ -105,8 +106,12 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     drawn = frame.drop(columns=["merged_p99_ns", "without_p99_ns"]).replace([np.inf, -np.inf], np.nan)
     drawn = drawn.dropna(subset=["lag_p99_ns", "response_p99_ns"])
     both = drawn[["lag_p99_ns", "response_p99_ns"]]
-    ends = pd.DataFrame({"at": [float(both.min().min()), float(both.max().max())]}) if len(drawn) else pd.DataFrame({"at": []})
-    log = alt.Scale(type="log", nice=False, zero=False)
+    ends = (
+        pd.DataFrame({"at": [float(both.min().min()), float(both.max().max())]})
+        if len(drawn)
+        else pd.DataFrame({"at": []})
+    )
+    log = alt.Scale(type="log", nice=False, zero=False, padding=10)
     x = alt.X("lag_p99_ns:Q", axis=axes.time_axis("the generator's own lag, p99"), scale=log)
     y = alt.Y("response_p99_ns:Q", axis=axes.time_axis("response, p99"), scale=log)
     picked = axes.pick(legend=False)

@@ -24,6 +24,7 @@ READ = (
     "dropped because the accept queue was full. By step: connections asked for against those that kernel, server and "
     "clients all confirmed; the dashed line is all of them."
 )
+HEIGHT = 280
 KEEP_S = 1.5  # of the load: that the connections stay is seen, and the rest is not the ramp
 COLUMNS = ["kind", "label", "strategy", "trial", "t_s", "asked_connections", "connections", "arm_s", "overflows", "shown",
            "note"]  # fmt: skip
@@ -123,7 +124,11 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     lines = frame[frame["kind"].isin(["sample", "step"])].rename(columns=names)
     lines = lines[["label", "strategy", "trial", "x", "y", "overflows", "shown"]].astype({"x": float})
     stopped = frame[frame["kind"] == "stopped"].rename(columns={"connections": "y"})
-    stopped = stopped[["label", "strategy", "y", "note"]].assign(x=float(lines["x"].max()))
+    # Where the steps of a stopped strategy end, or at the edge: it has no time of its own.
+    last = lines.groupby("label")["x"].max() if by_step else pd.Series(dtype=float)
+    stopped = stopped[["label", "strategy", "y", "note"]].assign(
+        x=stopped["label"].map(last).fillna(lines["x"].max()).astype(float)
+    )
     title = "connections asked for" if by_step else "seconds since the first look at the server"
     x = alt.X("x:Q", title=title, scale=alt.Scale(nice=False))
     y = alt.Y("y:Q", title="connections that stand", axis=alt.Axis(format=",.0f"))
@@ -142,7 +147,7 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
         color=axes.GREY, strokeWidth=1, opacity=0.35).encode(x=x, y=y, detail=["label:N", "trial:N"], tooltip=tooltip)  # fmt: skip
     layers = [rest, line]
     if len(stopped):
-        layers += _stopped(stopped, x, y, frame)
+        layers += _stopped(stopped, x, y, float(lines["y"].max()), by_step)
     dropped = lines[lines["overflows"].fillna(0).astype(float) > 0]
     if len(dropped):
         layers.append(alt.Chart(dropped).mark_tick(orient="vertical", thickness=2, size=10).encode(
@@ -155,12 +160,8 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     return alt.layer(*layers).properties(width="container", height=HEIGHT)
 
 
-HEIGHT = 280
-
-
-def _stopped(stopped: pd.DataFrame, x: alt.X, y: alt.Y, frame: pd.DataFrame) -> list[alt.Chart]:
+def _stopped(stopped: pd.DataFrame, x: alt.X, y: alt.Y, top: float, by_step: bool) -> list[alt.Chart]:
     """The limits: a rule where the strategy stopped, its name above it, apart where several stop close together."""
-    top = float(frame[["connections", "asked_connections"]].astype(float).max().max())
     near = stopped.sort_values("y", kind="stable")
     near = near.assign(place=series.stacked(near["y"].astype(float).tolist(), top * 14 / HEIGHT), text=[
         f"{row['label']}: {show.count(row['y'])}, {row['note']}" for row in near.to_dict("records")])  # fmt: skip
@@ -169,7 +170,7 @@ def _stopped(stopped: pd.DataFrame, x: alt.X, y: alt.Y, frame: pd.DataFrame) -> 
     base = alt.Chart(near)
     return [
         base.mark_point(shape="cross", angle=45, size=70, filled=True, color=axes.GREY).encode(x=x, y=y, tooltip=tooltip),
-        base.mark_text(align="right", baseline="bottom", dx=-8, color=axes.GREY).encode(
+        base.mark_text(align="left" if by_step else "right", baseline="bottom", dx=8 if by_step else -8, color=axes.GREY).encode(
             x=x, y="place:Q", text="text:N", tooltip=tooltip),
     ]  # fmt: skip
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import format as show
+from analysis import histograms
 from analysis.cells import cell_table
 from analysis.model import Dataset
 
@@ -79,6 +80,12 @@ def spread(ranked: Sequence[str], most: int = HIGHLIGHTED) -> list[str]:
     if len(ranked) <= most:
         return list(ranked)
     return [ranked[round(place)] for place in np.linspace(0, len(ranked) - 1, most)]
+
+
+def counts(rows: pd.DataFrame) -> histograms.Counts:
+    """Rows of the table `histograms`, added at every slot."""
+    weights = rows["count"].to_numpy(dtype=float)  # exact below 2^53
+    return np.bincount(rows["slot"].to_numpy(dtype=np.int64), weights, histograms.SLOTS).astype(np.int64)
 
 
 def digits(values: pd.Series, figures: int = 4) -> pd.Series:

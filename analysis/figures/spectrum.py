@@ -7,7 +7,9 @@ An axis of 1/(1−p) gives each further nine the same room, as the percentile pl
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from fractions import Fraction
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -24,15 +26,19 @@ NAME = "spectrum"
 TITLE = "Latency spectrum"
 READ = (
     "Each line is one strategy: which share of all planned requests (across, one nine more at each mark) was answered "
-    "within which time (up). Line: median of the repetitions; band: from the lowest to the highest of them. Pale with "
-    "hollow points: fewer than 100 requests lie beyond; where fewer than 10 do, nothing is drawn. A cross: from here on "
-    "requests were not answered at all. Dotted: how late the generator itself sent. Grey: strategies not named in the "
+    "within which time (up). Line: median of the repetitions; band: from the lowest to the highest of them. Dashed, "
+    "with hollow points: fewer than 100 requests lie beyond; where fewer than 10 do, nothing is drawn. A cross: from "
+    "here on requests were not answered at all. Dotted: how late the generator itself sent. Grey: strategies not named in the "
     "legend; point at one to learn its name."
 )
 PER_DECADE = 12
 HEIGHT = 340
-COLUMNS = ["kind", "label", "strategy", "inverse_tail", "percentile", "response_ns", "low_ns", "high_ns", "tail_requests",
-           "quality", "ends", "repetitions", "shown", "note"]  # fmt: skip
+COLUMNS = ["kind", "label", "strategy", "inverse_tail", "percentile", "response_ns", "low_ns", "high_ns",
+           "tail_requests", "quality", "ends", "repetitions", "shown", "note"]  # fmt: skip
+TOOLTIP = [alt.Tooltip("label:N", title="cell"), alt.Tooltip("percent:N", title="percent of requests"),
+           alt.Tooltip("median:N", title="median response"), alt.Tooltip("lowest:N", title="lowest repetition"),
+           alt.Tooltip("highest:N", title="highest repetition"),
+           alt.Tooltip("beyond:Q", title="requests beyond", format=",.0f")]  # fmt: skip
 
 
 def make(dataset: Dataset) -> Figure | None:
@@ -48,7 +54,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
     `left out` (a cell without a line; `note` says why). Times in ns to 4 figures; high_ns is inf among the missing."""
     trials = series.good_trials(dataset)
     sums = _sums(dataset, trials)
-    rows: list[dict[str, object]] = []
+    rows: list[dict[Hashable, Any]] = []
     for (label, strategy), members in trials.groupby(["label", "strategy"], sort=False):
         counted = [(sums.get((run, n, "response"), histograms.empty()), int(planned)) for run, n, planned in zip(
             members["run"], members["trial"], members["planned_requests"].fillna(0), strict=True)]  # fmt: skip
@@ -76,7 +82,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
     return frame
 
 
-def _sums(dataset: Dataset, trials: pd.DataFrame) -> dict[tuple[str, int, str], histograms.Counts]:
+def _sums(dataset: Dataset, trials: pd.DataFrame) -> dict[Any, histograms.Counts]:
     """Per trial and kind the count at every slot, clients added."""
     table = dataset.histograms[dataset.histograms["kind"].isin(["response", "lag"])]
     table = table.merge(trials[["run", "trial"]], on=["run", "trial"])
@@ -90,11 +96,11 @@ def _sums(dataset: Dataset, trials: pd.DataFrame) -> dict[tuple[str, int, str], 
     }
 
 
-def spectrum(repetitions: list[tuple[histograms.Counts, int]]) -> list[dict[str, object]]:
+def spectrum(repetitions: list[tuple[histograms.Counts, int]]) -> list[dict[Hashable, Any]]:
     """Median and extremes over repetitions, each (counts, planned requests), up to the percentile that the smallest of
     them can bear, or that at which the median is among the missing."""
     least = min((planned for _, planned in repetitions), default=0)
-    rows: list[dict[str, object]] = []
+    rows: list[dict[Hashable, Any]] = []
     for percent in percents():
         beyond = histograms.tail(least, percent)
         if beyond < histograms.WITHHELD_BELOW:
@@ -106,9 +112,9 @@ def spectrum(repetitions: list[tuple[histograms.Counts, int]]) -> list[dict[str,
                 rows[-1]["ends"] = True
             break
         rows.append({"inverse_tail": float(100 / (100 - percent)), "percentile": round(float(percent), 5),
-                     "response_ns": middle, "low_ns": min(values), "high_ns": max(values), "tail_requests": float(beyond),
-                     "quality": "marked" if beyond < histograms.MARKED_BELOW else "solid", "ends": False,
-                     "repetitions": len(values)})  # fmt: skip
+                     "response_ns": middle, "low_ns": min(values), "high_ns": max(values),
+                     "tail_requests": float(beyond), "ends": False, "repetitions": len(values),
+                     "quality": "marked" if beyond < histograms.MARKED_BELOW else "solid"})  # fmt: skip
     return rows
 
 
@@ -144,9 +150,8 @@ def finding(frame: pd.DataFrame) -> str:
         parts.append("No line reaches p99.")
     else:
         ends = at.iloc[[0]] if len(at) == 1 else at.iloc[[0, -1]]
-        parts.append("At p99 " + ", ".join(
-            f"{row['label']} answers within {_with_range(row)}" if i == 0 else f"{row['label']} within {_with_range(row)}"
-            for i, row in enumerate(ends.to_dict("records"))) + ".")  # fmt: skip
+        named = [f"{row['label']} within {_with_range(row)}" for row in ends.to_dict("records")]
+        parts.append(f"At p99 {', '.join(named).replace(' within', ' answers within', 1)}.")
     for goal in frame[frame["kind"] == "objective"].to_dict("records"):
         near = lines[lines["percentile"].sub(goal["percentile"]).abs() < 1e-9]
         if len(near):
@@ -167,7 +172,7 @@ def finding(frame: pd.DataFrame) -> str:
     return " ".join(parts) + series.left_out_sentence(frame[frame["kind"] == "left out"])
 
 
-def _with_range(row: dict[str, float]) -> str:
+def _with_range(row: dict[Hashable, Any]) -> str:
     low, high = row["low_ns"], row["high_ns"]
     text = show.time(row["response_ns"], (high - low) / 2 if math.isfinite(high) else 0.0)
     size, unit = show.unit_of(row["response_ns"])
@@ -175,18 +180,18 @@ def _with_range(row: dict[str, float]) -> str:
     return f"{text} [{span} {unit}]" if span else text
 
 
-def chart(frame: pd.DataFrame) -> alt.LayerChart:
+def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     """A file holds each key as often as there are rows, so that the chart's fields are short."""
-    lines = frame[frame["kind"] == "response"].replace(np.inf, np.nan).rename(
-        columns={"inverse_tail": "x", "response_ns": "y", "low_ns": "low", "high_ns": "high", "tail_requests": "beyond"})  # fmt: skip
+    names = {"inverse_tail": "x", "response_ns": "y", "low_ns": "low", "high_ns": "high", "tail_requests": "beyond"}
+    lines = frame[frame["kind"] == "response"].replace(np.inf, np.nan).rename(columns=names)
     is_shown = lines["shown"].astype(bool)
     shown = lines.loc[is_shown, ["label", "strategy", "x", "y", "low", "high", "beyond", "quality"]]
     x = alt.X("x:Q", axis=axes.nines_axis("share of planned requests answered"), scale=_room(float(lines["x"].max())))
     y = alt.Y("y:Q", axis=axes.time_axis("response time"), scale=alt.Scale(type="log", zero=False, nice=False))
     strategy = axes.color(lines["strategy"].tolist(), shown["strategy"].tolist())
     rest = alt.Chart(lines.loc[~is_shown, ["label", "strategy", "x", "y"]])
-    named = _tipped(alt.Chart(shown.assign(
-        joins=(shown["quality"] == "marked") | (shown["quality"].groupby(shown["label"]).shift(-1) == "marked"))))  # fmt: skip
+    marked = shown["quality"] == "marked"
+    named = _tipped(alt.Chart(shown.assign(joins=marked | marked.groupby(shown["label"]).shift(-1, fill_value=False))))
     return alt.layer(
         _tipped(rest).mark_line(color=axes.GREY, strokeWidth=1, opacity=0.45).encode(
             x=x, y=y, detail="label:N", tooltip=TOOLTIP[:3]),
@@ -198,21 +203,16 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart:
     ).properties(width="container", height=HEIGHT)  # fmt: skip
 
 
-TOOLTIP = [alt.Tooltip("label:N", title="cell"), alt.Tooltip("percent:N", title="percent of requests"),
-           alt.Tooltip("median:N", title="median response"), alt.Tooltip("lowest:N", title="lowest repetition"),
-           alt.Tooltip("highest:N", title="highest repetition"),
-           alt.Tooltip("beyond:Q", title="requests beyond", format=",.0f")]  # fmt: skip
-
-
 def _room(last: float) -> alt.Scale:
     """The axis; on a wide screen with room for names behind the last point."""
     return alt.Scale(type="log", domainMin=2, domainMax=alt.expr(f"width < 600 ? {last} : {last} * 6"), nice=False)
 
 
 def _tipped(drawn: alt.Chart) -> alt.Chart:
-    return drawn.transform_calculate(
+    tipped: alt.Chart = drawn.transform_calculate(
         percent="format(100 - 100 / datum.x, '.5~f')", median=axes.time_text("y"), lowest=axes.time_text("low"),
         highest=axes.time_text("high"))  # fmt: skip
+    return tipped
 
 
 def _named(named: alt.Chart, x: alt.X, y: alt.Y, strategy: alt.Color) -> list[alt.Chart]:
