@@ -37,12 +37,23 @@ def nines_axis(title: str) -> alt.Axis:
 def pick(legend: bool = True) -> alt.Parameter:
     """A click on a strategy, in the legend where there is one, brings it out; the same name in every chart, so that one
     click serves all."""
-    bound = {"bind": "legend"} if legend else {}
-    return alt.selection_point(name="strategy_pick", fields=["strategy"], **bound)
+    if legend:
+        return alt.selection_point(name="strategy_pick", fields=["strategy"], bind="legend")
+    return alt.selection_point(name="strategy_pick", fields=["strategy"])
 
 
 def color(strategies: Sequence[str], shown: Sequence[str] | None) -> alt.Color:
     """Each strategy's colour; the legend lists those shown (None: no legend), two abreast on a narrow screen."""
-    legend = shown and alt.Legend(title=None, orient="top", values=list(dict.fromkeys(shown)), symbolOpacity=1,
-                                  columns=alt.expr("width < 500 ? 2 : 4"), labelLimit=160)  # fmt: skip
-    return alt.Color("strategy:N", scale=alt.Scale(domain=list(dict.fromkeys(strategies))), legend=legend)
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        values=list(dict.fromkeys(shown or ())),
+        symbolOpacity=1,
+        columns=alt.expr("width < 500 ? 2 : 4"),
+        labelLimit=160,
+    )
+    return alt.Color(
+        "strategy:N",
+        scale=alt.Scale(domain=list(dict.fromkeys([*(shown or ()), *strategies]))),
+        legend=legend if shown else None,
+    )

@@ -43,8 +43,12 @@ def data(dataset: Dataset) -> pd.DataFrame:
         accepted = members["accepted"].fillna(0).to_numpy(dtype=float)
         if len(accepted) < 2 or accepted.sum() == 0:
             continue
-        made = members.assign(workers=len(accepted), accepted_connections=members["accepted"].fillna(0),
-                              times_fair_share=accepted / accepted.mean(), jain_index=round(jain(accepted), 4))  # fmt: skip
+        made = members.assign(
+            workers=len(accepted),
+            accepted_connections=members["accepted"].fillna(0),
+            times_fair_share=accepted / accepted.mean(),
+            jain_index=round(jain(accepted), 4),
+        )
         places = np.unique(np.linspace(0, len(made) - 1, min(len(made), WORKERS_SHOWN)).round().astype(int))
         parts.append(made.sort_values("accepted_connections", kind="stable").iloc[places].sort_values("worker"))
     if not parts:
@@ -69,12 +73,14 @@ def jain(shares: Sequence[float] | np.ndarray) -> float:
 def finding(frame: pd.DataFrame) -> str:
     """Fairest and least fair, by the median over repetitions of Jain's index."""
     index = frame.drop_duplicates(["label", "trial"]).groupby("label", sort=False)["jain_index"].median()
-    most = frame.loc[frame["times_fair_share"].idxmax()]
+    most = frame.iloc[int(frame["times_fair_share"].argmax())]
     text = f"Jain's index of fairness is {index.max():.3f} for {index.idxmax()}"
     if len(index) > 1:
         text += f" and {index.min():.3f} for {index.idxmin()}"
-    return (f"{text} (1: all workers accept the same). The busiest worker, of {most['label']}, took "
-            f"{show.number(most['times_fair_share'])} times its fair share.")  # fmt: skip
+    return (
+        f"{text} (1: all workers accept the same). The busiest worker, of {most['label']}, took "
+        f"{show.number(most['times_fair_share'])} times its fair share."
+    )
 
 
 def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
@@ -82,13 +88,24 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     base = alt.Chart(frame)
     y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=150))
     picked = axes.pick(legend=False)
-    points = base.mark_point(size=45, strokeWidth=1.5, filled=False).encode(
-        x=alt.X("times_fair_share:Q", title="accepted, × the fair share", scale=alt.Scale(domainMin=0)), y=y,
-        color=axes.color(frame["strategy"].tolist(), None),
-        opacity=alt.when(picked).then(alt.value(0.9)).otherwise(alt.value(0.15)),
-        tooltip=[alt.Tooltip("label:N", title="cell"), alt.Tooltip("trial:Q"), alt.Tooltip("worker:Q"),
-                 alt.Tooltip("workers:Q"), alt.Tooltip("accepted_connections:Q", title="accepted", format=","),
-                 alt.Tooltip("times_fair_share:Q", title="× fair share"),
-                 alt.Tooltip("jain_index:Q", title="Jain's index")]).add_params(picked)  # fmt: skip
+    points = (
+        base.mark_point(size=45, strokeWidth=1.5, filled=False)
+        .encode(
+            x=alt.X("times_fair_share:Q", title="accepted, × the fair share", scale=alt.Scale(domainMin=0)),
+            y=y,
+            color=axes.color(frame["strategy"].tolist(), None),
+            opacity=alt.when(picked).then(alt.value(0.9)).otherwise(alt.value(0.15)),
+            tooltip=[
+                alt.Tooltip("label:N", title="cell"),
+                alt.Tooltip("trial:Q"),
+                alt.Tooltip("worker:Q"),
+                alt.Tooltip("workers:Q"),
+                alt.Tooltip("accepted_connections:Q", title="accepted", format=","),
+                alt.Tooltip("times_fair_share:Q", title="× fair share"),
+                alt.Tooltip("jain_index:Q", title="Jain's index"),
+            ],
+        )
+        .add_params(picked)
+    )
     fair = alt.Chart(pd.DataFrame({"fair": [1.0]})).mark_rule(color=axes.GREY, strokeDash=[6, 4]).encode(x="fair:Q")
     return alt.layer(fair, points).properties(width="container", height={"step": 20})

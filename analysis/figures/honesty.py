@@ -22,8 +22,20 @@ READ = (
     "measured (up), both at p99. On the dashed line the generator's own lateness is all that was measured; well "
     "above it the server is. The shapes are the clients."
 )
-COLUMNS = ["label", "strategy", "trial", "host", "lag_p50_ns", "lag_p99_ns", "response_p99_ns", "merged_p99_ns",
-           "without_p99_ns", "change_percent", "cpu_percent", "ceiling_percent"]  # fmt: skip
+COLUMNS = [
+    "label",
+    "strategy",
+    "trial",
+    "host",
+    "lag_p50_ns",
+    "lag_p99_ns",
+    "response_p99_ns",
+    "merged_p99_ns",
+    "without_p99_ns",
+    "change_percent",
+    "cpu_percent",
+    "ceiling_percent",
+]
 P99 = PERCENTILES["p99"]
 
 
@@ -34,13 +46,15 @@ def make(dataset: Dataset) -> Figure | None:
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
-    """One row per client and repetition. `without_p99_ns`: of the other clients' requests; `change_percent`: of it to the
-    p99 of all. `cpu_percent`: CPU time over wall time and processes; `ceiling_percent`: sent, of what it can at most."""
+    """One row per client and repetition. `without_p99_ns`: of the other clients' requests; `change_percent`: of it
+    to the p99 of all. `cpu_percent`: CPU time over wall time and processes; `ceiling_percent`: sent, of its ceiling."""
     key = ["run", "trial"]
     trials = series.good_trials(dataset)[[*key, "label", "strategy"]]
     frame = dataset.generators.merge(trials, on=key)
     ceilings = dataset.generators.groupby(["run", "host"])["ceiling_per_s"].max().rename("limit_per_s").reset_index()
-    frame = frame.merge(ceilings, on=["run", "host"], how="left").merge(leave_one_out(dataset, trials), on=[*key, "host"], how="left")  # fmt: skip
+    frame = frame.merge(ceilings, on=["run", "host"], how="left").merge(
+        leave_one_out(dataset, trials), on=[*key, "host"], how="left"
+    )
     wall = frame["wall_ns"] * frame["processes"].astype("Float64").fillna(1).astype(float)
     frame["cpu_percent"] = 100 * (frame["cpu_user_ns"] + frame["cpu_system_ns"]) / wall
     frame["ceiling_percent"] = 100 * frame["sent_per_s"] / frame["limit_per_s"]
@@ -80,9 +94,11 @@ def finding(frame: pd.DataFrame) -> str:
     parts = []
     lag = frame["lag_p99_ns"].dropna()
     if len(lag):
-        worst = frame.loc[lag.idxmax()]
-        parts.append(f"The generators sent {show.time(lag.median())} late at p99 (median of {len(lag)} client reports; "
-                     f"at worst {show.time(lag.max())}, {worst['host']} under {worst['label']}).")  # fmt: skip
+        worst = frame.iloc[int(frame["lag_p99_ns"].argmax())]
+        parts.append(
+            f"The generators sent {show.time(lag.median())} late at p99 (median of {len(lag)} client reports; "
+            f"at worst {show.time(lag.max())}, {worst['host']} under {worst['label']})."
+        )
     share = (100 * frame["lag_p99_ns"] / frame["response_p99_ns"]).replace(np.inf, np.nan).dropna()
     if len(share):
         parts.append(
@@ -92,13 +108,18 @@ def finding(frame: pd.DataFrame) -> str:
     if len(busy):
         parts.append(f"The busiest client used {show.number(busy.max(), most=2)} % of a CPU per process.")
     near = frame["ceiling_percent"].dropna()
-    parts.append(f"At most {show.number(near.max(), most=2)} % of a client's measured ceiling was asked of it."
-                 if len(near) else "No ceiling was measured.")  # fmt: skip
+    parts.append(
+        f"At most {show.number(near.max(), most=2)} % of a client's measured ceiling was asked of it."
+        if len(near)
+        else "No ceiling was measured."
+    )
     change = frame["change_percent"].replace([np.inf, -np.inf], np.nan).dropna()
     if len(change):
-        most = frame.loc[change.abs().idxmax()]
-        parts.append(f"Leaving one client out moves p99 by at most {show.number(abs(most['change_percent']), most=2)} % "
-                     f"({most['host']} under {most['label']}), {show.number(change.abs().median(), most=2)} % in the median.")  # fmt: skip
+        most = frame.loc[change.index].iloc[int(change.abs().argmax())]
+        parts.append(
+            f"Leaving one client out moves p99 by at most {show.number(abs(most['change_percent']), most=2)} % "
+            f"({most['host']} under {most['label']}), {show.number(change.abs().median(), most=2)} % in the median."
+        )
     return " ".join(parts)
 
 
@@ -115,16 +136,32 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     x = alt.X("lag_p99_ns:Q", axis=axes.time_axis("the generator's own lag, p99"), scale=log)
     y = alt.Y("response_p99_ns:Q", axis=axes.time_axis("response, p99"), scale=log)
     picked = axes.pick(legend=False)
-    points = alt.Chart(drawn).transform_calculate(
-        lag=axes.time_text("lag_p99_ns"), response=axes.time_text("response_p99_ns")).mark_point(size=45).encode(
-        x=x, y=y, color=axes.color(frame["strategy"].tolist(), None),
-        shape=alt.Shape("host:N", title=None, legend=alt.Legend(orient="top")),
-        opacity=alt.when(picked).then(alt.value(0.9)).otherwise(alt.value(0.1)),
-        tooltip=[alt.Tooltip("label:N", title="cell"), alt.Tooltip("host:N", title="client"), alt.Tooltip("trial:Q"),
-                 alt.Tooltip("lag:N", title="lag p99"), alt.Tooltip("response:N", title="response p99"),
-                 alt.Tooltip("change_percent:Q", title="p99 without it, %"),
-                 alt.Tooltip("cpu_percent:Q", title="% of a CPU"),
-                 alt.Tooltip("ceiling_percent:Q", title="% of its ceiling")]).add_params(picked)  # fmt: skip
-    same = alt.Chart(ends).mark_line(color=axes.GREY, strokeDash=[6, 4]).encode(
-        x=alt.X("at:Q", scale=log), y=alt.Y("at:Q", scale=log))  # fmt: skip
+    points = (
+        alt.Chart(drawn)
+        .transform_calculate(lag=axes.time_text("lag_p99_ns"), response=axes.time_text("response_p99_ns"))
+        .mark_point(size=45)
+        .encode(
+            x=x,
+            y=y,
+            color=axes.color(frame["strategy"].tolist(), None),
+            shape=alt.Shape("host:N", title=None, legend=alt.Legend(orient="top")),
+            opacity=alt.when(picked).then(alt.value(0.9)).otherwise(alt.value(0.1)),
+            tooltip=[
+                alt.Tooltip("label:N", title="cell"),
+                alt.Tooltip("host:N", title="client"),
+                alt.Tooltip("trial:Q"),
+                alt.Tooltip("lag:N", title="lag p99"),
+                alt.Tooltip("response:N", title="response p99"),
+                alt.Tooltip("change_percent:Q", title="p99 without it, %"),
+                alt.Tooltip("cpu_percent:Q", title="% of a CPU"),
+                alt.Tooltip("ceiling_percent:Q", title="% of its ceiling"),
+            ],
+        )
+        .add_params(picked)
+    )
+    same = (
+        alt.Chart(ends)
+        .mark_line(color=axes.GREY, strokeDash=[6, 4])
+        .encode(x=alt.X("at:Q", scale=log), y=alt.Y("at:Q", scale=log))
+    )
     return alt.layer(same, points).properties(width="container", height=300)

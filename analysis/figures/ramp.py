@@ -6,8 +6,6 @@ server and clients all confirm. Any other run tells the server's open connection
 
 from __future__ import annotations
 
-import math
-
 import altair as alt
 import pandas as pd
 
@@ -19,15 +17,26 @@ from analysis.model import Dataset
 NAME = "ramp"
 TITLE = "Did it really hold the connections?"
 READ = (
-    "Connections that stand, while the clients connect. A line that stops short ends at the strategy's own limit, named "
-    "beside it. Over time: one sample a second, from the first look at the server; a tick at the bottom: connections were "
-    "dropped because the accept queue was full. By step: connections asked for against those that kernel, server and "
-    "clients all confirmed; the dashed line is all of them."
+    "Connections that stand, while the clients connect. A line that stops short ends at the strategy's own limit, "
+    "named beside it. Over time: one sample a second, from the first look at the server; a tick at the bottom: "
+    "connections were dropped because the accept queue was full. By step: connections asked for against those that "
+    "kernel, server and clients all confirmed; the dashed line is all of them."
 )
 HEIGHT = 280
 KEEP_S = 1.5  # of the load: that the connections stay is seen, and the rest is not the ramp
-COLUMNS = ["kind", "label", "strategy", "trial", "t_s", "asked_connections", "connections", "arm_s", "overflows", "shown",
-           "note"]  # fmt: skip
+COLUMNS = [
+    "kind",
+    "label",
+    "strategy",
+    "trial",
+    "t_s",
+    "asked_connections",
+    "connections",
+    "arm_s",
+    "overflows",
+    "shown",
+    "note",
+]
 
 
 def make(dataset: Dataset) -> Figure | None:
@@ -39,15 +48,16 @@ def make(dataset: Dataset) -> Figure | None:
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
-    """Rows of kind `sample` (connections open at t_s since the first sample; `overflows`: dropped since the one before),
-    `step` (asked and confirmed), `stopped` (a cell at its limit, which `note` names)."""
+    """Rows of kind `sample` (connections open at t_s since the first sample; `overflows`: dropped since
+    the one before), `step` (asked and confirmed), `stopped` (a cell at its limit, which `note` names)."""
     trials = series.good_trials(dataset, ("ok", "dnf"))
     trials = trials[trials["workload"] != "churn"]
     steps = _steps(dataset, trials[trials["workload"] == "ramp"])
     parts = [steps] if len(steps) else [_samples(dataset, trials[trials["outcome"] == "ok"])]
     stopped = trials[trials["outcome"] == "dnf"]
     stopped = stopped.groupby(["label", "strategy"], as_index=False, sort=False).agg(
-        asked_connections=("connections", "max"), connections=("held_connections", "median"), note=("limit", "max"))  # fmt: skip
+        asked_connections=("connections", "max"), connections=("held_connections", "median"), note=("limit", "max")
+    )
     stopped["note"] = stopped["note"].fillna("").astype(str).map(series.short)
     parts.append(stopped.assign(kind="stopped", shown=True))
     return pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS)
@@ -56,14 +66,20 @@ def data(dataset: Dataset) -> pd.DataFrame:
 def _steps(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
     proofs = dataset.proofs[dataset.proofs["moment"].fillna("").str.startswith("step")]
     table = proofs.merge(trials[["run", "trial", "label", "strategy"]], on=["run", "trial"])
-    return table.assign(kind="step", asked_connections=table["asked"].astype(float), shown=True,
-                        connections=table[["kernel", "server", "clients"]].astype("Float64").min(axis=1).astype(float))  # fmt: skip
+    return table.assign(
+        kind="step",
+        asked_connections=table["asked"].astype(float),
+        shown=True,
+        connections=table[["kernel", "server", "clients"]].astype("Float64").min(axis=1).astype(float),
+    )
 
 
 def _samples(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
     key = ["run", "trial"]
     table = dataset.server_samples.merge(trials[[*key, "label", "strategy", "connections"]], on=key)
-    table = table.assign(asked_connections=table["connections"], connections=table["open"].fillna(table["established"]).astype(float))  # fmt: skip
+    table = table.assign(
+        asked_connections=table["connections"], connections=table["open"].fillna(table["established"]).astype(float)
+    )
     dropped = dataset.kernel.loc[dataset.kernel["counter"] == "TcpExt.ListenOverflows", [*key, "t_s", "value"]]
     table = table.merge(dropped, on=[*key, "t_s"], how="left").sort_values([*key, "t_s"], kind="stable")
     by_trial = table.groupby(key)
@@ -81,7 +97,11 @@ def reached(frame: pd.DataFrame) -> pd.DataFrame:
     lines = frame[frame["kind"] == "sample"]
     full = lines[lines["connections"] >= lines["asked_connections"].astype(float)]
     first = full.groupby(["label", "trial"])["t_s"].min().rename("reached_s")
-    return lines[["label", "trial", "asked_connections"]].drop_duplicates().merge(first.reset_index(), on=["label", "trial"], how="left")  # fmt: skip
+    return (
+        lines[["label", "trial", "asked_connections"]]
+        .drop_duplicates()
+        .merge(first.reset_index(), on=["label", "trial"], how="left")
+    )
 
 
 def finding(frame: pd.DataFrame) -> str:
@@ -91,21 +111,32 @@ def finding(frame: pd.DataFrame) -> str:
     if len(steps):
         best = steps.groupby("label", sort=False)[["asked_connections", "connections"]].max().astype(float)
         whole = best[best["connections"] >= best["asked_connections"]]
-        parts += [f"{label} held all {show.count(row['asked_connections'])} connections, step by step."
-                  for label, row in whole.iterrows()]  # fmt: skip
+        parts += [
+            f"{label} held all {show.count(row['asked_connections'])} connections, step by step."
+            for label, row in whole.iterrows()
+        ]
     times = reached(frame)
-    stood = times.dropna(subset=["reached_s"]).groupby("label", sort=False).agg(
-        asked=("asked_connections", "max"), reached_s=("reached_s", "median"))  # fmt: skip
-    for asked, cells in stood.groupby("asked"):
-        parts.append(f"All {show.count(float(asked))} connections stood at the sample {_range(cells['reached_s'])}" + (
-            f" after the first ({len(cells)} cells)." if len(cells) > 1 else f" after the first ({cells.index[0]})."))  # fmt: skip
+    stood = (
+        times.dropna(subset=["reached_s"])
+        .groupby("label", sort=False)
+        .agg(asked=("asked_connections", "max"), reached_s=("reached_s", "median"))
+    )
+    for asked in sorted(set(stood["asked"].astype(float))):
+        cells = stood[stood["asked"] == asked]
+        parts.append(
+            f"All {show.count(asked)} connections stood at the sample {_range(cells['reached_s'])}"
+            + (f" after the first ({len(cells)} cells)." if len(cells) > 1 else f" after the first ({cells.index[0]}).")
+        )
     short = sorted(set(times["label"]) - set(stood.index))
     if short:
         parts.append(f"No sample found all of them with {', '.join(short)}.")
     stopped = frame[frame["kind"] == "stopped"].to_dict("records")
     if stopped:
-        parts.append("Stopped at a limit of their own: " + "; ".join(
-            f"{row['label']} at {show.count(row['connections'])} ({row['note']})" for row in stopped) + ".")  # fmt: skip
+        parts.append(
+            "Stopped at a limit of their own: "
+            + "; ".join(f"{row['label']} at {show.count(row['connections'])} ({row['note']})" for row in stopped)
+            + "."
+        )
     dropped = frame["overflows"].fillna(0).astype(float)
     if len(times):
         hit = sorted(set(frame.loc[dropped > 0, "label"]))
@@ -136,22 +167,47 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     shown = lines[is_shown]
     strategies = [*lines["strategy"], *stopped["strategy"]]
     color = axes.color(strategies, shown["strategy"].tolist())
-    tooltip = [alt.Tooltip("label:N", title="cell"), alt.Tooltip("trial:Q"), alt.Tooltip("x:Q", title=title),
-               alt.Tooltip("y:Q", title="connections", format=",.0f")]  # fmt: skip
+    tooltip = [
+        alt.Tooltip("label:N", title="cell"),
+        alt.Tooltip("trial:Q"),
+        alt.Tooltip("x:Q", title=title),
+        alt.Tooltip("y:Q", title="connections", format=",.0f"),
+    ]
     picked = axes.pick()
-    line = alt.Chart(shown.drop(columns=["shown", "overflows"])).mark_line(
-        strokeWidth=1.5, point=alt.OverlayMarkDef(size=25)).encode(
-        x=x, y=y, color=color, detail="trial:N", shape=alt.Shape("strategy:N", legend=None), tooltip=tooltip,
-        opacity=alt.when(picked).then(alt.value(0.9)).otherwise(alt.value(0.1))).add_params(picked)  # fmt: skip
-    rest = alt.Chart(lines.loc[~is_shown, ["label", "trial", "x", "y"]]).mark_line(
-        color=axes.GREY, strokeWidth=1, opacity=0.35).encode(x=x, y=y, detail=["label:N", "trial:N"], tooltip=tooltip)  # fmt: skip
+    line = (
+        alt.Chart(shown.drop(columns=["shown", "overflows"]))
+        .mark_line(strokeWidth=1.5, point=alt.OverlayMarkDef(size=25))
+        .encode(
+            x=x,
+            y=y,
+            color=color,
+            detail="trial:N",
+            shape=alt.Shape("strategy:N", legend=None),
+            tooltip=tooltip,
+            opacity=alt.when(picked).then(alt.value(0.9)).otherwise(alt.value(0.1)),
+        )
+        .add_params(picked)
+    )
+    rest = (
+        alt.Chart(lines.loc[~is_shown, ["label", "trial", "x", "y"]])
+        .mark_line(color=axes.GREY, strokeWidth=1, opacity=0.35)
+        .encode(x=x, y=y, detail=["label:N", "trial:N"], tooltip=tooltip)
+    )
     layers = [rest, line]
     if len(stopped):
         layers += _stopped(stopped, x, y, float(lines["y"].max()), by_step)
     dropped = lines[lines["overflows"].fillna(0).astype(float) > 0]
     if len(dropped):
-        layers.append(alt.Chart(dropped).mark_tick(orient="vertical", thickness=2, size=10).encode(
-            x=x, y=alt.value(HEIGHT), color=color, tooltip=[*tooltip[:2], alt.Tooltip("overflows:Q", title="dropped")]))  # fmt: skip
+        layers.append(
+            alt.Chart(dropped)
+            .mark_tick(orient="vertical", thickness=2, size=10)
+            .encode(
+                x=x,
+                y=alt.value(HEIGHT),
+                color=color,
+                tooltip=[*tooltip[:2], alt.Tooltip("overflows:Q", title="dropped")],
+            )
+        )
     if by_step:
         asked = pd.DataFrame({"x": [0.0, float(lines["x"].max())]})
         layers.append(alt.Chart(asked).mark_line(color=axes.GREY, strokeDash=[6, 4]).encode(x=x, y="x:Q"))
@@ -163,19 +219,28 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
 def _stopped(stopped: pd.DataFrame, x: alt.X, y: alt.Y, top: float, by_step: bool) -> list[alt.Chart]:
     """The limits: a rule where the strategy stopped, its name above it, apart where several stop close together."""
     near = stopped.sort_values("y", kind="stable")
-    near = near.assign(place=series.stacked(near["y"].astype(float).tolist(), top * 14 / HEIGHT), text=[
-        f"{row['label']}: {show.count(row['y'])}, {row['note']}" for row in near.to_dict("records")])  # fmt: skip
-    tooltip = [alt.Tooltip("label:N", title="cell"), alt.Tooltip("y:Q", title="held", format=",.0f"),
-               alt.Tooltip("note:N", title="limit")]  # fmt: skip
+    near = near.assign(
+        place=series.stacked(near["y"].astype(float).tolist(), top * 14 / HEIGHT),
+        text=[f"{row['label']}: {show.count(row['y'])}, {row['note']}" for row in near.to_dict("records")],
+    )
+    tooltip = [
+        alt.Tooltip("label:N", title="cell"),
+        alt.Tooltip("y:Q", title="held", format=",.0f"),
+        alt.Tooltip("note:N", title="limit"),
+    ]
     base = alt.Chart(near)
     return [
-        base.mark_point(shape="cross", angle=45, size=70, filled=True, color=axes.GREY).encode(x=x, y=y, tooltip=tooltip),
-        base.mark_text(align="left" if by_step else "right", baseline="bottom", dx=8 if by_step else -8, color=axes.GREY).encode(
-            x=x, y="place:Q", text="text:N", tooltip=tooltip),
-    ]  # fmt: skip
+        base.mark_point(shape="cross", angle=45, size=70, filled=True, color=axes.GREY).encode(
+            x=x, y=y, tooltip=tooltip
+        ),
+        base.mark_text(
+            align="left" if by_step else "right", baseline="bottom", dx=8 if by_step else -8, color=axes.GREY
+        ).encode(x=x, y="place:Q", text="text:N", tooltip=tooltip),
+    ]
 
 
 def _goal(frame: pd.DataFrame) -> alt.Chart:
     asked = frame.loc[frame["kind"] == "sample", "asked_connections"].astype(float)
-    goals = pd.DataFrame({"y": sorted(set(asked) - {math.nan})})
-    return alt.Chart(goals).mark_rule(color=axes.GREY, strokeDash=[6, 4]).encode(y="y:Q")
+    goals = pd.DataFrame({"y": sorted(set(asked.dropna()))})
+    drawn: alt.Chart = alt.Chart(goals).mark_rule(color=axes.GREY, strokeDash=[6, 4]).encode(y="y:Q")
+    return drawn

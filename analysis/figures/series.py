@@ -20,7 +20,7 @@ NOTE_LENGTH = 90
 
 
 def good_trials(dataset: Dataset, outcomes: Sequence[str] = ("ok",)) -> pd.DataFrame:
-    """The repetitions that count: of these outcomes, no control, their cell not struck; each with its cell's `label`."""
+    """The repetitions that count: of these outcomes, no control, cell not struck; each with its cell's `label`."""
     cells = cell_table(dataset)
     if cells.empty:
         return dataset.trials.iloc[:0].assign(label=pd.Series(dtype="string"))
@@ -36,8 +36,12 @@ def left_out(dataset: Dataset) -> pd.DataFrame:
     good = set(map(tuple, good_trials(dataset)[KEY].drop_duplicates().to_numpy()))
     rows = [row for row in cells.to_dict("records") if (row["run"], row["cell"]) not in good]
     return pd.DataFrame(
-        [{name: row[name] for name in ("label", "strategy", "held_connections")} | {"note": _reason(dataset, row)}
-         for row in rows], columns=["label", "strategy", "held_connections", "note"])  # fmt: skip
+        [
+            {name: row[name] for name in ("label", "strategy", "held_connections")} | {"note": _reason(dataset, row)}
+            for row in rows
+        ],
+        columns=["label", "strategy", "held_connections", "note"],
+    )
 
 
 def _reason(dataset: Dataset, row: dict[Hashable, Any]) -> str:
@@ -90,11 +94,7 @@ def counts(rows: pd.DataFrame) -> histograms.Counts:
 
 def digits(values: pd.Series, figures: int = 4) -> pd.Series:
     """The numbers to so many significant figures: a chart's file holds no digits that nobody can see."""
-    numbers = values.astype(float).to_numpy()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = 10.0 ** (figures - 1 - np.floor(np.log10(np.abs(numbers))))
-        rounded = np.where(np.isfinite(size) & np.isfinite(numbers), np.round(numbers * size) / size, numbers)
-    return pd.Series(rounded, index=values.index)
+    return values.astype(float).map(lambda value: float(f"{value:.{figures}g}"))
 
 
 def stacked(values: Sequence[float], gap: float) -> list[float]:

@@ -7,18 +7,17 @@ An axis of 1/(1−p) gives each further nine the same room, as the percentile pl
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
 from analysis import format as show
 from analysis import histograms
 from analysis.capacity import DEFAULT, OBJECTIVE, UNITS_NS, Objective
-from analysis.figures import axes, series
+from analysis.figures import series, spectrum_chart
 from analysis.figures.base import Figure
 from analysis.model import Dataset
 
@@ -26,19 +25,28 @@ NAME = "spectrum"
 TITLE = "Latency spectrum"
 READ = (
     "Each line is one strategy: which share of all planned requests (across, one nine more at each mark) was answered "
-    "within which time (up). Line: median of the repetitions; band: from the lowest to the highest of them. Dashed, "
-    "with hollow points: fewer than 100 requests lie beyond; where fewer than 10 do, nothing is drawn. A cross: from "
-    "here on requests were not answered at all. Dotted: how late the generator itself sent. Grey: strategies not named in the "
-    "legend; point at one to learn its name."
+    "within which time (up). Line: median of the repetitions; band: from the lowest to the highest of them. "
+    "Dashed, with hollow points: fewer than 100 requests lie beyond; where fewer than 10 do, nothing is drawn. "
+    "A cross: from here on requests were not answered at all. Dotted: how late the generator itself sent. Grey: "
+    "strategies not named in the legend; point at one to learn its name."
 )
 PER_DECADE = 12
-HEIGHT = 340
-COLUMNS = ["kind", "label", "strategy", "inverse_tail", "percentile", "response_ns", "low_ns", "high_ns",
-           "tail_requests", "quality", "ends", "repetitions", "shown", "note"]  # fmt: skip
-TOOLTIP = [alt.Tooltip("label:N", title="cell"), alt.Tooltip("percent:N", title="percent of requests"),
-           alt.Tooltip("median:N", title="median response"), alt.Tooltip("lowest:N", title="lowest repetition"),
-           alt.Tooltip("highest:N", title="highest repetition"),
-           alt.Tooltip("beyond:Q", title="requests beyond", format=",.0f")]  # fmt: skip
+COLUMNS = [
+    "kind",
+    "label",
+    "strategy",
+    "inverse_tail",
+    "percentile",
+    "response_ns",
+    "low_ns",
+    "high_ns",
+    "tail_requests",
+    "quality",
+    "ends",
+    "repetitions",
+    "shown",
+    "note",
+]
 
 
 def make(dataset: Dataset) -> Figure | None:
@@ -54,11 +62,17 @@ def data(dataset: Dataset) -> pd.DataFrame:
     `left out` (a cell without a line; `note` says why). Times in ns to 4 figures; high_ns is inf among the missing."""
     trials = series.good_trials(dataset)
     sums = _sums(dataset, trials)
+    goals = [objective(text) for text in dict.fromkeys(dataset.runs["slo"].fillna(DEFAULT))]
+    grid = percents(goal.percent for goal in goals)
     rows: list[dict[Hashable, Any]] = []
     for (label, strategy), members in trials.groupby(["label", "strategy"], sort=False):
-        counted = [(sums.get((run, n, "response"), histograms.empty()), int(planned)) for run, n, planned in zip(
-            members["run"], members["trial"], members["planned_requests"].fillna(0), strict=True)]  # fmt: skip
-        rows += [row | {"kind": "response", "label": label, "strategy": strategy} for row in spectrum(counted)]
+        counted = [
+            (sums.get((run, n, "response"), histograms.empty()), int(planned))
+            for run, n, planned in zip(
+                members["run"], members["trial"], members["planned_requests"].fillna(0), strict=True
+            )
+        ]
+        rows += [row | {"kind": "response", "label": label, "strategy": strategy} for row in spectrum(counted, grid)]
     ranked = ranking(pd.DataFrame(rows, columns=COLUMNS))
     shown = set(series.spread(ranked))
     rows.sort(key=lambda row: ranked.index(str(row["label"])))
@@ -67,12 +81,18 @@ def data(dataset: Dataset) -> pd.DataFrame:
     lags = [(counts, int(counts.sum())) for (*_, kind), counts in sums.items() if kind == "lag" and counts.sum()]
     rows += [
         row | {"kind": "lag", "label": "generator's own lag", "low_ns": math.nan, "high_ns": math.nan}
-        for row in spectrum(lags)
+        for row in spectrum(lags, grid)
     ]
-    for text in dict.fromkeys(dataset.runs["slo"].fillna(DEFAULT)):
-        goal = objective(text)
-        rows.append({"kind": "objective", "label": str(goal), "inverse_tail": float(100 / (100 - goal.percent)),
-                     "percentile": float(goal.percent), "response_ns": goal.limit_ns})  # fmt: skip
+    rows += [
+        {
+            "kind": "objective",
+            "label": str(goal),
+            "inverse_tail": float(100 / (100 - goal.percent)),
+            "percentile": float(goal.percent),
+            "response_ns": goal.limit_ns,
+        }
+        for goal in goals
+    ]
     rows += [
         row | {"kind": "left out"} for row in series.left_out(dataset)[["label", "strategy", "note"]].to_dict("records")
     ]
@@ -86,22 +106,15 @@ def _sums(dataset: Dataset, trials: pd.DataFrame) -> dict[Any, histograms.Counts
     """Per trial and kind the count at every slot, clients added."""
     table = dataset.histograms[dataset.histograms["kind"].isin(["response", "lag"])]
     table = table.merge(trials[["run", "trial"]], on=["run", "trial"])
-    return {
-        (str(run), int(n), str(kind)): np.bincount(
-            rows["slot"].to_numpy(dtype=np.int64),
-            weights=rows["count"].to_numpy(dtype=float),
-            minlength=histograms.SLOTS,
-        ).astype(np.int64)
-        for (run, n, kind), rows in table.groupby(["run", "trial", "kind"], sort=False)
-    }
+    return {key: series.counts(rows) for key, rows in table.groupby(["run", "trial", "kind"], sort=False)}
 
 
-def spectrum(repetitions: list[tuple[histograms.Counts, int]]) -> list[dict[Hashable, Any]]:
+def spectrum(repetitions: list[tuple[histograms.Counts, int]], grid: Sequence[Fraction]) -> list[dict[Hashable, Any]]:
     """Median and extremes over repetitions, each (counts, planned requests), up to the percentile that the smallest of
     them can bear, or that at which the median is among the missing."""
     least = min((planned for _, planned in repetitions), default=0)
     rows: list[dict[Hashable, Any]] = []
-    for percent in percents():
+    for percent in grid:
         beyond = histograms.tail(least, percent)
         if beyond < histograms.WITHHELD_BELOW:
             break
@@ -111,19 +124,30 @@ def spectrum(repetitions: list[tuple[histograms.Counts, int]]) -> list[dict[Hash
             if rows:
                 rows[-1]["ends"] = True
             break
-        rows.append({"inverse_tail": float(100 / (100 - percent)), "percentile": round(float(percent), 5),
-                     "response_ns": middle, "low_ns": min(values), "high_ns": max(values),
-                     "tail_requests": float(beyond), "ends": False, "repetitions": len(values),
-                     "quality": "marked" if beyond < histograms.MARKED_BELOW else "solid"})  # fmt: skip
+        rows.append(
+            {
+                "inverse_tail": float(100 / (100 - percent)),
+                "percentile": round(float(percent), 5),
+                "response_ns": middle,
+                "low_ns": min(values),
+                "high_ns": max(values),
+                "tail_requests": float(beyond),
+                "ends": False,
+                "repetitions": len(values),
+                "quality": "marked" if beyond < histograms.MARKED_BELOW else "solid",
+            }
+        )
     return rows
 
 
-def percents() -> list[Fraction]:
-    """50 %, then a dozen a decade of 1/(1−p); 90, 99, 99.9 … are among them, exactly."""
+def percents(also: Iterable[Fraction] = ()) -> list[Fraction]:
+    """50 %, then a dozen a decade of 1/(1−p); 90, 99, 99.9 … are among them, exactly; and those asked for."""
     steps = range(4, 6 * PER_DECADE + 1)
-    inverse = [Fraction(10) ** (i // PER_DECADE) * Fraction(10 ** (i % PER_DECADE / PER_DECADE)).limit_denominator(1000)
-               for i in steps]  # fmt: skip
-    return [100 - Fraction(100) / one for one in (Fraction(2), *inverse)]
+    inverse = [
+        Fraction(10) ** (i // PER_DECADE) * Fraction(10 ** (i % PER_DECADE / PER_DECADE)).limit_denominator(1000)
+        for i in steps
+    ]
+    return sorted({Fraction(50), *(100 - Fraction(100) / one for one in inverse), *also})
 
 
 def objective(text: str) -> Objective:
@@ -154,21 +178,28 @@ def finding(frame: pd.DataFrame) -> str:
         parts.append(f"At p99 {', '.join(named).replace(' within', ' answers within', 1)}.")
     for goal in frame[frame["kind"] == "objective"].to_dict("records"):
         near = lines[lines["percentile"].sub(goal["percentile"]).abs() < 1e-9]
-        if len(near):
-            met = int((near["response_ns"] <= goal["response_ns"]).sum())
-            parts.append(f"{met} of {lines['label'].nunique()} meet {goal['label']}.")
+        # A line that ends before, answers missing, does not meet it; one too short for the percentile says nothing.
+        asked = len(near) + int((lines["ends"].astype(bool) & (lines["percentile"] < goal["percentile"])).sum())
+        if asked:
+            parts.append(f"{int((near['response_ns'] <= goal['response_ns']).sum())} of {asked} meet {goal['label']}.")
     lag = frame[(frame["kind"] == "lag") & (frame["percentile"] == 99.0)]
     if len(lag):
         parts.append(f"The generator itself is {show.time(lag['response_ns'].iloc[0])} late at p99.")
     ended = lines.loc[lines["ends"].astype(bool), ["label", "percentile"]].to_dict("records")
     if ended:
-        parts.append("Requests stay unanswered beyond " + ", ".join(
-            f"p{row['percentile']:.5g} with {row['label']}" for row in ended) + ".")  # fmt: skip
+        parts.append(
+            "Requests stay unanswered beyond "
+            + ", ".join(f"p{row['percentile']:.5g} with {row['label']}" for row in ended)
+            + "."
+        )
     deep = lines[lines["percentile"] == 99.9]
     if len(deep):
         weak = int((deep["quality"] == "marked").sum())
-        parts.append(f"{weak} of {len(deep)} p99.9 rest on fewer than 100 requests." if weak
-                     else "No p99.9 rests on fewer than 100 requests.")  # fmt: skip
+        parts.append(
+            f"{weak} of {len(deep)} p99.9 rest on fewer than 100 requests."
+            if weak
+            else "No p99.9 rests on fewer than 100 requests."
+        )
     return " ".join(parts) + series.left_out_sentence(frame[frame["kind"] == "left out"])
 
 
@@ -180,83 +211,4 @@ def _with_range(row: dict[Hashable, Any]) -> str:
     return f"{text} [{span} {unit}]" if span else text
 
 
-def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
-    """A file holds each key as often as there are rows, so that the chart's fields are short."""
-    names = {"inverse_tail": "x", "response_ns": "y", "low_ns": "low", "high_ns": "high", "tail_requests": "beyond"}
-    lines = frame[frame["kind"] == "response"].replace(np.inf, np.nan).rename(columns=names)
-    is_shown = lines["shown"].astype(bool)
-    shown = lines.loc[is_shown, ["label", "strategy", "x", "y", "low", "high", "beyond", "quality"]]
-    x = alt.X("x:Q", axis=axes.nines_axis("share of planned requests answered"), scale=_room(float(lines["x"].max())))
-    y = alt.Y("y:Q", axis=axes.time_axis("response time"), scale=alt.Scale(type="log", zero=False, nice=False))
-    strategy = axes.color(lines["strategy"].tolist(), shown["strategy"].tolist())
-    rest = alt.Chart(lines.loc[~is_shown, ["label", "strategy", "x", "y"]])
-    marked = shown["quality"] == "marked"
-    named = _tipped(alt.Chart(shown.assign(joins=marked | marked.groupby(shown["label"]).shift(-1, fill_value=False))))
-    return alt.layer(
-        _tipped(rest).mark_line(color=axes.GREY, strokeWidth=1, opacity=0.45).encode(
-            x=x, y=y, detail="label:N", tooltip=TOOLTIP[:3]),
-        *_named(named, x, y, strategy),
-        _tipped(alt.Chart(lines.loc[lines["ends"].astype(bool), ["label", "strategy", "x", "y"]])).mark_point(
-            shape="cross", angle=45, size=90, filled=True, color=axes.GREY).encode(x=x, y=y, tooltip=TOOLTIP[:3]),
-        _names(shown, strategy),
-        *_context(frame, x, y),
-    ).properties(width="container", height=HEIGHT)  # fmt: skip
-
-
-def _room(last: float) -> alt.Scale:
-    """The axis; on a wide screen with room for names behind the last point."""
-    return alt.Scale(type="log", domainMin=2, domainMax=alt.expr(f"width < 600 ? {last} : {last} * 6"), nice=False)
-
-
-def _tipped(drawn: alt.Chart) -> alt.Chart:
-    tipped: alt.Chart = drawn.transform_calculate(
-        percent="format(100 - 100 / datum.x, '.5~f')", median=axes.time_text("y"), lowest=axes.time_text("low"),
-        highest=axes.time_text("high"))  # fmt: skip
-    return tipped
-
-
-def _named(named: alt.Chart, x: alt.X, y: alt.Y, strategy: alt.Color) -> list[alt.Chart]:
-    """Band, line and, at each nine, a point: the strategies of the legend."""
-    picked = axes.pick()
-    lit = alt.when(picked)
-    line = {"x": x, "y": y, "color": strategy, "detail": "label:N", "tooltip": TOOLTIP}
-    nine = "abs(log(datum.x) / LN10 - round(log(datum.x) / LN10)) < 0.001"
-    points = named.transform_filter(nine).encode(x=x, y=y, color=strategy, shape=alt.Shape("strategy:N", legend=None),
-                                                 tooltip=TOOLTIP)  # fmt: skip
-    return [
-        named.mark_area().encode(x=x, y="low:Q", y2="high:Q", color=strategy, detail="label:N",
-                                 opacity=lit.then(alt.value(0.13)).otherwise(alt.value(0.02))),
-        named.transform_filter("datum.quality == 'solid'").mark_line(strokeWidth=2).encode(
-            **line, opacity=lit.then(alt.value(1)).otherwise(alt.value(0.15))).add_params(picked),
-        named.transform_filter("datum.joins").mark_line(strokeWidth=1.5, strokeDash=[4, 2]).encode(
-            **line, opacity=lit.then(alt.value(0.7)).otherwise(alt.value(0.15))),
-        points.transform_filter("datum.quality == 'solid'").mark_point(size=55, filled=True, opacity=1),
-        points.transform_filter("datum.quality != 'solid'").mark_point(size=55, filled=False, strokeWidth=1.5),
-    ]  # fmt: skip
-
-
-def _names(shown: pd.DataFrame, strategy: alt.Color) -> alt.Chart:
-    """The labels at the lines' ends, where the screen has room for them, moved apart where lines end together."""
-    ends = shown.sort_values("x").groupby("label", sort=False).tail(1)
-    logs, gap = np.log10(ends["y"].astype(float)), np.log10(shown["high"].max() / shown["low"].min()) * 15 / HEIGHT
-    last = ends["x"].max()  # lines that end almost together are named in one column
-    ends = ends[["label", "strategy"]].assign(
-        x=ends["x"].where(ends["x"] < last / 2, last), y=10 ** np.array(series.dodged(logs.tolist(), gap))
-    )
-    return alt.Chart(ends).mark_text(align="left", dx=9, opacity=alt.expr("width < 600 ? 0 : 1")).encode(
-        x="x:Q", y="y:Q", text="label:N", color=strategy)  # fmt: skip
-
-
-def _context(frame: pd.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """The generator's own lag, and the objective: a point that a line has to pass below."""
-    parts = frame.rename(columns={"inverse_tail": "x", "response_ns": "y"})
-    lag = _tipped(alt.Chart(parts.loc[parts["kind"] == "lag", ["label", "x", "y"]]))
-    goal = _tipped(alt.Chart(parts.loc[parts["kind"] == "objective", ["label", "x", "y"]]))
-    tooltip = [alt.Tooltip("label:N", title="line"), TOOLTIP[1], alt.Tooltip("median:N", title="time")]
-    return [
-        lag.mark_line(color=axes.GREY, strokeDash=[2, 3]).encode(x=x, y=y, tooltip=tooltip),
-        goal.mark_rule(strokeDash=[6, 4], color=axes.GREY).encode(y=y, tooltip=tooltip),
-        goal.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color=axes.GREY).encode(
-            x=alt.value(0), y=y, text="label:N"),
-        goal.mark_point(shape="triangle-down", size=90, filled=True, color=axes.GREY).encode(x=x, y=y, tooltip=tooltip),
-    ]  # fmt: skip
+chart = spectrum_chart.chart
