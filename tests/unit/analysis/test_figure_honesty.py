@@ -42,10 +42,8 @@ def test_leaving_one_client_out() -> None:
 
 def test_requests_that_a_client_never_had_answered_count_when_it_is_left_out() -> None:
     # client2 planned 1,000 and has 900: without client1 its p99 is among the missing.
-    dataset = two_clients()
-    dataset = Dataset.of(
-        **{**dataset.tables, "histograms": slots(1, {1 * MS: 1000}) + slots(1, {1 * MS: 900}, "client2")}
-    )
+    rows = slots(1, {1 * MS: 1000}) + slots(1, {1 * MS: 900}, "client2")
+    dataset = replace(two_clients(), histograms=frame("histograms", rows))
     assert honesty.data(dataset).set_index("host")["without_p99_ns"]["client1"] == math.inf
 
 
