@@ -67,8 +67,9 @@ def finding(frame: pd.DataFrame) -> str:
     else:
         share = 100 * worst["peak_connections"] / worst["limit_connections"]
         parts = [
-            f"The fullest accept queue, {worst['label']}'s, held {show.count(worst['peak_connections'])} of "
-            f"{show.count(worst['limit_connections'])} connections ({show.number(share, most=2)} %)."
+            f"The fullest accept queue held {show.count(worst['peak_connections'])} of "
+            f"{show.count(worst['limit_connections'])} connections ({show.number(share, most=2)} %), "
+            f"with {worst['label']}."
         ]
     lost = frame.groupby("label", sort=False)["overflows"].max()
     lost = lost[lost > 0]

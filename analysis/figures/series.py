@@ -19,9 +19,15 @@ HIGHLIGHTED = 6
 NOTE_LENGTH = 90
 
 
+def _cells(dataset: Dataset) -> pd.DataFrame:
+    """The cells; a label comes from a file and goes into sentences, so that it keeps no control characters."""
+    cells = cell_table(dataset)
+    return cells if cells.empty else cells.assign(label=cells["label"].astype(str).map(show.visible))
+
+
 def good_trials(dataset: Dataset, outcomes: Sequence[str] = ("ok",)) -> pd.DataFrame:
     """The repetitions that count: of these outcomes, no control, cell not struck; each with its cell's `label`."""
-    cells = cell_table(dataset)
+    cells = _cells(dataset)
     if cells.empty:
         return dataset.trials.iloc[:0].assign(label=pd.Series(dtype="string"))
     kept = dataset.trials[dataset.trials["outcome"].isin(outcomes) & ~dataset.trials["control"].fillna(False)]
@@ -30,7 +36,7 @@ def good_trials(dataset: Dataset, outcomes: Sequence[str] = ("ok",)) -> pd.DataF
 
 def left_out(dataset: Dataset) -> pd.DataFrame:
     """The cells without a good repetition or struck: label, strategy, held_connections and, in `note`, the reason."""
-    cells = cell_table(dataset)
+    cells = _cells(dataset)
     if cells.empty:
         return pd.DataFrame(columns=["label", "strategy", "held_connections", "note"])
     good = set(map(tuple, good_trials(dataset)[KEY].drop_duplicates().to_numpy()))

@@ -30,7 +30,7 @@ def test_the_fullest_listener_of_all_samples_counts() -> None:
         ["epoll", 7, 0],
     ]
     assert accept.finding(frame) == (
-        "The fullest accept queue, poll's, held 1,024 of 4,096 connections (25 %). "
+        "The fullest accept queue held 1,024 of 4,096 connections (25 %), with poll. "
         "Connections were dropped because it was full: poll (up to 12). "
         "p99 of connecting: 2.00 ms (epoll) to 9.00 ms (poll)."
     )

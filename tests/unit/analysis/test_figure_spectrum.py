@@ -99,6 +99,12 @@ def test_finding_names_fastest_and_slowest_the_lag_and_who_is_left_out() -> None
     )
 
 
+def test_a_label_keeps_no_control_characters() -> None:
+    frame = spectrum.data(Dataset.of(trials=[trial(1, "a\x1b[2J")], histograms=slots(1, FAST)))
+    assert "a\\u001b[2J" in spectrum.finding(frame)
+    assert "\x1b" not in spectrum.finding(frame)
+
+
 def test_controls_and_struck_cells_are_not_drawn() -> None:
     struck = {"run": "r1", "check": "LG1", "severity": "invalid", "cells": '["c-poll"]', "message": "no ceiling"}
     dataset = Dataset.of(trials=[trial(1), trial(2, control=True), trial(3, "poll")], findings=[struck],
