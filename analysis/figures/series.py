@@ -1,0 +1,121 @@
+"""What the figures draw: the good repetitions of each cell, the cells left out and why, and which few stand out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import format as show
+from analysis import histograms
+from analysis.cells import cell_table
+from analysis.model import Dataset
+
+KEY = ["run", "cell"]
+HIGHLIGHTED = 6
+NOTE_LENGTH = 90
+
+
+def _cells(dataset: Dataset) -> pd.DataFrame:
+    """The cells; a label comes from a file and goes into sentences, so that it keeps no control characters."""
+    cells = cell_table(dataset)
+    return cells if cells.empty else cells.assign(label=cells["label"].astype(str).map(show.visible))
+
+
+def good_trials(dataset: Dataset, outcomes: Sequence[str] = ("ok",)) -> pd.DataFrame:
+    """The repetitions that count: of these outcomes, no control, cell not struck; each with its cell's `label`."""
+    cells = _cells(dataset)
+    if cells.empty:
+        return dataset.trials.iloc[:0].assign(label=pd.Series(dtype="string"))
+    kept = dataset.trials[dataset.trials["outcome"].isin(outcomes) & ~dataset.trials["control"].fillna(False)]
+    return kept.merge(cells.loc[~cells["struck"].astype(bool), [*KEY, "label"]], on=KEY)
+
+
+def left_out(dataset: Dataset) -> pd.DataFrame:
+    """The cells without a good repetition or struck: label, strategy, held_connections and, in `note`, the reason."""
+    cells = _cells(dataset)
+    if cells.empty:
+        return pd.DataFrame(columns=["label", "strategy", "held_connections", "note"])
+    good = set(map(tuple, good_trials(dataset)[KEY].drop_duplicates().to_numpy()))
+    rows = [row for row in cells.to_dict("records") if (row["run"], row["cell"]) not in good]
+    return pd.DataFrame(
+        [
+            {name: row[name] for name in ("label", "strategy", "held_connections")} | {"note": _reason(dataset, row)}
+            for row in rows
+        ],
+        columns=["label", "strategy", "held_connections", "note"],
+    )
+
+
+def _reason(dataset: Dataset, row: dict[Hashable, Any]) -> str:
+    """Why a cell is left out: its limit, the finding that strikes it, or what became of its trials."""
+    if row["outcome"] == "dnf" and not pd.isna(row["limit"]):
+        held = row["held_connections"]
+        return show.visible(str(row["limit"])) + ("" if pd.isna(held) else f", {show.count(held)} held")
+    findings = dataset.findings
+    for one in findings[(findings["severity"] == "invalid") & (findings["run"] == row["run"])].to_dict("records"):
+        if row["cell"] in json.loads(one["cells"]):
+            return short(str(one["message"]))
+    mine = dataset.trials[(dataset.trials["run"] == row["run"]) & (dataset.trials["cell"] == row["cell"])]
+    reasons = mine["reason"].dropna()
+    return short(str(reasons.iloc[0])) if len(reasons) else str(row["outcome"])
+
+
+def short(text: str) -> str:
+    """A text of a file, visible and of a length that a sentence bears."""
+    text = show.visible(text)
+    return text if len(text) <= NOTE_LENGTH else text[: NOTE_LENGTH - 1] + "…"
+
+
+def left_out_sentence(rows: pd.DataFrame, most: int = 6) -> str:
+    """`Left out: select (FD_SETSIZE).`, or nothing; a seventh cell and more are counted."""
+    named = [f"{row['label']} ({row['note']})" for row in rows.head(most).to_dict("records")]
+    if len(rows) > most:
+        named.append(f"and {len(rows) - most} more")
+    return f" Left out: {'; '.join(named)}." if named else ""
+
+
+def median_trials(trials: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Of each label the repetition that is the median in this column (the lower of two), unknown ones last."""
+    ranked = trials.sort_values(column, kind="stable", na_position="last")
+    counts = ranked.groupby("label")[column].transform("count").clip(lower=1)
+    return ranked[ranked.groupby("label").cumcount() == (counts - 1) // 2]
+
+
+def spread(ranked: Sequence[str], most: int = HIGHLIGHTED) -> list[str]:
+    """At most so many of the names, evenly from the first to the last."""
+    if len(ranked) <= most:
+        return list(ranked)
+    return [ranked[round(place)] for place in np.linspace(0, len(ranked) - 1, most)]
+
+
+def counts(rows: pd.DataFrame) -> histograms.Counts:
+    """Rows of the table `histograms`, added at every slot."""
+    weights = rows["count"].to_numpy(dtype=float)  # exact below 2^53
+    return np.bincount(rows["slot"].to_numpy(dtype=np.int64), weights, histograms.SLOTS).astype(np.int64)
+
+
+def digits(values: pd.Series, figures: int = 4) -> pd.Series:
+    """The numbers to so many significant figures: a chart's file holds no digits that nobody can see."""
+    return values.astype(float).map(lambda value: float(f"{value:.{figures}g}"))
+
+
+def stacked(values: Sequence[float], gap: float) -> list[float]:
+    """Places for the labels of these rising values: each at its value, or `gap` above the label before it."""
+    places: list[float] = []
+    for value in values:
+        places.append(max(value, places[-1] + gap) if places else value)
+    return places
+
+
+def dodged(values: Sequence[float], gap: float) -> list[float]:
+    """Places for the labels of these values, at least `gap` apart and around them, in the order given."""
+    order = np.argsort(values, kind="stable")
+    rising = np.array(values, dtype=float)[order]
+    places = np.array(stacked(rising.tolist(), gap))
+    made = np.empty(len(places))
+    made[order] = places - (places - rising).mean()  # half of what was pushed up comes down again
+    return [float(place) for place in made]
