@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from analysis.figures import identity
+
 GREY = "#888"  # readable on white and on black
 TIME_LABEL = (
     "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + ' s' : "
@@ -54,6 +56,11 @@ def color(strategies: Sequence[str], shown: Sequence[str] | None) -> alt.Color:
     )
     return alt.Color(
         "strategy:N",
-        scale=alt.Scale(domain=list(dict.fromkeys([*(shown or ()), *strategies]))),
+        scale=identity.color_scale(strategies, shown or ()),
         legend=legend if shown else None,
     )
+
+
+def shape(strategies: Sequence[str]) -> alt.Shape:
+    """Each strategy's shape; the legend of the colour shows it."""
+    return alt.Shape("strategy:N", legend=None, scale=identity.shape_scale(strategies))

@@ -182,7 +182,7 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
             y=y,
             color=color,
             detail="trial:N",
-            shape=alt.Shape("strategy:N", legend=None),
+            shape=axes.shape(strategies),
             tooltip=tooltip,
             opacity=alt.when(picked).then(alt.value(0.9)).otherwise(alt.value(0.1)),
         )

@@ -35,7 +35,7 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
         _tipped(rest)
         .mark_line(color=axes.GREY, strokeWidth=1, opacity=0.45)
         .encode(x=x, y=y, detail="label:N", tooltip=TOOLTIP[:3]),
-        *_named(named, x, y, strategy),
+        *_named(named, x, y, strategy, axes.shape(shown["strategy"].tolist())),
         _tipped(alt.Chart(lines.loc[lines["ends"].astype(bool), ["label", "strategy", "x", "y"]]))
         .mark_point(shape="cross", angle=45, size=90, filled=True, color=axes.GREY)
         .encode(x=x, y=y, tooltip=TOOLTIP[:3]),
@@ -59,15 +59,13 @@ def _tipped(drawn: alt.Chart) -> alt.Chart:
     return tipped
 
 
-def _named(named: alt.Chart, x: alt.X, y: alt.Y, strategy: alt.Color) -> list[alt.Chart]:
+def _named(named: alt.Chart, x: alt.X, y: alt.Y, strategy: alt.Color, shape: alt.Shape) -> list[alt.Chart]:
     """Band, line and, at each nine, a point: the strategies of the legend."""
     picked = axes.pick()
     lit = alt.when(picked)
     line = {"x": x, "y": y, "color": strategy, "detail": "label:N", "tooltip": TOOLTIP}
     nine = "abs(log(datum.x) / LN10 - round(log(datum.x) / LN10)) < 0.001"
-    points = named.transform_filter(nine).encode(
-        x=x, y=y, color=strategy, shape=alt.Shape("strategy:N", legend=None), tooltip=TOOLTIP
-    )
+    points = named.transform_filter(nine).encode(x=x, y=y, color=strategy, shape=shape, tooltip=TOOLTIP)
     return [
         named.mark_area().encode(
             x=x,

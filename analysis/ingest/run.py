@@ -96,9 +96,7 @@ def _trials(log: Log, old: pd.DataFrame, whole: dict[tuple[int, str, str], np.nd
         / table["window_s"].astype(float)
     )  # fmt: skip
     for kind in ("service", "lag", "connect"):
-        table[f"{kind}_p99_ns"] = [
-            _quantile(sum_of(whole, n, kind)) for n in table["trial"]
-        ]
+        table[f"{kind}_p99_ns"] = [_quantile(sum_of(whole, n, kind)) for n in table["trial"]]
     for name in ("start_skew_ms", "go_ns", "overhead_s"):
         table[name] = [ended.get(n, {}).get(name) for n in table["trial"]]
     late: dict[int, int] = {}
@@ -191,7 +189,10 @@ def _samples(log: Log) -> dict[str, list[dict[str, Any]]]:
         bound = {"bound_ns": bounds.get(n)}
         tables["server_samples"].append(key | bound | {name: event.get(name) for name in SAMPLE_COLUMNS})
         tables["host_samples"].append(
-            key | bound | {"host": log.server} | {name: event.get(name) for name in ("foreign_ns", "steal_ns", "agent_ns")}
+            key
+            | bound
+            | {"host": log.server}
+            | {name: event.get(name) for name in ("foreign_ns", "steal_ns", "agent_ns")}
         )
         tables["kernel"] += [
             key | {"host": log.server, "counter": c, "value": v} for c, v in event.get("kernel", {}).items()

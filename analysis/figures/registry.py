@@ -1,0 +1,27 @@
+"""The figures of a report, in the order of its page."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from analysis.figures import accept, fairness, heat, honesty, ramp, spectrum
+from analysis.figures.base import Figure
+from analysis.model import Dataset
+
+
+class Module(Protocol):
+    """What a module of a figure has."""
+
+    NAME: str
+    TITLE: str
+
+    @staticmethod
+    def make(dataset: Dataset) -> Figure | None: ...
+
+
+FIGURES: tuple[Module, ...] = (spectrum, ramp, heat, accept, fairness, honesty)
+
+
+def make_all(dataset: Dataset) -> list[Figure]:
+    """Those for which the runs have data."""
+    return [figure for module in FIGURES if (figure := module.make(dataset)) is not None]
