@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from analysis.figures import accept, cost, effects, effects_p99, fairness, glance, heat, honesty, memory, ramp, spectrum
+from analysis.figures import (
+    accept,
+    cost,
+    effects,
+    effects_p99,
+    fairness,
+    glance,
+    heat,
+    honesty,
+    idle,
+    knee,
+    memory,
+    ramp,
+    spectrum,
+)
 from analysis.figures.base import Figure
 from analysis.model import Dataset
 
@@ -22,6 +36,8 @@ class Module(Protocol):
 FIGURES: tuple[Module, ...] = (
     glance,
     spectrum,
+    knee,
+    idle,
     ramp,
     cost,
     memory,
