@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from analysis.commands import design, summary
+from analysis.commands import design, ingest, summary
 from analysis.events import Unreadable
 from analysis.format import visible
 
-COMMANDS = (summary, design)
+COMMANDS = (ingest, summary, design)
 
 
 def parser() -> argparse.ArgumentParser:
