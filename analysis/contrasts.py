@@ -124,17 +124,18 @@ def _of_metric(
 
 
 def _side(row: dict[Any, Any], metric: Metric, blocks: Blocks) -> Side:
-    why = ""
+    return Side(row["cell"], blocks, why_not(row, metric, is_known=bool(blocks)))
+
+
+def why_not(row: dict[Any, Any], metric: Metric, *, is_known: bool) -> str:
+    """Why a row of `cell_table` has nothing to compare of this metric; empty: it has."""
     if row["struck"] and row["good"]:
-        why = "a finding makes it invalid"
-    elif row["outcome"] == "dnf" and metric.name not in COUNTS_AT_A_LIMIT:
-        limit = "" if pd.isna(row["limit"]) else f" ({row['limit']})"
-        why = f"it met a limit{limit}"
-    elif not row["good"]:
-        why = f"no trial is good: {row['outcome']}"
-    elif not blocks:
-        why = f"{metric.title} is not known of it"
-    return Side(row["cell"], blocks, why)
+        return "a finding makes it invalid"
+    if row["outcome"] == "dnf" and metric.name not in COUNTS_AT_A_LIMIT:
+        return "it met a limit" + ("" if pd.isna(row["limit"]) else f" ({row['limit']})")
+    if not row["good"]:
+        return f"no trial is good: {row['outcome']}"
+    return "" if is_known else f"{metric.title} is not known of it"
 
 
 def _control(metric: Metric, twin: Side, side: Side) -> tuple[dict[str, Any], float]:

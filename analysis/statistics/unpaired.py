@@ -10,29 +10,30 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from scipy import special
 
 from analysis.statistics.paired import NO_SPREAD, Estimate, factor, t_within
 
 RANKED_FROM = 4  # repetitions of each: the fewest with which a Mann-Whitney interval can reach 95 %
 
 
-def shift(ours: Sequence[float], theirs: Sequence[float], confidence: float = 0.95) -> Estimate:
+def shift(
+    ours: Sequence[float], theirs: Sequence[float], confidence: float = 0.95, strictest: float | None = None
+) -> Estimate:
     """The factor between ours and theirs, ours ÷ theirs, each a group of repetitions.
 
     From four of each it is Hodges and Lehmann's, with the exact Mann-Whitney interval: both groups must have the same
     shape, on a logarithmic scale, and may have outliers. With fewer it is the ratio of the geometric means with
     Welch's interval: the logarithms must be roughly normal. One of either says nothing of how much repetitions differ,
     and its interval is everything.
+
+    Who asks several confidences of the same groups names the strictest each time, as of `paired.ratio`.
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
-    if not len(ours) or not len(theirs) or min(*ours, *theirs) <= 0 or not math.isfinite(math.fsum([*ours, *theirs])):
-        raise ValueError("a ratio needs at least one repetition of each, and finite numbers above 0")
-    a, b = np.log(np.asarray(ours, dtype=float)), np.log(np.asarray(theirs, dtype=float))
+    a, b = _logs(ours, theirs, confidence)
     n = min(len(a), len(b))
     if n == 1:
         return Estimate(factor(float(a.mean() - b.mean())), 0.0, math.inf, 1.0, n, "one repetition")
-    if n >= RANKED_FROM and mann_whitney_confidence(len(a), len(b), 1) >= confidence:
+    if ranked(len(a), len(b), max(confidence, strictest or 0)):
         differences = np.sort(np.subtract.outer(a, b), axis=None)
         k = _rank(len(a), len(b), confidence)
         value, low, high = float(np.median(differences)), float(differences[k - 1]), float(differences[-k])
@@ -41,6 +42,37 @@ def shift(ours: Sequence[float], theirs: Sequence[float], confidence: float = 0.
         value, low, high = welch(a, b, confidence)
         method = "geometric means, Welch's t"
     return Estimate(factor(value), factor(low), factor(high), confidence, n, method)
+
+
+def p_value(ours: Sequence[float], theirs: Sequence[float], strictest: float = 0.95) -> float:
+    """How often two groups of the same would differ at least this much, to either side.
+
+    It is of the test whose interval `shift` gives: p ≤ α exactly where the interval of confidence 1 - α leaves out 1.
+    """
+    a, b = _logs(ours, theirs, strictest)
+    if min(len(a), len(b)) == 1:
+        return 1.0
+    if not ranked(len(a), len(b), strictest):
+        mean, error, freedom = _welch(a, b)
+        if error <= NO_SPREAD:
+            return 1.0 if abs(mean) <= NO_SPREAD else 0.0
+        return float(2 * special.stdtr(freedom, -abs(mean) / error))
+    differences = np.subtract.outer(a, b)
+    far = int(min(np.count_nonzero(differences <= NO_SPREAD), np.count_nonzero(differences >= -NO_SPREAD)))
+    return 1 - mann_whitney_confidence(len(a), len(b), far + 1)
+
+
+def ranked(n: int, m: int, confidence: float) -> bool:
+    """Whether groups of n and m have a Mann-Whitney interval of this confidence."""
+    return min(n, m) >= RANKED_FROM and mann_whitney_confidence(n, m, 1) >= confidence
+
+
+def _logs(ours: Sequence[float], theirs: Sequence[float], confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
+    if not len(ours) or not len(theirs) or min(*ours, *theirs) <= 0 or not math.isfinite(math.fsum([*ours, *theirs])):
+        raise ValueError("a ratio needs at least one repetition of each, and finite numbers above 0")
+    return np.log(np.asarray(ours, dtype=float)), np.log(np.asarray(theirs, dtype=float))
 
 
 def cliffs_delta(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -96,10 +128,16 @@ def welch(a: np.ndarray, b: np.ndarray, confidence: float) -> tuple[float, float
     Welch, "The generalization of Student's problem when several different population variances are involved",
     Biometrika 34, 1947; degrees of freedom after Satterthwaite, Biometrics Bulletin 2, 1946.
     """
-    mean = float(a.mean() - b.mean())
-    parts = [float(x.var(ddof=1)) / len(x) for x in (a, b)]
-    if math.sqrt(sum(parts)) <= NO_SPREAD:
+    mean, error, freedom = _welch(a, b)
+    if error <= NO_SPREAD:
         return mean, mean, mean
-    freedom = sum(parts) ** 2 / sum(part**2 / (len(x) - 1) for part, x in zip(parts, (a, b), strict=True))
-    half = t_within(confidence, freedom) * math.sqrt(sum(parts))
+    half = t_within(confidence, freedom) * error
     return mean, mean - half, mean + half
+
+
+def _welch(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
+    """The difference of two means, its standard error, and the degrees of freedom of that."""
+    parts = [float(x.var(ddof=1)) / len(x) for x in (a, b)]
+    error = math.sqrt(sum(parts))
+    squares = sum(part**2 / (len(x) - 1) for part, x in zip(parts, (a, b), strict=True))
+    return float(a.mean() - b.mean()), error, sum(parts) ** 2 / squares if squares else math.inf

@@ -129,3 +129,33 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(n: int, m: int) -> No
     covered = sum(one.low <= 1.1 <= one.high for one in found) / 2000
     assert found[0].confidence >= 0.95
     assert found[0].confidence - 0.015 <= covered <= (found[0].confidence + 0.015 if min(n, m) >= 4 else 0.99)
+
+
+def test_p_of_four_of_each_by_hand() -> None:
+    # All of ours above all of theirs: one order of 70, and as many the other way round.
+    assert unpaired.p_value([8, 2, 16, 4], [1, 1.1, 1.2, 1.3]) == pytest.approx(2 / 70)
+    # One of theirs above one of ours: two of 70 orders are at least so far out.
+    assert unpaired.p_value([8, 2, 16, 4], [1, 1.1, 1.2, 3]) == pytest.approx(4 / 70)
+    assert unpaired.p_value([1, 2, 3, 4], [1, 2, 3, 4]) == pytest.approx(1.0)
+    assert unpaired.p_value([5], [1, 1, 1]) == 1.0
+    assert unpaired.p_value([5, 5], [1, 1]) == 0.0 and unpaired.p_value([5, 5], [5, 5]) == 1.0
+
+
+def test_p_of_welch_as_another_implementation_has_it() -> None:
+    a, b = [1.1, 1.6, 1.2], [1.0, 3.6, 1.5]
+    other = stats.ttest_ind(np.log(a), np.log(b), equal_var=False).pvalue
+    assert unpaired.p_value(a, b) == pytest.approx(other)
+    # Where the strictest level asked is beyond what ranks can give, t answers at every level.
+    a, b = [8, 2, 16, 4], [1, 1.1, 1.2, 1.3]
+    assert unpaired.shift(a, b, 0.95, 0.99).method == "geometric means, Welch's t"
+    assert unpaired.p_value(a, b, 0.99) == pytest.approx(stats.ttest_ind(np.log(a), np.log(b), equal_var=False).pvalue)
+
+
+@pytest.mark.parametrize("size", [3, 6])
+def test_p_and_interval_never_contradict_each_other(size: int) -> None:
+    random = np.random.default_rng(4)
+    for _ in range(100):
+        a, b = np.exp(random.normal(0.5, 0.5, size)).tolist(), np.exp(random.normal(0, 0.5, size)).tolist()
+        for alpha in (0.05, 0.2):
+            found = unpaired.shift(a, b, 1 - alpha, 0.95)
+            assert (unpaired.p_value(a, b, 0.95) <= alpha) == (found.low > 1 or found.high < 1)

@@ -1,0 +1,231 @@
+"""What two runs say of each other: which cells are the same, by which factor each figure changed, and what follows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.cells import FACTORS, labels
+from analysis.compare.side import Cell, Factor, Side, environments
+from analysis.contrasts import LEAST_MARGIN
+from analysis.environment import differences
+from analysis.events import Unreadable
+from analysis.metrics import METRICS, Metric
+from analysis.statistics.family import ALPHA, holm
+from analysis.statistics.paired import Estimate
+from analysis.statistics.unpaired import cliffs_delta, p_value, shift
+from analysis.statistics.verdict import BETTER, INCONCLUSIVE, NOT_COMPARABLE, WORSE, verdict
+
+SHOWN = ("efficiency", "p99")
+# Set for each strategy by itself, from what the hosts are: the environment tells of it.
+OF_THE_HOSTS = ("port", "workers", "arm_timeout_s")
+SINGLE = "one repetition says nothing of how much repetitions differ"
+Key = tuple[Factor, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of one cell in both runs. Without a comparison there is `why`, and no estimate."""
+
+    label: str
+    metric: Metric
+    base: list[float]
+    new: list[float]
+    margin: float
+    verdict: str
+    single: Estimate | None = None  # new ÷ base, by itself
+    within: Estimate | None = None  # as one of all that are shown: this one decides
+    p: float = math.nan
+    p_holm: float = math.nan
+    delta: float = math.nan  # Cliff's
+    why: str = ""
+    is_lost: bool = False  # base could be compared, new cannot
+
+
+@dataclass(frozen=True)
+class Change:
+    """A key of the environment that is not the same: the values of each side, in words."""
+
+    role: str
+    key: str
+    base: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    base: Side
+    new: Side
+    changes: list[Change]
+    rows: list[Row]
+    missing: list[str]  # labels of the cells that only base has
+    added: list[str]  # and only new
+
+
+def judge(base: Side, new: Side, metrics: list[str] | None = None) -> Comparison:
+    """Every figure of every cell that both have, as one family of comparisons."""
+    both, missing, added = match(base.cells, new.cells)
+    names = labelled([pair[0] for pair in both] + missing + added)
+    rest = names[len(both) :]
+    shown = [METRICS[name] for name in metrics or SHOWN]
+    rows = [
+        _pair(label, metric, *cells, margin(metric.name, base, new))
+        for metric in shown
+        for label, cells in zip(names, both, strict=False)
+    ]
+    changes = changed(base, new)
+    return Comparison(base, new, changes, _as_family(rows), rest[: len(missing)], rest[len(missing) :])
+
+
+def match(base: list[Cell], new: list[Cell]) -> tuple[list[tuple[Cell, Cell]], list[Cell], list[Cell]]:
+    """The cells of both by their factors; then those that only one has.
+
+    What the hosts decide tells cells apart only where there would be several of one kind.
+    """
+    sides = [_by_key(cells, FACTORS_COMPARED) for cells in (base, new)]
+    pairs: list[tuple[Cell, Cell]] = []
+    for key in sides[0]:
+        ours, theirs = (its.get(key, []) for its in sides)
+        if len(ours) == len(theirs) == 1:
+            pairs.append((ours[0], theirs[0]))
+            continue
+        again = [_by_key(cells, OF_THE_HOSTS) for cells in (ours, theirs)]
+        pairs += [(its[0], again[1][one][0]) for one, its in again[0].items() if one in again[1]]
+    taken = {id(cell) for pair in pairs for cell in pair}
+    left = [[cell for cell in cells if id(cell) not in taken] for cells in (base, new)]
+    return pairs, left[0], left[1]
+
+
+FACTORS_COMPARED = tuple(name for name in FACTORS if name not in OF_THE_HOSTS)
+
+
+def _by_key(cells: list[Cell], names: tuple[str, ...]) -> dict[Key, list[Cell]]:
+    found: dict[Key, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(tuple(cell.factors[name] for name in names), []).append(cell)
+    return found
+
+
+def labelled(cells: list[Cell]) -> list[str]:
+    """The label of each, by what tells them apart."""
+    if not cells:
+        return []
+    table = pd.DataFrame([cell.factors for cell in cells], columns=list(FACTORS), dtype="object").assign(run="")
+    return labels(table)
+
+
+def margin(metric: str, base: Side, new: Side) -> float:
+    """What counts as equal, as a share: the wider of the noise floors of both runs, at least 3 %."""
+    return max(LEAST_MARGIN, *(side.floors.get(metric, 0.0) for side in (base, new)))
+
+
+def changed(base: Side, new: Side) -> list[Change]:
+    found = differences(environments(base, new))
+    found = found[found["between"] == "runs"]
+    changes = []
+    for (role, key), rows in found.groupby(["role", "key"], sort=False):
+        values = {run: " / ".join(sorted(set(its))) for run, its in rows.groupby("run")["value"]}
+        changes.append(Change(str(role), str(key), values["base"], values["new"]))
+    return changes
+
+
+def _pair(label: str, metric: Metric, base: Cell, new: Cell, share: float) -> Row:
+    ours, theirs = new.values.get(metric.name, []), base.values.get(metric.name, [])
+    of_base = base.why.get(metric.name, "") or _unfit(theirs)
+    of_new = new.why.get(metric.name, "") or _unfit(ours)
+    sides = (("both", of_base),) if of_base == of_new else (("base", of_base), ("new", of_new))
+    why = "; ".join(f"{name}: {text}" for name, text in sides if text)
+    return Row(label, metric, theirs, ours, share, NOT_COMPARABLE, why=why, is_lost=bool(of_new and not of_base))
+
+
+def _unfit(values: list[float]) -> str:
+    if not values:
+        return "it has no figure"
+    if any(map(math.isinf, values)):
+        return "the percentile lies among the requests that were never answered"
+    if min(values) <= 0:
+        return "a figure of 0 has no ratio"
+    return SINGLE if len(values) < 2 else ""
+
+
+def _as_family(rows: list[Row]) -> list[Row]:
+    """Those that can be compared share the risk of a false word (Holm)."""
+    family = [row for row in rows if not row.why]
+    strictest = 1 - ALPHA / max(1, len(family))
+    ps = [p_value(row.new, row.base, strictest) for row in family]
+    adjusted, confidences = holm(ps)
+    judged = iter(
+        _judged(row, p, p_holm, confidence, strictest)
+        for row, p, p_holm, confidence in zip(family, ps, adjusted, confidences, strict=True)
+    )
+    return [row if row.why else next(judged) for row in rows]
+
+
+def _judged(row: Row, p: float, p_holm: float, confidence: float, strictest: float) -> Row:
+    within = shift(row.new, row.base, confidence, strictest)
+    word = verdict(within.low, within.high, row.margin, row.metric.higher_is_better)
+    return Row(
+        row.label, row.metric, row.base, row.new, row.margin, word, shift(row.new, row.base, 1 - ALPHA, strictest),
+        within, p, p_holm, cliffs_delta(row.new, row.base),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What --fail-on asks: nothing may be worse by more than this share."""
+
+    share: float
+
+
+def limit(text: str) -> Limit:
+    """`worse:3%`, which is `worse:0.03`."""
+    word, _, amount = text.partition(":")
+    try:
+        share = float(amount.removesuffix("%")) / (100 if amount.endswith("%") else 1)
+    except ValueError:
+        share = math.nan
+    if word != WORSE or not 0 <= share < 1:
+        raise Unreadable(f"--fail-on {text} is not understood: give worse and a share below 100 %, such as worse:3%.")
+    return Limit(share)
+
+
+def is_beyond(row: Row, asked: Limit) -> bool:
+    """Worse, and its interval leaves out every ratio that is worse by no more than the share: by 3 % is up to 1.03
+    where less is better, and down to 1/1.03 where more is."""
+    if row.verdict != WORSE or row.within is None:
+        return False
+    most = 1 + asked.share
+    return row.within.high < 1 / most if row.metric.higher_is_better else row.within.low > most
+
+
+def status(found: Comparison, asked: Limit) -> tuple[int, str]:
+    """The exit that --fail-on gives, and why: 1 worse, 3 nothing to judge by, 0 neither."""
+    share = f"{100 * asked.share:g} %"
+    if beyond := [row for row in found.rows if is_beyond(row, asked)]:
+        return 1, f"worse by more than {share}: {_some([f'{row.metric.title} of {row.label}' for row in beyond])}."
+    if not any(row.within for row in found.rows):
+        return 3, "nothing could be compared, so nothing is known to be no worse."
+    if found.missing:
+        return 3, f"the new run does not have {_some(found.missing)}, so it cannot be judged."
+    if lost := [row for row in found.rows if row.is_lost]:
+        what = _some([f"{row.metric.title} of {row.label} ({row.why})" for row in lost])
+        return 3, f"cannot be judged any more: {what}."
+    compared = [row for row in found.rows if row.within]
+    open_ = sum(row.verdict == INCONCLUSIVE for row in compared)
+    return (
+        0,
+        f"nothing is shown to be worse by more than {share}; {open_} of {len(compared)} comparisons are inconclusive.",
+    )
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def sorted_rows(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """The rows with a difference, worse first; then the others that were compared. Both in the order of the plan."""
+    telling = [row for word in (WORSE, BETTER) for row in rows if row.verdict == word]
+    return telling, [row for row in rows if row.verdict not in (WORSE, BETTER, NOT_COMPARABLE)]

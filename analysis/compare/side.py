@@ -1,0 +1,212 @@
+"""One side of a comparison: what of a run is compared, from its dataset or from the baseline file that kept it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from analysis.cells import FACTORS, cell_table
+from analysis.contrasts import why_not
+from analysis.dataset import load
+from analysis.environment import COLUMNS, environment
+from analysis.estimates import figures_of_trials
+from analysis.events import Unreadable
+from analysis.metrics import METRICS
+from analysis.model import TABLES, Dataset
+from analysis.tables import natural
+
+VERSION = 1
+KIND = "c10k baseline"
+Factor = str | int | float | None
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was repeated: its factors, and by metric the figure of each good repetition, or why there is none."""
+
+    factors: dict[str, Factor]
+    outcome: str
+    values: dict[str, list[float]]
+    why: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that makes figures invalid, and of which strategies; none: of the whole run."""
+
+    check: str
+    message: str
+    strategies: list[str]
+
+
+@dataclass(frozen=True)
+class Side:
+    label: str
+    run: str
+    cells: list[Cell]
+    floors: dict[str, float]  # noise floor by metric, as a share
+    environment: list[tuple[str, str, str, str]]  # host, role, key, value
+    findings: list[Finding]
+
+
+def side(given: str) -> Side:
+    """A run's directory, a baseline file (*.json), or one of them as label=path."""
+    label, path = _named(given)
+    found = read_baseline(Path(path)) if Path(path).suffix == ".json" else of_run(path)
+    return found if label is None else Side(**{**vars(found), "label": label})
+
+
+def _named(given: str) -> tuple[str | None, str]:
+    label, sign, path = given.partition("=")
+    return (label, path) if sign and label and path and not Path(given).exists() else (None, given)
+
+
+def of_run(path: str) -> Side:
+    return of_dataset(load([path]))
+
+
+def of_dataset(dataset: Dataset) -> Side:
+    """The one run of a dataset."""
+    run = str(dataset.runs["run"].iloc[0])
+    figures = figures_of_trials(dataset)
+    figures = figures[figures["value"].notna() & ~figures["control"]]
+    known: dict[tuple[str, str], list[float]] = {}
+    for cell, metric, value in zip(figures["cell"], figures["metric"], figures["value"], strict=True):
+        known.setdefault((cell, metric), []).append(float(value))
+    cells, names = [], {}
+    for row in sorted(cell_table(dataset).to_dict("records"), key=lambda row: natural(row["cell"])):
+        factors = {name: _plain(row[name]) for name in FACTORS}
+        names[row["cell"]] = str(factors["command"] or factors["strategy"])
+        values = {name: known.get((row["cell"], name), []) for name in METRICS}
+        why = {name: why_not(row, one, is_known=bool(values[name])) for name, one in METRICS.items()}
+        kept = {name: its for name, its in values.items() if its and not why[name]}
+        cells.append(Cell(factors, str(row["outcome"]), kept, {name: text for name, text in why.items() if text}))
+    around = environment(dataset)
+    return Side(
+        run, run, cells, noise_floors(dataset.contrasts),
+        [_row(list(row)) for row in zip(*(around[name] for name in COLUMNS[1:]), strict=True)],
+        [Finding(str(row["check"]), str(row["message"]),
+                 [names[cell] for cell in json.loads(row["cells"]) if cell in names])
+         for row in dataset.findings.to_dict("records") if row["severity"] == "invalid"],
+    )  # fmt: skip
+
+
+def noise_floors(contrasts: pd.DataFrame) -> dict[str, float]:
+    """By metric the widest that A/A contrasts have; nothing without one."""
+    known = contrasts[(contrasts["cell"] == contrasts["baseline"]) & contrasts["noise_floor"].notna()]
+    return {str(name): float(value) for name, value in known.groupby("metric")["noise_floor"].max().items()}
+
+
+def _plain(value: Any) -> Factor:
+    """As JSON has it, so that a side from a file and one from a run are the same."""
+    if pd.isna(value):
+        return None
+    if isinstance(value, str):
+        return value
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def as_json(value: Any) -> Any:
+    """With what JSON has no word for: nan is null, inf is "inf"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    if isinstance(value, dict):
+        return {key: as_json(one) for key, one in value.items()}
+    return [as_json(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def baseline_text(found: Side) -> str:
+    """The baseline file: a line for each cell, so that git shows what changed."""
+    document = {"kind": KIND, "version": VERSION, **as_json(asdict(found))}
+    parts = []
+    for key, value in document.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list) and value:
+            text = "[\n" + ",\n".join("  " + json.dumps(one, ensure_ascii=False) for one in value) + "\n ]"
+        parts.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def read_baseline(path: Path) -> Side:
+    """Raises Unreadable, with one sentence, for anything but a baseline file of this version."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"{path} is no JSON; make the baseline file again with compare --save.") from error
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise Unreadable(f"{path} is no baseline file: `compare --save FILE RUN` makes one of a run.")
+    if document.get("version") != VERSION:
+        raise Unreadable(f"{path} is a baseline file of another version than {VERSION}; make it again.")
+    try:
+        return _side(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"{path} is a damaged baseline file; make it again with compare --save.") from error
+
+
+def _side(document: dict[str, Any]) -> Side:
+    return Side(
+        _str(document["label"]),
+        _str(document["run"]),
+        _list(document["cells"], _cell),
+        {_metric(name): _number(value) for name, value in document["floors"].items()},
+        _list(document["environment"], _row),
+        _list(document["findings"], lambda one: Finding(
+            _str(one["check"]), _str(one["message"]), _list(one["strategies"], _str))),
+    )  # fmt: skip
+
+
+def _cell(one: Any) -> Cell:
+    factors = {name: _factor(name, one["factors"][name]) for name in FACTORS}
+    values = {_metric(name): _list(its, _number) for name, its in one["values"].items()}
+    return Cell(factors, _str(one["outcome"]), values, {_metric(name): _str(text) for name, text in one["why"].items()})
+
+
+def _factor(name: str, value: Any) -> Factor:
+    is_text = TABLES["trials"].columns[name][0] == "text"
+    if value is not None and isinstance(value, str) != is_text:
+        raise TypeError(name)
+    return None if value is None else _str(value) if is_text else _plain(_number(value))
+
+
+def _row(one: Any) -> tuple[str, str, str, str]:
+    host, role, key, value = _list(one, _str)
+    return host, role, key, value
+
+
+def _list(value: Any, item: Callable[[Any], Item]) -> list[Item]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return [item(one) for one in value]
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(name)
+    return name
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) or value == "inf"):
+        raise TypeError(value)
+    return float(value)
+
+
+def environments(base: Side, new: Side) -> pd.DataFrame:
+    """Both as one frame of `environment`, whose runs are `base` and `new`."""
+    rows = [(name, *row) for name, one in (("base", base), ("new", new)) for row in one.environment]
+    return pd.DataFrame(rows, columns=list(COLUMNS), dtype="string")

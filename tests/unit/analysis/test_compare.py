@@ -1,0 +1,367 @@
+"""Two runs against each other: numbers by hand, exits, baseline files, and names that would be markup."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.__main__ import main
+from analysis.compare import judge, side, text
+from analysis.compare.judge import Comparison
+from analysis.compare.side import Side
+from analysis.dataset import derive
+from analysis.events import Unreadable
+from analysis.model import Dataset
+from tests.unit.analysis.build import MS, trial, whole, write
+
+Row = dict[str, Any]
+AROUND_1 = [math.exp(-0.01), 1.0, math.exp(0.01)]
+# Of logarithms -0.01, 0, 0.01 in both groups: standard error 0.01 √(2/3), four degrees of freedom, t = 2.776445.
+HALF = 2.776445 * 0.01 * math.sqrt(2 / 3)
+
+
+def trials(cell: str, strategy: str, efficiency: Sequence[float], **fields: Any) -> list[Row]:
+    """One trial per repetition, with this many requests per CPU second, and a p99 of 1 ms."""
+    common: Row = {
+        "run": "r", "cell": cell, "strategy": strategy, "control": False, "workload": "open", "outcome": "ok",
+        "connections": 100, "active": 100, "response_p99_ns": 1e6, "response_p99_tail_requests": 500.0,
+    }  # fmt: skip
+    return [common | {"block": n, "requests_per_cpu_s": value} | fields for n, value in enumerate(efficiency, 1)]
+
+
+def made(*rows: Row, run: str = "r", findings: Sequence[Row] = (), **of_run: Any) -> Side:
+    """The side of a run with these trials."""
+    numbered = [{**row, "trial": n, "run": run} for n, row in enumerate(rows, 1)]
+    raw = derive(Dataset.of(runs=[{"run": run, **of_run}], trials=numbered))
+    return side.of_dataset(
+        replace(raw, findings=Dataset.of(findings=[{"run": run} | one for one in findings]).findings)
+    )
+
+
+def times(value: float) -> list[float]:
+    return [value * one for one in AROUND_1]
+
+
+def only(found: Comparison, metric: str = "efficiency") -> judge.Row:
+    (row,) = [row for row in found.rows if row.metric.name == metric]
+    return row
+
+
+def test_a_true_difference_by_hand() -> None:
+    found = judge.judge(
+        made(*trials("c1", "epoll", times(100))), made(*trials("c1", "epoll", times(50))), ["efficiency"]
+    )
+    row = only(found)
+    assert row.single is not None and row.within is not None
+    expected = (0.5, 0.5 * math.exp(-HALF), 0.5 * math.exp(HALF))
+    assert (row.single.value, row.single.low, row.single.high) == pytest.approx(expected, rel=1e-6)
+    # Alone in its family the deciding interval is its own.
+    assert (row.within.low, row.within.high) == pytest.approx(expected[1:], rel=1e-6)
+    assert (row.verdict, row.margin, row.delta, row.why) == ("worse", 0.03, -1.0, "")
+    assert row.p == row.p_holm < 1e-4
+
+
+def test_all_that_is_shown_is_one_family() -> None:
+    base = made(*trials("c1", "epoll", times(100)), *trials("c2", "poll", times(100)))
+    # ln(1.025) is 3.02 standard errors: enough at 95 % (2.78), not at 97.5 % (3.50). The other is far beyond any.
+    new = made(*trials("c1", "epoll", times(102.5)), *trials("c2", "poll", times(102.5)))
+    alone = judge.judge(
+        made(*trials("c1", "epoll", times(100))), made(*trials("c1", "epoll", times(102.5))), ["efficiency"]
+    )
+    assert only(alone).p == pytest.approx(only(alone).p_holm)
+    rows = judge.judge(base, new, ["efficiency"]).rows
+    assert [row.p_holm for row in rows] == pytest.approx([min(1, 2 * row.p) for row in rows])
+    for row in rows:
+        assert row.single is not None and row.within is not None
+        assert row.single.low > 1 > row.within.low
+        assert row.within.confidence == pytest.approx(0.975)
+
+
+def test_a_run_against_itself_is_equivalent() -> None:
+    one = made(*trials("c1", "epoll", times(100)), *trials("c2", "poll", times(70)))
+    found = judge.judge(one, one)
+    assert [row.metric.name for row in found.rows] == ["efficiency", "efficiency", "p99", "p99"]
+    for row in found.rows:
+        assert row.single is not None and row.single.value == pytest.approx(1)
+    # Equal figures have no width; those that spread by 1 % are within 3 % only where the family is small.
+    assert [row.verdict for row in found.rows if row.metric.name == "p99"] == ["equivalent", "equivalent"]
+    assert only(judge.judge(made(*trials("c1", "epoll", times(9))), made(*trials("c1", "epoll", times(9))),
+                            ["efficiency"])).verdict == "equivalent"  # fmt: skip
+    assert judge.status(found, judge.Limit(0.03))[0] == 0
+    assert not found.changes and not found.missing and not found.added
+
+
+def test_the_wider_noise_floor_is_the_margin() -> None:
+    base, new = (made(*trials("c1", "epoll", times(9))) for _ in range(2))
+    assert judge.margin("efficiency", base, new) == 0.03
+    noisy = replace(base, floors={"efficiency": 0.11, "p99": 0.5})
+    assert judge.margin("efficiency", noisy, new) == judge.margin("efficiency", new, noisy) == 0.11
+    assert judge.margin("efficiency", noisy, replace(new, floors={"efficiency": 0.2})) == 0.2
+
+
+def test_the_noise_floor_is_that_of_the_runs_own_control() -> None:
+    control = [row | {"control": True} for row in trials("c1", "epoll", [100, 104, 98])]
+    found = made(*trials("c1", "epoll", [100, 100, 100]), *control)
+    # Logarithms 0, ln 1.04, ln 0.98: standard error by Student of three, t = 4.302653; half the interval, as a share.
+    logs = [0.0, math.log(1.04), math.log(0.98)]
+    mean = sum(logs) / 3
+    error = math.sqrt(sum((x - mean) ** 2 for x in logs) / 2 / 3)
+    assert found.floors["efficiency"] == pytest.approx(math.exp(4.302653 * error) - 1, rel=1e-6)
+    assert found.cells[0].values["efficiency"] == [100, 100, 100]
+
+
+def test_cells_are_matched_by_their_factors() -> None:
+    base = made(
+        *trials("c1", "epoll", [1, 1]), *trials("c2", "poll", [1, 1]), *trials("c3", "epoll", [1, 1], connections=9)
+    )
+    new = made(*trials("c7", "epoll", [1, 1], port=9100, workers=8), *trials("c8", "select", [1, 1]))
+    found = judge.judge(base, new, ["efficiency"])
+    # Nobody asked for port and workers; the number of connections is another measurement.
+    assert [row.label for row in found.rows] == ["epoll, 100 connections"]
+    assert found.missing == ["poll, 100 connections", "epoll, 9 connections"]
+    assert found.added == ["select, 100 connections"]
+
+
+def test_workers_tell_cells_apart_that_are_the_same_otherwise() -> None:
+    base = made(*trials("c1", "workers", [2, 2], workers=2), *trials("c2", "workers", [4, 4], workers=4))
+    new = made(*trials("c1", "workers", [4, 4], workers=4), *trials("c2", "workers", [8, 8], workers=8))
+    found = judge.judge(base, new, ["efficiency"])
+    assert [(row.base, row.new) for row in found.rows] == [([4.0, 4.0], [4.0, 4.0])]
+    assert (len(found.missing), len(found.added)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("worse:3%", 0.03), ("worse:0.03", 0.03), ("worse:0%", 0.0), ("worse:12.5%", 0.125)]
+)
+def test_what_fail_on_takes(text: str, share: float) -> None:
+    assert judge.limit(text).share == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "worse", "worse:", "worse:x", "worse:-1%", "worse:100%", "better:3%", "3%", "worse:nan"]
+)
+def test_what_fail_on_does_not_take(bad: str) -> None:
+    with pytest.raises(Unreadable, match="such as worse:3%"):
+        judge.limit(bad)
+
+
+@pytest.mark.parametrize(
+    ("factor", "share", "code"),
+    [
+        (1.0, 0.03, 0),
+        (1 / 1.05, 0.03, 0),  # worse, but the interval reaches to -2.6 %
+        (1 / 1.05, 0.02, 1),
+        (1 / 1.06, 0.03, 1),  # 1/1.06 · 1.0229 is below 1/1.03
+        (1.06, 0.03, 0),  # better
+    ],
+)
+def test_fail_on_needs_the_whole_interval_beyond(factor: float, share: float, code: int) -> None:
+    found = judge.judge(made(*trials("c1", "epoll", times(100))), made(*trials("c1", "epoll", times(100 * factor))),
+                        ["efficiency"])  # fmt: skip
+    assert judge.status(found, judge.Limit(share))[0] == code
+
+
+def test_more_is_worse_where_less_is_better() -> None:
+    base = made(
+        *[row | {"response_p99_ns": x * 1e6} for row, x in zip(trials("c1", "e", [1, 1, 1]), times(1), strict=True)]
+    )
+    new = made(
+        *[row | {"response_p99_ns": x * 1e6} for row, x in zip(trials("c1", "e", [1, 1, 1]), times(1.06), strict=True)]
+    )
+    code, why = judge.status(judge.judge(base, new, ["p99"]), judge.Limit(0.03))
+    assert (code, why) == (1, "worse by more than 3 %: p99 response of e.")
+    assert judge.status(judge.judge(new, base, ["p99"]), judge.Limit(0.03))[0] == 0
+
+
+def test_not_comparable_does_not_pass_silently() -> None:
+    epoll, poll = trials("c1", "epoll", times(9)), trials("c2", "poll", times(9))
+    asked = judge.Limit(0.03)
+    one = made(*trials("c1", "epoll", [9.0]))
+    code, why = judge.status(judge.judge(one, one), asked)
+    assert code == 3 and why == "nothing could be compared, so nothing is known to be no worse."
+    code, why = judge.status(judge.judge(made(*epoll, *poll), made(*epoll)), asked)
+    assert code == 3 and why == "the new run does not have poll, so it cannot be judged."
+    met = trials("c2", "poll", times(9), outcome="dnf", limit="descriptors")
+    code, why = judge.status(judge.judge(made(*epoll, *poll), made(*epoll, *met)), asked)
+    assert code == 3 and "of poll (new: it met a limit (descriptors))" in why
+    # What could not be compared before either is no news; nor is a cell more.
+    assert judge.status(judge.judge(made(*epoll, *met), made(*epoll, *met)), asked)[0] == 0
+    assert judge.status(judge.judge(made(*epoll), made(*epoll, *poll)), asked)[0] == 0
+    # What is worse is said first.
+    slow = made(*trials("c1", "epoll", times(4)))
+    assert judge.status(judge.judge(made(*epoll, *poll), slow), asked)[0] == 1
+
+
+def test_why_something_is_not_compared() -> None:
+    def why(base: list[Row], new: list[Row], metric: str) -> str:
+        (row,) = judge.judge(made(*base), made(*new), [metric]).rows
+        assert row.verdict == "not comparable" and row.single is None
+        return row.why
+
+    good = trials("c1", "epoll", times(9))
+    beyond = trials("c1", "epoll", times(9), response_p99_ns=math.inf)
+    assert why(good, beyond, "p99") == "new: the percentile lies among the requests that were never answered"
+    assert why(trials("c1", "epoll", [9]), trials("c1", "epoll", [8]), "efficiency").startswith("both: one repetition")
+    crashed = trials("c1", "epoll", times(9), outcome="crashed")
+    assert why(crashed, good, "efficiency") == "base: no trial is good: crashed"
+    assert why(good, good, "memory") == "both: memory per connection is not known of it"
+
+
+def test_the_environments_are_held_against_each_other() -> None:
+    base = made(*trials("c1", "e", [1, 1]), run="r1", git_commit="abc", parameters='{"seed": 1, "rate": 5}')
+    new = made(*trials("c1", "e", [1, 1]), run="r2", git_commit="def", parameters='{"seed": 2, "rate": 5}')
+    found = judge.judge(base, new)
+    assert found.changes == [judge.Change("", "git commit", "abc", "def")]
+    shown = text.terminal(found)
+    assert "THE ENVIRONMENTS DIFFER" in shown and shown.index("git commit") < shown.index("efficiency")
+    assert "environments differ" in text.markdown(found)
+    assert "The environments are the same" in text.terminal(judge.judge(base, base))
+
+
+def test_a_baseline_file_is_what_it_was_made_of(tmp_path: Path) -> None:
+    finding = {"check": "SV1", "severity": "invalid", "cells": '["c1"]', "trials": "[]", "message": "too slow"}
+    control = [row | {"control": True} for row in trials("c1", "epoll", [100, 104, 98])]
+    found = made(
+        *trials("c1", "epoll", [1.5, 2, 3], think_time_s=0.5), *control, *trials("c2", "poll", [1, 2]),
+        *trials("c3", "select", [1, 1], response_p99_ns=math.inf), run="r1", git_commit="abc", findings=[finding],
+    )  # fmt: skip
+    path = tmp_path / "base.json"
+    path.write_text(side.baseline_text(found), encoding="utf-8")
+    assert side.read_baseline(path) == found
+    assert side.side(f"main={path}") == replace(found, label="main")
+    assert math.inf in found.cells[2].values["p99"] and found.findings[0].strategies == ["epoll"]
+    # A line for each cell.
+    assert sum('"strategy": "' in line for line in path.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda _: "{", "is no JSON"),
+        (lambda _: "[" * 100_000, "is no JSON"),
+        (lambda _: "[1]", "is no baseline file"),
+        (lambda document: json.dumps(document | {"kind": "x"}), "is no baseline file"),
+        (lambda document: json.dumps(document | {"version": 2}), "another version"),
+        (lambda document: json.dumps(document | {"cells": 5}), "is a damaged baseline file"),
+        (lambda document: json.dumps(document | {"floors": {"p99": "wide"}}), "is a damaged baseline file"),
+        (lambda document: json.dumps(document | {"environment": [["a"]]}), "is a damaged baseline file"),
+        (lambda document: json.dumps(document | {"findings": [{"check": "x"}]}), "is a damaged baseline file"),
+        (lambda document: json.dumps({**document, "label": None}), "is a damaged baseline file"),
+        (lambda document: json.dumps({"kind": side.KIND, "version": 1}), "is a damaged baseline file"),
+        (lambda document: with_cell(document, values={"speed": [1]}), "is a damaged baseline file"),
+        (lambda document: with_cell(document, values={"p99": [None]}), "is a damaged baseline file"),
+        (lambda document: with_cell(document, factors={}), "is a damaged baseline file"),
+        (lambda document: with_factor(document, "connections", "many"), "is a damaged baseline file"),
+        (lambda document: with_factor(document, "strategy", 7), "is a damaged baseline file"),
+        (lambda document: with_factor(document, "steps", {"a": 1}), "is a damaged baseline file"),
+    ],
+)  # fmt: skip
+def test_a_damaged_baseline_file_is_one_sentence(change: Any, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "base.json"
+    path.write_text(change(json.loads(side.baseline_text(made(*trials("c1", "epoll", [1, 2]))))))
+    with pytest.raises(Unreadable, match=sentence):
+        side.read_baseline(path)
+
+
+def with_cell(document: Row, **fields: Any) -> str:
+    return json.dumps(document | {"cells": [document["cells"][0] | fields]})
+
+
+def with_factor(document: Row, name: str, value: Any) -> str:
+    return with_cell(document, factors=document["cells"][0]["factors"] | {name: value})
+
+
+HOSTILE = "a|b`<script>alert(1)</script>**x**[l](http://e.com)\n# h\x1b[31m@all</code>"
+
+
+def test_nothing_foreign_becomes_markup() -> None:
+    finding = {"check": "SV1", "severity": "invalid", "cells": "[]", "trials": "[]", "message": HOSTILE}
+    base = made(*trials("c1", HOSTILE, times(9)), *trials("c2", f"{HOSTILE}2", [1, 1]), git_commit=HOSTILE,
+                findings=[finding])  # fmt: skip
+    new = made(*trials("c1", HOSTILE, times(4)), git_commit="x")
+    found = judge.judge(base, new)
+    shown = text.markdown(found, judge.status(found, judge.Limit(0.03))[1])
+    for piece in ("<script", "a|b", "**x**", "](http", "\n# h", "\x1b", "@all", "http:"):
+        assert piece not in shown
+    assert shown.count("</code>") == shown.count("<code>")
+    table = [line for line in shown.splitlines() if line.startswith("| <code>")]
+    assert table and all(line.count("|") == 7 for line in table)
+    assert "\x1b" not in text.terminal(found)
+
+
+def test_markdown_shows_what_changed_and_folds_the_rest() -> None:
+    base = made(*trials("c1", "epoll", times(100)), *trials("c2", "poll", times(100)))
+    new = made(*trials("c1", "epoll", times(50)), *trials("c2", "poll", times(100)))
+    shown, folded = text.markdown(judge.judge(base, new, ["efficiency"])).split("<details>")
+    row = next(line for line in shown.splitlines() if "<code>epoll</code>" in line)
+    # Half of what was, and an interval of t(4) at 97.5 %: 3.495406 standard errors of 0.0081650.
+    assert row.startswith("| <code>epoll</code> | efficiency | 100") and row.endswith(
+        "| 0.500 &#91;0.486, 0.514&#93; | **worse** |"
+    )
+    assert "poll" not in shown.replace("epoll", "") and "<code>poll</code>" in folded
+    assert "1 worse, 1 " in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(1.0416, "1.042"), (0.0004, "< 0.001"), (math.inf, "> 1,000"), (64.71, "64.7"), (0.0, "< 0.001")],
+)
+def test_factors(value: float, shown: str) -> None:
+    assert text.factor(value) == shown
+
+
+def run_of(folder: Path, cpu: float, spread: float = 0.01) -> str:
+    """Three repetitions in which a request costs the server `cpu` × 40 µs, give or take."""
+    planned = [trial(n, block=n) for n in (1, 2, 3)]
+    events = [e for n, t in enumerate(planned) for e in whole(t, {1 * MS: 250}, cpu * math.exp(spread * (n - 1)))]
+    return str(write(folder, planned, events))
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, slow = run_of(tmp_path / "good", 1.0), run_of(tmp_path / "slow", 2.0)
+    kept = tmp_path / "base.json"
+    assert main(["compare", "--save", str(kept), good]) == 0
+    assert main(["compare", good, good, "--fail-on", "worse:3%", "--metric", "efficiency"]) == 0
+    assert main(["compare", str(kept), good, "--fail-on", "worse:3%", "--metric", "efficiency,cpu"]) == 0
+    capsys.readouterr()
+    assert main(["compare", str(kept), f"slow={slow}", "--fail-on", "worse:3%"]) == 1
+    out, err = capsys.readouterr()
+    assert "new   slow (run " in out and "--fail-on worse:3%: worse by more than 3 %" in err
+    assert (
+        main(["compare", str(kept), slow, "--format", "json", "--fail-on", "worse:3%", "--metric", "efficiency"]) == 1
+    )
+    document = json.loads(capsys.readouterr().out)
+    (row,) = document["comparisons"]
+    # 25,000 requests per CPU second, then 12,500.
+    assert row["ratio"] == pytest.approx(0.5) and row["verdict"] == "worse" and document["exit"] == 1
+    assert row["base"] == pytest.approx([25_000 * math.exp(x) for x in (0.01, 0, -0.01)])
+    target = tmp_path / "out.md"
+    assert main(["compare", str(kept), slow, "--format", "md", "-o", str(target)]) == 0
+    assert target.read_text().startswith("### Benchmark:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["RUN"], "takes two runs"),
+        (["RUN", "RUN", "RUN"], "takes two runs"),
+        (["RUN", "nowhere"], "nowhere"),
+        (["RUN", "RUN", "--metric", "speed"], "there is no metric speed"),
+        (["RUN", "RUN", "--fail-on", "bad"], "such as worse:3%"),
+        (["RUN", "RUN", "--save", "x.json"], "takes one run"),
+        (["RUN", "--save", "x.txt"], "must end in .json"),
+        (["RUN", "--save", "no/such/directory/x.json"], "cannot be written"),
+        (["RUN", "missing.json"], "cannot be read"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run_of(tmp_path / "run", 1.0)
+    assert main(["compare", *(folder if word == "RUN" else word for word in arguments)]) == 2
+    out, err = capsys.readouterr()
+    assert sentence in err and err.count("\n") == 1 and not out
