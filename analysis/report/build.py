@@ -51,13 +51,14 @@ def build(dataset: Dataset) -> Page:
     drawn = [figure for figure in figures if figure.chart is not None]
     glance = next((figure for figure in figures if figure.name == "glance"), None)
     found = words.findings(dataset)
-    told = words.counts(dataset, found)
+    told, said = words.counts(dataset, found), headline(dataset)
     sections = {figure.name: _section(figure) for figure in drawn}
     env, apart = words.places(dataset)
     runs = ", ".join(show.visible(str(run)) for run in dataset.runs["run"])
     return Page(
         title=f"C10K benchmark: {runs}",
-        headline=headline(dataset),
+        headline=said.sentence,
+        more=said.more,
         trust=words.trust(dataset, told),
         counts=told,
         glance=tables.glance(glance.frame) if glance else None,

@@ -88,6 +88,7 @@ class Page:
 
     title: str
     headline: str
+    more: str
     trust: str
     counts: dict[str, int]
     glance: Table | None

@@ -53,7 +53,7 @@
     const place = document.getElementById(`chart-${name}`);
     views.get(name)?.finalize();
     const { view } = await window.vegaEmbed(place, payload.specs[name], {
-      actions: false, renderer: "svg", ast: true, config: isDark() ? payload.dark : payload.light, tooltip: { theme: isDark() ? "dark" : "light" },
+      actions: false, renderer: "svg", ast: true, logLevel: 1, config: isDark() ? payload.dark : payload.light, tooltip: { theme: isDark() ? "dark" : "light" },
     });
     place.classList.remove("static");
     views.set(name, view);
