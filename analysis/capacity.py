@@ -48,6 +48,11 @@ def objective_of(log: Log) -> Objective:
         text = document["parameters"]["slo"]
     except (OSError, ValueError, KeyError, TypeError):
         pass
+    return objective(text)
+
+
+def objective(text: object) -> Objective:
+    """Such as p99=10ms; the default where the text is none."""
     found = OBJECTIVE.fullmatch(text) if isinstance(text, str) else None
     found = found or OBJECTIVE.fullmatch(DEFAULT)
     assert found

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,15 @@ class Log:
 
     def of(self, name: str, *, trial: int | None = None) -> list[Event]:
         """The events of one name, of one trial or of all."""
-        return [e for e in self.events if e["event"] == name and (trial is None or e["trial"] == trial)]
+        found = self._by_name.get(name, [])
+        return list(found) if trial is None else [e for e in found if e["trial"] == trial]
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Event]]:
+        names: dict[str, list[Event]] = {}
+        for event in self.events:
+            names.setdefault(event["event"], []).append(event)
+        return names
 
     @property
     def server(self) -> str | None:

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from pandas.api.types import union_categoricals
 
 SCHEMA_VERSION = 1
 # The pandas type of each kind. A whole number may be missing, so it is pandas' own integer and not numpy's.
-DTYPES = {"text": "string", "int": "Int64", "float": "float64", "bool": "boolean"}
+DTYPES: dict[str, pd.StringDtype | pd.Int64Dtype | pd.BooleanDtype] = {
+    "text": pd.StringDtype(), "int": pd.Int64Dtype(), "bool": pd.BooleanDtype()
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,16 @@ def frame(table: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame) -> pd.Da
 
 
 def _typed(values: pd.Series, kind: str, name: str) -> pd.Series:
-    if kind == "float":
-        # None, NA and nan are one thing in a float column: not measured.
-        numbers = pd.to_numeric(values, errors="coerce") if values.dtype == object else values
-        return numbers.astype("Float64").to_numpy(dtype=float, na_value=np.nan) + pd.Series(0.0, index=values.index)
+    if isinstance(values.dtype, pd.CategoricalDtype):  # texts of a table of millions of rows
+        return values
     try:
-        return values.astype(DTYPES[kind])
+        if kind == "float":
+            # None, NA and nan are one thing in a float column: not measured.
+            return pd.Series(
+                pd.array(values, dtype="Float64").to_numpy(dtype=float, na_value=np.nan), index=values.index
+            )
+        typed: pd.Series = values.astype(DTYPES[kind])
+        return typed
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} is of kind {kind}: {error}") from error
 
@@ -82,6 +89,7 @@ class Dataset:
     clocks: pd.DataFrame
     proofs: pd.DataFrame
     errors: pd.DataFrame
+    files: pd.DataFrame
     metrics: pd.DataFrame
     estimates: pd.DataFrame
     contrasts: pd.DataFrame
@@ -100,5 +108,20 @@ class Dataset:
 
 def union(parts: Sequence[Dataset]) -> Dataset:
     """Several datasets as one; the runs keep their names apart."""
-    tables = {name: pd.concat([part.tables[name] for part in parts], ignore_index=True) for name in TABLES}
+    tables = {name: _together([part.tables[name] for part in parts]) for name in TABLES}
     return Dataset(**tables, notes=tuple(note for part in parts for note in part.notes))
+
+
+def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    if len(frames) == 1:
+        return frames[0]
+    if not any(isinstance(dtype, pd.CategoricalDtype) for one in frames for dtype in one.dtypes):
+        return pd.concat(frames, ignore_index=True)
+    columns = {}
+    for name in frames[0].columns:
+        parts = [one[name] for one in frames]
+        if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
+            columns[name] = pd.Series(union_categoricals(parts))
+        else:
+            columns[name] = pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(columns)

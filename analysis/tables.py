@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import histograms
 from analysis.events import Event, Log, is_calibration, is_count
 
 SETTLED = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
@@ -49,7 +50,8 @@ def plan_table(log: Log) -> pd.DataFrame:
 
 
 def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
-    """One row per interval event: trial, host, k, phase, the counts, and the histogram still encoded."""
+    """One row per interval event: trial, host, k, phase, the counts, and in `response` the decoded histogram, None where
+    it cannot be read or does not hold what was answered."""
     rows, bad = [], 0
     for event in log.of("interval"):
         if all(is_count(event.get(name)) for name in ("trial", "k", *COUNTS)) and isinstance(event.get("phase"), str):
@@ -59,7 +61,19 @@ def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
     notes = [f"{bad:,} interval event(s) lack fields and are left out."] if bad else []
     # The same interval said twice must not count twice.
     table = pd.DataFrame(rows, columns=["trial", "host", "k", "phase", *COUNTS, "response"])
-    return table.drop_duplicates(["trial", "host", "k", "phase"], ignore_index=True), notes
+    table = table.drop_duplicates(["trial", "host", "k", "phase"], ignore_index=True)
+    table["response"] = [
+        _histogram(text, answered) for text, answered in zip(table["response"], table["answered"], strict=True)
+    ]
+    return table, notes
+
+
+def _histogram(text: object, answered: int) -> histograms.Sparse | None:
+    try:
+        found = histograms.sparse(text)
+    except histograms.BadHistogram:
+        return None
+    return found if found.total == answered else None
 
 
 def sample_table(log: Log) -> pd.DataFrame:

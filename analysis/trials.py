@@ -44,6 +44,14 @@ class Window:
 def trial_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
     """The table, and notes on what it had to leave out."""
     intervals, notes = interval_table(log)
+    table, more = of_intervals(log, intervals)
+    return table, [*notes, *more]
+
+
+def of_intervals(log: Log, intervals: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """As trial_table, of the decoded intervals of the log."""
+    notes: list[str] = []
+    by_trial = dict(iter(intervals.groupby("trial")))
     samples, plan = sample_table(log), plan_table(log)
     started, ended = last_of(log, "trial", "started"), last_of(log, "trial", "ended")
     went, limits, proofs = last_of(log, "went"), last_of(log, "limit"), last_of(log, "proof")
@@ -58,7 +66,8 @@ def trial_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
         row["asked"] = planned["connections"]
         row["held"] = NAN if planned["workload"] == "churn" else _held(result, proofs.get(n))
 
-        mine = intervals[(intervals["trial"] == n) & (intervals["phase"] == "load")]
+        mine = by_trial.get(n, intervals.iloc[:0])
+        mine = mine[mine["phase"] == "load"]
         if row["outcome"] in (UNFINISHED, "interrupted"):
             mine = finished_part(mine, _clients(started.get(n), log))
         dones = [event for event in log.of("done", trial=n) if event["host"] in log.clients]
@@ -175,18 +184,9 @@ def percentiles(intervals: pd.DataFrame, wanted: Mapping[str, Fraction] = PERCEN
 
     An unreadable histogram takes its interval's requests along: counted as missing they would look like timeouts.
     """
-    total, planned, bad = histograms.empty(), 0, 0
-    for text, answered, asked in zip(intervals["response"], intervals["answered"], intervals["planned"], strict=True):
-        try:
-            counts = histograms.decode(text)
-        except histograms.BadHistogram:
-            bad += 1
-            continue
-        if int(counts.sum()) != answered:
-            bad += 1
-            continue
-        total += counts
-        planned += int(asked)
+    readable = [found is not None for found in intervals["response"]]
+    total = histograms.dense(intervals["response"][readable])
+    planned, bad = int(intervals["planned"][readable].sum()), len(intervals) - sum(readable)
     found: dict[str, float] = {}
     for name, percent in wanted.items():
         rests_on = histograms.tail(planned, percent)

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from analysis.figures import accept, fairness, heat, honesty, ramp, spectrum
+from analysis.figures import (
+    accept,
+    cost,
+    effects,
+    effects_p99,
+    fairness,
+    glance,
+    heat,
+    honesty,
+    idle,
+    knee,
+    memory,
+    ramp,
+    spectrum,
+)
 from analysis.figures.base import Figure
 from analysis.model import Dataset
 
@@ -19,7 +33,21 @@ class Module(Protocol):
     def make(dataset: Dataset) -> Figure | None: ...
 
 
-FIGURES: tuple[Module, ...] = (spectrum, ramp, heat, accept, fairness, honesty)
+FIGURES: tuple[Module, ...] = (
+    glance,
+    spectrum,
+    knee,
+    idle,
+    ramp,
+    cost,
+    memory,
+    heat,
+    effects,
+    effects_p99,
+    accept,
+    fairness,
+    honesty,
+)
 
 
 def make_all(dataset: Dataset) -> list[Figure]:

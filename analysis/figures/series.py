@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from analysis.cells import cell_table
 from analysis.model import Dataset
 
 KEY = ["run", "cell"]
+KEY_OF_TRIAL = ["run", "trial"]
 HIGHLIGHTED = 6
 NOTE_LENGTH = 90
 
@@ -96,6 +98,20 @@ def counts(rows: pd.DataFrame) -> histograms.Counts:
     """Rows of the table `histograms`, added at every slot."""
     weights = rows["count"].to_numpy(dtype=float)  # exact below 2^53
     return np.bincount(rows["slot"].to_numpy(dtype=np.int64), weights, histograms.SLOTS).astype(np.int64)
+
+
+def percentiles(dataset: Dataset, trials: pd.DataFrame, percent: Fraction) -> list[float]:
+    """Of each of these trials the response's percentile over planned requests, clients merged; ns, nan where it rests on
+    too few requests, inf among those never answered."""
+    table = dataset.histograms[dataset.histograms["kind"] == "response"]
+    sums = {key: counts(rows) for key, rows in table.merge(trials[KEY_OF_TRIAL], on=KEY_OF_TRIAL).groupby(KEY_OF_TRIAL)}
+    found = []
+    for row in trials.to_dict("records"):
+        planned = int(row["planned_requests"])
+        is_thin = histograms.tail(planned, percent) < histograms.WITHHELD_BELOW
+        own = sums.get((row["run"], row["trial"]), histograms.empty())
+        found.append(np.nan if is_thin else histograms.percentile_ns(own, planned, percent))
+    return found
 
 
 def digits(values: pd.Series, figures: int = 4) -> pd.Series:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis import histograms
-from analysis.capacity import DEFAULT, OBJECTIVE, UNITS_NS, Objective
+from analysis.capacity import DEFAULT, objective
 from analysis.figures import series, spectrum_chart
 from analysis.figures.base import Figure
 from analysis.model import Dataset
@@ -148,14 +148,6 @@ def percents(also: Iterable[Fraction] = ()) -> list[Fraction]:
         for i in steps
     ]
     return sorted({Fraction(50), *(100 - Fraction(100) / one for one in inverse), *also})
-
-
-def objective(text: str) -> Objective:
-    """The run's objective, or the default where its words are none."""
-    found = OBJECTIVE.fullmatch(text) or OBJECTIVE.fullmatch(DEFAULT)
-    assert found
-    percent, limit, unit = found.groups()
-    return Objective(Fraction(percent), float(limit) * UNITS_NS[unit])
 
 
 def ranking(frame: pd.DataFrame) -> list[str]:

@@ -251,7 +251,7 @@ def test_a_baseline_file_is_what_it_was_made_of(tmp_path: Path) -> None:
         (lambda document: json.dumps(document | {"environment": [["a"]]}), "is a damaged baseline file"),
         (lambda document: json.dumps(document | {"findings": [{"check": "x"}]}), "is a damaged baseline file"),
         (lambda document: json.dumps({**document, "label": None}), "is a damaged baseline file"),
-        (lambda document: json.dumps({"kind": side.KIND, "version": 1}), "is a damaged baseline file"),
+        (lambda _: json.dumps({"kind": side.KIND, "version": 1}), "is a damaged baseline file"),
         (lambda document: with_cell(document, values={"speed": [1]}), "is a damaged baseline file"),
         (lambda document: with_cell(document, values={"p99": [None]}), "is a damaged baseline file"),
         (lambda document: with_cell(document, factors={}), "is a damaged baseline file"),

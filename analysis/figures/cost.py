@@ -1,0 +1,111 @@
+"""What a request costs the server: CPU time, user and system apart."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from analysis import format as show
+from analysis.cells import cell_table
+from analysis.figures import series
+from analysis.figures.base import Figure
+from analysis.model import Dataset
+
+NAME, TITLE = "cost", "What a request costs the server"
+READ = (
+    "Server CPU time per answered request, cheapest first: user time and, lighter, the kernel's. The line spans the 95 % interval of "
+    "their sum. Everything that a connection costs is in it, spread over its requests: a strategy whose calls grow with the number of idle "
+    "connections is dear here."
+)
+ROW_PX = 20
+COLUMNS = [
+    "label",
+    "strategy",
+    "cpu_us",
+    "cpu_low_us",
+    "cpu_high_us",
+    "user_us",
+    "system_us",
+    "memory_bytes",
+    "memory_low_bytes",
+    "memory_high_bytes",
+]
+MODES = {"user_us": "user", "system_us": "system"}
+
+
+def make(dataset: Dataset) -> Figure | None:
+    frame = data(dataset)
+    if frame.empty:
+        return None
+    return Figure(
+        NAME, TITLE, finding(frame) + series.left_out_sentence(series.left_out(dataset)), READ, frame, chart(frame)
+    )
+
+
+def data(dataset: Dataset) -> pd.DataFrame:
+    """One row per good cell with a known cost, cheapest first."""
+    cells = cell_table(dataset)
+    rows = []
+    if not cells.empty:
+        found = dataset.estimates.pivot_table(
+            index=["run", "cell"], columns="metric", values=["value", "low", "high"], dropna=False
+        )
+        for cell in cells[~cells["struck"].astype(bool)].to_dict("records"):
+            key = (cell["run"], cell["cell"])
+
+            def of(part: str, metric: str, key: tuple[str, str] = key) -> float:
+                return (
+                    float(found.at[key, (part, metric)])
+                    if key in found.index and (part, metric) in found.columns
+                    else float("nan")
+                )
+
+            rows.append([
+                cell["label"], cell["strategy"], of("value", "cpu"), of("low", "cpu"), of("high", "cpu"), of("value", "cpu_user"),
+                of("value", "cpu_system"), of("value", "memory"), of("low", "memory"), of("high", "memory"),
+            ])  # fmt: skip
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    return frame[frame["cpu_us"].notna()].sort_values("cpu_us", kind="stable", ignore_index=True)
+
+
+def chart(frame: pd.DataFrame) -> alt.TopLevelMixin:
+    """A stacked bar a row, the interval on it."""
+    order = frame["label"].tolist()
+    height = max(80, ROW_PX * len(order))
+    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=220))
+    modes = frame.melt(["label", "strategy"], list(MODES), "mode", "us").replace({"mode": MODES})
+    # `user` is drawn first in every row, whatever the alphabet says.
+    modes["place"] = modes["mode"].map({"user": 0, "system": 1})
+    bars = (
+        alt.Chart(modes)
+        .mark_bar(height=9)
+        .encode(
+            x=alt.X("us:Q", title="server CPU time per request, µs", stack="zero"),
+            y=y,
+            color=alt.Color("mode:N", title=None, sort=["user", "system"], legend=alt.Legend(orient="top"),
+                            scale=alt.Scale(domain=["user", "system"], range=["#2f7fd6", "#7db1ea"])),
+            order=alt.Order("place:Q"),
+            tooltip=["label", "mode", alt.Tooltip("us:Q", format=".3~s")],
+        )
+    )  # fmt: skip
+    spans = alt.Chart(frame).mark_rule(strokeWidth=1.5, color="#888").encode(x="cpu_low_us:Q", x2="cpu_high_us:Q", y=y)
+    return alt.layer(bars, spans).properties(width="container", height=height)
+
+
+def finding(frame: pd.DataFrame) -> str:
+    """The cheapest and the dearest, and what the kernel's share is."""
+    share = (frame["system_us"] / frame["cpu_us"]).median()
+    first, last = frame.iloc[0], frame.iloc[-1]
+    text = f"A request costs the server {_us(first)} of CPU time with {first['label']}"
+    if len(frame) > 1:
+        text += f", {_us(last)} with {last['label']} ({show.number(float(last['cpu_us'] / first['cpu_us']), most=2)} × as much)"
+    if share == share:
+        text += f"; {show.number(100 * float(share), most=2)} % of it is the kernel's (median)"
+    return text + "."
+
+
+def _us(row: pd.Series) -> str:
+    low, high = float(row["cpu_low_us"]), float(row["cpu_high_us"])
+    spread = (high - low) / 2 if low == low else 0.0
+    interval = f" [{show.number(low, spread)}, {show.number(high, spread)}]" if low == low else ""
+    return f"{show.number(float(row['cpu_us']), spread)} µs{interval}"

@@ -1,0 +1,145 @@
+"""The report's one sentence: who wins, by how much and how sure; or of one strategy whether it held, how fast, at what cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from analysis import format as show
+from analysis.cells import cell_table
+from analysis.figures.identity import identity
+from analysis.metrics import PRIMARY
+from analysis.model import Dataset
+
+MOST_NAMED = 4
+
+
+def headline(dataset: Dataset) -> str:
+    """Plain text of one or two sentences."""
+    cells = cell_table(dataset)
+    if cells.empty:
+        return "No trial of this run was planned."
+    good = cells[~cells["struck"].astype(bool) & cells["outcome"].ne("dnf") & cells["good"].gt(0)]
+    failed = _failed(cells, good)
+    if good.empty:
+        return f"Nothing was measured to the end.{failed}"
+    if good["strategy"].nunique() == 1:
+        return f"{_one(dataset, good)}{failed}"
+    if good["connections"].nunique() > 1 or good["rate_per_s"].nunique() > 1:
+        return f"{_many_loads(good)}{failed}"
+    return f"{_winner(dataset, good)}{failed}"
+
+
+def _failed(cells: pd.DataFrame, good: pd.DataFrame) -> str:
+    """The strategies that did not hold, and those struck."""
+    parts = []
+    limited = cells[cells["outcome"] == "dnf"]
+    if len(limited):
+        names = [
+            f"{row['label']} stopped at {show.count(float(row['held_connections']))}"
+            for row in limited.to_dict("records")
+        ]
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        parts.append(f"{', '.join(names[:MOST_NAMED])}{more}")
+    lost = cells[~cells["cell"].isin(limited["cell"]) & ~cells["cell"].isin(good["cell"])]
+    if len(lost):
+        parts.append(f"{', '.join(lost['label'].head(MOST_NAMED))} {'is' if len(lost) == 1 else 'are'} not valid")
+    return f" {'; '.join(parts)}." if parts else ""
+
+
+def _estimate(dataset: Dataset, row: dict[Any, Any], metric: str) -> pd.Series | None:
+    """The row of `estimates`; None where there is no value."""
+    e = dataset.estimates
+    found = e[(e["run"] == row["run"]) & (e["cell"] == row["cell"]) & (e["metric"] == metric) & e["value"].notna()]
+    return None if found.empty else found.iloc[0]
+
+
+def _load(row: dict[Any, Any]) -> str:
+    connections = f"{show.count(float(row['connections']))} connections"
+    if row["workload"] == "churn":
+        return f"{show.count(float(row['connections']))} requests in flight, a connection for each"
+    idle = int(row["connections"]) - int(row["active"])
+    connections += f", {show.count(float(idle))} of them idle" if idle else ""
+    if row["workload"] == "closed":
+        return f"{connections} in a closed loop"
+    return f"{connections} and {show.count(float(row['rate_per_s']))} requests/s"
+
+
+def _one(dataset: Dataset, good: pd.DataFrame) -> str:
+    row = good.to_dict("records")[-1]
+    if len(good) > 1:
+        return _many_loads(good)
+    parts = [f"{row['label']} held {show.count(float(row['held_connections']))} of {_load(row)}"]
+    if row["workload"] == "churn":
+        parts = [f"{row['label']} served {_load(row)}"]
+    p50, p99, cost = (_estimate(dataset, row, name) for name in ("p50", "p99", "cpu"))
+    if p99 is not None:
+        median = "" if p50 is None else f"half of them within {show.time(float(p50['value']))}, "
+        parts.append(f"answered {median}99 % within {show.time(float(p99['value']))}{_interval_ns(p99)}")
+    if cost is not None:
+        parts.append(f"and spent {show.number(float(cost['value']))} µs of server CPU on each request")
+    return ", ".join(parts) + "."
+
+
+def _interval_ns(row: pd.Series) -> str:
+    low, high = float(row["low"]), float(row["high"])
+    return "" if low != low else f" [{show.time(low)}, {show.time(high)}]"
+
+
+def _many_loads(good: pd.DataFrame) -> str:
+    strategies = list(dict.fromkeys(good["strategy"]))
+    named = ", ".join(strategies[:MOST_NAMED]) + (
+        f" and {len(strategies) - MOST_NAMED} more" if len(strategies) > MOST_NAMED else ""
+    )
+    ranges = []
+    for column, unit in (("connections", "connections"), ("rate_per_s", "requests/s")):
+        values = good[column].dropna().astype(float)
+        if values.nunique() > 1:
+            ranges.append(f"from {show.count(values.min())} to {show.count(values.max())} {unit}")
+    return f"{named} measured {' and '.join(ranges) or 'under several loads'}: the figures below say where they part."
+
+
+def _winner(dataset: Dataset, good: pd.DataFrame) -> str:
+    """The most efficient strategy in Python against the baseline, and which of the others cannot be told from it."""
+    rows = [(row, found) for row in good.to_dict("records") if (found := _estimate(dataset, row, PRIMARY)) is not None]
+    if not rows:
+        held = ", ".join(good["label"].head(MOST_NAMED))
+        return f"{held} held {_load(good.to_dict('records')[0])}; what the server spent is not known."
+    rows.sort(key=lambda pair: -float(pair[1]["value"]))
+    ours = [pair for pair in rows if not identity(pair[0]["strategy"]).is_reference] or rows
+    best, figure = ours[0]
+    # What an interval shares with the winner's centre, or the winner's with its, is not told apart from it.
+    ties = [row["label"] for row, found in ours[1:] if float(found["high"]) >= float(figure["value"])]
+    text = f"At {_load(best)}, {best['label']} answered the most requests per server-CPU-second: {_per_cpu_s(figure)}"
+    text += _against_baseline(dataset, best)
+    if ties:
+        more = f" and {len(ties) - MOST_NAMED} more" if len(ties) > MOST_NAMED else ""
+        text += f"; {', '.join(ties[:MOST_NAMED])}{more} cannot be told from it"
+    above = [
+        row["label"]
+        for row, found in rows
+        if identity(row["strategy"]).is_reference and float(found["value"]) > float(figure["value"])
+    ]
+    return text + (f" (the reference {above[0]} is above it)" if above and ours is not rows else "") + "."
+
+
+def _per_cpu_s(figure: pd.Series) -> str:
+    low, high = float(figure["low"]), float(figure["high"])
+    spread = (high - low) / 2 if low == low else 0.0
+    interval = f" [{show.number(low, spread)}, {show.number(high, spread)}]" if low == low else ""
+    return f"{show.number(float(figure['value']), spread)}{interval}"
+
+
+def _against_baseline(dataset: Dataset, best: dict[Any, Any]) -> str:
+    c = dataset.contrasts
+    found = c[(c["run"] == best["run"]) & (c["cell"] == best["cell"]) & (c["metric"] == PRIMARY) & c["ratio"].notna()]
+    found = found[found["cell"] != found["baseline"]]
+    if found.empty:
+        return ""
+    row = found.iloc[0]
+    cells = cell_table(dataset)
+    base = cells.loc[(cells["run"] == best["run"]) & (cells["cell"] == row["baseline"]), "label"]
+    spread = (float(row["high"]) - float(row["low"])) / 2
+    low, high = show.number(float(row["low"]), spread), show.number(float(row["high"]), spread)
+    return f", {show.number(float(row['ratio']), spread)} × [{low}, {high}] those of {base.iloc[0]} ({row['verdict']})"

@@ -1,0 +1,63 @@
+"""Fields of a foreign document, taken for what they should be or not at all: nothing in a file can raise here."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from analysis.events import is_count
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """A JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def listing(value: object) -> list[Any]:
+    """A JSON array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def count(value: object) -> int | None:
+    """A whole number from 0 that fits 64 bits."""
+    return int(value) if isinstance(value, int) and is_count(value) else None
+
+
+def whole(value: object) -> int | None:
+    """A whole number of either sign that fits 64 bits."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+    return value if is_whole and isinstance(value, int) else None
+
+
+def number(value: object) -> float:
+    """A finite number; nan for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return math.nan
+    try:
+        found = float(value)
+    except OverflowError:
+        return math.nan
+    return found if math.isfinite(found) else math.nan
+
+
+def text(value: object) -> str | None:
+    """A text in which every character can be written: half a surrogate pair is a JSON string, but no UTF-8."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+
+
+def truth(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def pairs(value: object) -> Iterator[tuple[int, int]]:
+    """The pairs of whole numbers of an array."""
+    for one in listing(value):
+        if isinstance(one, list) and len(one) == 2 and all(map(is_count, one)):
+            yield one[0], one[1]
+
+
+def as_json(value: object) -> str:
+    """The document as text; keys in order, so that the same is the same."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=True)
