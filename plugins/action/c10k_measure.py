@@ -103,5 +103,5 @@ class ActionModule(ActionBase):
 
 FACTS = (
     "hostname", "kernel", "arch", "cpus", "memory_bytes", "nofile_hard", "python", "boot_id", "netns", "port_range",
-    "somaxconn", "syn_backlog", "file_max",
+    "somaxconn", "syn_backlog", "file_max", "cpu_model", "virtualisation", "governor", "clocksource",
 )  # fmt: skip
