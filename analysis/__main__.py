@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from analysis.commands import compare, design, ingest, summary
+from analysis.commands import compare, design, ingest, plot, report, summary
 from analysis.events import Unreadable
 from analysis.format import visible
 
-COMMANDS = (ingest, summary, compare, design)
+COMMANDS = (ingest, summary, report, compare, plot, design)
 
 
 def parser() -> argparse.ArgumentParser:
