@@ -219,7 +219,9 @@ def test_the_environments_are_held_against_each_other() -> None:
     shown = text.terminal(found)
     assert "THE ENVIRONMENTS DIFFER" in shown and shown.index("git commit") < shown.index("efficiency")
     assert "environments differ" in text.markdown(found)
-    assert "The environments are the same" in text.terminal(judge.judge(base, base))
+    assert text.CONFOUNDED in shown and text.SAME not in shown
+    itself = text.terminal(judge.judge(base, base))
+    assert "The environments are the same" in itself and text.SAME in itself and text.CONFOUNDED not in itself
 
 
 def test_a_baseline_file_is_what_it_was_made_of(tmp_path: Path) -> None:
