@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from analysis.commands import compare, design, summary
+from analysis.commands import compare, demo, design, ingest, plot, report, summary
 from analysis.events import Unreadable
 from analysis.format import visible
 
-COMMANDS = (summary, compare, design)
+COMMANDS = (demo, ingest, summary, report, compare, plot, design)
 
 
 def parser() -> argparse.ArgumentParser:

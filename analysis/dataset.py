@@ -3,17 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
-from analysis import contrasts, estimates
+from analysis import contrasts, estimates, store
 from analysis.checks import findings_table
+from analysis.events import Unreadable
 from analysis.ingest.run import ingest
 from analysis.model import Dataset, union
 
 
 def load(given: Sequence[str], *, baseline: str | None = None) -> Dataset:
-    """The runs of these directories, with everything derived. `baseline`: the strategy to compare with."""
-    return derive(union([ingest(one) for one in given]), baseline=baseline)
+    """The runs of these directories, with everything derived. `baseline`: the strategy to compare with.
+
+    A directory of runs stands for all that are in it, a run given twice counts once, one that cannot be read is left out
+    and named in the notes. Unreadable where none can be read.
+    """
+    return derive(raw(given), baseline=baseline)
+
+
+def raw(given: Sequence[str]) -> Dataset:
+    """As load, of the tables that are read only."""
+    parts: dict[str, Dataset] = {}
+    problems: list[Unreadable] = []
+    for path in runs_of(given):
+        try:
+            part = of_run(path)
+        except Unreadable as problem:
+            problems.append(problem)
+            continue
+        parts.setdefault(str(part.runs["run"].iloc[0]), part)
+    if not parts:
+        raise problems[0]
+    whole = union(list(parts.values()))
+    return replace(whole, notes=(*whole.notes, *map(str, problems)))
+
+
+def runs_of(given: Sequence[str]) -> list[str]:
+    """Each directory of a run, or file, that these stand for."""
+    found: list[str] = []
+    for one in given:
+        path = Path(one)
+        inner = sorted(p.parent for p in path.glob("*/events.jsonl")) if path.is_dir() else []
+        is_many = inner and not (path / "events.jsonl").exists()
+        found += [str(p) for p in inner if not p.is_symlink()] if is_many else [one]
+    return list(dict.fromkeys(found))
+
+
+def of_run(given: str) -> Dataset:
+    """One run: from its Parquet files where these are up to date, else from its logs, and then stored where that may be."""
+    path = Path(given)
+    directory = path if path.is_dir() else path.parent
+    is_whole_run = path.is_dir() or path.name == "events.jsonl"
+    stored = store.read(directory) if is_whole_run else None
+    if stored is not None:
+        return stored
+    read = ingest(given)
+    if is_whole_run:
+        with suppress(OSError):  # the store is a convenience; a directory of somebody else's is read all the same
+            store.write(read, directory)
+    return read
 
 
 def derive(raw: Dataset, *, baseline: str | None = None) -> Dataset:

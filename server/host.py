@@ -17,6 +17,9 @@ WATCHED = (
     "TcpExt.TCPLostRetransmit", "TcpExt.TCPSpuriousRTOs", "TcpExt.TCPFastRetrans",
 )  # fmt: skip
 
+# What a cgroup's cpu.stat calls the time that its quota kept it from the CPUs, and the unit: version 2, version 1.
+THROTTLED_NS = {"throttled_usec": 1000, "throttled_time": 1}
+
 
 class Cpus(NamedTuple):
     """Time that some CPUs spent at work, and that the hypervisor kept from them."""
@@ -61,3 +64,36 @@ def counters() -> dict[str, int]:
 def grown(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
     """By how much each counter grew, of those that did."""
     return {name: value - before[name] for name, value in now.items() if value > before.get(name, value)}
+
+
+def quota_file(own: str = "/proc/self/cgroup", mount: str = "/sys/fs/cgroup") -> Path | None:
+    """The cpu.stat of this process's cgroup that tells of its quota, or of the nearest one above; None without any."""
+    try:
+        lines = Path(own).read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        # Version 2 has no controllers here; beside version 1 it is mounted at `unified`.
+        for root in [Path(mount, controllers), Path(mount, "cpu" if controllers else "unified")]:
+            below = Path(path.lstrip("/"))
+            for place in (below, *below.parents):
+                file = root / place / "cpu.stat"
+                if ".." not in place.parts and throttled_ns(file) is not None:
+                    return file
+    return None
+
+
+def throttled_ns(file: Path | None) -> int | None:
+    """How long a cgroup was kept from the CPUs by its quota since it was made, summed over the CPUs."""
+    try:
+        lines = file.read_text().splitlines() if file else []
+    except OSError:
+        return None
+    for line in lines:
+        name, _, value = line.partition(" ")
+        if name in THROTTLED_NS:
+            return int(value) * THROTTLED_NS[name]
+    return None

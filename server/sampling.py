@@ -33,6 +33,8 @@ class Sampler:
         self._host_began = host.cpus(self._cpus)
         self._agent_began_ns = time.process_time_ns()
         self._counters_began = host.counters()
+        self._quota = host.quota_file()
+        self._throttled_began_ns = host.throttled_ns(self._quota)
         self._is_large = False
         self.tree = processes.Tree()
         self.stats: slots.Reader | None = None
@@ -71,12 +73,17 @@ class Sampler:
             "edges_only": self._is_large,
             "agent_ns": time.process_time_ns(),
             "steal_ns": cpus.steal_ns - self._host_began.steal_ns,
+            "throttled_ns": self._throttled_ns(),
             "established": None,
             **self._accept_queues(),
             **{name: self._total(name) for name in ("open", "accepted", "bytes_in", "bytes_out")},
             "accepted_by": [slot["accepted"] for slot in self.stats.slots()] if self.stats else None,
             "kernel": host.grown(host.counters(), self._counters_began),
         }
+
+    def _throttled_ns(self) -> int | None:
+        now = host.throttled_ns(self._quota)
+        return None if now is None or self._throttled_began_ns is None else now - self._throttled_began_ns
 
     def _look(self, busy_ns: int, at_edge: bool) -> dict[str, Any]:
         """What the processes of the tree use; `busy_ns` is what the server's CPUs have worked for anyone."""

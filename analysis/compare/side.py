@@ -69,7 +69,10 @@ def _named(given: str) -> tuple[str | None, str]:
 
 
 def of_run(path: str) -> Side:
-    return of_dataset(load([path]))
+    dataset = load([path])
+    if (several := dataset.runs["run"].nunique()) != 1:
+        raise Unreadable(f"{path} holds {several} runs: compare takes one run a side.")
+    return of_dataset(dataset)
 
 
 def of_dataset(dataset: Dataset) -> Side:

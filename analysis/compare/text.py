@@ -22,6 +22,7 @@ CONFOUNDED = (
     "statistic can take it out."
 )
 MOST_FACTOR = 1000
+SAME = "Both are the same run."
 LONGEST = 60  # characters of a value of the environment
 MARKUP = re.compile(r"([\\`*_\[\]<>|~#!&$@:])")
 
@@ -96,7 +97,7 @@ def notes(found: Comparison) -> list[str]:
 
 
 def terminal(found: Comparison) -> str:
-    lines = [f"base  {heading(found.base)}", f"new   {heading(found.new)}", CONFOUNDED, ""]
+    lines = [f"base  {heading(found.base)}", f"new   {heading(found.new)}", caution(found), ""]
     if found.changes:
         lines.append("THE ENVIRONMENTS DIFFER")
         changes = zip(*map(cells_of_change, found.changes), strict=True)
@@ -111,6 +112,10 @@ def terminal(found: Comparison) -> str:
     else:
         lines.append("Nothing can be compared." if found.rows else "No cell is in both runs.")
     return "\n".join(show.visible(line) for line in [*lines, *notes(found)])
+
+
+def caution(found: Comparison) -> str:
+    return SAME if found.base.run == found.new.run else CONFOUNDED
 
 
 def heading(side: Side) -> str:
@@ -168,7 +173,7 @@ def markdown(found: Comparison, verdict: str = "") -> str:
         parts.append(
             f"<details><summary>{len(others)} without a difference that is sure</summary>\n\n{table}\n\n</details>"
         )
-    return "\n\n".join([*parts, f"<sub>{escape(CONFOUNDED)}</sub>"])
+    return "\n\n".join([*parts, f"<sub>{escape(caution(found))}</sub>"])
 
 
 def _markdown_cells(row: Row) -> list[str]:

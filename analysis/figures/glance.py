@@ -10,7 +10,6 @@ import pandas as pd
 from analysis import format as show
 from analysis.cells import cell_table
 from analysis.figures.base import Figure
-from analysis.figures.headline import headline
 from analysis.metrics import METRICS, PRIMARY
 from analysis.model import Dataset
 
@@ -21,8 +20,6 @@ READ = (
     "planned requests. A row that met a limit stands below those that held every connection, and what is struck is no measurement of the server."
 )
 SHOWN = ("efficiency", "throughput", "p50", "p99", "p99_9", "cpu", "memory")
-
-__all__ = ["NAME", "READ", "TITLE", "data", "finding", "headline", "make"]
 
 
 def make(dataset: Dataset) -> Figure | None:
@@ -98,7 +95,7 @@ def finding(frame: pd.DataFrame) -> str:
     held = len(frame) - limited - struck
     parts = [f"{held} of {len(frame)} held every connection asked for"]
     parts += [f"{limited} met a limit of their own"] if limited else []
-    parts += [f"{struck} are struck, with the reason"] if struck else []
+    parts += [f"{struck} {'is' if struck == 1 else 'are'} struck, with the reason"] if struck else []
     good = frame[~frame["struck"].astype(bool) & (frame["outcome"] != "dnf") & frame[f"{PRIMARY}_value"].notna()]
     if len(good) > 1:
         ranked = good.sort_values(f"{PRIMARY}_value", ascending=False)

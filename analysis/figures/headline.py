@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,20 +16,33 @@ from analysis.model import Dataset
 MOST_NAMED = 4
 
 
-def headline(dataset: Dataset) -> str:
-    """Plain text of one or two sentences."""
+@dataclass(frozen=True)
+class Headline:
+    """`sentence` is the answer; `more` what belongs to it: ties, the baseline, what stopped. Either is plain text."""
+
+    sentence: str
+    more: str = ""
+
+
+def headline(dataset: Dataset) -> Headline:
+    """What the runs say, in a sentence."""
     cells = cell_table(dataset)
     if cells.empty:
-        return "No trial of this run was planned."
+        return Headline("No trial of this run was planned.")
     good = cells[~cells["struck"].astype(bool) & cells["outcome"].ne("dnf") & cells["good"].gt(0)]
     failed = _failed(cells, good)
     if good.empty:
-        return f"Nothing was measured to the end.{failed}"
-    if good["strategy"].nunique() == 1:
-        return f"{_one(dataset, good)}{failed}"
-    if good["connections"].nunique() > 1 or good["rate_per_s"].nunique() > 1:
-        return f"{_many_loads(good)}{failed}"
-    return f"{_winner(dataset, good)}{failed}"
+        return Headline("Nothing was measured to the end.", failed)
+    if (
+        good["connections"].nunique() > 1
+        or good["rate_per_s"].nunique() > 1
+        or good["cell"].nunique() > good["strategy"].nunique()
+    ):
+        return Headline(_many_loads(good), failed)
+    if len(good) == 1:
+        return Headline(_one(dataset, good), failed)
+    sentence, more = _winner(dataset, good)
+    return Headline(sentence, f"{more} {failed}".strip())
 
 
 def _failed(cells: pd.DataFrame, good: pd.DataFrame) -> str:
@@ -45,7 +59,7 @@ def _failed(cells: pd.DataFrame, good: pd.DataFrame) -> str:
     lost = cells[~cells["cell"].isin(limited["cell"]) & ~cells["cell"].isin(good["cell"])]
     if len(lost):
         parts.append(f"{', '.join(lost['label'].head(MOST_NAMED))} {'is' if len(lost) == 1 else 'are'} not valid")
-    return f" {'; '.join(parts)}." if parts else ""
+    return f"{'; '.join(parts)}." if parts else ""
 
 
 def _estimate(dataset: Dataset, row: dict[Any, Any], metric: str) -> pd.Series | None:
@@ -68,8 +82,6 @@ def _load(row: dict[Any, Any]) -> str:
 
 def _one(dataset: Dataset, good: pd.DataFrame) -> str:
     row = good.to_dict("records")[-1]
-    if len(good) > 1:
-        return _many_loads(good)
     parts = [f"{row['label']} held {show.count(float(row['held_connections']))} of {_load(row)}"]
     if row["workload"] == "churn":
         parts = [f"{row['label']} served {_load(row)}"]
@@ -100,28 +112,35 @@ def _many_loads(good: pd.DataFrame) -> str:
     return f"{named} measured {' and '.join(ranges) or 'under several loads'}: the figures below say where they part."
 
 
-def _winner(dataset: Dataset, good: pd.DataFrame) -> str:
-    """The most efficient strategy in Python against the baseline, and which of the others cannot be told from it."""
+def _winner(dataset: Dataset, good: pd.DataFrame) -> tuple[str, str]:
+    """The most efficient strategy in Python; and how it stands to the baseline, the references and what is close to it."""
     rows = [(row, found) for row in good.to_dict("records") if (found := _estimate(dataset, row, PRIMARY)) is not None]
     if not rows:
         held = ", ".join(good["label"].head(MOST_NAMED))
-        return f"{held} held {_load(good.to_dict('records')[0])}; what the server spent is not known."
+        return f"{held} held {_load(good.to_dict('records')[0])}; what the server spent is not known.", ""
     rows.sort(key=lambda pair: -float(pair[1]["value"]))
     ours = [pair for pair in rows if not identity(pair[0]["strategy"]).is_reference] or rows
     best, figure = ours[0]
-    # What an interval shares with the winner's centre, or the winner's with its, is not told apart from it.
+    # Whose interval reaches the winner's centre is not told apart from it.
     ties = [row["label"] for row, found in ours[1:] if float(found["high"]) >= float(figure["value"])]
-    text = f"At {_load(best)}, {best['label']} answered the most requests per server-CPU-second: {_per_cpu_s(figure)}"
-    text += _against_baseline(dataset, best)
+    sentence = (
+        f"At {_load(best)} {best['label']} answered the most requests per second of server CPU: {_per_cpu_s(figure)}"
+    )
+    more = _against_baseline(dataset, best)
     if ties:
-        more = f" and {len(ties) - MOST_NAMED} more" if len(ties) > MOST_NAMED else ""
-        text += f"; {', '.join(ties[:MOST_NAMED])}{more} cannot be told from it"
-    above = [
-        row["label"]
+        named = (
+            f"{', '.join(ties[:MOST_NAMED])}{f' and {len(ties) - MOST_NAMED} more' if len(ties) > MOST_NAMED else ''}"
+        )
+        sentence += f", but {len(ties)} other{'s' if len(ties) > 1 else ''} cannot be told from it"
+        more += f" Not told apart from it: {named}."
+    references = [
+        f"{row['label']} ({_per_cpu_s(found)})"
         for row, found in rows
-        if identity(row["strategy"]).is_reference and float(found["value"]) > float(figure["value"])
+        if ours is not rows and identity(row["strategy"]).is_reference
     ]
-    return text + (f" (the reference {above[0]} is above it)" if above and ours is not rows else "") + "."
+    if references:
+        more += f" For comparison, not in Python: {', '.join(references)}."
+    return f"{sentence}.", more.strip()
 
 
 def _per_cpu_s(figure: pd.Series) -> str:
@@ -142,4 +161,4 @@ def _against_baseline(dataset: Dataset, best: dict[Any, Any]) -> str:
     base = cells.loc[(cells["run"] == best["run"]) & (cells["cell"] == row["baseline"]), "label"]
     spread = (float(row["high"]) - float(row["low"])) / 2
     low, high = show.number(float(row["low"]), spread), show.number(float(row["high"]), spread)
-    return f", {show.number(float(row['ratio']), spread)} × [{low}, {high}] those of {base.iloc[0]} ({row['verdict']})"
+    return f"That is {show.number(float(row['ratio']), spread)} × [{low}, {high}] those of {base.iloc[0]}: {row['verdict']}."

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.events import Log
 from analysis.ingest.fields import as_json, count, listing, mapping, number, text
-from analysis.ingest.latency import Latency, done_of, of_counts, went
+from analysis.ingest.latency import Latency, done_of, own_quantile, quantile, went
 from analysis.tables import last_of
 
 SELF = ("wall_ns", "cpu_user_ns", "cpu_system_ns", "max_rss_bytes", "steal_ns", "throttled_ns", "gc_pause_ns", "max_loop_gap_ns",
@@ -31,8 +31,8 @@ def generator_rows(log: Log, latency: Latency) -> list[dict[str, Any]]:
             "run": log.run, "trial": n, "host": host, "connections_share": count(share.get("connections")),
             "rate_share_per_s": number(share.get("rate_per_s")), "processes": count(own.get("processes")),
             **{name: number(own.get(name)) for name in SELF},
-            "lag_p50_ns": of_counts(lag, "p50"), "lag_p99_ns": of_counts(lag, "p99"), "loop_lag_p99_ns": of_counts(loop, "p99"),
-            "response_p99_ns": of_counts(latency.window.get((n, host, "response")), "p99", planned or 0),
+            "lag_p50_ns": own_quantile(lag, "p50"), "lag_p99_ns": own_quantile(lag, "p99"), "loop_lag_p99_ns": own_quantile(loop, "p99"),
+            "response_p99_ns": quantile(latency.window.get((n, host, "response")), planned or 0, "p99"),
             "armed": count(sockets.get("armed")), "lost": count(sockets.get("lost")), "retries": count(start.get("retries")),
             **{f"syn_retries_{i}": count(mapping(start.get("syn_retries")).get(str(i))) for i in (1, 2, 3)},
             "over_60s": sum(filter(None, map(count, over.values()))),

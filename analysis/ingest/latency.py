@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import groupby
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis import histograms
@@ -23,22 +26,25 @@ HEAT_EDGES_NS = np.geomspace(1e3, 6e10, 61)
 
 @dataclass(frozen=True)
 class Latency:
-    """The tables of rows, and `window`: per trial, client and kind the count at every index."""
+    """The tables of rows, and `window`: each client's histogram of each kind, by trial."""
 
     intervals: list[dict[str, Any]] = field(default_factory=list)
     seconds: list[dict[str, Any]] = field(default_factory=list)
     heat: list[dict[str, Any]] = field(default_factory=list)
-    window: dict[tuple[int, str, str], Counts] = field(default_factory=dict)
+    window: dict[tuple[int, str, str], Sparse] = field(default_factory=dict)
 
-    def of(self, trial: int, kind: str) -> Counts:
-        """All clients of a trial, merged."""
-        return histograms.add(counts for (n, _, k), counts in self.window.items() if (n, k) == (trial, kind))
+    def merged(self, kind: str) -> dict[int, Sparse]:
+        """Per trial all clients together."""
+        parts: dict[int, list[Sparse]] = {}
+        for (trial, _, its), part in self.window.items():
+            if its == kind:
+                parts.setdefault(trial, []).append(part)
+        return {trial: histograms.filled(histograms.dense(own)) for trial, own in parts.items()}
 
     def histograms(self, run: str) -> pd.DataFrame:
         """The filled slots as rows of the table `histograms`; texts as categories, for there are millions."""
-        keys = list(self.window)
-        slots = [np.flatnonzero(self.window[key]) for key in keys]
-        lengths = [len(one) for one in slots]
+        keys, parts = list(self.window), list(self.window.values())
+        lengths = [len(part.slots) for part in parts]
 
         def repeated(values: Iterable[str]) -> pd.Categorical:
             once = pd.Categorical(list(values))
@@ -47,47 +53,62 @@ class Latency:
         return pd.DataFrame({
             "run": repeated(run for _ in keys), "trial": np.repeat(np.array([n for n, _, _ in keys], dtype=np.int64), lengths),
             "host": repeated(host for _, host, _ in keys), "kind": repeated(kind for _, _, kind in keys),
-            "slot": np.concatenate([*slots, np.empty(0, dtype=np.int64)]).astype(np.int64),
-            "count": np.concatenate([*(self.window[k][s] for k, s in zip(keys, slots, strict=True)), np.empty(0, dtype=np.int64)]),
+            "slot": np.concatenate([*(part.slots for part in parts), np.empty(0, dtype=np.int16)]).astype(np.int64),
+            "count": np.concatenate([*(part.counts for part in parts), np.empty(0, dtype=np.int64)]),
         })  # fmt: skip
 
 
 def latency(log: Log, intervals: pd.DataFrame) -> Latency:
     """Of the decoded intervals, and of the histograms that each client told at its end."""
     found, bounds = Latency(), bounds_ns(log)
-    values = histograms.values_ns()
-    bins = np.clip(np.searchsorted(HEAT_EDGES_NS, values, side="left") - 1, 0, len(HEAT_EDGES_NS) - 2)
-    for (trial, k, phase), rows in intervals.groupby(["trial", "k", "phase"], sort=True):
-        n, second = int(trial), int(k)
-        merged = histograms.empty()
-        worst = float("nan")
-        for row in rows.to_dict("records"):
-            part = row["response"]
-            bound = bounds.get((n, row["host"]), float("nan"))
-            worst = np.fmax(worst, bound)
-            if part is not None:
-                merged[part.slots] += part.counts
-                if phase == "load":
-                    own = found.window.setdefault((n, row["host"], "response"), histograms.empty())
-                    own[part.slots] += part.counts
-            counts = {name: row[name] for name in COUNTS}
-            found.intervals.append(_row(log.run, n, row["host"], second, phase, bound, counts, part))
-        slots = np.flatnonzero(merged)
-        sums = {name: int(rows[name].sum()) for name in COUNTS}
-        whole = Sparse(slots, merged[slots]) if rows["response"].notna().all() else None
-        found.seconds.append(_row(log.run, n, None, second, phase, float(worst), sums, whole))
-        coarse = np.bincount(bins[slots], weights=merged[slots], minlength=len(HEAT_EDGES_NS) - 1)
-        found.heat.extend(
-            {"run": log.run, "trial": n, "k": second, "low_ns": float(HEAT_EDGES_NS[b]), "high_ns": float(HEAT_EDGES_NS[b + 1]),
-             "count": int(coarse[b])} for b in np.flatnonzero(coarse)
-        )  # fmt: skip
+    ordered = intervals.sort_values(["trial", "k", "phase"], kind="stable").to_dict("records")
+    for trial, of_trial in groupby(ordered, key=lambda row: int(row["trial"])):
+        window: dict[str, Counts] = {}
+        for (k, phase), of_second in groupby(of_trial, key=lambda row: (int(row["k"]), str(row["phase"]))):
+            _second(found, log.run, (trial, k, phase), list(of_second), bounds, window)
+        for host, counts in window.items():
+            found.window[trial, host, "response"] = histograms.filled(counts)
     for (trial, host), event in done_of(log).items():
         for kind in KINDS:
             try:
-                found.window[trial, host, kind] = histograms.decode(event.get(kind))
+                found.window[trial, host, kind] = histograms.sparse(event.get(kind))
             except histograms.BadHistogram:
                 continue
     return found
+
+
+def _second(
+    found: Latency, run: str, at: tuple[int, int, str], rows: list[dict[Hashable, Any]], bounds: dict[tuple[int, str], float],
+    window: dict[str, Counts],
+) -> None:  # fmt: skip
+    """One second of a trial: a row per client, one of all, the bins of the heat map; and what adds to the window."""
+    trial, k, phase = at
+    merged, worst = histograms.empty(), float("nan")
+    for row in rows:
+        part, host = row["response"], row["host"]
+        bound = bounds.get((trial, host), float("nan"))
+        worst = max(worst, bound) if worst == worst else bound
+        if part is not None:
+            merged[part.slots] += part.counts
+            if phase == "load":
+                window.setdefault(host, histograms.empty())[part.slots] += part.counts
+        found.intervals.append(_row(run, at, host, bound, {name: row[name] for name in COUNTS}, part))
+    whole = histograms.filled(merged)
+    is_known = all(row["response"] is not None for row in rows)
+    sums = {name: sum(row[name] for row in rows) for name in COUNTS}
+    found.seconds.append(_row(run, at, None, worst, sums, whole if is_known else None))
+    coarse = np.bincount(_bins()[whole.slots], weights=whole.counts, minlength=len(HEAT_EDGES_NS) - 1)
+    found.heat.extend(
+        {"run": run, "trial": trial, "k": k, "low_ns": float(HEAT_EDGES_NS[b]), "high_ns": float(HEAT_EDGES_NS[b + 1]),
+         "count": int(coarse[b])} for b in np.flatnonzero(coarse)
+    )  # fmt: skip
+
+
+@cache
+def _bins() -> npt.NDArray[np.intp]:
+    """The bin of the heat map of every slot."""
+    places = np.searchsorted(HEAT_EDGES_NS, histograms.values_ns(), side="left") - 1
+    return np.clip(places, 0, len(HEAT_EDGES_NS) - 2)
 
 
 def done_of(log: Log) -> dict[tuple[int, str], dict[str, Any]]:
@@ -97,18 +118,12 @@ def done_of(log: Log) -> dict[tuple[int, str], dict[str, Any]]:
 
 
 def _row(
-    run: str,
-    trial: int,
-    host: str | None,
-    k: int,
-    phase: object,
-    bound: float,
-    counts: dict[str, int],
-    part: Sparse | None,
+    run: str, at: tuple[int, int, str], host: str | None, bound: float, counts: dict[str, int], part: Sparse | None
 ) -> dict[str, Any]:
+    trial, k, phase = at
     planned = counts["planned"]
     return {
-        "run": run, "trial": trial, "host": host, "k": k, "phase": str(phase), "t_s": float(k), "bound_ns": bound,
+        "run": run, "trial": trial, "host": host, "k": k, "phase": phase, "t_s": float(k), "bound_ns": bound,
         **{f"{name}_requests": value for name, value in counts.items()},
         "response_p50_ns": quantile(part, planned, "p50"), "response_p99_ns": quantile(part, planned, "p99"),
         "response_max_ns": float(histograms.values_ns()[part.slots[-1]]) if part is not None and part.total else float("nan"),
@@ -123,13 +138,9 @@ def quantile(part: Sparse | None, planned: int, name: str) -> float:
     return histograms.sparse_percentile_ns(part, planned, percent)
 
 
-def of_counts(counts: Counts | None, name: str, planned: int | None = None) -> float:
-    """As quantile, of counts at every index; over themselves where nothing was planned (lag, connect)."""
-    if counts is None:
-        return float("nan")
-    slots = np.flatnonzero(counts)
-    part = Sparse(slots, counts[slots])
-    return quantile(part, part.total if planned is None else planned, name)
+def own_quantile(part: Sparse | None, name: str) -> float:
+    """As quantile, over the values themselves: those of lag and connect, which are of what was sent and what stood."""
+    return quantile(part, part.total if part is not None else 0, name)
 
 
 def went(log: Log) -> dict[int, dict[str, Any]]:

@@ -15,7 +15,7 @@ from analysis.ingest.clocks import clock_rows
 from analysis.ingest.fields import as_json, count, listing, mapping, number, text, truth, whole
 from analysis.ingest.files import file_rows
 from analysis.ingest.generators import error_rows, generator_rows
-from analysis.ingest.latency import Latency, done_of, latency, of_counts
+from analysis.ingest.latency import Latency, done_of, latency, own_quantile
 from analysis.ingest.samples import sample_tables, worker_rows
 from analysis.model import TABLES, Dataset, frame
 from analysis.tables import interval_table, last_of
@@ -29,6 +29,8 @@ def ingest(given: str) -> Dataset:
     log = read(given)
     directory = log.path.parent
     manifest, notes = read_manifest(directory)
+    if not log.trailer:
+        notes.append("events.jsonl has no trailer: the run did not come to its end, or the file was cut.")
     intervals, cut = interval_table(log)
     old, more = of_intervals(log, intervals)
     found = latency(log, intervals)
@@ -106,7 +108,8 @@ def _trials(log: Log, old: pd.DataFrame, found: Latency) -> pd.DataFrame:
     table["requests_per_cpu_s"] = 1e6 / cost
     table["server_cpu_share"] = cost / 1e6 * table["requests_per_s"].astype(float)
     for kind in ("service", "lag", "connect"):
-        table[f"{kind}_p99_ns"] = [of_counts(found.of(n, kind), "p99") for n in numbers]
+        merged = found.merged(kind)
+        table[f"{kind}_p99_ns"] = [own_quantile(merged.get(n), "p99") for n in numbers]
     for name in ("start_skew_ms", "overhead_s"):
         table[name] = [number(results.get(n, {}).get(name)) for n in numbers]
     table["go_ns"] = [count(results.get(n, {}).get("go_ns")) for n in numbers]

@@ -10,7 +10,7 @@ from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 
 from plugins.action.c10k_admit import plain
-from plugins.module_utils import c10k_conductor, c10k_plan, c10k_results
+from plugins.module_utils import c10k_analysis, c10k_conductor, c10k_plan, c10k_results
 from plugins.module_utils.c10k_cells import Request
 from plugins.module_utils.c10k_parameters import Refused
 
@@ -30,11 +30,8 @@ class ActionModule(ActionBase):
             plan = self.plan(resolved, admitted, request)
         except Refused as refused:
             return self.ended(2, " ".join(refused.problems))
+        count, seconds = len(plan["trials"]), sum(t["load"]["warmup"] + t["load"]["duration"] for t in plan["trials"])
         if self._task.check_mode:
-            count, seconds = (
-                len(plan["trials"]),
-                sum(t["load"]["warmup"] + t["load"]["duration"] for t in plan["trials"]),
-            )
             message = f"Would run {count} trials with {seconds} s of load on {', '.join(plan['hosts'])}."
             self._display.display(message)
             return {"changed": False, "msg": message, "exit": 0, "run": None}
@@ -44,6 +41,8 @@ class ActionModule(ActionBase):
         c10k_results.write_manifest(run, manifest)
         c10k_results.claim(run, os.getppid())
         c10k_results.point_latest(run)
+        if cost := c10k_analysis.design(run / "plan.yml", seconds):
+            self._display.display(cost)
         began = time.monotonic()
         code, complaint = c10k_conductor.conduct(
             run / "plan.yml", run, c10k_results.ROOT, os.getppid(), lambda line: self._display.display(line)
@@ -104,5 +103,5 @@ class ActionModule(ActionBase):
 
 FACTS = (
     "hostname", "kernel", "arch", "cpus", "memory_bytes", "nofile_hard", "python", "boot_id", "netns", "port_range",
-    "somaxconn", "syn_backlog", "file_max",
+    "somaxconn", "syn_backlog", "file_max", "cpu_model", "virtualisation", "governor", "clocksource",
 )  # fmt: skip

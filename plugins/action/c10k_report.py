@@ -1,11 +1,10 @@
-"""Last task: the manifest is completed, the summary shown, and a run that did not go well fails the playbook."""
+"""Last task: the summary and the report, and the manifest completed. A run that did not go well fails the playbook."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from plugins.action.c10k_admit import plain
-from plugins.module_utils import c10k_conductor, c10k_results
+from plugins.module_utils import c10k_analysis, c10k_conductor, c10k_results
 from plugins.module_utils.c10k_parameters import Refused
 
 
@@ -24,7 +23,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         if self._task.check_mode:
-            return {"changed": False, "msg": "Would write the summary."}
+            return {"changed": False, "msg": "Would write the summary and the report."}
         measured = plain(self._task.args.get("measured"))
         if measured:
             return self.finish(measured, (task_vars or {})["hostvars"])
@@ -32,10 +31,14 @@ class ActionModule(ActionBase):
             run = c10k_results.find(self._task.args.get("run"))
         except Refused as refused:
             raise AnsibleActionFail(" ".join(refused.problems)) from None
-        complaint = self.summarise(run) if self._task.args.get("summary", True) else None
+        wanted = self._task.args.get("summary", True)
+        complaint = self.show(c10k_analysis.summary, run) if wanted else None
         if complaint:
             raise AnsibleActionFail(complaint)
         self.bring_up_to_date(run)
+        complaint = self.show(c10k_analysis.report, run) if wanted else None
+        if complaint:
+            raise AnsibleActionFail(complaint)
         return {"changed": True, "run": run.name}
 
     @staticmethod
@@ -62,7 +65,7 @@ class ActionModule(ActionBase):
         if measured["run"] is None:
             raise AnsibleActionFail(" ".join([measured["complaint"], *reasons]))
         run = c10k_results.RESULTS / measured["run"]
-        complaint = self.summarise(run)
+        complaint = self.show(c10k_analysis.summary, run)
         manifest = c10k_results.read_manifest(run) or {}
         for name, entry in manifest.get("tuning", {}).items():
             entry["restored"] = restored.get(name)
@@ -72,8 +75,10 @@ class ActionModule(ActionBase):
             "per_trial_s": c10k_results.per_trial_overhead(run),
         }
         c10k_results.write_manifest(run, c10k_results.end(manifest, run, code, overhead))
+        # The report tells how the run ended, so it comes after the manifest.
+        complaint = " ".join(filter(None, [complaint, self.show(c10k_analysis.report, run)]))
         if code != 0:
-            reasons = [*(self.spoiled(run) or [measured["complaint"]]), *reasons]
+            reasons = [*(self.spoiled(run) or [measured["complaint"]]), *reasons, complaint]
             raise AnsibleActionFail(" ".join([f"The run {run.name} ended with exit {code}.", *filter(None, reasons)]))
         if complaint:
             raise AnsibleActionFail(complaint)
@@ -97,18 +102,12 @@ class ActionModule(ActionBase):
                 found[name] = not (tuning["entries"] and hostvars[name].get("kernel_tuning_tuned"))
         return found
 
-    def summarise(self, run: Path) -> str | None:
+    def show(self, make: Callable[[Path], tuple[str, str | None]], run: Path) -> str | None:
         """Show what analysis makes of the run; returns its complaint."""
-        command = [sys.executable, "-m", "analysis", "summary", str(run), "--csv", str(run / "summary.csv")]
-        answer = subprocess.run(
-            command, cwd=c10k_results.ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        self._display.display(answer.stdout.rstrip())
-        return (
-            None
-            if answer.returncode == 0
-            else f"The summary of {run.name} could not be made: {answer.stderr.strip()[-600:]}"
-        )
+        shown, complaint = make(run)
+        if shown:
+            self._display.display(shown)
+        return complaint
 
     @staticmethod
     def spoiled(run: Path) -> list[str]:

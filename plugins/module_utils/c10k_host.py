@@ -95,6 +95,17 @@ def may_become_root() -> bool:
     return answer.returncode == 0
 
 
+def cpu_facts(cpuinfo: str) -> dict[str, str | None]:
+    """Model, and whether that is a virtual one, in the vendor's words; None where the kernel does not say."""
+    lines = [line.partition(":") for line in cpuinfo.splitlines()]
+    known = {name.strip(): value.strip() for name, _, value in reversed(lines)}
+    virtualisation = None
+    if "flags" in known:
+        vendor = read("/sys/class/dmi/id/sys_vendor") or "hypervisor"
+        virtualisation = vendor if "hypervisor" in known["flags"].split() else "none"
+    return {"cpu_model": known.get("model name"), "virtualisation": virtualisation}
+
+
 def facts(base: str, host: str) -> dict[str, Any]:
     home = Path(base) / host
     boot = read("/proc/sys/kernel/random/boot_id")
@@ -109,6 +120,9 @@ def facts(base: str, host: str) -> dict[str, Any]:
         "netns": netns,
         "arch": platform.machine(),
         "cpus": sorted(os.sched_getaffinity(0)),
+        **cpu_facts(read("/proc/cpuinfo") or ""),
+        "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "clocksource": read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "memory_bytes": int(memory.get("MemTotal", "0 kB").split()[0]) * 1024,
         "nofile_hard": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         "port_range": [int(range_[0]), int(range_[1])],

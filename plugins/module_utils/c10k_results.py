@@ -23,6 +23,7 @@ from plugins.module_utils.c10k_parameters import Refused
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results"
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
+DERIVED = ("manifest.json", "report.html", "dataset")
 EXITS = {0: "ok", 130: "interrupted"}
 
 
@@ -104,14 +105,15 @@ def find(wanted: str | None, results: Path = RESULTS) -> Path:
 
 
 def file_hashes(run: Path) -> dict[str, dict[str, Any]]:
+    """Of what was recorded: what analysis makes of it can be made again, with other bytes."""
     found = {}
     for path in sorted(run.rglob("*")):
-        relative = str(path.relative_to(run))
-        if not path.is_file() or path.is_symlink() or relative == "manifest.json" or path.name.startswith("."):
+        relative = path.relative_to(run)
+        if not path.is_file() or path.is_symlink() or path.name.startswith(".") or relative.parts[0] in DERIVED:
             continue
         with path.open("rb") as file:
             sha = hashlib.file_digest(file, "sha256").hexdigest()
-        found[relative] = {"sha256": sha, "bytes": path.stat().st_size}
+        found[str(relative)] = {"sha256": sha, "bytes": path.stat().st_size}
     return found
 
 

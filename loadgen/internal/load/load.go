@@ -107,6 +107,7 @@ func (l *Load) Run(at int64, emit func(engine.Interval)) (report.Done, error) {
 	sum.Self.User, sum.Self.System = self.User, self.System
 	sum.Self.MaxRSS, sum.Self.GCPause, sum.Self.GCCycles = self.MaxRSS, self.GCPause, self.GCCycles
 	sum.Self.Steal = after.StealSince(surroundings, cpus)
+	sum.Self.Throttled = after.ThrottledSince(surroundings)
 	sum.Self.Kernel = after.GrownSince(surroundings)
 	return sum, err
 }

@@ -83,7 +83,8 @@ type Self struct {
 	MaxLoopGap int64            `json:"max_loop_gap_ns"`
 	GCPause    int64            `json:"gc_pause_ns"`
 	GCCycles   int64            `json:"gc_cycles"`
-	Steal      int64            `json:"steal_ns"` // of the CPUs it may use
+	Steal      int64            `json:"steal_ns"`               // of the CPUs it may use
+	Throttled  *int64           `json:"throttled_ns,omitempty"` // by its cgroup's quota; absent where unknown
 	Sent       float64          `json:"sent_per_s"`
 	Answered   float64          `json:"answered_per_s"`
 	SendGaps   []int64          `json:"send_gaps_ns"`

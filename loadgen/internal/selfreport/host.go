@@ -2,6 +2,7 @@ package selfreport
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,8 +24,9 @@ var watched = []string{
 
 // Surroundings is what the host's counters stood at.
 type Surroundings struct {
-	steal  map[int]int64 // ticks, by processor
-	kernel map[string]int64
+	steal     map[int]int64 // ticks, by processor
+	kernel    map[string]int64
+	throttled *int64 // ns that the cgroup's quota kept it from the CPUs; nil where the kernel does not say
 }
 
 // Look reads the counters now. What this host does not show is left out.
@@ -36,7 +38,7 @@ func Look() Surroundings {
 	for name, value := range counters(string(netstat)) {
 		kernel[name] = value
 	}
-	return Surroundings{steal: stolen(string(stat)), kernel: kernel}
+	return Surroundings{steal: stolen(string(stat)), kernel: kernel, throttled: throttled("/proc/self/cgroup", "/sys/fs/cgroup")}
 }
 
 // StealSince is the time in ns that the hypervisor took from cpus after before.
@@ -46,6 +48,16 @@ func (s Surroundings) StealSince(before Surroundings, cpus []int) int64 {
 		ticks += s.steal[cpu] - before.steal[cpu]
 	}
 	return ticks * 1e9 / ticksPerSecond
+}
+
+// ThrottledSince is the time in ns that the quota of its cgroup kept this process from the CPUs after before, summed over
+// them; nil where the kernel does not say.
+func (s Surroundings) ThrottledSince(before Surroundings) *int64 {
+	if s.throttled == nil || before.throttled == nil {
+		return nil
+	}
+	grown := *s.throttled - *before.throttled
+	return &grown
 }
 
 // GrownSince is by how much each watched counter grew after before, of those that did.
@@ -77,6 +89,54 @@ func stolen(stat string) map[int]int64 {
 		}
 	}
 	return ticks
+}
+
+// throttled reads cpu.stat of the cgroup that own names, or of the nearest above it that tells of a quota.
+func throttled(own, mount string) *int64 {
+	text, _ := os.ReadFile(own)
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) < 3 {
+			continue
+		}
+		// Version 2 has no controllers here; beside version 1 it is mounted at "unified".
+		controllers, other := fields[1], "unified"
+		if controllers != "" {
+			if !slices.Contains(strings.Split(controllers, ","), "cpu") {
+				continue
+			}
+			other = "cpu"
+		}
+		for _, root := range []string{filepath.Join(mount, controllers), filepath.Join(mount, other)} {
+			// Cleaned as rooted, a path from outside the namespace ("/../..") is its root.
+			for path := filepath.Clean(fields[2]); ; path = filepath.Dir(path) {
+				stat, _ := os.ReadFile(filepath.Join(root, path, "cpu.stat"))
+				if ns := throttledIn(string(stat)); ns != nil {
+					return ns
+				}
+				if path == "/" || path == "." {
+					break
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// throttledIn finds the time in a cpu.stat: microseconds in version 2, nanoseconds in version 1.
+func throttledIn(stat string) *int64 {
+	units := map[string]int64{"throttled_usec": 1000, "throttled_time": 1}
+	for line := range strings.Lines(stat) {
+		fields := strings.Fields(line)
+		if len(fields) != 2 || units[fields[0]] == 0 {
+			continue
+		}
+		if n, err := strconv.ParseInt(fields[1], 10, 64); err == nil {
+			n *= units[fields[0]]
+			return &n
+		}
+	}
+	return nil
 }
 
 // counters reads pairs of lines "Tcp: Name Name" and "Tcp: 1 2".

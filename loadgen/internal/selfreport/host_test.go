@@ -2,6 +2,8 @@ package selfreport
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -27,6 +29,53 @@ func TestCounters(t *testing.T) {
 	after := Surroundings{kernel: map[string]int64{"Tcp.RetransSegs": 7, "Tcp.OutRsts": 9, "Tcp.ActiveOpens": 8, "TcpExt.ListenDrops": 2}}
 	if got := after.GrownSince(before); !maps.Equal(got, map[string]int64{"Tcp.OutRsts": 4, "TcpExt.ListenDrops": 2}) {
 		t.Errorf("%v", got)
+	}
+}
+
+func TestThrottled(t *testing.T) {
+	const v1, v2 = "nr_periods 9\nthrottled_time 7\n", "usage_usec 5\nthrottled_usec 7\n"
+	for _, test := range []struct {
+		own, path, stat string
+		want            int64 // -1: not known
+	}{
+		{"0::/a/b\n", "a/b/cpu.stat", v2, 7000},
+		{"0::/a/b\n", "a/cpu.stat", v2, 7000},
+		{"0::/\n", "cpu.stat", v2, 7000},
+		{"0::/../..\n", "cpu.stat", v2, 7000},
+		{"0::/a:b\n", "a:b/cpu.stat", v2, 7000},
+		{"0::/a\n", "unified/a/cpu.stat", v2, 7000},
+		{"3:cpuset:/\n4:cpu,cpuacct:/a\n0::/\n", "cpu,cpuacct/a/cpu.stat", v1, 7},
+		{"4:cpuacct,cpu:/a\n", "cpu/cpu.stat", v1, 7},
+		{"4:cpuset:/a\n", "cpuset/a/cpu.stat", v1, -1},
+		{"0::/a\n", "a/cpu.stat", "usage_usec 5\n", -1},
+		{"0::/a\n", "a/cpu.stat", "throttled_usec x\n", -1},
+		{"nonsense\n", "cpu.stat", v2, -1},
+		{"", "cpu.stat", v2, -1},
+	} {
+		mount := t.TempDir()
+		stat, own := filepath.Join(mount, test.path), filepath.Join(mount, "own")
+		if err := os.MkdirAll(filepath.Dir(stat), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{stat: test.stat, own: test.own} {
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := int64(-1)
+		if found := throttled(own, mount); found != nil {
+			got = *found
+		}
+		if got != test.want {
+			t.Errorf("%q with %s: %d ns instead of %d", test.own, test.path, got, test.want)
+		}
+	}
+	five, nine := int64(5), int64(9)
+	if got := (Surroundings{throttled: &nine}).ThrottledSince(Surroundings{throttled: &five}); got == nil || *got != 4 {
+		t.Errorf("%v", got)
+	}
+	if got := (Surroundings{throttled: &nine}).ThrottledSince(Surroundings{}); got != nil {
+		t.Errorf("%v of a kernel that did not say", *got)
 	}
 }
 

@@ -219,7 +219,9 @@ def test_the_environments_are_held_against_each_other() -> None:
     shown = text.terminal(found)
     assert "THE ENVIRONMENTS DIFFER" in shown and shown.index("git commit") < shown.index("efficiency")
     assert "environments differ" in text.markdown(found)
-    assert "The environments are the same" in text.terminal(judge.judge(base, base))
+    assert text.CONFOUNDED in shown and text.SAME not in shown
+    itself = text.terminal(judge.judge(base, base))
+    assert "The environments are the same" in itself and text.SAME in itself and text.CONFOUNDED not in itself
 
 
 def test_a_baseline_file_is_what_it_was_made_of(tmp_path: Path) -> None:
@@ -251,7 +253,7 @@ def test_a_baseline_file_is_what_it_was_made_of(tmp_path: Path) -> None:
         (lambda document: json.dumps(document | {"environment": [["a"]]}), "is a damaged baseline file"),
         (lambda document: json.dumps(document | {"findings": [{"check": "x"}]}), "is a damaged baseline file"),
         (lambda document: json.dumps({**document, "label": None}), "is a damaged baseline file"),
-        (lambda document: json.dumps({"kind": side.KIND, "version": 1}), "is a damaged baseline file"),
+        (lambda _: json.dumps({"kind": side.KIND, "version": 1}), "is a damaged baseline file"),
         (lambda document: with_cell(document, values={"speed": [1]}), "is a damaged baseline file"),
         (lambda document: with_cell(document, values={"p99": [None]}), "is a damaged baseline file"),
         (lambda document: with_cell(document, factors={}), "is a damaged baseline file"),

@@ -202,6 +202,45 @@ def test_foreign_is_what_others_used_of_the_servers_cpus(monkeypatch: pytest.Mon
     assert sampler.take()["foreign_ns"] == 0, "ticks may lag behind the clock, but nobody uses less than nothing"
 
 
+@pytest.mark.parametrize(
+    ("own", "path", "stat", "found"),
+    [
+        ("0::/a/b\n", "a/b/cpu.stat", "usage_usec 5\nthrottled_usec 7\n", 7000),
+        ("0::/a/b\n", "a/cpu.stat", "throttled_usec 7\n", 7000),
+        ("0::/\n", "cpu.stat", "throttled_usec 7\n", 7000),
+        ("0::/../x\n", "cpu.stat", "throttled_usec 7\n", 7000),
+        ("0::/a:b\n", "a:b/cpu.stat", "throttled_usec 7\n", 7000),
+        ("0::/a\n", "unified/a/cpu.stat", "throttled_usec 7\n", 7000),
+        ("3:cpuset:/\n4:cpu,cpuacct:/a\n0::/\n", "cpu,cpuacct/a/cpu.stat", "throttled_time 7\n", 7),
+        ("4:cpuacct,cpu:/a\n", "cpu/cpu.stat", "throttled_time 7\n", 7),
+        ("4:cpuset:/a\n", "cpuset/a/cpu.stat", "throttled_time 7\n", None),
+        ("0::/a\n", "a/cpu.stat", "usage_usec 5\n", None),
+        ("", "cpu.stat", "throttled_usec 7\n", None),
+    ],
+)
+def test_the_quota_is_that_of_the_nearest_cgroup(
+    tmp_path: Path, own: str, path: str, stat: str, found: int | None
+) -> None:
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(stat)
+    (tmp_path / "own").write_text(own)
+    assert host.throttled_ns(host.quota_file(str(tmp_path / "own"), str(tmp_path))) == found
+
+
+def test_a_sample_tells_by_how_much_the_quota_throttled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "cpu.stat"
+    file.write_text("throttled_usec 1000\n")
+    monkeypatch.setattr(host, "quota_file", lambda: file)
+    sampler = Sampler("127.0.0.1", free_port())
+    file.write_text("throttled_usec 1250\n")
+    assert sampler.take()["throttled_ns"] == 250_000
+    file.unlink()
+    assert sampler.take()["throttled_ns"] is None
+    monkeypatch.setattr(host, "quota_file", lambda: None)
+    assert Sampler("127.0.0.1", free_port()).take()["throttled_ns"] is None
+
+
 def test_a_large_tree_is_looked_at_at_the_edges_only(monkeypatch: pytest.MonkeyPatch) -> None:
     sampler = Sampler("127.0.0.1", free_port())
     monkeypatch.setattr(sampling, "MOST", len(processes.Tree().descendants()) + 1)

@@ -1,0 +1,68 @@
+"""Write one figure: SVG, PNG or PDF to print, Vega-Lite JSON to change, CSV of its numbers."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from analysis.dataset import load
+from analysis.events import Unreadable
+from analysis.figures import registry, theme
+from analysis.figures.base import Figure
+from analysis.format import visible
+from analysis.report.tables import csv_text
+
+NAME = "plot"
+DRAWN = ("svg", "png", "pdf", "json")
+
+
+def setup_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", nargs="+", metavar="RESULTS", help="a run's directory")
+    parser.add_argument("--figure", metavar="NAME", help="which figure; --list names them")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="its ending says what: svg, png, pdf, json, csv; default: NAME.svg",
+    )
+    parser.add_argument("--dark", action="store_true", help="for a dark page")
+    parser.add_argument("--baseline", metavar="STRATEGY", help="as in report")
+    parser.add_argument("--list", action="store_true", help="list the figures for which the run has data")
+
+
+def run(options: argparse.Namespace) -> int:
+    figures = {figure.name: figure for figure in registry.make_all(load(options.results, baseline=options.baseline))}
+    if options.list or not options.figure:
+        for figure in figures.values():
+            print(f"{figure.name:<12} {visible(figure.title)}")
+        return 0
+    if options.figure not in figures:
+        raise Unreadable(f"there is no data for a figure {options.figure} here; there is {', '.join(figures)}.")
+    path = options.output or Path(f"{options.figure}.svg")
+    data = drawn(figures[options.figure], path.suffix.removeprefix("."), dark=options.dark)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be written: {error.strerror or error}.") from error
+    return 0
+
+
+def drawn(figure: Figure, ending: str, *, dark: bool) -> bytes:
+    """The figure in the format of a file's ending."""
+    if ending == "csv":
+        return csv_text(figure.frame).encode()
+    if ending not in DRAWN:
+        raise Unreadable(
+            f"a figure is written as svg, png, pdf, json or csv, not as {ending or 'nothing'}: end the file's name so."
+        )
+    if figure.chart is None:
+        raise Unreadable(f"{figure.name} is a table: write it as csv.")
+    document = theme.spec(figure.chart, dark)
+    makers: dict[str, Callable[[], bytes]] = {
+        "svg": lambda: theme.svg(document).encode(),
+        "png": lambda: theme.png(document),
+        "pdf": lambda: theme.pdf(document),
+        "json": lambda: json.dumps(document, indent=1, sort_keys=True).encode(),
+    }
+    return makers[ending]()

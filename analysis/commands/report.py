@@ -1,0 +1,48 @@
+"""Write the report: one HTML file with everything in it, to open, send or print."""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from analysis.dataset import load, runs_of
+from analysis.events import Unreadable
+from analysis.format import visible
+from analysis.report.build import html
+
+NAME = "report"
+
+
+def setup_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", nargs="+", metavar="RESULTS", help="a run's directory, or several to show together")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="default: report.html in the (first) run's directory"
+    )
+    parser.add_argument(
+        "--baseline", metavar="STRATEGY", help="compare with this one; default: the one with the A/A control"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    dataset = load(options.results, baseline=options.baseline)
+    first = Path(runs_of(options.results)[0])
+    path = options.output or (first if first.is_dir() else first.parent) / "report.html"
+    write(path, html(dataset))
+    print(f"report: {visible(str(path))}")
+    return 0
+
+
+def write(path: Path, text: str) -> None:
+    """The whole file or none. Unreadable, in one sentence, where it cannot be written."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=".report-", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+                file.write(text)
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -1,0 +1,144 @@
+"""Tables of the page out of data frames: texts with the digits that their interval deserves, bars, CSV."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis import format as show
+from analysis.report.parts import Bar, Cell, Download, Row, Table
+
+MOST_ROWS = 60  # of a figure's table; the CSV has all
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+METRICS = (
+    # name of the metric in the frame, heading, what makes its text, on a logarithmic bar
+    ("efficiency", "requests per CPU second", show.number, False),
+    ("p50", "median response", show.time, True),
+    ("p99", "p99 response", show.time, True),
+    ("p99_9", "p99.9 response", show.time, True),
+    ("cpu", "CPU µs per request", show.number, False),
+    ("memory", "bytes per connection", show.number, True),
+)
+
+
+def glance(frame: pd.DataFrame) -> Table:
+    """The at-a-glance table, from the frame of figures.glance."""
+    rows = frame.to_dict("records")
+    scales = {name: _scale(rows, name, is_log) for name, _, _, is_log in METRICS}
+    has_verdict = any(row["verdict"] not in ("", "baseline") for row in rows)
+    headings = [
+        "strategy",
+        "held",
+        *(heading for _, heading, _, _ in METRICS),
+        *(["against the baseline"] if has_verdict else []),
+        "errors",
+    ]
+    made = []
+    for row in rows:
+        held = float(row["held_connections"])
+        cells = [
+            Cell(show.visible(str(row["label"])), str(row["label"]), is_number=False),
+            Cell(show.count(held), _order(held)),
+        ]
+        cells += [_metric(row, name, text, scales[name]) for name, _, text, _ in METRICS]
+        cells += [Cell(str(row["verdict"]), str(row["verdict"]), is_number=False)] if has_verdict else []
+        cells.append(Cell(_share(float(row["errors_share"])), _order(float(row["errors_share"]))))
+        state = "struck" if row["struck"] else "dnf" if row["outcome"] == "dnf" else "good"
+        made.append(Row(tuple(cells), state, show.visible(str(row["why"]))))
+    return Table("Every strategy with its figures, best first", tuple(headings), tuple(made), is_sortable=True)
+
+
+def _order(value: float) -> float:
+    return value if math.isfinite(value) else math.inf
+
+
+def _share(value: float) -> str:
+    if math.isnan(value):
+        return show.NOTHING
+    return "0" if value == 0 else f"{show.number(100 * value, most=2)} %"
+
+
+def _scale(rows: Sequence[dict[Hashable, Any]], name: str, is_log: bool) -> tuple[float, float, bool]:
+    """Least and most that the bars of a column span; an interval reaching far beyond all centres is cut there."""
+    centres = [float(row[f"{name}_value"]) for row in rows if math.isfinite(float(row[f"{name}_value"]))]
+    centres = [value for value in centres if value > 0]
+    if not centres:
+        return 0.0, 1.0, False
+    if is_log:
+        return min(centres) / 2, max(centres) * 2, True
+    return 0.0, max(centres) * 1.25, False
+
+
+def _place(value: float, scale: tuple[float, float, bool]) -> float:
+    low, high, is_log = scale
+    if math.isinf(value):
+        return 100.0
+    if is_log:
+        if value <= 0:
+            return 0.0
+        share = math.log(value / low) / math.log(high / low)
+    else:
+        share = (value - low) / (high - low)
+    return round(100 * min(1.0, max(0.0, share)), 1)
+
+
+def _metric(row: dict[Hashable, Any], name: str, text: Any, scale: tuple[float, float, bool]) -> Cell:
+    value, low, high = (float(row[f"{name}_{part}"]) for part in ("value", "low", "high"))
+    if math.isnan(value):
+        return Cell(show.NOTHING, math.inf)
+    has_interval = not math.isnan(low) and not math.isnan(high)
+    spread = (high - low) / 2 if has_interval and math.isfinite(high) else 0.0
+    bar = (
+        Bar(_place(low, scale), _place(high, scale), _place(value, scale))
+        if has_interval
+        else Bar(*[_place(value, scale)] * 3)
+    )
+    interval = (
+        f"95 % interval {text(low, spread)} to {text(high, spread)}" if has_interval else "one repetition: no interval"
+    )
+    return Cell(text(value, spread), _order(value), bar, interval, is_marked=row[f"{name}_quality"] == "marked")
+
+
+def of_frame(frame: pd.DataFrame, caption: str, most: int = MOST_ROWS) -> Table:
+    """Any frame as a table, its first rows."""
+    head = frame.head(most)
+    rows = tuple(Row(tuple(_plain(value) for value in values)) for values in head.itertuples(index=False))
+    return Table(caption, tuple(str(name) for name in frame.columns), rows, rest=len(frame) - len(head))
+
+
+def _plain(value: object) -> Cell:
+    if isinstance(value, bool) or (not isinstance(value, (list, dict)) and pd.isna(value)):
+        return Cell("yes" if value is True else "no" if value is False else "", is_number=False)
+    if isinstance(value, (int, float)):
+        number = float(value)
+        is_whole = number == int(number) if math.isfinite(number) else False
+        return Cell(
+            show.count(number) if is_whole else show.number(number, most=4) if math.isfinite(number) else "∞", number
+        )
+    return Cell(show.visible(str(value)), str(value), is_number=False)
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """The frame as CSV; a text that a spreadsheet would run as a formula gets an apostrophe before it."""
+    safe = frame.copy()
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = [_safe(value) for value in safe[name]]
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def _safe(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = show.visible(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def download(name: str, frame: pd.DataFrame) -> Download:
+    """The frame as a CSV file inside the page."""
+    coded = base64.b64encode(csv_text(frame).encode()).decode()
+    return Download(f"{name}.csv", f"{name}.csv", f"data:text/csv;base64,{coded}", len(frame))

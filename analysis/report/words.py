@@ -1,0 +1,198 @@
+"""The sentences of the page that are not a figure's: may I trust it, what it cannot say, how it was made, where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+
+from analysis import format as show
+from analysis.cells import FACTORS, cell_table
+from analysis.environment import differences, document, environment
+from analysis.model import Dataset
+from analysis.report.parts import Found, Table
+from analysis.report.tables import of_frame
+
+SEVERITIES = ("invalid", "warn", "info")
+
+
+def findings(dataset: Dataset) -> tuple[Found, ...]:
+    """Worst first."""
+    cells = cell_table(dataset)
+    label = {(row["run"], row["cell"]): row["label"] for row in cells.to_dict("records")}
+    rows = sorted(dataset.findings.to_dict("records"), key=lambda row: _rank(row["severity"]))
+    return tuple(
+        Found(
+            *(_text(row[name]) for name in ("check", "severity", "message", "matters", "remedy")),
+            where=_where(row, label),
+            evidence=_text(row["evidence"])[:2000],
+        )
+        for row in rows
+    )
+
+
+def _rank(severity: object) -> int:
+    return SEVERITIES.index(severity) if isinstance(severity, str) and severity in SEVERITIES else len(SEVERITIES)
+
+
+def _text(value: object) -> str:
+    return show.visible(value) if isinstance(value, str) else ""
+
+
+def _where(row: dict[Hashable, Any], label: dict[tuple[str, str], str]) -> str:
+    parts = []
+    for name in ("cells", "trials", "hosts"):
+        try:
+            found = json.loads(row[name])
+        except (TypeError, ValueError):
+            continue
+        if name == "cells":
+            found = [label.get((row["run"], one), str(one)) for one in found]
+        if found:
+            some = ", ".join(_text(str(one)) for one in found[:8]) + (
+                f" and {len(found) - 8} more" if len(found) > 8 else ""
+            )
+            parts.append(f"{'trials ' if name == 'trials' else ''}{some}")
+    return "; ".join(parts)
+
+
+def counts(dataset: Dataset, found: tuple[Found, ...]) -> dict[str, int]:
+    """Findings by severity, and the rows that stand."""
+    cells = cell_table(dataset)
+    told = {severity: sum(one.severity == severity for one in found) for severity in SEVERITIES}
+    struck = int(cells["struck"].sum()) if len(cells) else 0
+    return told | {"struck": struck, "cells": len(cells)}
+
+
+def trust(dataset: Dataset, told: dict[str, int]) -> str:
+    """One sentence: may I trust these numbers?"""
+    if not told["cells"]:
+        return "There is nothing here to trust."
+    sound = told["cells"] - told["struck"]
+    text = f"{sound} of {told['cells']} rows are measurements of their server"
+    text += (
+        f"; {told['struck']} {'is' if told['struck'] == 1 else 'are'} struck and in no ranking"
+        if told["struck"]
+        else ""
+    )
+    if told["warn"]:
+        text += f". {told['warn']} warning{'s' if told['warn'] > 1 else ''} below {'say' if told['warn'] > 1 else 'says'} where to be careful"
+    else:
+        text += ". No check has a warning"
+    repetitions = dataset.runs["repetitions"].min()
+    if pd.notna(repetitions) and repetitions < 6:
+        text += f". With {repetitions} repetition{'s' if repetitions > 1 else ''} only large differences can be told"
+    return f"{text}."
+
+
+def limits(dataset: Dataset) -> tuple[str, ...]:
+    """What was varied, what was not, and what follows for what may be claimed."""
+    cells = cell_table(dataset)
+    if cells.empty:
+        return ()
+    varied = [name for name in FACTORS if cells[name].nunique(dropna=False) > 1 and name not in ("port", "command")]
+    fixed = {name: cells[name].iloc[0] for name in FACTORS if name not in varied and pd.notna(cells[name].iloc[0])}
+    words = ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in fixed.items())
+    lines = [
+        f"Varied: {', '.join(name.replace('_', ' ') for name in varied) or 'nothing'}. Everything else was the same, and what it would be otherwise is not known: {words}."
+    ]
+    boots = {document(facts).get("boot_id") for facts in dataset.hosts["facts"]} - {None}
+    if len(boots) == 1 and len(dataset.hosts) > 1:
+        lines.append(
+            "All hosts share one machine: server, generators and conductor compete for its caches and memory, and no network card took part. "
+            "Ratios between strategies carry over to other machines better than absolute times do."
+        )
+    if "closed" in set(cells["workload"]):
+        lines.append(
+            "In a closed loop a slow answer delays the next question: its percentiles say nothing of what users who do not wait would see."
+        )
+    lines.append(
+        "An echo is the least that a server can do: what an application does with a request comes on top, and makes strategies more alike."
+    )
+    if dataset.runs["run"].nunique() > 1:
+        lines.append(
+            "Several runs are shown together: what differs between them may be due to the time at which they were made."
+        )
+    return tuple(lines)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{value:,g}" if isinstance(value, float) else f"{value:,}"
+    return show.visible(str(value))
+
+
+def methods(dataset: Dataset) -> tuple[str, ...]:
+    """How the numbers were made; general first, then of these runs."""
+    lines = [
+        "The unit is the repetition: a server started anew with connections of its own. Requests within one are never taken as independent measurements.",
+        "A response counts from the moment at which the request was meant to be sent, so a server that stalls cannot hide it (no coordinated omission). Histograms of all clients are "
+        "added slot by slot, never averaged. Percentiles are over all planned requests: those never answered count as infinitely late, and print as > timeout.",
+        "~ marks a percentile with fewer than 100 requests beyond it; with fewer than 10 it is withheld.",
+        "Of 6 repetitions or more a figure is the median with the interpolated order-statistic interval; of fewer the geometric mean with Student's interval of the logarithms. All intervals are of 95 %.",
+        "Strategies are compared block by block: Hodges and Lehmann's estimate with the exact signed-rank interval from 6 blocks, Student's on the logarithms below. The word rests on the interval at the level of Holm's step, "
+        "which holds for all comparisons of a metric together; what lies within the noise floor (the A/A control, at least 3 %) is called equivalent.",
+        "Server CPU time is that of its whole process tree within the window; memory is its growth from before the first connection.",
+    ]
+    for run in dataset.runs.to_dict("records"):
+        commit = (
+            f", commit {str(run['git_commit'])[:12]}{' with changes' if run['git_dirty'] is True else ''}"
+            if pd.notna(run["git_commit"])
+            else ""
+        )
+        seed = f", seed {run['seed']}" if pd.notna(run["seed"]) else ""
+        lines.append(
+            f"Run {_text(run['run'])}: {run['trials_planned']} trials in {run['repetitions']} block{'s' if run['repetitions'] != 1 else ''}{seed}{commit}, begun {_text(run['started_utc']) or 'at an unknown time'}."
+        )
+    return tuple(lines)
+
+
+def commands(dataset: Dataset) -> tuple[str, ...]:
+    """What makes such a run again: the parameters that are not the default cannot be told apart, so the main ones are all named."""
+    made = []
+    for run in dataset.runs.to_dict("records"):
+        told = document(run["parameters"])
+        names = (
+            "strategy",
+            "server_command",
+            "workload",
+            "connections",
+            "active",
+            "rate",
+            "repetitions",
+            "duration",
+            "seed",
+        )
+        words = [f"-e {name}={_argument(told[name])}" for name in names if told.get(name) is not None]
+        if words:
+            made.append(f"ansible-playbook run_benchmark.yml {' '.join(words)}")
+    return tuple(made)
+
+
+def _argument(value: object) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = show.visible(text)
+    is_plain = all(c.isalnum() or c in "_,.=-:/" for c in text)
+    return text if is_plain else "'" + text.replace("'", "'\\''") + "'"
+
+
+def places(dataset: Dataset) -> tuple[Table | None, Table | None]:
+    """The environment, one row per key with the hosts that share a value, and what of it differs."""
+    told = environment(dataset)
+    if told.empty:
+        return None, None
+    apart = differences(told)
+    for name in ("run", "host", "role"):
+        told[name] = told[name].fillna("").astype(str)
+    grouped = told.assign(place=told["host"].where(told["host"] != "", told["run"])).groupby(
+        ["key", "value"], sort=False
+    )["place"]
+    rows = pd.DataFrame(
+        [{"what": key, "value": value, "where": ", ".join(dict.fromkeys(places))} for (key, value), places in grouped]
+    )
+    different = (
+        None if apart.empty else of_frame(apart, "What differs between hosts of one role, or between runs", most=200)
+    )
+    return of_frame(rows, "Where the run took place", most=400), different

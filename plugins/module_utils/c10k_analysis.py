@@ -1,0 +1,49 @@
+"""The commands of analysis, as the playbooks run them: in a process of their own, with the controller's Python."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from plugins.module_utils.c10k_results import ROOT
+
+LONG_S = 120  # of load: from here on somebody waits, and wants to know for how long and for what
+MOST_OF_A_COMPLAINT = 600
+DESIGN_S = 60
+
+
+def analyse(words: Sequence[str], within_s: float | None = None) -> tuple[str, str | None]:
+    """What a command shows, and its complaint where it failed."""
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-m", "analysis", *words], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, errors="backslashreplace", timeout=within_s, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        return "", str(error)
+    shown = answer.stdout.rstrip()
+    return shown, None if answer.returncode == 0 else answer.stderr.strip()[-MOST_OF_A_COMPLAINT:] or "no reason given"
+
+
+def summary(run: Path) -> tuple[str, str | None]:
+    """The table of a run, which is also written as summary.csv."""
+    shown, complaint = analyse(["summary", str(run), "--csv", str(run / "summary.csv")])
+    return shown, complaint and f"The summary of {run.name} could not be made: {complaint}"
+
+
+def report(run: Path) -> tuple[str, str | None]:
+    """Writes report.html; the line says where it is."""
+    _, complaint = analyse(["report", str(run)])
+    if complaint:
+        return "", f"The report of {run.name} could not be made: {complaint}"
+    return f"report: {run / 'report.html'}", None
+
+
+def design(plan: Path, load_s: float) -> str:
+    """Of a long run what it costs and what it can find; nothing of a short one. Never stops a run."""
+    if load_s <= LONG_S:
+        return ""
+    shown, complaint = analyse(["design", str(plan)], DESIGN_S)
+    return f"How long this takes, and what it can find, is not known: {complaint}" if complaint else shown
