@@ -15,8 +15,10 @@ import pandas as pd
 from analysis import format as show
 from analysis.cells import cell_table
 from analysis.checks.base import SEVERITIES
+from analysis.checks.page import page as explained
 from analysis.checks.registry import CHECKS
 from analysis.dataset import load
+from analysis.events import Unreadable
 from analysis.model import Dataset
 
 NAME = "check"
@@ -29,13 +31,19 @@ Row = Mapping[Any, Any]
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "results", nargs="+", metavar="RESULTS", help="a run's directory, such as results/latest, or an events.jsonl"
+        "results", nargs="*", metavar="RESULTS", help="a run's directory, such as results/latest, or an events.jsonl"
     )
     parser.add_argument("--json", action="store_true", help="for a program: findings, clean cells, what was left out")
+    parser.add_argument("--explain", action="store_true", help="print what each finding means, as docs/findings.md")
     parser.add_argument("--strict", action="store_true", help="exit 1 if there is a warning or something was left out")
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.explain:
+        print(explained(), end="")
+        return 0
+    if not options.results:
+        raise Unreadable("check needs a run: give its directory, such as results/latest.")
     data = load(options.results)
     print(machine(data) if options.json else "\n".join(page(data)))
     for note in data.notes:
@@ -109,8 +117,8 @@ def _finding(row: Row, names: Mapping[tuple[str, str], str], with_run: bool) -> 
     title = check.title if check else "A finding of the conductor"
     lines = [show.visible(f"{row['severity']:<9}{row['check']:<5} {title}")]
     parts = {
-        "what": row["message"], "where": _where(row, names, with_run), "evidence": _evidence(json.loads(row["evidence"])),
-        "matters": row["matters"], "remedy": row["remedy"],
+        "what": row["message"], "where": _where(row, names, with_run),
+        "evidence": _evidence(json.loads(row["evidence"])), "matters": row["matters"], "remedy": row["remedy"],
     }  # fmt: skip
     for name, text in parts.items():
         if not pd.isna(text) and text:
