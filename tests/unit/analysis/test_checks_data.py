@@ -33,7 +33,7 @@ def test_a_file_of_a_trial(state: str) -> None:
 
 def test_a_changed_events_file_strikes_all() -> None:
     (one,) = found(file("events.jsonl", "changed"))
-    assert one["severity"] == "invalid" and one["cells"] == ["c-epoll", "c-poll", "c-workers"] and one["trials"] == []
+    assert one["severity"] == "invalid" and one["cells"] == ["c-epoll", "c-poll"] and one["trials"] == []
     (one,) = found(file("events.jsonl", "truncated"))
     assert one["severity"] == "warn" and one["cells"] == []
 
@@ -41,8 +41,8 @@ def test_a_changed_events_file_strikes_all() -> None:
 def test_a_run_cut_off_is_told_once() -> None:
     rows = healthy()
     rows["runs"][0]["is_whole"] = False
-    change(rows, "trials", 24, outcome="not run")
-    change(rows, "trials", 23, outcome="unfinished")
+    change(rows, "trials", 18, outcome="not run")
+    change(rows, "trials", 17, outcome="unfinished")
     (one,) = found(rows)
     assert one["check"] == "DT1" and "2 trials have no result" in one["message"]
 

@@ -42,10 +42,10 @@ def test_no_control() -> None:
 
 
 def test_not_run() -> None:
-    rows = change(healthy(), "trials", 24, outcome="not run")
-    change(rows, "trials", 23, outcome="interrupted")
+    rows = change(healthy(), "trials", 18, outcome="not run")
+    change(rows, "trials", 17, outcome="interrupted")
     (one,) = found(rows)
-    assert (one["check"], one["trials"]) == ("DS3", [23, 24]) and one["message"].endswith("(trial 23 and 1 more).")
+    assert (one["check"], one["trials"]) == ("DS3", [17, 18]) and one["message"].endswith("(trial 17 and 1 more).")
 
 
 def ordered(blocks: int, cells: int) -> Rows:

@@ -192,7 +192,7 @@ def test_a_client_that_sent_another_share(sent_per_s: float, expected: list[str]
 
 
 def histograms_of(tail_ms: float, tail: int, requests: int = 10_100) -> Rows:
-    """Trial 1: each client has so many answers, 126 of them of 2 ms, the others of 1; client3 `tail` more, of `tail_ms`."""
+    """Trial 1: each client has so many answers, 126 of 2 ms and the others of 1; client3 `tail` more, of `tail_ms`."""
     rows = healthy()
     for host in CLIENTS:
         values = {1 * MS: requests - 126, 2 * MS: 126}

@@ -39,8 +39,9 @@ def test_overflow_of_a_good_trial_is_about_connecting() -> None:
 
 def test_overflow_that_the_conductor_said_is_not_said_twice() -> None:
     rows = counter(healthy(), "server", OVERFLOWS, 120)
-    rows["findings"].append({"run": RUN, "check": "LQ1", "severity": "info", "cells": "[]", "trials": "[1]", "hosts": "[]",
-                             "message": "A full accept queue …", "remedy": "raise", "evidence": "{}"})  # fmt: skip
+    rows["findings"].append(
+        {"run": RUN, "check": "LQ1", "severity": "info", "trials": "[1]", "message": "A full accept queue …."}
+    )
     assert ids(rows) == ["SV1"]
 
 
