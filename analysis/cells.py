@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
+from typing import Any
 
 import pandas as pd
 
@@ -78,12 +80,23 @@ def labels(cells: pd.DataFrame) -> list[str]:
     """The strategy and what varies beside it; the run too where there are several."""
     factors = varying(cells)
     names = [*(["run"] if cells["run"].nunique() > 1 else []), *factors]
-    texts = []
-    for row in cells.to_dict("records"):
-        parts = [
-            ABBREVIATED.get(name, name.removesuffix("_s") + " {}").format(row[name]) if name != "run" else row[name]
-            for name in names
-            if not pd.isna(row[name])
-        ]
-        texts.append(", ".join([str(row["strategy"]), *map(str, parts)]))
-    return texts
+    return [
+        ", ".join(
+            [str(row["strategy"]), *(_word(name, row[name]) for name in names if not _goes_without_saying(name, row))]
+        )
+        for row in cells.to_dict("records")
+    ]
+
+
+def _goes_without_saying(name: str, row: dict[Hashable, Any]) -> bool:
+    """Where all connections are active, and where the load is the usual one."""
+    is_usual = (name == "active" and row["active"] == row["connections"]) or (
+        name == "workload" and row["workload"] == "open"
+    )
+    return is_usual or bool(pd.isna(row[name]))
+
+
+def _word(name: str, value: object) -> str:
+    if name in ("run", "workload"):
+        return str(value)
+    return ABBREVIATED.get(name, name.removesuffix("_s").replace("_", " ") + " {}").format(value)

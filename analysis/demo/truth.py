@@ -34,8 +34,8 @@ STRATEGIES = {
     "epoll": Strategy(30.0, 0.2, 150e3, 0.7, 230.0),
     "epoll_edge": Strategy(30.0, 0.2, 150e3, 0.7, 230.0),
     "workers": Strategy(33.0, 0.25, 160e3, 0.75, 320.0, workers=2),
-    "poll": Strategy(90.0, 0.1, 1.5e6, 0.6, 300.0, idle_exponent=0.5),
-    "select": Strategy(90.0, 0.1, 1.5e6, 0.6, 300.0, limit=("FD_SETSIZE", 1018)),
+    "poll": Strategy(90.0, 0.1, 0.6e6, 0.6, 300.0, idle_exponent=0.5),
+    "select": Strategy(90.0, 0.1, 0.6e6, 0.6, 300.0, limit=("FD_SETSIZE", 1018)),
 }
 
 
@@ -48,7 +48,7 @@ class Cell:
     connections: int = 10_000
     active: int = 10_000
     rate: int = 900
-    duration: int = 10
+    duration: int = 8
     steps: int = 10
     control: bool = False
 
@@ -57,14 +57,10 @@ def cells() -> tuple[Cell, ...]:
     """Every kind of question that the report has a figure for."""
     main = [Cell(name) for name in STRATEGIES]
     idle = [
-        Cell(name, connections=size, active=100, rate=300, duration=4)
-        for name in ("epoll", "poll")
-        for size in (100, 1000, 10_000)
+        Cell(name, connections=size, active=100, rate=300) for name in ("epoll", "poll") for size in (100, 1000, 10_000)
     ]
-    ladder = [
-        Cell(name, "capacity", 1000, 1000, rate, 4) for name in ("epoll", "poll") for rate in (200, 400, 800, 1600)
-    ]
-    return (*main, *idle, *ladder, Cell("epoll", "ramp", rate=300, duration=4))
+    ladder = [Cell(name, "capacity", 1000, 1000, rate) for name in ("epoll", "poll") for rate in (400, 800, 1600, 3200)]
+    return (*main, *idle, *ladder, Cell("epoll", "ramp", rate=300))
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ class Truth:
 
 def capacity_limit(strategy: Strategy) -> float:
     """Requests/s at which the synthetic server would be full; its response grows towards it as 1/(1 - load)."""
-    return 1e6 / strategy.cpu_us / 20
+    return 1e6 / strategy.cpu_us / 10
 
 
 def truth(seed: int, fault: str | None = None, only: Sequence[Cell] | None = None, blocks: int = BLOCKS) -> Truth:
