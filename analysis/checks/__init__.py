@@ -1,9 +1,5 @@
 """What makes a figure doubtful, or no measurement of the server at all: the validity findings."""
 
-from analysis.model import Dataset, frame
-import pandas as pd
+from analysis.checks.table import findings_table
 
-
-def findings_table(dataset: Dataset) -> pd.DataFrame:
-    """The findings of all checks, after those that the conductor wrote."""
-    return dataset.findings
+__all__ = ["findings_table"]

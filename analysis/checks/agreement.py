@@ -1,0 +1,115 @@
+"""Checks of the clients against each other and against the law of arrivals."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import kstest
+
+from analysis import format as show
+from analysis.checks.base import Observation, Observe, limit, seen
+from analysis.checks.facts import KEY, PACED, by_trial, clients, paced
+from analysis.histograms import highest_value_ns
+from analysis.model import Dataset
+
+FEWEST = 3  # of two clients nobody can say which one is wrong
+Floats = npt.NDArray[np.float64]
+
+
+def disagree(dataset: Dataset) -> Iterable[Observation]:
+    """By the p99 of each client; where these are alike, by the p99 without each; and by what each sent."""
+    members = clients(dataset)
+    members = members[members.groupby(KEY)["host"].transform("size") >= FEWEST]
+    odd = [one for run, trial, own in by_trial(members) for one in _by_tail(run, trial, own)]
+    named = {(one.run, one.trial) for one in odd}
+    yield from odd
+    for one in leave_one_out(dataset, members):
+        if (one.run, one.trial) not in named:
+            yield one
+    for run, trial, own in by_trial(paced(members)):
+        yield from _by_share(run, trial, own)
+
+
+def _by_tail(run: str, trial: int, members: pd.DataFrame) -> Iterable[Observation]:
+    middle = float(members["response_p99_ns"].median())
+    for host, own in zip(members["host"], members["response_p99_ns"], strict=True):
+        if math.isfinite(middle) and own > limit("client_ratio") * middle:
+            text = f"{host}'s p99 response is {show.time(own)}, the median client's {show.time(middle)}"
+            yield Observation(run, text, own / middle, trial, (host,), None, {"p99_ns": own, "median_ns": middle})
+
+
+def _by_share(run: str, trial: int, members: pd.DataFrame) -> Iterable[Observation]:
+    """Clients that sent another share of the requests than was their own."""
+    sent = members["sent_per_s"] * members["window_s"]
+    wanted = members["rate_share_per_s"] * (sent.sum() / (members["rate_share_per_s"].sum() or np.nan))
+    for host, own, due in zip(members["host"], sent, wanted, strict=True):
+        if abs(own - due) > max(limit("share") * due, limit("share_errors") * math.sqrt(due)):
+            text = f"{host} sent {show.count(own)} requests where its share was {show.count(due)}"
+            yield Observation(run, text, abs(own / due - 1), trial, (host,), None, {"sent": own, "share": due})
+
+
+def leave_one_out(dataset: Dataset, members: pd.DataFrame) -> Iterable[Observation]:
+    """Trials whose p99 hangs on one client: of answered requests, merged exactly."""
+    wanted = set(zip(members["run"], members["trial"], strict=True))
+    response = dataset.histograms[(dataset.histograms["kind"] == "response").to_numpy(dtype=bool, na_value=False)]
+    for run, trial, rows in by_trial(response):
+        own = rows[["host", "slot", "count"]].drop_duplicates() if (run, trial) in wanted else rows.iloc[:0]
+        slots, counts = own["slot"].to_numpy(dtype=np.int64), own["count"].to_numpy(dtype=float)
+        hosts = sorted(set(own["host"].astype(str)))
+        is_of = {host: (own["host"] == host).to_numpy(dtype=bool) for host in hosts}
+        fewest = min((counts[mask].sum() for mask in is_of.values()), default=0.0)
+        if len(hosts) < FEWEST or fewest < 100 * limit("client_tail"):
+            continue
+        whole = p99_ns(np.bincount(slots, counts).astype(float))
+        for host, mask in is_of.items():
+            rest = p99_ns(np.bincount(slots[~mask], counts[~mask]).astype(float))
+            if abs(rest / whole - 1) > limit("leave_one_out"):
+                text = f"Without {host} the p99 response would be {show.time(rest)} and not {show.time(whole)}"
+                figures = {"p99_ns": whole, "without_ns": rest}
+                yield Observation(run, text, abs(rest / whole - 1), trial, (host,), None, figures)
+
+
+def p99_ns(counts: Floats) -> float:
+    """Of the values in these slots of the HDR histogram, the one of rank ceil(0.99 n); whole numbers throughout."""
+    total = counts.sum()
+    rank = total - total // 100
+    return float(highest_value_ns(int(np.searchsorted(np.cumsum(counts), rank))))
+
+
+def arrival_law(dataset: Dataset) -> Iterable[Observation]:
+    for row in clients(dataset).to_dict("records"):
+        gaps = _gaps(row["send_gaps_ns"])
+        if row["workload"] not in PACED or len(gaps) < limit("arrival_sample") or gaps.mean() < limit("arrival_gap"):
+            continue
+        found = distance(gaps, str(row["arrival"]))
+        if found > limit("arrival_distance"):
+            text = f"The gaps between {row['host']}'s sends are {found:.2f} away from the law {row['arrival']}"
+            yield seen(row, text, found, (row["host"],), distance=found, gaps=len(gaps))
+
+
+def distance(gaps: Floats, law: str) -> float:
+    """How far gaps are from a law of arrivals, 0 to 1.
+
+    poisson: Kolmogorov-Smirnov distance to the exponential law of their mean (scipy.stats.kstest); fixed: the share
+    that is off the mean by more than a half; 0 for uniform, whose gaps take every value.
+    """
+    if law == "poisson":
+        return float(kstest(gaps / gaps.mean(), "expon").statistic)
+    return float(np.mean(np.abs(gaps / gaps.mean() - 1) > 0.5)) if law == "fixed" else 0.0
+
+
+def _gaps(text: Any) -> Floats:
+    try:
+        values = np.array(json.loads(text) if isinstance(text, str) else [], dtype=np.float64)
+    except (ValueError, TypeError):
+        return np.array([], dtype=np.float64)
+    return values if values.ndim == 1 and len(values) and (values >= 0).all() and values.any() else values[:0].ravel()
+
+
+OBSERVERS: dict[str, Observe] = {"GN7": disagree, "GN10": arrival_law}

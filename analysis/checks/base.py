@@ -1,0 +1,86 @@
+"""What a check is, and what it sees: one observation per trial, client or run; a finding is all of one check's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from analysis.model import Dataset
+
+SEVERITIES = ("invalid", "warn", "info")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One place where a check has something to say.
+
+    `text` is a sentence with its figures, without the trial's number and the full stop; `size` says which of several is
+    the worst; `severity` is that of the check unless given; `figures` go into the evidence. No `trial`: the whole run.
+    """
+
+    run: str
+    text: str
+    size: float = 0.0
+    trial: int | None = None
+    hosts: tuple[str, ...] = ()
+    severity: str | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+Observe = Callable[[Dataset], Iterable[Observation]]
+
+
+def seen(
+    row: Mapping[Any, Any],
+    text: str,
+    size: float,
+    hosts: tuple[str, ...] = (),
+    severity: str | None = None,
+    **figures: Any,
+) -> Observation:
+    """An observation of the trial of this row."""
+    return Observation(str(row["run"]), text, float(size), int(row["trial"]), hosts, severity, figures)
+
+
+@dataclass(frozen=True)
+class Check:
+    """The words of a check. `covers`: ids of checks that say the same in other words; about a trial that this one
+    names, or a run, they are silent."""
+
+    id: str
+    family: str
+    title: str
+    severity: str
+    matters: str
+    remedy: str
+    covers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Threshold:
+    value: float
+    unit: str
+    reason: str
+
+
+def _document(name: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load(
+        files("analysis").joinpath("checks", name).read_text(encoding="utf-8")
+    )
+    return found
+
+
+THRESHOLDS = {name: Threshold(**entry) for name, entry in _document("thresholds.yml").items()}
+WORDS = {
+    id_: Check(id_, **entry | {"covers": tuple(entry.get("covers", ()))})
+    for id_, entry in _document("checks.yml").items()
+}
+
+
+def limit(name: str) -> float:
+    """The value of a threshold."""
+    return THRESHOLDS[name].value

@@ -1,0 +1,165 @@
+"""Checks of the data: is all there, does it add up, does it say what it seems to say?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import mannwhitneyu
+
+from analysis import format as show
+from analysis.checks.base import Observation, Observe, limit, seen
+from analysis.checks.facts import KEY, by_trial, clients, number, trials
+from analysis.model import Dataset
+
+PARTS = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
+WRONG = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign")
+WITHOUT_RESULT = ("not run", "unfinished", "interrupted")
+OF_A_TRIAL = re.compile(r"^(?:hosts/(?P<host>[^/]+)|trials)/0*(?P<trial>\d{1,9})/")
+WORST_STATE = {"missing": 3.0, "truncated": 2.0, "changed": 1.0}
+
+
+def incomplete(dataset: Dataset) -> Iterable[Observation]:
+    """Files that are not as the manifest lists them, and runs whose log has no end."""
+    for row in dataset.files[(dataset.files["state"] != "whole").fillna(False)].drop_duplicates().to_dict("records"):
+        path, state = str(row["path"]), str(row["state"])
+        found = OF_A_TRIAL.match(path)
+        detail = "" if pd.isna(row["detail"]) else f" ({row['detail']})"
+        host = (found["host"],) if found and found["host"] else ()
+        # Every figure is computed from events.jsonl; the hosts' own logs are its witnesses.
+        severity = "invalid" if path == "events.jsonl" and state == "changed" else None
+        trial = int(found["trial"]) if found else None
+        figures = {"path": path, "state": state}
+        text = f"{path} is {state}{detail}"
+        yield Observation(row["run"], text, WORST_STATE.get(state, 0.0), trial, host, severity, figures)
+    left = trials(dataset, WITHOUT_RESULT).groupby("run").size().to_dict()
+    for run in dataset.runs[(~dataset.runs["is_whole"]).fillna(False)].drop_duplicates("run")["run"]:
+        text = f"events.jsonl ends before the run did: {left.get(run, 0):,} trials have no result"
+        yield Observation(run, text, 4.0, figures={"trials_without_result": left.get(run, 0)})
+
+
+def seconds_missing(dataset: Dataset) -> Iterable[Observation]:
+    own = dataset.intervals.groupby([*KEY, "host"], observed=True)["k"].agg(["min", "max", "nunique"]).reset_index()
+    for row in own.merge(trials(dataset)[KEY], on=KEY).to_dict("records"):
+        missing = row["max"] - row["min"] + 1 - row["nunique"]
+        if missing > 0:
+            text = f"{row['host']} has no record of {missing:,} of its seconds"
+            yield seen(row, text, missing, (row["host"],), missing=missing)
+
+
+def conservation(dataset: Dataset) -> Iterable[Observation]:
+    table = trials(dataset, ("ok", "invalid", "partial"))
+    parts = [f"{part}_requests" for part in PARTS]
+    for row in table.dropna(subset=["planned_requests", *parts]).to_dict("records"):
+        planned, settled = row["planned_requests"], sum(row[part] for part in parts)
+        if settled != planned:
+            text = f"Of {show.count(planned)} planned requests {show.count(settled)} are accounted for"
+            yield seen(row, text, abs(settled - planned), planned=planned, settled=settled)
+    yield from _echoed(dataset)
+
+
+def _echoed(dataset: Dataset) -> Iterable[Observation]:
+    """Replies that the server never sent. It sends more than are counted: arming and proving are echoes too."""
+    sent = dataset.workers.drop_duplicates([*KEY, "worker"]).groupby(KEY)["bytes_out"].sum(min_count=1).dropna()
+    seconds = dataset.seconds.drop_duplicates([*KEY, "k"])
+    answered = seconds.groupby(KEY)["answered_requests"].sum().rename("answered").reset_index()
+    table = trials(dataset)[[*KEY, "payload_bytes"]].dropna().merge(sent.reset_index(), on=KEY)
+    for row in table.merge(answered, on=KEY).to_dict("records"):
+        claimed, echoed = row["answered"] * row["payload_bytes"], row["bytes_out"]
+        if claimed > echoed:
+            text = f"The clients got {claimed:,} bytes of replies, the server sent {echoed:,}"
+            yield seen(row, text, claimed / max(1, echoed), answered_bytes=claimed, echoed_bytes=echoed)
+
+
+def integrity(dataset: Dataset) -> Iterable[Observation]:
+    wrong = dataset.generators.drop_duplicates([*KEY, "host"]).groupby(KEY)[list(WRONG)].sum().reset_index()
+    table = trials(dataset, ("ok", "invalid", "partial", "crashed"))
+    table = table[[*KEY, "mismatched_requests", "surplus_replies"]].merge(wrong, on=KEY, how="left")
+    for row in table.to_dict("records"):
+        counts = {name: int(number(row[name], 0.0)) for name in ("mismatched_requests", "surplus_replies", *WRONG)}
+        bad = {name.split("_")[0]: count for name, count in counts.items() if count}
+        if bad:
+            told = ", ".join(f"{count:,} {name}" for name, count in bad.items())
+            yield seen(row, f"Replies were not what was asked for: {told}", sum(bad.values()), (), None, **bad)
+
+
+def beyond_range(dataset: Dataset) -> Iterable[Observation]:
+    for row in clients(dataset).to_dict("records"):
+        if number(row["over_60s"], 0.0):
+            text = f"{row['host']} recorded {row['over_60s']:,} values above 60 s as 60 s"
+            yield seen(row, text, row["over_60s"], (row["host"],), values=row["over_60s"])
+
+
+def thin_tail(dataset: Dataset) -> Iterable[Observation]:
+    for row in trials(dataset).to_dict("records"):
+        tails = {name: row[f"response_{column}_tail_requests"] for name, column in (("p99", "p99"), ("p99.9", "p99_9"))}
+        thin = {name: tail for name, tail in tails.items() if tail < limit("thin_tail")}
+        if thin:
+            told = " and ".join(f"the {name} on {show.number(tail, most=2)}" for name, tail in thin.items())
+            # The thinnest is the worst.
+            yield seen(row, f"Too few requests lie beyond a percentile: {told}", -min(thin.values()), **thin)
+
+
+def drift(dataset: Dataset) -> Iterable[Observation]:
+    """The window's second half against its first."""
+    seconds = dataset.seconds[(dataset.seconds["phase"] == "load").fillna(False)].drop_duplicates([*KEY, "k"])
+    table = seconds.merge(trials(dataset)[[*KEY, "workload"]], on=KEY).sort_values([*KEY, "k"])
+    for run, trial, own in by_trial(table):
+        if len(own) < limit("drift_seconds"):
+            continue
+        answered = own["answered_requests"].to_numpy(dtype=float, na_value=np.nan)
+        planned = own["planned_requests"].to_numpy(dtype=float, na_value=np.nan)
+        # How many are planned in a second is random: an open loop is judged by what became of them.
+        done = answered if own["workload"].iloc[0] == "closed" else answered / np.where(planned > 0, planned, np.nan)
+        figures = {"median": moved(own["response_p50_ns"].to_numpy(dtype=float)), "throughput": moved(done)}
+        for name, allowed in (("median", "drift"), ("throughput", "drift_throughput")):
+            if abs(figures[name]) > limit(allowed):
+                what = "median response" if name == "median" else "throughput"
+                text = f"The {what} of the window's second half is {_change(figures[name])} the first's"
+                yield Observation(run, text, abs(figures[name]), trial, figures=figures)
+                break
+
+
+def _change(share: float) -> str:
+    return f"{1 + share:.3g} times" if np.isfinite(share) else "beyond the timeout, unlike"
+
+
+def moved(values: npt.NDArray[np.float64]) -> float:
+    """The share by which the second half's median differs from the first's, where that is beyond chance; else 0.
+
+    Beyond chance: Mann-Whitney U of the two halves, two-sided (H. B. Mann and D. R. Whitney, 1947; scipy.stats), exact
+    for small samples without ties. The middle one of an odd number belongs to no half.
+    """
+    known = values[~np.isnan(values)]
+    half = len(known) // 2
+    if (
+        half < 2
+        or not np.isfinite(known[:half]).all()
+        or mannwhitneyu(known[:half], known[-half:]).pvalue >= limit("drift_p")
+    ):
+        return 0.0
+    before, after = float(np.median(known[:half])), float(np.median(known[-half:]))
+    return after / before - 1 if before > 0 else 0.0
+
+
+def failed(dataset: Dataset) -> Iterable[Observation]:
+    for row in trials(dataset, ("invalid", "partial", "crashed")).to_dict("records"):
+        reason = "no reason is recorded" if pd.isna(row["reason"]) else str(row["reason"])
+        yield seen(row, f"{row['strategy']} is {row['outcome']}: {reason}", 1.0, outcome=row["outcome"], reason=reason)
+
+
+def lost(dataset: Dataset) -> Iterable[Observation]:
+    """As the conductor's PR1, from what the clients say of themselves."""
+    for row in clients(dataset).to_dict("records"):
+        if number(row["lost"], 0.0):
+            text = f"{row['host']} lost {row['lost']:,} of {number(row['armed'], 0.0):,.0f} connections under load"
+            yield seen(row, text, row["lost"], (row["host"],), lost=row["lost"])
+
+
+OBSERVERS: dict[str, Observe] = {
+    "DT1": incomplete, "DT2": conservation, "DT3": integrity, "DT4": beyond_range, "DT5": thin_tail, "DT6": drift,
+    "DT7": failed, "DT8": seconds_missing, "PR1": lost,
+}  # fmt: skip

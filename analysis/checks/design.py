@@ -1,0 +1,88 @@
+"""Checks of the plan: can these trials support the comparison that they are used for?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from analysis.checks.base import Observation, Observe, limit, seen
+from analysis.checks.facts import shares_cpus, trials
+from analysis.environment import differences, environment
+from analysis.model import Dataset
+
+ENDED_EARLY = ("not run", "unfinished", "interrupted")
+
+
+def few_repetitions(dataset: Dataset) -> Iterable[Observation]:
+    table = dataset.trials[~dataset.trials["control"].fillna(False)]
+    for run, members in table.groupby("run", sort=False):
+        least = members.groupby("cell")["block"].nunique().min()
+        if least < limit("repetitions"):
+            severity = "warn" if least < 2 else None
+            text = f"Cells have {least} repetition{'s' if least > 1 else ''}"
+            yield Observation(str(run), text, -float(least), severity=severity, figures={"repetitions": int(least)})
+
+
+def no_control(dataset: Dataset) -> Iterable[Observation]:
+    for run, members in dataset.trials.groupby("run", sort=False):
+        if members["strategy"].nunique() > 1 and not members["control"].fillna(False).any():
+            yield Observation(
+                str(run), "No strategy was run against itself", figures={"strategies": members["strategy"].nunique()}
+            )
+
+
+def not_run(dataset: Dataset) -> Iterable[Observation]:
+    for row in trials(dataset, ENDED_EARLY).to_dict("records"):
+        text = f"{row['strategy']} has no result: {row['outcome']}"
+        yield seen(row, text, 1.0, outcome=row["outcome"])
+
+
+def same_order(dataset: Dataset) -> Iterable[Observation]:
+    ran = dataset.trials.dropna(subset=["position", "block"]).sort_values("position")
+    for run, members in ran.groupby("run", sort=False):
+        names = members["cell"] + members["control"].fillna(False).map({True: " control", False: ""}).astype("string")
+        orders = {block: tuple(names[own.index]) for block, own in members.groupby("block")}
+        if len(orders) < 2 or len(set(orders.values())) > 1:
+            continue
+        length = len(next(iter(orders.values())))
+        chance = math.exp(-(len(orders) - 1) * math.lgamma(length + 1))
+        if chance < limit("order_by_chance"):
+            text = f"All {len(orders)} blocks ran their {length} trials in the same order"
+            yield Observation(str(run), text, float(length), figures={"blocks": len(orders), "trials": length})
+
+
+def environments(dataset: Dataset) -> Iterable[Observation]:
+    """What differs between runs or between hosts of one role. Parameters are left out: they name the cells."""
+    table = differences(environment(dataset))
+    table = table[~table["key"].str.startswith("parameter ").fillna(False)]
+    for (run, between), members in table.groupby(["run", "between"], sort=False):
+        keys = list(dict.fromkeys(members["key"]))
+        shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
+        where = "between hosts of one role" if between == "hosts" else "from the other runs"
+        names = tuple(sorted({str(host) for host in members["host"] if host})) if between == "hosts" else ()
+        yield Observation(
+            str(run), f"Differs {where} in {shown}", float(len(keys)), hosts=names, figures={"keys": keys}
+        )
+
+
+def dirty(dataset: Dataset) -> Iterable[Observation]:
+    for run in dataset.runs[dataset.runs["git_dirty"].fillna(False)].drop_duplicates("run")["run"]:
+        yield Observation(run, "The checkout had changes that no commit holds")
+
+
+def closed_loop(dataset: Dataset) -> Iterable[Observation]:
+    table = trials(dataset)
+    for row in table[(table["workload"] == "closed").fillna(False)].to_dict("records"):
+        yield seen(row, "A closed loop asks less the slower the server is", 0.0)
+
+
+def shared_cpus(dataset: Dataset) -> Iterable[Observation]:
+    good = set(trials(dataset, ("ok", "dnf"))["run"])
+    for run in sorted(shares_cpus(dataset) & good):
+        yield Observation(run, "Server and clients may use the same CPUs of one machine")
+
+
+OBSERVERS: dict[str, Observe] = {
+    "DS1": few_repetitions, "DS2": no_control, "DS3": not_run, "DS4": same_order, "DS5": environments, "DS6": dirty,
+    "DS7": closed_loop, "DS8": shared_cpus,
+}  # fmt: skip

@@ -1,0 +1,159 @@
+"""What several checks ask of a dataset. A run that was given twice is one run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from analysis import format as show
+from analysis.environment import document
+from analysis.model import Dataset
+
+KEY = ["run", "trial"]
+# Requests have a time at which they are due; elsewhere the server decides when one is sent.
+PACED = ("open", "ramp", "capacity")
+RANGE = "net.ipv4.ip_local_port_range"
+EDGE_S = 0.5  # samples are taken each second, aligned to go: the nearest to an edge of the window is the edge's
+
+
+@dataclass(frozen=True)
+class Host:
+    """What is known of a host. `pinned`: CPUs of the plan; `usable`: these, or all; `ports`: how many ephemeral, nan:
+    unknown, as `descriptors`, the hard limit of a process."""
+
+    name: str
+    role: str
+    machine: str | None
+    pinned: tuple[int, ...]
+    usable: tuple[int, ...]
+    sources: int
+    ports: float
+    descriptors: float
+
+
+def trials(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+    """The trials of these outcomes, controls too."""
+    table = dataset.trials.drop_duplicates(KEY)
+    return table[table["outcome"].isin(outcomes).fillna(False)]
+
+
+def paced(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose workload has a schedule."""
+    return table[table["workload"].isin(PACED).fillna(False)]
+
+
+def clients(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+    """What each client of those trials says of itself, and the trial's columns (with `_trial` where both have one)."""
+    own = dataset.generators.drop_duplicates([*KEY, "host"])
+    return own.merge(trials(dataset, outcomes), on=KEY, suffixes=("", "_trial"))
+
+
+def by_trial(table: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    """Run, number and rows of each trial in a table."""
+    for key, own in table.groupby(KEY, observed=True, sort=False):
+        run, trial = cast(tuple[str, int], key)
+        yield str(run), int(trial), own
+
+
+def hosts(dataset: Dataset) -> dict[tuple[str, str], Host]:
+    """By run and host."""
+    tuning = {run["run"]: document(run["tuning"]) for run in dataset.runs.to_dict("records")}
+    found = {}
+    for row in dataset.hosts.to_dict("records"):
+        name, facts = str(row["host"]), document(row["facts"])
+        pinned = _whole_numbers(_json(row["cpus"]))
+        tuned = document(tuning.get(row["run"], {}).get(name))
+        hard, machine = facts.get("nofile_hard"), facts.get("boot_id")
+        found[str(row["run"]), name] = Host(
+            name=name, role="" if pd.isna(row["role"]) else str(row["role"]),
+            machine=machine if isinstance(machine, str) else None,
+            pinned=pinned, usable=pinned or _whole_numbers(facts.get("cpus")),
+            sources=max(1, len(facts["sources"])) if isinstance(facts.get("sources"), list) else 1,
+            ports=_ports(facts, tuned), descriptors=float(hard) if isinstance(hard, int) and hard > 0 else np.nan,
+        )  # fmt: skip
+    return found
+
+
+def _json(text: Any) -> Any:
+    try:
+        return json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _whole_numbers(value: Any) -> tuple[int, ...]:
+    return tuple(sorted({one for one in value if isinstance(one, int)})) if isinstance(value, list) else ()
+
+
+def _ports(facts: dict[str, Any], tuning: dict[str, Any]) -> float:
+    """Size of the ephemeral range in force: as tuned, else as found."""
+    edges = facts.get("port_range")
+    entries = tuning.get("keys")
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("key") == RANGE and isinstance(entry.get("after"), str):
+            edges = [int(part) for part in entry["after"].split() if part.isdecimal()]
+    known = _whole_numbers(edges)
+    return float(known[1] - known[0] + 1) if len(known) == 2 else np.nan
+
+
+def server_of(dataset: Dataset) -> dict[str, Host]:
+    """By run."""
+    return {run: host for (run, _), host in hosts(dataset).items() if host.role == "server"}
+
+
+def shares_cpus(dataset: Dataset) -> set[str]:
+    """The runs whose clients may work on the server's CPUs: on the same machine, and not pinned apart."""
+    servers = server_of(dataset)
+    return {
+        run for (run, _), host in hosts(dataset).items()
+        if host.role == "client" and run in servers and host.machine is not None
+        and host.machine == servers[run].machine and not _apart(host, servers[run])
+    }  # fmt: skip
+
+
+def _apart(one: Host, other: Host) -> bool:
+    return bool(one.pinned and other.pinned) and not set(one.pinned) & set(other.pinned)
+
+
+def of_server(dataset: Dataset, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the server's host."""
+    servers = {(run, host.name) for run, host in server_of(dataset).items()}
+    return table[np.array([pair in servers for pair in zip(table["run"], table["host"], strict=True)], dtype=bool)]
+
+
+def growth(dataset: Dataset, samples: pd.DataFrame, column: str) -> pd.DataFrame:
+    """How much a counter grew in the window of each good trial, and in how many seconds: run, trial, growth, span_s."""
+    known = samples.dropna(subset=[column])[[*KEY, "t_s", column]].drop_duplicates([*KEY, "t_s"])
+    table = known.merge(trials(dataset)[[*KEY, "warmup_s", "window_s", "duration_s"]], on=KEY)
+    start = table["warmup_s"].fillna(0)
+    end = start + table["window_s"].fillna(table["duration_s"])
+    table = table[(table["t_s"] >= start - EDGE_S) & (table["t_s"] <= end + EDGE_S)].sort_values([*KEY, "t_s"])
+    edges = table.groupby(KEY).agg(first=(column, "first"), last=(column, "last"), t0=("t_s", "min"), t1=("t_s", "max"))
+    edges = edges[edges["t1"] > edges["t0"]].reset_index()
+    return edges[KEY].assign(
+        growth=(edges["last"] - edges["first"]).astype(float), span_s=(edges["t1"] - edges["t0"]).astype(float)
+    )
+
+
+def counters(dataset: Dataset) -> pd.DataFrame:
+    """The kernel's counters at the end of each trial: run, trial, host, counter, value."""
+    return dataset.kernel.groupby([*KEY, "host", "counter"], observed=True)["value"].max().reset_index()
+
+
+def server_threads(dataset: Dataset) -> dict[tuple[str, int], float]:
+    """The most threads that the server of a trial had."""
+    known = dataset.server_samples.dropna(subset=["threads"])
+    return {(run, trial): float(own["threads"].max()) for run, trial, own in by_trial(known)}
+
+
+def number(value: Any, otherwise: float) -> float:
+    return otherwise if pd.isna(value) else float(value)
+
+
+def percent(share: float) -> str:
+    return show.NOTHING if np.isnan(share) else f"{100 * share:.3g} %"

@@ -1,0 +1,127 @@
+"""Checks of the generators' schedule: was everything sent, and when it was due?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import format as show
+from analysis.checks.base import Observation, Observe, limit, seen
+from analysis.checks.facts import (
+    KEY,
+    clients,
+    hosts,
+    number,
+    paced,
+    percent,
+    server_of,
+    server_threads,
+    trials,
+)
+from analysis.model import Dataset
+
+LOADED = ("ok", "invalid", "partial")
+
+
+def busy_cpus(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+    """How much clients used of the CPUs that they share: run, trial, hosts, cpus (of all together), share of these."""
+    known = hosts(dataset)
+    rows = []
+    for row in clients(dataset, outcomes).to_dict("records"):
+        host = known.get((row["run"], row["host"]))
+        name = str(row["host"])
+        rows.append(
+            {
+                "run": row["run"], "trial": row["trial"], "host": name,
+                "place": json.dumps([host.machine, host.usable]) if host and host.machine and host.usable else name,
+                "cpus": len(host.usable) if host and host.usable else number(row["processes"], 1.0),
+                "used": (row["cpu_user_ns"] + row["cpu_system_ns"]) / (row["wall_ns"] or np.nan),
+            }
+        )  # fmt: skip
+    if not rows:
+        return pd.DataFrame(columns=[*KEY, "hosts", "cpus", "share"])
+    places = pd.DataFrame(rows).groupby([*KEY, "place"], sort=False)
+    made = places.agg(hosts=("host", lambda names: tuple(sorted(names))), cpus=("cpus", "max"), used=("used", "sum"))
+    return made.assign(share=made["used"].astype(float) / made["cpus"].astype(float)).reset_index()
+
+
+def schedule(dataset: Dataset) -> pd.DataFrame:
+    """How each paced trial kept its schedule, and who is to blame where it did not.
+
+    `lag_ns`: median over the clients of their median lag; `gap_ns`: longest turn of a loop; `unsent`: share of the
+    planned requests; `busy`: share of the generators' CPUs; `room`: the server used less than its threads can;
+    `is_generator`: the loops made requests late, not busy connections.
+    """
+    table = paced(trials(dataset, LOADED))[
+        [*KEY, "planned_requests", "sent_requests", "response_p50_ns", "server_cpu_share"]
+    ]
+    own = clients(dataset, LOADED).groupby(KEY).agg(lag_ns=("lag_p50_ns", "median"), gap_ns=("max_loop_gap_ns", "max"))
+    busy = busy_cpus(dataset, LOADED).groupby(KEY).agg(busy=("share", "max"))
+    table = table.merge(own.reset_index(), on=KEY, how="left").merge(busy.reset_index(), on=KEY, how="left")
+    table["busy"] = table["busy"].astype(float)
+    table["unsent"] = 1 - table["sent_requests"] / table["planned_requests"].where(table["planned_requests"] > 0)
+    threads, servers = server_threads(dataset), server_of(dataset)
+    usable = []
+    for row in table.to_dict("records"):
+        server = servers.get(row["run"])
+        cpus = len(server.usable) if server and server.usable else 1
+        usable.append(max(1.0, min(threads.get((row["run"], int(row["trial"])), 1.0), cpus)))
+    table["room"] = table["server_cpu_share"] < limit("room") * np.array(usable, dtype=float)
+    # A loop makes no request later than its longest turn; what waits longer waits behind a busy connection.
+    table["is_generator"] = (table["busy"] >= limit("busy")) | ~(table["lag_ns"] > table["gap_ns"])
+    return table
+
+
+def saturated(dataset: Dataset) -> Iterable[Observation]:
+    for row in schedule(dataset).to_dict("records"):
+        lag = number(row["lag_ns"], 0.0)
+        is_small = lag <= limit("late_share_of_median") * row["response_p50_ns"]
+        is_late = lag > limit("late_median") and not is_small
+        if row["is_generator"] and row["room"] and (is_late or row["unsent"] > limit("unsent")):
+            text = (
+                f"Half of the requests were sent more than {show.time(lag)} late and {percent(row['unsent'])} of them "
+                f"never, while the server used {show.number(row['server_cpu_share'])} CPUs{_busy(row)}"
+            )
+            yield seen(row, text, max(lag, row["unsent"]), **_figures(row))
+
+
+def unsent(dataset: Dataset) -> Iterable[Observation]:
+    for row in schedule(dataset).to_dict("records"):
+        if row["unsent"] > limit("unsent"):
+            late, held = f"the generators came late{_busy(row)}", "they waited behind connections still to be answered"
+            cause = late if row["is_generator"] else held
+            text = f"{percent(row['unsent'])} of the planned requests were never sent: {cause}"
+            yield seen(row, text, row["unsent"], **_figures(row))
+
+
+def _busy(row: Mapping[Any, Any]) -> str:
+    return "" if np.isnan(row["busy"]) else f" (the generators {percent(row['busy'])} of their CPUs)"
+
+
+def _figures(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("lag_ns", "gap_ns", "unsent", "busy", "server_cpu_share")}
+
+
+def late_tail(dataset: Dataset) -> Iterable[Observation]:
+    for row in paced(trials(dataset)).to_dict("records"):
+        lag, response = row["lag_p99_ns"], row["response_p99_ns"]
+        if lag > limit("late_tail") and lag >= limit("late_share_of_tail") * response:
+            sent = f"One request in a hundred was sent more than {show.time(lag)} late"
+            text = f"{sent}, where the p99 response is {show.time(response)}"
+            yield seen(row, text, lag / response, lag_p99_ns=lag, response_p99_ns=response)
+
+
+def very_late(dataset: Dataset) -> Iterable[Observation]:
+    """As the conductor's LG1, for a run whose conductor did not say it."""
+    for row in paced(clients(dataset)).to_dict("records"):
+        late_ms = row["lag_p99_ns"] / 1e6
+        if row["lag_p99_ns"] > limit("conductor_lag"):
+            text = f"{row['host']} sent one request in a hundred more than {late_ms:.1f} ms late"
+            yield seen(row, text, late_ms, (row["host"],), lag_p99_ms=late_ms)
+
+
+OBSERVERS: dict[str, Observe] = {"GN1": saturated, "GN3": late_tail, "GN4": unsent, "LG1": very_late}
