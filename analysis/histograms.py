@@ -34,7 +34,8 @@ def empty() -> Counts:
 
 @dataclass(frozen=True)
 class Sparse:
-    """A histogram as its filled slots, ascending, and how many values each holds: what a second of a client comes to."""
+    """A histogram as its filled slots, ascending, and how many values each holds: what a second of a client comes
+    to."""
 
     slots: npt.NDArray[np.int16]  # there are fewer than 32,768
     counts: Counts

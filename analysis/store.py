@@ -1,4 +1,5 @@
-"""A dataset as Parquet files under `dataset/`: whole or not at all, safe to delete, read back only while its sources are the same."""
+"""A dataset as Parquet files under `dataset/`: whole or not at all, safe to delete, read back only while its
+sources are the same."""
 
 from __future__ import annotations
 

@@ -26,24 +26,53 @@ def go_ns(host: str, n: int) -> int:
 def planned(told: Truth, trial: Trial | None) -> Event:
     """The trial as the plan has it; without one the calibration at the end."""
     cell = trial.of if trial else None
-    load = {"workload": cell.workload if cell else "calibrate", "connections": cell.connections if cell else 3, "active": cell.active if cell else 3,
-            "rate": cell.rate if cell else 0, "requests": None, "arrival": "poisson", "payload_bytes": PAYLOAD_BYTES, "pipeline": 1, "think_time": 0,
-            "steps": cell.steps if cell else 1, "hostile": None, "connect_rate": CONNECT_RATE, "warmup": 0, "duration": cell.duration if cell else 1,
-            "timeout": 5, "arm_timeout": 30, "generator": "go", "seed": told.seed}  # fmt: skip
+    load = {
+        "workload": cell.workload if cell else "calibrate",
+        "connections": cell.connections if cell else 3,
+        "active": cell.active if cell else 3,
+        "rate": cell.rate if cell else 0,
+        "requests": None,
+        "arrival": "poisson",
+        "payload_bytes": PAYLOAD_BYTES,
+        "pipeline": 1,
+        "think_time": 0,
+        "steps": cell.steps if cell else 1,
+        "hostile": None,
+        "connect_rate": CONNECT_RATE,
+        "warmup": 0,
+        "duration": cell.duration if cell else 1,
+        "timeout": 5,
+        "arm_timeout": 30,
+        "generator": "go",
+        "seed": told.seed,
+    }
     strategy = cell.strategy if cell else "null_server"
     workers = STRATEGIES[strategy].workers if cell else 1
     server = {"strategy": strategy, "command": None, "port": 9000, "ports": 1, "backlog": BACKLOG, "workers": workers}
     n = trial.n if trial else len(told.trials) + 1
-    return {"n": n, "block": trial.block if trial else 1, "cell": trial.cell if trial else "calibration", "kind": "measure" if trial else "calibration",
-            "control": trial.of.control if trial else False, "server": server, "load": load}  # fmt: skip
+    return {
+        "n": n,
+        "block": trial.block if trial else 1,
+        "cell": trial.cell if trial else "calibration",
+        "kind": "measure" if trial else "calibration",
+        "control": trial.of.control if trial else False,
+        "server": server,
+        "load": load,
+    }
 
 
 def of_trial(told: Truth, trial: Trial) -> list[Event]:
     """All of one trial; and after the last the calibration."""
     draw = np.random.default_rng([told.seed, trial.n])
     plan, n = planned(told, trial), trial.n
-    shares = {name: {"connections": _part(trial.of.connections, i), "active": _part(trial.of.active, i), "rate_per_s": _part(trial.of.rate, i)}
-              for i, name in enumerate(CLIENTS)}  # fmt: skip
+    shares = {
+        name: {
+            "connections": _part(trial.of.connections, i),
+            "active": _part(trial.of.active, i),
+            "rate_per_s": _part(trial.of.rate, i),
+        }
+        for i, name in enumerate(CLIENTS)
+    }
     lines = [
         _event("trial", "controller", n, state="started", n=n, server=plan["server"], load=plan["load"], shares=shares)
     ]
@@ -52,9 +81,9 @@ def of_trial(told: Truth, trial: Trial) -> list[Event]:
     lines.append(_event("listening", "server", n, addresses=["198.18.0.10:9000"], backlog=BACKLOG))
     lines += _arming(told, trial, shares)
     if STRATEGIES[trial.of.strategy].limit:
-        lines += _limited(trial, plan)
+        lines += _limited(trial)
     else:
-        lines += _loaded(told, trial, plan, shares, draw)
+        lines += _loaded(told, trial, shares, draw)
     lines.append(_event("clocks", "controller", n, when="after", clocks=clocks))
     return lines + (_calibration(told) if n == len(told.trials) else [])
 
@@ -71,8 +100,19 @@ def _part(total: int, i: int) -> int:
 def _arming(told: Truth, trial: Trial, shares: Event) -> list[Event]:
     """Connections come at the paced rate; where the accept queue overflows some come a second later."""
     n, is_full = trial.n, told.fault == "overflow"
-    lines = [_event("armed", host, n, connected=share["connections"], verified=share["connections"], failed={}, retries=0,
-                    syn_retries={"1": 40 if is_full else 0, "2": 0, "3": 0}) for host, share in shares.items()]  # fmt: skip
+    lines = [
+        _event(
+            "armed",
+            host,
+            n,
+            connected=share["connections"],
+            verified=share["connections"],
+            failed={},
+            retries=0,
+            syn_retries={"1": 40 if is_full else 0, "2": 0, "3": 0},
+        )
+        for host, share in shares.items()
+    ]
     strategy = STRATEGIES[trial.of.strategy]
     held = min(trial.of.connections, strategy.limit[1] if strategy.limit else trial.of.connections)
     for t in range(-4, 0):
@@ -106,22 +146,49 @@ def _sample(
     rss = 18_000_000 + int(held * strategy.bytes_per_connection)
     part = [held // strategy.workers + (i < held % strategy.workers) for i in range(strategy.workers)]
     return _event(
-        "sample", "server", trial.n, t=go_ns("server", trial.n) + int(t * NS), processes=strategy.workers, cpu_user_ns=int(user_s * NS), cpu_system_ns=int(system_s * NS),
-        rss_bytes=rss, threads=strategy.workers, fds=held + 5, minor_faults=5000, major_faults=0, voluntary_switches=1000, involuntary_switches=50,
-        foreign_ns=int(foreign_s * NS), edges_only=False, agent_ns=int((t + 5) * 2_000_000), steal_ns=0, throttled_ns=0, established=held, accept_queue=queue,
-        accept_queues=[[queue, BACKLOG]], open=held, accepted=held, bytes_in=0, bytes_out=0, accepted_by=part, kernel=kernel or {},
-    )  # fmt: skip
+        "sample",
+        "server",
+        trial.n,
+        t=go_ns("server", trial.n) + int(t * NS),
+        processes=strategy.workers,
+        cpu_user_ns=int(user_s * NS),
+        cpu_system_ns=int(system_s * NS),
+        rss_bytes=rss,
+        threads=strategy.workers,
+        fds=held + 5,
+        minor_faults=5000,
+        major_faults=0,
+        voluntary_switches=1000,
+        involuntary_switches=50,
+        foreign_ns=int(foreign_s * NS),
+        edges_only=False,
+        agent_ns=int((t + 5) * 2_000_000),
+        steal_ns=0,
+        throttled_ns=0,
+        established=held,
+        accept_queue=queue,
+        accept_queues=[[queue, BACKLOG]],
+        open=held,
+        accepted=held,
+        bytes_in=0,
+        bytes_out=0,
+        accepted_by=part,
+        kernel=kernel or {},
+    )
 
 
-def _limited(trial: Trial, plan: Event) -> list[Event]:
+def _limited(trial: Trial) -> list[Event]:
     limit = STRATEGIES[trial.of.strategy].limit
     assert limit
     counts = {"kernel": limit[1], "server": limit[1], "clients": limit[1]}
-    return [_event("limit", "server", trial.n, resource=limit[0], held=limit[1]), _stopped(trial, limit[1], 0),
-            _ended(trial, plan, "dnf", f"the strategy reached its limit {limit[0]}", limit[1], counts, None)]  # fmt: skip
+    return [
+        _event("limit", "server", trial.n, resource=limit[0], held=limit[1]),
+        _stopped(trial, limit[1], 0),
+        _ended(trial, "dnf", f"the strategy reached its limit {limit[0]}", limit[1], counts, None),
+    ]
 
 
-def _loaded(told: Truth, trial: Trial, plan: Event, shares: Event, draw: np.random.Generator) -> list[Event]:
+def _loaded(told: Truth, trial: Trial, shares: Event, draw: np.random.Generator) -> list[Event]:
     n, cell = trial.n, trial.of
     lines = [
         _event(
@@ -168,15 +235,13 @@ def _loaded(told: Truth, trial: Trial, plan: Event, shares: Event, draw: np.rand
     lines.append(_event("proof", "controller", n, when="end", **counts))
     whole = {name: sum(total[name] for total in totals.values()) for name in totals["client1"]}
     echoed = (whole["answered"] + whole["mismatched"]) * PAYLOAD_BYTES
-    outcome = (
-        ("invalid", f"{whole['mismatched']} replies were not the expected record")
-        if whole["mismatched"]
-        else ("ok", None)
-    )
+    wrong = whole["mismatched"]
+    outcome = "invalid" if wrong else "ok"
+    reason = f"{wrong} replies were not the expected record" if wrong else None
     return [
         *lines,
         _stopped(trial, cell.connections, echoed),
-        _ended(trial, plan, *outcome, cell.connections, counts, whole),
+        _ended(trial, outcome, reason, cell.connections, counts, whole),
     ]
 
 
@@ -226,25 +291,61 @@ def _done(
                 "first": "cannot assign requested address",
             }
         ]
-    own = {"processes": 1, "wall_ns": wall, "cpu_user_ns": int(wall * (0.7 if is_full else 0.1)), "cpu_system_ns": int(wall * (0.28 if is_full else 0.1)),
-           "max_rss_bytes": 9_000_000, "max_loop_gap_ns": 40_000_000 if is_full else 900_000, "gc_pause_ns": 100_000, "gc_cycles": 1, "steal_ns": 0, "throttled_ns": 0,
-           "sent_per_s": total["sent"] / trial.of.duration, "answered_per_s": total["answered"] / trial.of.duration,
-           "send_gaps_ns": gaps.tolist(), "kernel": {}}  # fmt: skip
+    own = {
+        "processes": 1,
+        "wall_ns": wall,
+        "cpu_user_ns": int(wall * (0.7 if is_full else 0.1)),
+        "cpu_system_ns": int(wall * (0.28 if is_full else 0.1)),
+        "max_rss_bytes": 9_000_000,
+        "max_loop_gap_ns": 40_000_000 if is_full else 900_000,
+        "gc_pause_ns": 100_000,
+        "gc_cycles": 1,
+        "steal_ns": 0,
+        "throttled_ns": 0,
+        "sent_per_s": total["sent"] / trial.of.duration,
+        "answered_per_s": total["answered"] / trial.of.duration,
+        "send_gaps_ns": gaps.tolist(),
+        "kernel": {},
+    }
     integrity = dict.fromkeys(("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign", "late"), 0) | {
         "corrupt": mismatched
     }
     return _event(
-        "done", host, trial.n, first_send_ns=go_ns(host, trial.n) + 1_000_000, last_send_ns=go_ns(host, trial.n) + wall, surplus=0, integrity=integrity,
-        connections={"armed": share["connections"], "open": share["connections"], "lost": 0}, errors=errors, hostile=None, ceiling=None,
-        totals={"warmup": dict.fromkeys(total, 0), "load": total}, service=encode(service), lag=encode(lag), connect=encode(connect),
-        loop_lag=encode(lag), self=own,
-    )  # fmt: skip
+        "done",
+        host,
+        trial.n,
+        first_send_ns=go_ns(host, trial.n) + 1_000_000,
+        last_send_ns=go_ns(host, trial.n) + wall,
+        surplus=0,
+        integrity=integrity,
+        connections={"armed": share["connections"], "open": share["connections"], "lost": 0},
+        errors=errors,
+        hostile=None,
+        ceiling=None,
+        totals={"warmup": dict.fromkeys(total, 0), "load": total},
+        service=encode(service),
+        lag=encode(lag),
+        connect=encode(connect),
+        loop_lag=encode(lag),
+        self=own,
+    )
 
 
 def _stopped(trial: Trial, held: int, echoed: int) -> Event:
     workers = STRATEGIES[trial.of.strategy].workers
-    slots = [{"pid": 100 + i, "accepted": held // workers, "open": 0, "peak": held // workers, "closed": held // workers, "bytes_in": echoed // workers,
-              "bytes_out": echoed // workers, "limit_code": 0} for i in range(workers)]  # fmt: skip
+    slots = [
+        {
+            "pid": 100 + i,
+            "accepted": held // workers,
+            "open": 0,
+            "peak": held // workers,
+            "closed": held // workers,
+            "bytes_in": echoed // workers,
+            "bytes_out": echoed // workers,
+            "limit_code": 0,
+        }
+        for i in range(workers)
+    ]
     usage = {
         "cpu_user_ns": 0,
         "cpu_system_ns": 0,
@@ -267,17 +368,42 @@ def _stopped(trial: Trial, held: int, echoed: int) -> Event:
 
 
 def _ended(
-    trial: Trial, plan: Event, outcome: str, reason: str | None, held: int, counts: Event, whole: dict[str, int] | None
+    trial: Trial, outcome: str, reason: str | None, held: int, counts: Event, whole: dict[str, int] | None
 ) -> Event:
     window = None if whole is None else {"start_ns": 0, "end_ns": trial.of.duration * NS}
     result = {
-        "schema": 1, "run": "20260101T000000Z-de3000", "n": trial.n, "cell": trial.cell, "block": trial.block, "kind": "measure", "control": trial.of.control,
-        "strategy": trial.of.strategy, "outcome": outcome, "reason": reason, "validity": "valid",
-        "asked": {"connections": trial.of.connections, "rate": trial.of.rate}, "proof": {"barrier": counts, "end": counts if whole else None}, "held": held,
-        "start_skew_ms": 0.4 if whole else None, "clocks": {}, "go_ns": go_ns("controller", trial.n) if whole else None, "window": window, "counts": whole,
-        "phases_s": {"start": 0.2, "arm": 2.0, "prove": 0.4, "load": float(trial.of.duration), "drain": 0.1, "stop": 0.1}, "overhead_s": 0.9,
-        "steps": None, "ceiling": None, "findings": [],
-    }  # fmt: skip
+        "schema": 1,
+        "run": "20260101T000000Z-de3000",
+        "n": trial.n,
+        "cell": trial.cell,
+        "block": trial.block,
+        "kind": "measure",
+        "control": trial.of.control,
+        "strategy": trial.of.strategy,
+        "outcome": outcome,
+        "reason": reason,
+        "validity": "valid",
+        "asked": {"connections": trial.of.connections, "rate": trial.of.rate},
+        "proof": {"barrier": counts, "end": counts if whole else None},
+        "held": held,
+        "start_skew_ms": 0.4 if whole else None,
+        "clocks": {},
+        "go_ns": go_ns("controller", trial.n) if whole else None,
+        "window": window,
+        "counts": whole,
+        "phases_s": {
+            "start": 0.2,
+            "arm": 2.0,
+            "prove": 0.4,
+            "load": float(trial.of.duration),
+            "drain": 0.1,
+            "stop": 0.1,
+        },
+        "overhead_s": 0.9,
+        "steps": None,
+        "ceiling": None,
+        "findings": [],
+    }
     return _event("trial", "controller", trial.n, state="ended", result=result)
 
 
@@ -286,7 +412,22 @@ def _calibration(told: Truth) -> list[Event]:
     n = len(told.trials) + 1
     plan = planned(told, None)
     ceiling = {host: {"sends_per_s": 200_000.0, "sends_per_cpu_s": 400_000.0} for host in CLIENTS}
-    result = {"schema": 1, "run": told.run, "n": n, "cell": "calibration", "block": 1, "kind": "calibration", "control": False, "strategy": "null_server",
-              "outcome": "ok", "reason": None, "validity": "valid", "ceiling": ceiling, "findings": []}  # fmt: skip
-    return [_event("trial", "controller", n, state="started", server=plan["server"], load=plan["load"], shares={}),
-            _event("trial", "controller", n, state="ended", result=result)]  # fmt: skip
+    result = {
+        "schema": 1,
+        "run": told.run,
+        "n": n,
+        "cell": "calibration",
+        "block": 1,
+        "kind": "calibration",
+        "control": False,
+        "strategy": "null_server",
+        "outcome": "ok",
+        "reason": None,
+        "validity": "valid",
+        "ceiling": ceiling,
+        "findings": [],
+    }
+    return [
+        _event("trial", "controller", n, state="started", server=plan["server"], load=plan["load"], shares={}),
+        _event("trial", "controller", n, state="ended", result=result),
+    ]

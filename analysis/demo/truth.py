@@ -96,7 +96,7 @@ def truth(seed: int, fault: str | None = None, only: Sequence[Cell] | None = Non
     draw = np.random.default_rng(seed)
     planned = list(cells() if only is None else only)
     named = [(f"c{i}", cell) for i, cell in enumerate(planned, start=1)]
-    trials = []
+    trials: list[Trial] = []
     for block in range(1, blocks + 1):
         common = draw.normal(0, BLOCK_SPREAD)
         entries = [*named, ("c1", Cell(**{**vars(planned[0]), "control": True}))]

@@ -110,7 +110,7 @@ def of_frame(frame: pd.DataFrame, caption: str, most: int = MOST_ROWS) -> Table:
     return Table(caption, tuple(str(name) for name in frame.columns), rows, rest=len(frame) - len(head))
 
 
-def _plain(value: object) -> Cell:
+def _plain(value: Any) -> Cell:
     if isinstance(value, bool) or (not isinstance(value, (list, dict)) and pd.isna(value)):
         return Cell("yes" if value is True else "no" if value is False else "", is_number=False)
     if isinstance(value, (int, float)):
@@ -127,7 +127,7 @@ def csv_text(frame: pd.DataFrame) -> str:
     safe = frame.copy()
     for name in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[name]):
-            safe[name] = [_safe(value) for value in safe[name]]
+            safe[name] = pd.Series([_safe(value) for value in safe[name]], index=safe.index, dtype=object)
     return safe.to_csv(index=False, lineterminator="\n")
 
 
