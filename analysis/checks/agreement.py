@@ -59,9 +59,9 @@ def leave_one_out(dataset: Dataset, members: pd.DataFrame) -> Iterable[Observati
     wanted = set(zip(members["run"], members["trial"], strict=True))
     response = dataset.histograms[(dataset.histograms["kind"] == "response").to_numpy(dtype=bool, na_value=False)]
     for run, trial, rows in by_trial(response):
-        own = rows[["host", "slot", "count"]].drop_duplicates() if (run, trial) in wanted else rows.iloc[:0]
+        own = rows[["host", "slot", "count"]] if (run, trial) in wanted else rows.iloc[:0]
         slots, counts = own["slot"].to_numpy(dtype=np.int64), own["count"].to_numpy(dtype=float)
-        hosts = sorted(set(own["host"].astype(str)))
+        hosts = sorted(map(str, own["host"].unique()))
         is_of = {host: (own["host"] == host).to_numpy(dtype=bool) for host in hosts}
         fewest = min((counts[mask].sum() for mask in is_of.values()), default=0.0)
         if len(hosts) < FEWEST or fewest < 100 * limit("client_tail"):
