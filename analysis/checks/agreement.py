@@ -59,12 +59,12 @@ def leave_one_out(dataset: Dataset, members: pd.DataFrame) -> Iterable[Observati
     wanted = set(zip(members["run"], members["trial"], strict=True))
     response = dataset.histograms[(dataset.histograms["kind"] == "response").to_numpy(dtype=bool, na_value=False)]
     for run, trial, rows in by_trial(response):
-        own = rows[["host", "slot", "count"]] if (run, trial) in wanted else rows.iloc[:0]
-        slots, counts = own["slot"].to_numpy(dtype=np.int64), own["count"].to_numpy(dtype=float)
-        hosts = sorted(map(str, own["host"].unique()))
-        is_of = {host: (own["host"] == host).to_numpy(dtype=bool) for host in hosts}
-        fewest = min((counts[mask].sum() for mask in is_of.values()), default=0.0)
-        if len(hosts) < FEWEST or fewest < 100 * limit("client_tail"):
+        if (run, trial) not in wanted:
+            continue
+        slots, counts = rows["slot"].to_numpy(dtype=np.int64), rows["count"].to_numpy(dtype=float)
+        codes, names = pd.factorize(rows["host"], sort=True)
+        is_of = {str(name): codes == code for code, name in enumerate(names)}
+        if len(is_of) < FEWEST or min(counts[mask].sum() for mask in is_of.values()) < 100 * limit("client_tail"):
             continue
         whole = p99_ns(np.bincount(slots, counts).astype(float))
         for host, mask in is_of.items():

@@ -49,7 +49,7 @@ def seen(
 @dataclass(frozen=True)
 class Check:
     """The words of a check. `covers`: ids of checks that say the same in other words; about a trial that this one
-    names, or a run, they are silent."""
+    names they are silent."""
 
     id: str
     family: str

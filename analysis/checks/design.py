@@ -32,7 +32,9 @@ def no_control(dataset: Dataset) -> Iterable[Observation]:
 
 
 def not_run(dataset: Dataset) -> Iterable[Observation]:
-    for row in trials(dataset, ENDED_EARLY).to_dict("records"):
+    cut = set(dataset.runs.loc[(~dataset.runs["is_whole"]).fillna(False), "run"])  # DT1 says how many are left
+    left = trials(dataset, ENDED_EARLY)
+    for row in left[~left["run"].isin(cut)].to_dict("records"):
         text = f"{row['strategy']} has no result: {row['outcome']}"
         yield seen(row, text, 1.0, outcome=row["outcome"])
 

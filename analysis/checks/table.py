@@ -78,15 +78,11 @@ def _int(value: Any) -> int | None:
 
 
 def _without_covered(seen: Sequence[Seen]) -> list[Seen]:
-    """Without what a finding of the same trial (or, of a run as a whole, of that run) says already."""
-    covered = set()
-    for check, one in seen:
-        for other in check.covers:
-            covered.add((other, one.run, _int(one.trial)))
-    return [
-        (check, one) for check, one in seen
-        if (check.id, one.run, _int(one.trial)) not in covered and (check.id, one.run, None) not in covered
-    ]  # fmt: skip
+    """Without what another finding says already of the same trial."""
+    covered = {
+        (other, one.run, _int(one.trial)) for check, one in seen for other in check.covers if one.trial is not None
+    }
+    return [(check, one) for check, one in seen if (check.id, one.run, _int(one.trial)) not in covered]
 
 
 def _struck_cells(dataset: Dataset, seen: Iterable[Seen]) -> set[tuple[str, str]]:
