@@ -80,7 +80,7 @@ def _counts(text: object) -> npt.NDArray[np.integer[Any]]:
         # Checked before the counts are allocated: the range decides how much memory that takes.
         if found != (LOWEST_NS, HIGHEST_NS, DIGITS) or head.normalizing_index_offset != 0:
             raise BadHistogram(f"its range is {found}, not {(LOWEST_NS, HIGHEST_NS, DIGITS)}")
-        decoded = HdrHistogram(*found, hdr_payload=payload)
+        payload.init_counts(SLOTS)
     except (
         HdrCookieException,
         HdrLengthException,
@@ -91,7 +91,7 @@ def _counts(text: object) -> npt.NDArray[np.integer[Any]]:
         zlib.error,
     ) as error:
         raise BadHistogram(str(error) or type(error).__name__) from error
-    counts: npt.NDArray[np.integer[Any]] = np.ctypeslib.as_array(decoded.counts)
+    counts = np.frombuffer(payload.get_counts(), dtype=np.int64)
     if (counts < 0).any():
         raise BadHistogram("a count is negative")
     return counts
