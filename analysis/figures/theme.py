@@ -34,7 +34,14 @@ def config(dark: bool) -> dict[str, Any]:
             "titleFontWeight": 500,
         },
         "legend": {"labelColor": ink["text"], "titleColor": ink["text"], "labelFontSize": 12, "titleFontSize": 12},
-        "header": {"labelColor": ink["text"], "titleColor": ink["text"], "labelFontSize": 13, "labelFontWeight": 600},
+        "header": {
+            "labelColor": ink["text"],
+            "titleColor": ink["text"],
+            "labelFontSize": 13,
+            "labelFontWeight": 600,
+            "labelAnchor": "start",
+            "labelLimit": 240,
+        },
         "title": {"color": ink["text"]},
         "text": {"color": ink["text"], "fontSize": 12},
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,5 +35,5 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "run")
     path = folder / "report.html"
     path.write_text(html(load([str(folder / "run")])), encoding="utf-8")
-    assert os.path.getsize(path) <= 3_000_000
+    assert path.stat().st_size <= 3_000_000
     return path

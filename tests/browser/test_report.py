@@ -1,4 +1,4 @@
-"""The report as a person sees it: offline, in both themes, on paper, on a telephone, without a mouse, without scripts."""
+"""The report as a person sees it: offline, in both themes, on paper, on a telephone, without a mouse or scripts."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def test_on_paper_no_figure_is_cut(browser: Browser, demo: Path) -> None:
         page.emulate_media(media="print")
         page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
         sizes = page.evaluate(
-            "[...document.querySelectorAll('.chart svg:not(.bar)')].map(s => [s.closest('.chart').id, s.getBoundingClientRect().width,"
-            " s.getBoundingClientRect().height])"
+            "[...document.querySelectorAll('.chart svg:not(.bar)')].map(s => [s.closest('.chart').id,"
+            " s.getBoundingClientRect().width, s.getBoundingClientRect().height])"
         )
         assert page.pdf(format="A4", prefer_css_page_size=True).count(b"/Type /Page\n") > 3
         closed = page.locator("details:not([open])").count()
@@ -128,7 +128,7 @@ def test_hostile_names_are_only_text(browser: Browser, tmp_path: Path) -> None:
     events = whole(planned, outcome="invalid", reason=HOSTILE, findings=[
         {"id": HOSTILE, "severity": "warn", "message": HOSTILE, "evidence": {HOSTILE: 1}, "remedy": "javascript:alert(3)"}])  # fmt: skip
     other = trial(2, "=cmd()", cell="c2")
-    events += whole(other) + [event("error", HOSTILE, 2, phase=HOSTILE, cause=HOSTILE, message=HOSTILE, remedy="")]
+    events += [*whole(other), event("error", HOSTILE, 2, phase=HOSTILE, cause=HOSTILE, message=HOSTILE, remedy="")]
     write(tmp_path / "run", [planned, other], [*events, done(2, "client1")])
     path = tmp_path / "report.html"
     path.write_text(html(load([str(tmp_path / "run")])), encoding="utf-8")
