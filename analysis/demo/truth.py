@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 BLOCKS = 10
-BLOCK_SPREAD, RESIDUAL_SPREAD = (
-    0.08,
-    0.03,
-)  # of a figure's logarithm: what a block has in common, what each trial has of its own
+# Of a figure's logarithm: what a block has in common, and what each trial has of its own.
+BLOCK_SPREAD, RESIDUAL_SPREAD = 0.08, 0.03
+RUN = "20260101T000000Z-de3000"
 CLIENTS = ("client1", "client2", "client3")
 FAULTS = ("bad_client", "saturated_generator", "overflow", "drift", "truncated", "noisy_neighbour", "corrupt", "ports")
 
@@ -41,14 +40,14 @@ STRATEGIES = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the plan. `tail_rate`: the rate at which the median response would be twice as long."""
+    """One cell of the plan; `rate` in requests/s, `duration` in seconds."""
 
     strategy: str
     workload: str = "open"
     connections: int = 10_000
     active: int = 10_000
     rate: int = 900
-    duration: int = 8
+    duration: int = 10
     steps: int = 10
     control: bool = False
 
@@ -112,4 +111,4 @@ def truth(seed: int, fault: str | None = None, only: Sequence[Cell] | None = Non
                     strategy.median_ns / (1 - load) ** 2 * np.exp(common + draw.normal(0, RESIDUAL_SPREAD)),
                 )
             )  # fmt: skip
-    return Truth("20260101T000000Z-de3000", seed, tuple(trials), fault)
+    return Truth(RUN, seed, tuple(trials), fault)

@@ -26,15 +26,11 @@ def write(directory: Path, fault: str | None = None, seed: int = 1, made: Truth 
     lines.append({"event": "run", "state": "ended", "exit": 0, "host": "controller", "trial": None, "at": 1})
     _jsonl(directory / "events.jsonl", told, "events", "controller", None, lines)
     (directory / "plan.yml").write_text(yaml.safe_dump(plan, sort_keys=False))
-    for trial in told.trials:
-        results = [
-            line["result"]
-            for line in lines
-            if line["event"] == "trial" and line.get("state") == "ended" and line["trial"] == trial.n
-        ]
-        folder = directory / "trials" / f"{trial.n:03d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "trial.json").write_text(json.dumps(results[0], indent=1) + "\n")
+    for line in lines:
+        if line["event"] == "trial" and line["state"] == "ended":
+            folder = directory / "trials" / f"{line['trial']:03d}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "trial.json").write_text(json.dumps(line["result"], indent=1) + "\n")
     for host in told.hosts:
         folder = directory / "hosts" / host / "001"
         folder.mkdir(parents=True, exist_ok=True)

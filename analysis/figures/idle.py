@@ -97,20 +97,16 @@ def chart(frame: pd.DataFrame) -> alt.TopLevelMixin:
     base = alt.Chart(frame).encode(x=x, color=colour, opacity=shown)
     ends = frame.sort_values("connections").groupby("label", as_index=False).tail(1)
     ends = ends.assign(text=[f"{row['label']} ∝ N^{_slope(row)}" for row in ends.to_dict("records")])
-    return (
-        alt.layer(
-            base.mark_line(strokeWidth=2).encode(y=y, detail="label:N"),
-            base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low_us:Q"), y2="high_us:Q"),
-            base.mark_point(filled=True, size=60).encode(
-                y=y,
-                shape=axes.shape(strategies),
-                tooltip=["label", "connections", alt.Tooltip("cpu_us:Q", format=".3~s")],
-            ),
-            alt.Chart(ends).mark_text(align="right", dy=-12, fontSize=12).encode(x=x, y=y, text="text:N", color=colour),
-        )
-        .add_params(picked)
-        .properties(width="container", height=300)
-    )
+    return alt.layer(
+        base.mark_line(strokeWidth=2).encode(y=y, detail="label:N").add_params(picked),
+        base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low_us:Q"), y2="high_us:Q"),
+        base.mark_point(filled=True, size=60).encode(
+            y=y,
+            shape=axes.shape(strategies),
+            tooltip=["label", "connections", alt.Tooltip("cpu_us:Q", format=".3~s")],
+        ),
+        alt.Chart(ends).mark_text(align="right", dy=-12, fontSize=12).encode(x=x, y=y, text="text:N", color=colour),
+    ).properties(width="container", height=300)
 
 
 def _slope(row: dict[object, object]) -> str:

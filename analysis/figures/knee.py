@@ -143,21 +143,17 @@ def chart(frame: pd.DataFrame) -> alt.TopLevelMixin:
         alt.Tooltip("response:N", title="response"),
         "answered",
     ]
-    return (
-        alt.layer(
-            alt.Chart(drawn).mark_rule(strokeDash=[6, 4], color=axes.GREY).encode(y="min(limit_ns):Q"),
-            base.mark_line(strokeWidth=2).encode(y=y, detail="label:N"),
-            base.mark_rule(strokeWidth=1.2).encode(y=alt.Y("low:Q"), y2="high:Q"),
-            base.transform_filter("!datum.saturated")
-            .mark_point(filled=True, size=55)
-            .encode(y=y, shape=axes.shape(strategies), tooltip=tooltip),
-            base.transform_filter("datum.saturated")
-            .mark_point(shape="cross", angle=45, size=110, filled=True)
-            .encode(y=y, tooltip=tooltip),
-        )
-        .add_params(picked)
-        .properties(width="container", height=320)
-    )
+    return alt.layer(
+        alt.Chart(drawn).mark_rule(strokeDash=[6, 4], color=axes.GREY).encode(y="min(limit_ns):Q"),
+        base.mark_line(strokeWidth=2).encode(y=y, detail="label:N").add_params(picked),
+        base.mark_rule(strokeWidth=1.2).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        base.transform_filter("!datum.saturated")
+        .mark_point(filled=True, size=55)
+        .encode(y=y, shape=axes.shape(strategies), tooltip=tooltip),
+        base.transform_filter("datum.saturated")
+        .mark_point(shape="cross", angle=45, size=110, filled=True)
+        .encode(y=y, tooltip=tooltip),
+    ).properties(width="container", height=320)
 
 
 def finding(frame: pd.DataFrame) -> str:

@@ -57,7 +57,11 @@
     });
     place.classList.remove("static");
     views.set(name, view);
+    // Small multiples do not follow their container by themselves.
+    try { await view.signal("child_width", Math.max(120, Math.min(640, place.clientWidth - 190))).runAsync(); } catch { /* it has none */ }
     const svg = place.querySelector("svg");
+    // One picture with one name: the parts inside it are not for reading out, the table under it is.
+    svg?.querySelectorAll("[role]").forEach((part) => { part.removeAttribute("role"); part.removeAttribute("aria-roledescription"); part.removeAttribute("aria-label"); });
     svg?.setAttribute("role", "img");
     svg?.setAttribute("aria-label", payload.specs[name].description);
     try { view.addSignalListener("strategy_pick", (signal, value) => share(name, signal, value)); } catch { /* nothing to pick */ }

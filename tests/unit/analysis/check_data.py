@@ -90,7 +90,10 @@ def found(rows: Rows) -> list[dict[str, Any]]:
     """The findings of these rows, JSON columns read."""
     table = findings_table(Dataset.of(**rows))
     return [
-        {name: json.loads(value) if name in ("cells", "trials", "hosts", "evidence") else value for name, value in row.items()}
+        {
+            name: json.loads(value) if name in ("cells", "trials", "hosts", "evidence") else value
+            for name, value in row.items()
+        }
         for row in table.to_dict("records")
     ]
 
