@@ -22,6 +22,8 @@ Counts = npt.NDArray[np.int64]
 
 _RULER = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
 SLOTS: int = _RULER.counts_len
+BUCKETS: int = _RULER.bucket_count
+SUB_BUCKETS: int = _RULER.sub_bucket_count
 
 
 class BadHistogram(ValueError):
