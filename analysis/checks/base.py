@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from analysis.model import Dataset
+from analysis.checks.facts import Facts
 
 SEVERITIES = ("invalid", "warn", "info")
 
@@ -31,7 +31,7 @@ class Observation:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
-Observe = Callable[[Dataset], Iterable[Observation]]
+Observe = Callable[[Facts], Iterable[Observation]]
 
 
 def seen(

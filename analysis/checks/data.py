@@ -12,8 +12,7 @@ from scipy.stats import mannwhitneyu
 
 from analysis import format as show
 from analysis.checks.base import Observation, Observe, limit, seen
-from analysis.checks.facts import KEY, by_trial, clients, number, trials
-from analysis.model import Dataset
+from analysis.checks.facts import KEY, Facts, by_trial, clients, number, trials
 
 PARTS = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
 WRONG = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign")
@@ -22,7 +21,7 @@ OF_A_TRIAL = re.compile(r"^(?:hosts/(?P<host>[^/]+)|trials)/0*(?P<trial>\d{1,9})
 WORST_STATE = {"missing": 3.0, "truncated": 2.0, "changed": 1.0}
 
 
-def incomplete(dataset: Dataset) -> Iterable[Observation]:
+def incomplete(dataset: Facts) -> Iterable[Observation]:
     """Files that are not as the manifest lists them, and runs whose log has no end."""
     for row in dataset.files[(dataset.files["state"] != "whole").fillna(False)].drop_duplicates().to_dict("records"):
         path, state = str(row["path"]), str(row["state"])
@@ -41,8 +40,9 @@ def incomplete(dataset: Dataset) -> Iterable[Observation]:
         yield Observation(run, text, 4.0, figures={"trials_without_result": left.get(run, 0)})
 
 
-def seconds_missing(dataset: Dataset) -> Iterable[Observation]:
-    own = dataset.intervals.groupby([*KEY, "host"], observed=True)["k"].agg(["min", "max", "nunique"]).reset_index()
+def seconds_missing(dataset: Facts) -> Iterable[Observation]:
+    known = dataset.intervals.dropna(subset=["k"])
+    own = known.groupby([*KEY, "host"], observed=True)["k"].agg(["min", "max", "nunique"]).reset_index()
     for row in own.merge(trials(dataset)[KEY], on=KEY).to_dict("records"):
         missing = row["max"] - row["min"] + 1 - row["nunique"]
         if missing > 0:
@@ -50,7 +50,7 @@ def seconds_missing(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, missing, (row["host"],), missing=missing)
 
 
-def conservation(dataset: Dataset) -> Iterable[Observation]:
+def conservation(dataset: Facts) -> Iterable[Observation]:
     table = trials(dataset, ("ok", "invalid", "partial"))
     parts = [f"{part}_requests" for part in PARTS]
     for row in table.dropna(subset=["planned_requests", *parts]).to_dict("records"):
@@ -61,7 +61,7 @@ def conservation(dataset: Dataset) -> Iterable[Observation]:
     yield from _echoed(dataset)
 
 
-def _echoed(dataset: Dataset) -> Iterable[Observation]:
+def _echoed(dataset: Facts) -> Iterable[Observation]:
     """Replies that the server never sent. It sends more than are counted: arming and proving are echoes too."""
     sent = dataset.workers.drop_duplicates([*KEY, "worker"]).groupby(KEY)["bytes_out"].sum(min_count=1).dropna()
     seconds = dataset.seconds.drop_duplicates([*KEY, "k"])
@@ -74,7 +74,7 @@ def _echoed(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, claimed / max(1, echoed), answered_bytes=claimed, echoed_bytes=echoed)
 
 
-def integrity(dataset: Dataset) -> Iterable[Observation]:
+def integrity(dataset: Facts) -> Iterable[Observation]:
     wrong = dataset.generators.drop_duplicates([*KEY, "host"]).groupby(KEY)[list(WRONG)].sum().reset_index()
     table = trials(dataset, ("ok", "invalid", "partial", "crashed"))
     table = table[[*KEY, "mismatched_requests", "surplus_replies"]].merge(wrong, on=KEY, how="left")
@@ -86,14 +86,14 @@ def integrity(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, f"Replies were not what was asked for: {told}", sum(bad.values()), (), None, **bad)
 
 
-def beyond_range(dataset: Dataset) -> Iterable[Observation]:
+def beyond_range(dataset: Facts) -> Iterable[Observation]:
     for row in clients(dataset).to_dict("records"):
         if number(row["over_60s"], 0.0):
             text = f"{row['host']} recorded {row['over_60s']:,} values above 60 s as 60 s"
             yield seen(row, text, row["over_60s"], (row["host"],), values=row["over_60s"])
 
 
-def thin_tail(dataset: Dataset) -> Iterable[Observation]:
+def thin_tail(dataset: Facts) -> Iterable[Observation]:
     for row in trials(dataset).to_dict("records"):
         tails = {name: row[f"response_{column}_tail_requests"] for name, column in (("p99", "p99"), ("p99.9", "p99_9"))}
         thin = {name: tail for name, tail in tails.items() if tail < limit("thin_tail")}
@@ -103,7 +103,7 @@ def thin_tail(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, f"Too few requests lie beyond a percentile: {told}", -min(thin.values()), **thin)
 
 
-def drift(dataset: Dataset) -> Iterable[Observation]:
+def drift(dataset: Facts) -> Iterable[Observation]:
     """The window's second half against its first."""
     seconds = dataset.seconds[(dataset.seconds["phase"] == "load").fillna(False)].drop_duplicates([*KEY, "k"])
     table = seconds.merge(trials(dataset)[[*KEY, "workload"]], on=KEY).sort_values([*KEY, "k"])
@@ -131,27 +131,26 @@ def moved(values: npt.NDArray[np.float64]) -> float:
     """The share by which the second half's median differs from the first's, where that is beyond chance; else 0.
 
     Beyond chance: Mann-Whitney U of the two halves, two-sided (H. B. Mann and D. R. Whitney, 1947; scipy.stats), exact
-    for small samples without ties. The middle one of an odd number belongs to no half.
+    up to 20 values in each. The middle one of an odd number belongs to no half.
     """
     known = values[~np.isnan(values)]
     half = len(known) // 2
-    if (
-        half < 2
-        or not np.isfinite(known[:half]).all()
-        or mannwhitneyu(known[:half], known[-half:]).pvalue >= limit("drift_p")
-    ):
+    if half < 2 or not np.isfinite(known[:half]).all():
+        return 0.0
+    method = "exact" if half <= 20 else "asymptotic"
+    if mannwhitneyu(known[:half], known[-half:], method=method).pvalue >= limit("drift_p"):
         return 0.0
     before, after = float(np.median(known[:half])), float(np.median(known[-half:]))
     return after / before - 1 if before > 0 else 0.0
 
 
-def failed(dataset: Dataset) -> Iterable[Observation]:
+def failed(dataset: Facts) -> Iterable[Observation]:
     for row in trials(dataset, ("invalid", "partial", "crashed")).to_dict("records"):
         reason = "no reason is recorded" if pd.isna(row["reason"]) else str(row["reason"])
         yield seen(row, f"{row['strategy']} is {row['outcome']}: {reason}", 1.0, outcome=row["outcome"], reason=reason)
 
 
-def lost(dataset: Dataset) -> Iterable[Observation]:
+def lost(dataset: Facts) -> Iterable[Observation]:
     """As the conductor's PR1, from what the clients say of themselves."""
     for row in clients(dataset).to_dict("records"):
         if number(row["lost"], 0.0):

@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterable
 
 from analysis.checks.base import Observation, Observe, limit, seen
-from analysis.checks.facts import shares_cpus, trials
+from analysis.checks.facts import Facts, shares_cpus, trials
 from analysis.environment import differences, environment
-from analysis.model import Dataset
 
 ENDED_EARLY = ("not run", "unfinished", "interrupted")
 
 
-def few_repetitions(dataset: Dataset) -> Iterable[Observation]:
+def few_repetitions(dataset: Facts) -> Iterable[Observation]:
     table = dataset.trials[~dataset.trials["control"].fillna(False)]
     for run, members in table.groupby("run", sort=False):
         least = members.groupby("cell")["block"].nunique().min()
@@ -23,7 +22,7 @@ def few_repetitions(dataset: Dataset) -> Iterable[Observation]:
             yield Observation(str(run), text, -float(least), severity=severity, figures={"repetitions": int(least)})
 
 
-def no_control(dataset: Dataset) -> Iterable[Observation]:
+def no_control(dataset: Facts) -> Iterable[Observation]:
     for run, members in dataset.trials.groupby("run", sort=False):
         if members["strategy"].nunique() > 1 and not members["control"].fillna(False).any():
             yield Observation(
@@ -31,7 +30,7 @@ def no_control(dataset: Dataset) -> Iterable[Observation]:
             )
 
 
-def not_run(dataset: Dataset) -> Iterable[Observation]:
+def not_run(dataset: Facts) -> Iterable[Observation]:
     cut = set(dataset.runs.loc[(~dataset.runs["is_whole"]).fillna(False), "run"])  # DT1 says how many are left
     left = trials(dataset, ENDED_EARLY)
     for row in left[~left["run"].isin(cut)].to_dict("records"):
@@ -39,7 +38,7 @@ def not_run(dataset: Dataset) -> Iterable[Observation]:
         yield seen(row, text, 1.0, outcome=row["outcome"])
 
 
-def same_order(dataset: Dataset) -> Iterable[Observation]:
+def same_order(dataset: Facts) -> Iterable[Observation]:
     ran = dataset.trials.dropna(subset=["position", "block"]).sort_values("position")
     for run, members in ran.groupby("run", sort=False):
         names = members["cell"] + members["control"].fillna(False).map({True: " control", False: ""}).astype("string")
@@ -53,7 +52,7 @@ def same_order(dataset: Dataset) -> Iterable[Observation]:
             yield Observation(str(run), text, float(length), figures={"blocks": len(orders), "trials": length})
 
 
-def environments(dataset: Dataset) -> Iterable[Observation]:
+def environments(dataset: Facts) -> Iterable[Observation]:
     """What differs between runs or between hosts of one role. Parameters are left out: they name the cells."""
     table = differences(environment(dataset))
     table = table[~table["key"].str.startswith("parameter ").fillna(False)]
@@ -67,18 +66,18 @@ def environments(dataset: Dataset) -> Iterable[Observation]:
         )
 
 
-def dirty(dataset: Dataset) -> Iterable[Observation]:
+def dirty(dataset: Facts) -> Iterable[Observation]:
     for run in dataset.runs[dataset.runs["git_dirty"].fillna(False)].drop_duplicates("run")["run"]:
         yield Observation(run, "The checkout had changes that no commit holds")
 
 
-def closed_loop(dataset: Dataset) -> Iterable[Observation]:
+def closed_loop(dataset: Facts) -> Iterable[Observation]:
     table = trials(dataset)
     for row in table[(table["workload"] == "closed").fillna(False)].to_dict("records"):
         yield seen(row, "A closed loop asks less the slower the server is", 0.0)
 
 
-def shared_cpus(dataset: Dataset) -> Iterable[Observation]:
+def shared_cpus(dataset: Facts) -> Iterable[Observation]:
     good = set(trials(dataset, ("ok", "dnf"))["run"])
     for run in sorted(shares_cpus(dataset) & good):
         yield Observation(run, "Server and clients may use the same CPUs of one machine")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,41 @@ from analysis.model import Dataset
 KEY = ["run", "trial"]
 # Requests have a time at which they are due; elsewhere the server decides when one is sent.
 PACED = ("open", "ramp", "capacity")
+OF_TRIAL = ("workload", "arrival", "window_s", "ports", "connect_p99_ns")
 RANGE = "net.ipv4.ip_local_port_range"
 EDGE_S = 0.5  # samples are taken each second, aligned to go: the nearest to an edge of the window is the edge's
+
+
+Arguments = ParamSpec("Arguments")
+Made = TypeVar("Made")
+
+
+class Facts(Dataset):
+    """A dataset that remembers what was made of it."""
+
+    @classmethod
+    def about(cls, dataset: Dataset) -> Facts:
+        return cls(**dataset.tables, notes=dataset.notes)
+
+    @cached_property
+    def made(self) -> dict[Any, Any]:
+        return {}
+
+
+def once(
+    make: Callable[Concatenate[Facts, Arguments], Made],
+) -> Callable[Concatenate[Facts, Arguments], Made]:
+    """The function, whose result for a dataset is made once. Nobody changes it."""
+
+    @wraps(make)
+    def remembered(dataset: Facts, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Made:
+        key = (make, args, tuple(kwargs.items()))
+        if key not in dataset.made:
+            dataset.made[key] = make(dataset, *args, **kwargs)
+        made: Made = dataset.made[key]
+        return made
+
+    return remembered
 
 
 @dataclass(frozen=True)
@@ -36,7 +70,8 @@ class Host:
     descriptors: float
 
 
-def trials(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+@once
+def trials(dataset: Facts, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
     """The trials of these outcomes, controls too."""
     table = dataset.trials.drop_duplicates(KEY)
     return table[table["outcome"].isin(outcomes).fillna(False)]
@@ -47,10 +82,11 @@ def paced(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["workload"].isin(PACED).fillna(False)]
 
 
-def clients(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
-    """What each client of those trials says of itself, and the trial's columns (with `_trial` where both have one)."""
+@once
+def clients(dataset: Facts, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+    """What each client of those trials says of itself, and beside it of the trial OF_TRIAL."""
     own = dataset.generators.drop_duplicates([*KEY, "host"])
-    return own.merge(trials(dataset, outcomes), on=KEY, suffixes=("", "_trial"))
+    return own.merge(trials(dataset, outcomes)[[*KEY, *OF_TRIAL]], on=KEY)
 
 
 def by_trial(table: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
@@ -60,7 +96,8 @@ def by_trial(table: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
         yield str(run), int(trial), own
 
 
-def hosts(dataset: Dataset) -> dict[tuple[str, str], Host]:
+@once
+def hosts(dataset: Facts) -> dict[tuple[str, str], Host]:
     """By run and host."""
     tuning = {run["run"]: document(run["tuning"]) for run in dataset.runs.to_dict("records")}
     found = {}
@@ -101,12 +138,12 @@ def _ports(facts: dict[str, Any], tuning: dict[str, Any]) -> float:
     return float(known[1] - known[0] + 1) if len(known) == 2 else np.nan
 
 
-def server_of(dataset: Dataset) -> dict[str, Host]:
+def server_of(dataset: Facts) -> dict[str, Host]:
     """By run."""
     return {run: host for (run, _), host in hosts(dataset).items() if host.role == "server"}
 
 
-def shares_cpus(dataset: Dataset) -> set[str]:
+def shares_cpus(dataset: Facts) -> set[str]:
     """The runs whose clients may work on the server's CPUs: on the same machine, and not pinned apart."""
     servers = server_of(dataset)
     return {
@@ -120,13 +157,13 @@ def _apart(one: Host, other: Host) -> bool:
     return bool(one.pinned and other.pinned) and not set(one.pinned) & set(other.pinned)
 
 
-def of_server(dataset: Dataset, table: pd.DataFrame) -> pd.DataFrame:
+def of_server(dataset: Facts, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the server's host."""
     servers = {(run, host.name) for run, host in server_of(dataset).items()}
     return table[np.array([pair in servers for pair in zip(table["run"], table["host"], strict=True)], dtype=bool)]
 
 
-def growth(dataset: Dataset, samples: pd.DataFrame, column: str) -> pd.DataFrame:
+def growth(dataset: Facts, samples: pd.DataFrame, column: str) -> pd.DataFrame:
     """How much a counter grew in the window of each good trial, and in how many seconds: run, trial, growth, span_s."""
     known = samples.dropna(subset=[column])[[*KEY, "t_s", column]].drop_duplicates([*KEY, "t_s"])
     table = known.merge(trials(dataset)[[*KEY, "warmup_s", "window_s", "duration_s"]], on=KEY)
@@ -140,12 +177,13 @@ def growth(dataset: Dataset, samples: pd.DataFrame, column: str) -> pd.DataFrame
     )
 
 
-def counters(dataset: Dataset) -> pd.DataFrame:
+@once
+def counters(dataset: Facts) -> pd.DataFrame:
     """The kernel's counters at the end of each trial: run, trial, host, counter, value."""
     return dataset.kernel.groupby([*KEY, "host", "counter"], observed=True)["value"].max().reset_index()
 
 
-def server_threads(dataset: Dataset) -> dict[tuple[str, int], float]:
+def server_threads(dataset: Facts) -> dict[tuple[str, int], float]:
     """The most threads that the server of a trial had."""
     known = dataset.server_samples.dropna(subset=["threads"])
     return {(run, trial): float(own["threads"].max()) for run, trial, own in by_trial(known)}

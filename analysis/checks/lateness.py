@@ -13,21 +13,23 @@ from analysis import format as show
 from analysis.checks.base import Observation, Observe, limit, seen
 from analysis.checks.facts import (
     KEY,
+    Facts,
     clients,
     hosts,
     number,
+    once,
     paced,
     percent,
     server_of,
     server_threads,
     trials,
 )
-from analysis.model import Dataset
 
 LOADED = ("ok", "invalid", "partial")
 
 
-def busy_cpus(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+@once
+def busy_cpus(dataset: Facts, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
     """How much clients used of the CPUs that they share: run, trial, hosts, cpus (of all together), share of these."""
     known = hosts(dataset)
     rows = []
@@ -49,7 +51,8 @@ def busy_cpus(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataF
     return made.assign(share=made["used"].astype(float) / made["cpus"].astype(float)).reset_index()
 
 
-def schedule(dataset: Dataset) -> pd.DataFrame:
+@once
+def schedule(dataset: Facts) -> pd.DataFrame:
     """How each paced trial kept its schedule, and who is to blame where it did not.
 
     `lag_ns`: median over the clients of their median lag; `gap_ns`: longest turn of a loop; `unsent`: share of the
@@ -76,7 +79,7 @@ def schedule(dataset: Dataset) -> pd.DataFrame:
     return table
 
 
-def saturated(dataset: Dataset) -> Iterable[Observation]:
+def saturated(dataset: Facts) -> Iterable[Observation]:
     for row in schedule(dataset).to_dict("records"):
         lag = number(row["lag_ns"], 0.0)
         is_small = lag <= limit("late_share_of_median") * row["response_p50_ns"]
@@ -89,7 +92,7 @@ def saturated(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, max(lag, row["unsent"]), **_figures(row))
 
 
-def unsent(dataset: Dataset) -> Iterable[Observation]:
+def unsent(dataset: Facts) -> Iterable[Observation]:
     for row in schedule(dataset).to_dict("records"):
         if row["unsent"] > limit("unsent"):
             late, held = f"the generators came late{_busy(row)}", "they waited behind connections still to be answered"
@@ -106,7 +109,7 @@ def _figures(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("lag_ns", "gap_ns", "unsent", "busy", "server_cpu_share")}
 
 
-def late_tail(dataset: Dataset) -> Iterable[Observation]:
+def late_tail(dataset: Facts) -> Iterable[Observation]:
     for row in paced(trials(dataset)).to_dict("records"):
         lag, response = row["lag_p99_ns"], row["response_p99_ns"]
         if lag > limit("late_tail") and lag >= limit("late_share_of_tail") * response:
@@ -115,7 +118,7 @@ def late_tail(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, lag / response, lag_p99_ns=lag, response_p99_ns=response)
 
 
-def very_late(dataset: Dataset) -> Iterable[Observation]:
+def very_late(dataset: Facts) -> Iterable[Observation]:
     """As the conductor's LG1, for a run whose conductor did not say it."""
     for row in paced(clients(dataset)).to_dict("records"):
         late_ms = row["lag_p99_ns"] / 1e6

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 
 from analysis import format as show
 from analysis.checks.base import Observation, Observe, limit, seen
-from analysis.checks.facts import KEY, clients, counters, number, percent, trials
+from analysis.checks.facts import KEY, Facts, clients, counters, number, percent, trials
 from analysis.checks.server import overflows, retried
-from analysis.model import Dataset
 
 
-def retransmitted(dataset: Dataset) -> Iterable[Observation]:
+def retransmitted(dataset: Facts) -> Iterable[Observation]:
     """Segments that a client sent again between `go` and its end, against the requests of its window."""
     table = counters(dataset)
     table = table[(table["counter"] == "Tcp.RetransSegs").to_numpy(dtype=bool, na_value=False)]
@@ -23,7 +22,7 @@ def retransmitted(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, again, (row["host"],), segments=row["value"], sent=sent)
 
 
-def handshakes_lost(dataset: Dataset) -> Iterable[Observation]:
+def handshakes_lost(dataset: Facts) -> Iterable[Observation]:
     full = set(zip(*(overflows(dataset)[name] for name in KEY), strict=True))
     for row in retried(dataset).to_dict("records"):
         if row["count"] > 0 and (row["run"], row["trial"]) not in full:
@@ -31,7 +30,7 @@ def handshakes_lost(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, row["count"], retried=row["count"])
 
 
-def unknown_clocks(dataset: Dataset) -> Iterable[Observation]:
+def unknown_clocks(dataset: Facts) -> Iterable[Observation]:
     """As the conductor's CL1, for a run whose conductor did not say it."""
     for row in dataset.clocks.merge(trials(dataset)[KEY], on=KEY).to_dict("records"):
         if row["bound_ns"] > limit("conductor_bound"):
@@ -39,7 +38,7 @@ def unknown_clocks(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, row["bound_ns"], (row["host"],), bound_ns=row["bound_ns"])
 
 
-def stepped(dataset: Dataset) -> Iterable[Observation]:
+def stepped(dataset: Facts) -> Iterable[Observation]:
     for row in dataset.clocks.merge(trials(dataset)[KEY], on=KEY).to_dict("records"):
         moved = abs(row["offset_after_ns"] - row["offset_ns"])
         # Each of the two offsets may be off by the bound.

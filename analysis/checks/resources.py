@@ -8,19 +8,18 @@ import numpy as np
 
 from analysis import format as show
 from analysis.checks.base import Observation, Observe, limit, seen
-from analysis.checks.facts import KEY, clients, hosts, number, percent, trials
+from analysis.checks.facts import KEY, Facts, clients, hosts, number, percent, trials
 from analysis.checks.lateness import busy_cpus
-from analysis.model import Dataset
 
 
-def busy(dataset: Dataset) -> Iterable[Observation]:
+def busy(dataset: Facts) -> Iterable[Observation]:
     for row in busy_cpus(dataset).to_dict("records"):
         if row["share"] >= limit("busy"):
             text = f"{', '.join(row['hosts'])} used {percent(row['share'])} of their CPUs"
             yield seen(row, text, row["share"], row["hosts"], cpu=row["share"])
 
 
-def held_up(dataset: Dataset) -> Iterable[Observation]:
+def held_up(dataset: Facts) -> Iterable[Observation]:
     yield from busy(dataset)
     known = hosts(dataset)
     for row in clients(dataset).to_dict("records"):
@@ -42,7 +41,7 @@ def held_up(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, worst, (row["host"],), **{name: row[name] for name in names})
 
 
-def ports(dataset: Dataset) -> Iterable[Observation]:
+def ports(dataset: Facts) -> Iterable[Observation]:
     yield from _refused(dataset, "ports", "found no free port")
     known = hosts(dataset)
     for row in clients(dataset).to_dict("records"):
@@ -56,7 +55,7 @@ def ports(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, used, (row["host"],), "warn", share=used)
 
 
-def descriptors(dataset: Dataset) -> Iterable[Observation]:
+def descriptors(dataset: Facts) -> Iterable[Observation]:
     yield from _refused(dataset, "descriptors", "was out of descriptors")
     known = hosts(dataset)
     for row in clients(dataset).to_dict("records"):
@@ -68,7 +67,7 @@ def descriptors(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, each / hard, (row["host"],), "warn", connections=each, hard=hard)
 
 
-def _refused(dataset: Dataset, cause: str, what: str) -> Iterable[Observation]:
+def _refused(dataset: Facts, cause: str, what: str) -> Iterable[Observation]:
     """Errors of this cause at clients: as their agents counted them, else as the conductor's reason names them."""
     servers = {key for key, host in hosts(dataset).items() if host.role == "server"}
     found = dataset.errors[(dataset.errors["cause"] == cause).fillna(False)]
@@ -87,13 +86,13 @@ def _refused(dataset: Dataset, cause: str, what: str) -> Iterable[Observation]:
             yield seen(row, f"Clients {what} {times:,} times", times, count=times)
 
 
-def uncalibrated(dataset: Dataset) -> Iterable[Observation]:
+def uncalibrated(dataset: Facts) -> Iterable[Observation]:
     measured = set(dataset.generators.loc[dataset.generators["ceiling_per_s"].notna(), "run"])
     for run in sorted(set(trials(dataset)["run"]) - measured):
         yield Observation(run, "The generators' ceiling was not measured in this run")
 
 
-def near_ceiling(dataset: Dataset) -> Iterable[Observation]:
+def near_ceiling(dataset: Facts) -> Iterable[Observation]:
     known = dataset.generators.dropna(subset=["ceiling_per_s"])
     ceilings = known.groupby(["run", "host"])["ceiling_per_s"].max().to_dict()
     for row in clients(dataset).to_dict("records"):

@@ -10,6 +10,7 @@ from analysis import format as show
 from analysis.checks.base import Observation, Observe, limit, seen
 from analysis.checks.facts import (
     KEY,
+    Facts,
     Host,
     clients,
     counters,
@@ -20,7 +21,6 @@ from analysis.checks.facts import (
     shares_cpus,
     trials,
 )
-from analysis.model import Dataset
 
 OVERFLOWS = "TcpExt.ListenOverflows"
 # Counters that only grow where the kernel is short of memory for sockets.
@@ -28,21 +28,21 @@ MEMORY = ("TcpExt.TCPMemoryPressures", "TcpExt.TCPAbortOnMemory", "TcpExt.PruneC
 SYN_RETRIES = ["syn_retries_1", "syn_retries_2", "syn_retries_3"]
 
 
-def overflows(dataset: Dataset) -> pd.DataFrame:
+def overflows(dataset: Facts) -> pd.DataFrame:
     """How many handshakes the server's full accept queue refused, where it did: run, trial, value."""
     table = of_server(dataset, counters(dataset))
     is_one = (table["counter"] == OVERFLOWS) & (table["value"] > 0)
     return table.loc[is_one.to_numpy(dtype=bool, na_value=False), [*KEY, "value"]]
 
 
-def retried(dataset: Dataset) -> pd.DataFrame:
+def retried(dataset: Facts) -> pd.DataFrame:
     """Handshakes of a good trial that took a lost SYN or more: run, trial, count, p99_ns of connecting."""
     table = clients(dataset)
-    table["count"] = table[SYN_RETRIES].fillna(0).sum(axis=1).astype(float)
+    table = table.assign(count=table[SYN_RETRIES].fillna(0).sum(axis=1).astype(float))
     return table.groupby(KEY).agg(count=("count", "sum"), p99_ns=("connect_p99_ns", "first")).reset_index()
 
 
-def connect_tail(dataset: Dataset) -> Iterable[Observation]:
+def connect_tail(dataset: Facts) -> Iterable[Observation]:
     for row in overflows(dataset).merge(retried(dataset), on=KEY).to_dict("records"):
         text = (
             f"The accept queue was full {row['value']:,} times while connecting; {show.count(row['count'])} handshakes "
@@ -51,14 +51,14 @@ def connect_tail(dataset: Dataset) -> Iterable[Observation]:
         yield seen(row, text, row["value"], overflows=row["value"], retried=row["count"], connect_p99_ns=row["p99_ns"])
 
 
-def refused(dataset: Dataset) -> Iterable[Observation]:
+def refused(dataset: Facts) -> Iterable[Observation]:
     """As the conductor's LQ1, for a run whose conductor did not say it."""
     for row in overflows(dataset).to_dict("records"):
         text = f"A full accept queue on the server's host turned handshakes away {row['value']:,} times"
         yield seen(row, text, row["value"], overflows=row["value"])
 
 
-def backlog(dataset: Dataset) -> Iterable[Observation]:
+def backlog(dataset: Facts) -> Iterable[Observation]:
     table = dataset.listen_queue.merge(trials(dataset, ("ok", "dnf"))[[*KEY, "backlog"]], on=KEY)
     table = table.dropna(subset=["limit", "backlog"]).groupby(KEY)[["limit", "backlog"]].min().reset_index()
     for row in table[table["limit"] < table["backlog"]].to_dict("records"):
@@ -66,7 +66,7 @@ def backlog(dataset: Dataset) -> Iterable[Observation]:
         yield seen(row, text, row["backlog"] / max(1, row["limit"]), limit=row["limit"], asked=row["backlog"])
 
 
-def memory(dataset: Dataset) -> Iterable[Observation]:
+def memory(dataset: Facts) -> Iterable[Observation]:
     table = counters(dataset).merge(trials(dataset)[KEY], on=KEY)
     is_one = (table["counter"].isin(MEMORY) & (table["value"] > 0)).to_numpy(dtype=bool, na_value=False)
     for row in table[is_one].to_dict("records"):
@@ -78,7 +78,7 @@ def memory(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, row["growth"], major_faults=row["growth"])
 
 
-def kept_from_cpus(dataset: Dataset) -> Iterable[Observation]:
+def kept_from_cpus(dataset: Facts) -> Iterable[Observation]:
     servers = server_of(dataset)
     for row in growth(dataset, dataset.server_samples, "throttled_ns").to_dict("records"):
         share = row["growth"] / 1e9 / row["span_s"]
@@ -92,7 +92,7 @@ def kept_from_cpus(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, share, steal_ns=row["growth"], share=share)
 
 
-def neighbour(dataset: Dataset) -> Iterable[Observation]:
+def neighbour(dataset: Facts) -> Iterable[Observation]:
     servers, shared = server_of(dataset), shares_cpus(dataset)
     for row in growth(dataset, of_server(dataset, dataset.host_samples), "foreign_ns").to_dict("records"):
         share = row["growth"] / 1e9 / row["span_s"] / _cpus(servers, row["run"])

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.cells import worst_outcome
 from analysis.checks.base import SEVERITIES, Check, Observation
-from analysis.checks.facts import KEY
+from analysis.checks.facts import KEY, Facts
 from analysis.checks.registry import CHECKS, OBSERVERS
 from analysis.model import Dataset, frame
 
@@ -23,10 +23,11 @@ Seen = tuple[Check, Observation]
 
 def findings_table(dataset: Dataset) -> pd.DataFrame:
     """The conductor's findings and those of all checks, each with why it matters and how to mend it."""
+    facts = Facts.about(dataset)
     seen = list(_of_conductor(dataset))
     known = {(check.id, one.run, one.trial) for check, one in seen}
     for id_, observe in OBSERVERS.items():
-        seen += [(CHECKS[id_], one) for one in observe(dataset) if (id_, one.run, _int(one.trial)) not in known]
+        seen += [(CHECKS[id_], one) for one in observe(facts) if (id_, one.run, _int(one.trial)) not in known]
     groups: dict[tuple[str, str, str], list[Seen]] = {}
     for check, one in _without_covered(seen):
         groups.setdefault((one.severity or check.severity, check.id, one.run), []).append((check, one))

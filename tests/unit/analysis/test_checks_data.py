@@ -1,0 +1,203 @@
+"""Checks of the data: just below and just above each threshold, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.checks.data import moved
+from tests.unit.analysis.check_data import RUN, Rows, change, found, healthy, told
+
+
+def file(path: str, state: str) -> Rows:
+    rows = healthy()
+    rows["files"] = [
+        {"run": RUN, "path": "plan.yml", "state": "whole"},
+        {"run": RUN, "path": path, "state": state, "detail": "10 of 20 bytes"},
+    ]
+    return rows
+
+
+def test_a_whole_file_is_no_finding() -> None:
+    assert told("DT1", file("hosts/client1/003/agent.jsonl", "whole")) == []
+
+
+@pytest.mark.parametrize("state", ["missing", "truncated", "changed"])
+def test_a_file_of_a_trial(state: str) -> None:
+    (one,) = found(file("hosts/client1/003/agent.jsonl", state))
+    assert (one["check"], one["severity"], one["trials"], one["hosts"]) == ("DT1", "warn", [3], ["client1"])
+    assert one["message"] == f"hosts/client1/003/agent.jsonl is {state} (10 of 20 bytes)."
+
+
+def test_a_changed_events_file_strikes_all() -> None:
+    (one,) = found(file("events.jsonl", "changed"))
+    assert one["severity"] == "invalid" and one["cells"] == ["c-epoll", "c-poll", "c-workers"] and one["trials"] == []
+    (one,) = found(file("events.jsonl", "truncated"))
+    assert one["severity"] == "warn" and one["cells"] == []
+
+
+def test_a_run_cut_off_is_told_once() -> None:
+    rows = healthy()
+    rows["runs"][0]["is_whole"] = False
+    change(rows, "trials", 24, outcome="not run")
+    change(rows, "trials", 23, outcome="unfinished")
+    (one,) = found(rows)
+    assert one["check"] == "DT1" and "2 trials have no result" in one["message"]
+
+
+@pytest.mark.parametrize(("k", "expected"), [(11, []), (5, ["DT8"])])
+def test_a_second_that_is_missing_between_others(k: int, expected: list[str]) -> None:
+    rows = healthy()
+    rows["intervals"] = [row for row in rows["intervals"] if (row["trial"], row["host"], row["k"]) != (1, "client2", k)]
+    assert told("DT8", rows) == [1] * len(expected)
+
+
+def test_conservation() -> None:
+    rows = change(healthy(), "trials", 1, answered_requests=10_799, failed_requests=1)
+    assert told("DT2", rows) == []
+    (one,) = found(change(rows, "trials", 1, failed_requests=0))
+    assert (one["check"], one["severity"], one["trials"]) == ("DT2", "invalid", [1])
+    assert one["message"] == "Of 10,800 planned requests 10,799 are accounted for."
+
+
+@pytest.mark.parametrize(("records", "expected"), [(10_800, []), (10_799, ["DT2"])])
+def test_replies_that_the_server_did_not_send(records: int, expected: list[str]) -> None:
+    assert told("DT2", change(healthy(), "workers", 1, bytes_out=64 * records)) == [1] * len(expected)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"mismatched_requests": 1, "answered_requests": 10_799}, {"surplus_replies": 2}], ids=str
+)
+def test_wrong_replies_of_a_trial(fields: dict[str, Any]) -> None:
+    rows = change(healthy(), "trials", 1, outcome="invalid", reason="replies were wrong", **fields)
+    (one,) = found(rows)
+    assert (one["check"], one["severity"], one["trials"]) == ("DT3", "invalid", [1])
+
+
+@pytest.mark.parametrize("name", ["corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign"])
+def test_wrong_replies_at_a_client(name: str) -> None:
+    assert told("DT3", change(healthy(), "generators", 1, "client2", **{name: 3})) == [1]
+
+
+def test_late_replies_are_right_ones() -> None:
+    assert told("DT3", change(healthy(), "generators", 1, "client2", late=3)) == []
+
+
+def test_beyond_the_range() -> None:
+    assert told("DT4", change(healthy(), "generators", 1, "client2", over_60s=1)) == [1]
+
+
+@pytest.mark.parametrize(("tail", "expected"), [(100.0, []), (99.9, ["DT5"])])
+def test_thin_tail(tail: float, expected: list[str]) -> None:
+    assert told("DT5", change(healthy(), "trials", 1, response_p99_9_tail_requests=tail)) == [1] * len(expected)
+
+
+def test_the_thinnest_tail_is_told() -> None:
+    rows = change(healthy(), "trials", 1, response_p99_9_tail_requests=50.0)
+    change(rows, "trials", 2, response_p99_9_tail_requests=7.0, response_p99_tail_requests=70.0)
+    (one,) = found(rows)
+    assert one["message"] == (
+        "Too few requests lie beyond a percentile: the p99 on 70 and the p99.9 on 7.0 (trial 2, the worst of 2)."
+    )
+
+
+def drifting(factor: float, seconds: int = 12) -> Rows:
+    rows = healthy()
+    rows["seconds"] = [row for row in rows["seconds"] if row["trial"] != 1 or row["k"] < seconds]
+    for row in rows["seconds"]:
+        if row["trial"] == 1 and row["k"] >= seconds / 2:
+            row["response_p50_ns"] *= factor
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        # Both halves' medians are 0.2015 ms, or 0.201 and 0.202 of five seconds each.
+        (drifting(1.09), []),
+        (drifting(1.12), ["DT6"]),
+        (drifting(0.88), ["DT6"]),
+        (drifting(1.12, seconds=10), ["DT6"]),
+        (drifting(1.12, seconds=9), []),
+    ],
+)
+def test_drift_of_the_median(rows: Rows, expected: list[str]) -> None:
+    assert told("DT6", rows) == [1] * len(expected)
+
+
+def test_drift_of_the_throughput() -> None:
+    def answered(share: float, workload: str = "open") -> Rows:
+        rows = change(healthy(), "trials", 1, workload=workload)
+        for row in rows["seconds"]:
+            if row["trial"] == 1:
+                row["answered_requests"] = int(900 * share) if row["k"] >= 6 else 900 - row["k"]
+        return rows
+
+    # The first half has 900 to 895 of 900, its median is 897.5: 857 is 4.5 % below, 850 is 5.3 %.
+    assert told("DT6", answered(0.9523)) == []
+    (one,) = found(answered(0.945))
+    assert one["check"] == "DT6" and "0.947 times" in one["message"]
+
+
+def test_moved() -> None:
+    even = np.array([1.0, 2, 3, 4, 5, 11, 12, 13, 14, 15])
+    assert moved(even) == pytest.approx(13 / 3 - 1)
+    # One pair changes sides: of the 252 ways to halve them 4 are as far apart, p is 0.016.
+    assert moved(np.array([1.0, 2, 3, 4, 11, 5, 12, 13, 14, 15])) == 0.0
+    # An odd number: 99 in the middle counts for nothing.
+    assert moved(np.array([1.0, 2, 3, 4, 5, 99, 11, 12, 13, 14, 15])) == pytest.approx(13 / 3 - 1)
+    assert moved(np.array([1.0, 2, 3, 4, 5, *[np.inf] * 5])) == np.inf
+    assert moved(np.array([np.nan] * 10)) == 0.0
+    assert moved(np.array([])) == 0.0
+
+
+def test_a_trial_without_result() -> None:
+    rows = change(healthy(), "trials", 1, outcome="crashed", reason="the server: signal 11")
+    change(rows, "generators", 1, "client1", lost=5)
+    (one,) = found(rows)
+    assert (one["check"], one["severity"], one["trials"], one["cells"]) == ("DT7", "invalid", [1], [])
+    assert one["message"] == "epoll is crashed: the server: signal 11."
+
+
+@pytest.mark.parametrize("outcome", ["dnf", "ok"])
+def test_a_limit_is_a_result(outcome: str) -> None:
+    assert told("DT7", change(healthy(), "trials", 1, outcome=outcome)) == []
+
+
+def test_a_cell_is_struck_when_no_good_trial_is_left() -> None:
+    rows = healthy()
+    of_poll = [row["trial"] for row in rows["trials"] if row["strategy"] == "poll"]
+    for trial in of_poll[:-1]:
+        change(rows, "trials", trial, outcome="invalid", reason="x")
+    (one,) = found(rows)
+    assert one["cells"] == [] and one["trials"] == of_poll[:-1] and one["scope"] == "trial"
+    # The last one falls to another finding: both strike the cell.
+    change(rows, "generators", of_poll[-1], "client1", corrupt=1)
+    assert [(one["check"], one["cells"]) for one in found(rows)] == [("DT3", ["c-poll"]), ("DT7", ["c-poll"])]
+
+
+def test_lost_connections() -> None:
+    (one,) = found(change(healthy(), "generators", 1, "client1", lost=5))
+    assert one["check"] == "PR1" and one["message"] == "client1 lost 5 of 1,000 connections under load."
+
+
+def test_late_replies_of_the_conductor_get_their_words() -> None:
+    rows = healthy()
+    for n, late in ((2, 7), (1, 5)):
+        rows["findings"].append({"run": RUN, "check": "LT1", "severity": "info", "cells": '["c-epoll"]',
+                                 "trials": f"[{n}]", "hosts": "[]", "message": f"client1 got {late} right replies.",
+                                 "evidence": f'{{"host": "client1", "late": {late}}}'})  # fmt: skip
+    (one,) = found(rows)
+    assert one["trials"] == [1, 2] and one["message"] == "client1 got 7 right replies (trial 2, the worst of 2)."
+    assert one["hosts"] == ["client1"] and "overloaded" in one["matters"] and one["remedy"]
+
+
+def test_a_finding_of_an_unknown_conductor_is_kept() -> None:
+    rows = healthy()
+    rows["findings"].append({"run": RUN, "check": "ZZ9", "severity": "dreadful", "trials": "[1]", "cells": "?",
+                             "message": "The moon is full.", "evidence": "not JSON"})  # fmt: skip
+    (one,) = found(rows)
+    assert (one["check"], one["severity"], one["message"]) == ("ZZ9", "info", "The moon is full.")
+    assert one["trials"] == [1]
