@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from analysis.commands import check, compare, demo, design, ingest, plot, report, summary
+from analysis.commands import check, compare, demo, design, export, ingest, plot, report, summary
 from analysis.events import Unreadable
 from analysis.format import visible
 
-COMMANDS = (demo, ingest, check, summary, report, compare, plot, design)
+COMMANDS = (demo, ingest, check, summary, report, compare, plot, export, design)
 
 
 def parser() -> argparse.ArgumentParser:

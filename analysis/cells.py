@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
+from typing import Any
 
 import pandas as pd
 
@@ -10,22 +12,49 @@ from analysis.model import Dataset
 
 # Everything that was set, in the words of `trials`.
 FACTORS = (
-    "strategy", "command", "workload", "connections", "active", "rate_per_s", "requests", "arrival", "pipeline",
-    "think_time_s", "steps", "hostile", "payload_bytes", "backlog", "connect_rate_per_s", "warmup_s", "duration_s",
-    "timeout_s", "arm_timeout_s", "generator", "port", "ports", "workers",
-)  # fmt: skip
+    "strategy",
+    "command",
+    "workload",
+    "connections",
+    "active",
+    "rate_per_s",
+    "requests",
+    "arrival",
+    "pipeline",
+    "think_time_s",
+    "steps",
+    "hostile",
+    "payload_bytes",
+    "backlog",
+    "connect_rate_per_s",
+    "warmup_s",
+    "duration_s",
+    "timeout_s",
+    "arm_timeout_s",
+    "generator",
+    "port",
+    "ports",
+    "workers",
+)
 # Set for each strategy by itself, or without effect on what is measured.
 INCIDENTAL = ("port", "workers", "arm_timeout_s", "command")
 ABBREVIATED = {
-    "connections": "{:,} connections", "active": "{:,} active", "rate_per_s": "{:,}/s", "payload_bytes": "{:,} B",
-    "backlog": "backlog {:,}", "pipeline": "pipeline {:,}", "workers": "{:,} workers", "think_time_s": "think {:g} s",
-}  # fmt: skip
+    "connections": "{:,} connections",
+    "active": "{:,} active",
+    "rate_per_s": "{:,}/s",
+    "payload_bytes": "{:,} B",
+    "backlog": "backlog {:,}",
+    "pipeline": "pipeline {:,}",
+    "workers": "{:,} workers",
+    "think_time_s": "think {:g} s",
+}
 
 
 def cell_table(dataset: Dataset) -> pd.DataFrame:
     """One row per (run, cell), controls left out, in the order of the plan.
 
-    Columns: run, cell, label, strategy and every factor; trials (planned), good (outcome ok, or dnf where all are), outcome
+    Columns: run, cell, label, strategy and every factor; trials (planned), good (outcome ok, or dnf where all are),
+    outcome
     (`ok`, `dnf`, or the worst of its trials), limit, held_connections (median), struck (a finding of severity `invalid`
     names the cell, or no trial of it is good).
     """
@@ -37,10 +66,13 @@ def cell_table(dataset: Dataset) -> pd.DataFrame:
         good = members[members["outcome"] == ("dnf" if outcome == "dnf" else "ok")]
         row = {"run": run, "cell": cell} | {name: members[name].iloc[0] for name in FACTORS}
         row |= {
-            "trials": len(members), "good": len(good), "outcome": outcome, "limit": members["limit"].dropna().max(),
+            "trials": len(members),
+            "good": len(good),
+            "outcome": outcome,
+            "limit": members["limit"].dropna().max(),
             "held_connections": members["held_connections"].median(),
             "struck": (run, cell) in struck or good.empty,
-        }  # fmt: skip
+        }
         rows.append(row)
     table = pd.DataFrame(rows)
     if not table.empty:
@@ -78,12 +110,23 @@ def labels(cells: pd.DataFrame) -> list[str]:
     """The strategy and what varies beside it; the run too where there are several."""
     factors = varying(cells)
     names = [*(["run"] if cells["run"].nunique() > 1 else []), *factors]
-    texts = []
-    for row in cells.to_dict("records"):
-        parts = [
-            ABBREVIATED.get(name, name.removesuffix("_s") + " {}").format(row[name]) if name != "run" else row[name]
-            for name in names
-            if not pd.isna(row[name])
-        ]
-        texts.append(", ".join([str(row["strategy"]), *map(str, parts)]))
-    return texts
+    return [
+        ", ".join(
+            [str(row["strategy"]), *(_word(name, row[name]) for name in names if not _goes_without_saying(name, row))]
+        )
+        for row in cells.to_dict("records")
+    ]
+
+
+def _goes_without_saying(name: str, row: dict[Hashable, Any]) -> bool:
+    """Where all connections are active, and where the load is the usual one."""
+    is_usual = (name == "active" and row["active"] == row["connections"]) or (
+        name == "workload" and row["workload"] == "open"
+    )
+    return is_usual or bool(pd.isna(row[name]))
+
+
+def _word(name: str, value: object) -> str:
+    if name in ("run", "workload"):
+        return str(value)
+    return ABBREVIATED.get(name, name.removesuffix("_s").replace("_", " ") + " {}").format(value)

@@ -17,7 +17,8 @@ from analysis.model import Dataset, union
 def load(given: Sequence[str], *, baseline: str | None = None) -> Dataset:
     """The runs of these directories, with everything derived. `baseline`: the strategy to compare with.
 
-    A directory of runs stands for all that are in it, a run given twice counts once, one that cannot be read is left out
+    A directory of runs stands for all that are in it, a run given twice counts once, one that cannot be read is left
+    out
     and named in the notes. Unreadable where none can be read.
     """
     return derive(raw(given), baseline=baseline)
@@ -52,7 +53,8 @@ def runs_of(given: Sequence[str]) -> list[str]:
 
 
 def of_run(given: str) -> Dataset:
-    """One run: from its Parquet files where these are up to date, else from its logs, and then stored where that may be."""
+    """One run: from its Parquet files where these are up to date, else from its logs, and then stored where that
+    may be."""
     path = Path(given)
     directory = path if path.is_dir() else path.parent
     is_whole_run = path.is_dir() or path.name == "events.jsonl"

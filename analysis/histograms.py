@@ -22,6 +22,8 @@ Counts = npt.NDArray[np.int64]
 
 _RULER = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
 SLOTS: int = _RULER.counts_len
+BUCKETS: int = _RULER.bucket_count
+SUB_BUCKETS: int = _RULER.sub_bucket_count
 
 
 class BadHistogram(ValueError):
@@ -34,7 +36,8 @@ def empty() -> Counts:
 
 @dataclass(frozen=True)
 class Sparse:
-    """A histogram as its filled slots, ascending, and how many values each holds: what a second of a client comes to."""
+    """A histogram as its filled slots, ascending, and how many values each holds: what a second of a client comes
+    to."""
 
     slots: npt.NDArray[np.int16]  # there are fewer than 32,768
     counts: Counts
@@ -79,7 +82,7 @@ def _counts(text: object) -> npt.NDArray[np.integer[Any]]:
         # Checked before the counts are allocated: the range decides how much memory that takes.
         if found != (LOWEST_NS, HIGHEST_NS, DIGITS) or head.normalizing_index_offset != 0:
             raise BadHistogram(f"its range is {found}, not {(LOWEST_NS, HIGHEST_NS, DIGITS)}")
-        decoded = HdrHistogram(*found, hdr_payload=payload)
+        payload.init_counts(SLOTS)
     except (
         HdrCookieException,
         HdrLengthException,
@@ -90,7 +93,7 @@ def _counts(text: object) -> npt.NDArray[np.integer[Any]]:
         zlib.error,
     ) as error:
         raise BadHistogram(str(error) or type(error).__name__) from error
-    counts: npt.NDArray[np.integer[Any]] = np.ctypeslib.as_array(decoded.counts)
+    counts = np.frombuffer(payload.get_counts(), dtype=np.int64)
     if (counts < 0).any():
         raise BadHistogram("a count is negative")
     return counts

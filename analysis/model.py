@@ -60,9 +60,7 @@ def _typed(values: pd.Series, kind: str, name: str) -> pd.Series:
     try:
         if kind == "float":
             # None, NA and nan are one thing in a float column: not measured.
-            return pd.Series(
-                pd.array(values, dtype="Float64").to_numpy(dtype=float, na_value=np.nan), index=values.index
-            )
+            return pd.Series(values.astype("Float64").to_numpy(dtype=float, na_value=np.nan), index=values.index)
         typed: pd.Series = values.astype(DTYPES[kind])
         return typed
     except (TypeError, ValueError) as error:

@@ -1,4 +1,5 @@
-"""A dataset as Parquet files under `dataset/`: whole or not at all, safe to delete, read back only while its sources are the same."""
+"""A dataset as Parquet files under `dataset/`: whole or not at all, safe to delete, read back only while its
+sources are the same."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def write(dataset: Dataset, directory: Path) -> Path:
             {"schema": SCHEMA_VERSION, "made_from": made_from(directory), "notes": dataset.notes}
         ).encode()
         for name, table in dataset.tables.items():
-            pq.write_table(_described(name, table, told), made / f"{name}.parquet", compression="zstd")
+            pq.write_table(described(name, table, told), made / f"{name}.parquet", compression="zstd")
         made.chmod(0o755)
         target = directory / FOLDER
         shutil.rmtree(target, ignore_errors=True)
@@ -66,7 +67,7 @@ def made_from(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def _described(name: str, table: pd.DataFrame, told: bytes) -> pa.Table:
+def described(name: str, table: pd.DataFrame, told: bytes) -> pa.Table:
     """The table with the meaning of each column beside it."""
     made = pa.Table.from_pandas(table, preserve_index=False)
     columns = TABLES[name].columns

@@ -15,13 +15,33 @@ OWN_SERVER = "own server"
 
 SERVER_FACTORS = ("port", "ports", "backlog", "workers")
 LOAD_FACTORS = (
-    "workload", "connections", "active", "rate", "requests", "arrival", "pipeline", "think_time", "steps",
-    "hostile", "payload_bytes", "connect_rate", "warmup", "duration", "timeout", "arm_timeout", "generator",
-)  # fmt: skip
+    "workload",
+    "connections",
+    "active",
+    "rate",
+    "requests",
+    "arrival",
+    "pipeline",
+    "think_time",
+    "steps",
+    "hostile",
+    "payload_bytes",
+    "connect_rate",
+    "warmup",
+    "duration",
+    "timeout",
+    "arm_timeout",
+    "generator",
+)
 FACTORS = ("strategy", "command", *SERVER_FACTORS, *LOAD_FACTORS)
 
-SAMPLE_FIELDS = {"t": "t_ns", "cpu_user_ns": "cpu_user_ns", "cpu_system_ns": "cpu_system_ns", "rss_bytes": "rss_bytes",
-                 "processes": "processes"}  # fmt: skip
+SAMPLE_FIELDS = {
+    "t": "t_ns",
+    "cpu_user_ns": "cpu_user_ns",
+    "cpu_system_ns": "cpu_system_ns",
+    "rss_bytes": "rss_bytes",
+    "processes": "processes",
+}
 
 
 def natural(name: str) -> tuple[tuple[int, int | str], ...]:
@@ -50,7 +70,8 @@ def plan_table(log: Log) -> pd.DataFrame:
 
 
 def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
-    """One row per interval event: trial, host, k, phase, the counts, and in `response` the decoded histogram, None where
+    """One row per interval event: trial, host, k, phase, the counts, and in `response` the decoded histogram, None
+    where
     it cannot be read or does not hold what was answered."""
     rows, bad = [], 0
     for event in log.of("interval"):
@@ -62,9 +83,8 @@ def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
     # The same interval said twice must not count twice.
     table = pd.DataFrame(rows, columns=["trial", "host", "k", "phase", *COUNTS, "response"])
     table = table.drop_duplicates(["trial", "host", "k", "phase"], ignore_index=True)
-    table["response"] = [
-        _histogram(text, answered) for text, answered in zip(table["response"], table["answered"], strict=True)
-    ]
+    read = [_histogram(text, answered) for text, answered in zip(table["response"], table["answered"], strict=True)]
+    table["response"] = pd.Series(read, index=table.index, dtype=object)
     return table, notes
 
 

@@ -1,6 +1,7 @@
 """Make a synthetic run whose truth is known, and its report: what it looks like, without any host.
 
-epoll and epoll_edge are the same in it, workers costs a tenth more, poll three times as much, and select stops at 1,018.
+epoll and epoll_edge are the same in it, workers costs a tenth more, poll three times as much, and select stops at
+1,018.
 """
 
 import argparse

@@ -10,7 +10,7 @@ from analysis.events import Unreadable
 from analysis.figures import registry, theme
 from analysis.figures.base import Figure
 from analysis.format import visible
-from analysis.report.tables import csv_text
+from analysis.spreadsheet import csv_text
 
 NAME = "plot"
 DRAWN = ("svg", "png", "pdf", "json")

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 BLOCKS = 10
-BLOCK_SPREAD, RESIDUAL_SPREAD = (
-    0.08,
-    0.03,
-)  # of a figure's logarithm: what a block has in common, what each trial has of its own
+# Of a figure's logarithm: what a block has in common, and what each trial has of its own.
+BLOCK_SPREAD, RESIDUAL_SPREAD = 0.08, 0.03
+RUN = "20260101T000000Z-de3000"
 CLIENTS = ("client1", "client2", "client3")
 FAULTS = ("bad_client", "saturated_generator", "overflow", "drift", "truncated", "noisy_neighbour", "corrupt", "ports")
 
@@ -34,14 +33,14 @@ STRATEGIES = {
     "epoll": Strategy(30.0, 0.2, 150e3, 0.7, 230.0),
     "epoll_edge": Strategy(30.0, 0.2, 150e3, 0.7, 230.0),
     "workers": Strategy(33.0, 0.25, 160e3, 0.75, 320.0, workers=2),
-    "poll": Strategy(90.0, 0.1, 1.5e6, 0.6, 300.0, idle_exponent=0.5),
-    "select": Strategy(90.0, 0.1, 1.5e6, 0.6, 300.0, limit=("FD_SETSIZE", 1018)),
+    "poll": Strategy(90.0, 0.1, 0.6e6, 0.6, 300.0, idle_exponent=0.5),
+    "select": Strategy(90.0, 0.1, 0.6e6, 0.6, 300.0, limit=("FD_SETSIZE", 1018)),
 }
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the plan. `tail_rate`: the rate at which the median response would be twice as long."""
+    """One cell of the plan; `rate` in requests/s, `duration` in seconds."""
 
     strategy: str
     workload: str = "open"
@@ -57,14 +56,10 @@ def cells() -> tuple[Cell, ...]:
     """Every kind of question that the report has a figure for."""
     main = [Cell(name) for name in STRATEGIES]
     idle = [
-        Cell(name, connections=size, active=100, rate=300, duration=4)
-        for name in ("epoll", "poll")
-        for size in (100, 1000, 10_000)
+        Cell(name, connections=size, active=100, rate=300) for name in ("epoll", "poll") for size in (100, 1000, 10_000)
     ]
-    ladder = [
-        Cell(name, "capacity", 1000, 1000, rate, 4) for name in ("epoll", "poll") for rate in (200, 400, 800, 1600)
-    ]
-    return (*main, *idle, *ladder, Cell("epoll", "ramp", rate=300, duration=4))
+    ladder = [Cell(name, "capacity", 1000, 1000, rate) for name in ("epoll", "poll") for rate in (400, 800, 1600, 3200)]
+    return (*main, *idle, *ladder, Cell("epoll", "ramp", rate=300))
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,7 @@ class Truth:
 
 def capacity_limit(strategy: Strategy) -> float:
     """Requests/s at which the synthetic server would be full; its response grows towards it as 1/(1 - load)."""
-    return 1e6 / strategy.cpu_us / 20
+    return 1e6 / strategy.cpu_us / 10
 
 
 def truth(seed: int, fault: str | None = None, only: Sequence[Cell] | None = None, blocks: int = BLOCKS) -> Truth:
@@ -100,7 +95,7 @@ def truth(seed: int, fault: str | None = None, only: Sequence[Cell] | None = Non
     draw = np.random.default_rng(seed)
     planned = list(cells() if only is None else only)
     named = [(f"c{i}", cell) for i, cell in enumerate(planned, start=1)]
-    trials = []
+    trials: list[Trial] = []
     for block in range(1, blocks + 1):
         common = draw.normal(0, BLOCK_SPREAD)
         entries = [*named, ("c1", Cell(**{**vars(planned[0]), "control": True}))]
@@ -116,4 +111,4 @@ def truth(seed: int, fault: str | None = None, only: Sequence[Cell] | None = Non
                     strategy.median_ns / (1 - load) ** 2 * np.exp(common + draw.normal(0, RESIDUAL_SPREAD)),
                 )
             )  # fmt: skip
-    return Truth("20260101T000000Z-de3000", seed, tuple(trials), fault)
+    return Truth(RUN, seed, tuple(trials), fault)

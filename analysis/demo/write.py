@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from analysis.demo.events import NS, go_ns, of_trial, planned
+from analysis.demo.events import of_trial, planned
 from analysis.demo.truth import BLOCKS, CLIENTS, Truth, truth
 
 Document = dict[str, Any]
@@ -26,15 +26,11 @@ def write(directory: Path, fault: str | None = None, seed: int = 1, made: Truth 
     lines.append({"event": "run", "state": "ended", "exit": 0, "host": "controller", "trial": None, "at": 1})
     _jsonl(directory / "events.jsonl", told, "events", "controller", None, lines)
     (directory / "plan.yml").write_text(yaml.safe_dump(plan, sort_keys=False))
-    for trial in told.trials:
-        results = [
-            line["result"]
-            for line in lines
-            if line["event"] == "trial" and line.get("state") == "ended" and line["trial"] == trial.n
-        ]
-        folder = directory / "trials" / f"{trial.n:03d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "trial.json").write_text(json.dumps(results[0], indent=1) + "\n")
+    for line in lines:
+        if line["event"] == "trial" and line["state"] == "ended":
+            folder = directory / "trials" / f"{line['trial']:03d}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "trial.json").write_text(json.dumps(line["result"], indent=1) + "\n")
     for host in told.hosts:
         folder = directory / "hosts" / host / "001"
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +64,9 @@ def _jsonl(path: Path, told: Truth, file: str, host: str, trial: int | None, lin
 
 def _plan(told: Truth) -> Document:
     common = {"connection": "local", "ssh": None, "python": "python3", "agent_cpus": None}
-    hosts = {"server": common | {"role": "server", "load_address": "198.18.0.10", "cpus": [0], "agent_cpus": [1]}}
+    hosts: dict[str, Document] = {
+        "server": common | {"role": "server", "load_address": "198.18.0.10", "cpus": [0], "agent_cpus": [1]}
+    }
     for i, name in enumerate(CLIENTS, start=11):
         address = f"198.18.0.{i}"
         hosts[name] = common | {
@@ -78,13 +76,31 @@ def _plan(told: Truth) -> Document:
             "sources": [address],
             "weight": 1,
         }
-    return {"version": 1, "run": told.run, "owner_base": "/var/lib/c10k", "ssh_config": None, "known_hosts": None, "conductor_cpus": None,
-            "hosts": hosts, "trials": [planned(told, trial) for trial in told.trials] + [planned(told, None)]}  # fmt: skip
+    return {
+        "version": 1,
+        "run": told.run,
+        "owner_base": "/var/lib/c10k",
+        "ssh_config": None,
+        "known_hosts": None,
+        "conductor_cpus": None,
+        "hosts": hosts,
+        "trials": [planned(told, trial) for trial in told.trials] + [planned(told, None)],
+    }
 
 
 def _manifest(told: Truth, directory: Path) -> Document:
-    facts = {"kernel": "Linux 6.12.0 #1 SMP", "arch": "x86_64", "cpus": [0, 1, 2, 3, 4], "memory_bytes": 2**34, "nofile_hard": 1_048_576, "python": "3.11.2",
-             "port_range": [15000, 64999], "somaxconn": 65535, "syn_backlog": 65535, "base": "/var/lib/c10k"}  # fmt: skip
+    facts = {
+        "kernel": "Linux 6.12.0 #1 SMP",
+        "arch": "x86_64",
+        "cpus": [0, 1, 2, 3, 4],
+        "memory_bytes": 2**34,
+        "nofile_hard": 1_048_576,
+        "python": "3.11.2",
+        "port_range": [15000, 64999],
+        "somaxconn": 65535,
+        "syn_backlog": 65535,
+        "base": "/var/lib/c10k",
+    }
     hosts = {
         name: facts | {"role": "server" if name == "server" else "client", "hostname": name, "boot_id": f"b007-{name}"}
         for name in told.hosts
@@ -95,15 +111,30 @@ def _manifest(told: Truth, directory: Path) -> Document:
         if path.is_file() and path.name != "manifest.json" and "dataset" not in path.parts
     )
     files = {
-        str(path.relative_to(directory)): {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
-        for path in names if path.name not in ("report.html", "summary.csv")
-    }  # fmt: skip
+        str(path.relative_to(directory)): {
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "bytes": path.stat().st_size,
+        }
+        for path in names
+        if path.name not in ("report.html", "summary.csv")
+    }
     return {
-        "schema": 1, "run": told.run, "status": "ok", "exit": 0,
-        "parameters": {"strategy": list(dict.fromkeys(trial.of.strategy for trial in told.trials)), "repetitions": BLOCKS, "slo": "p99=10ms"},
-        "seed": told.seed, "git": {"commit": None, "dirty": None}, "versions": {"demo": "synthetic"}, "hosts": hosts, "tuning": {}, "overhead": None,
-        "started_utc": "2026-01-01T00:00:00Z", "ended_utc": "2026-01-01T01:00:00Z", "files": files,
-    }  # fmt: skip
-
-
-__all__ = ["NS", "go_ns", "write"]
+        "schema": 1,
+        "run": told.run,
+        "status": "ok",
+        "exit": 0,
+        "parameters": {
+            "strategy": list(dict.fromkeys(trial.of.strategy for trial in told.trials)),
+            "repetitions": BLOCKS,
+            "slo": "p99=10ms",
+        },
+        "seed": told.seed,
+        "git": {"commit": None, "dirty": None},
+        "versions": {"demo": "synthetic"},
+        "hosts": hosts,
+        "tuning": {},
+        "overhead": None,
+        "started_utc": "2026-01-01T00:00:00Z",
+        "ended_utc": "2026-01-01T01:00:00Z",
+        "files": files,
+    }

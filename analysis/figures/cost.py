@@ -13,8 +13,10 @@ from analysis.model import Dataset
 
 NAME, TITLE = "cost", "What a request costs the server"
 READ = (
-    "Server CPU time per answered request, cheapest first: user time and, lighter, the kernel's. The line spans the 95 % interval of "
-    "their sum. Everything that a connection costs is in it, spread over its requests: a strategy whose calls grow with the number of idle "
+    "Server CPU time per answered request, cheapest first: user time and, lighter, the kernel's. The line spans "
+    "the 95 % interval of "
+    "their sum. Everything that a connection costs is in it, spread over its requests: a strategy whose calls "
+    "grow with the number of idle "
     "connections is dear here."
 )
 ROW_PX = 20
@@ -47,23 +49,27 @@ def data(dataset: Dataset) -> pd.DataFrame:
     cells = cell_table(dataset)
     rows = []
     if not cells.empty:
-        found = dataset.estimates.pivot_table(
-            index=["run", "cell"], columns="metric", values=["value", "low", "high"], dropna=False
-        )
+        found = series.estimates(dataset)
         for cell in cells[~cells["struck"].astype(bool)].to_dict("records"):
-            key = (cell["run"], cell["cell"])
 
-            def of(part: str, metric: str, key: tuple[str, str] = key) -> float:
-                return (
-                    float(found.at[key, (part, metric)])
-                    if key in found.index and (part, metric) in found.columns
-                    else float("nan")
-                )
+            def of(part: str, metric: str, key: tuple[str, str] = (cell["run"], cell["cell"])) -> float:
+                row = found.get((*key, metric))
+                return float(row[part]) if row else float("nan")
 
-            rows.append([
-                cell["label"], cell["strategy"], of("value", "cpu"), of("low", "cpu"), of("high", "cpu"), of("value", "cpu_user"),
-                of("value", "cpu_system"), of("value", "memory"), of("low", "memory"), of("high", "memory"),
-            ])  # fmt: skip
+            rows.append(
+                [
+                    cell["label"],
+                    cell["strategy"],
+                    of("value", "cpu"),
+                    of("low", "cpu"),
+                    of("high", "cpu"),
+                    of("value", "cpu_user"),
+                    of("value", "cpu_system"),
+                    of("value", "memory"),
+                    of("low", "memory"),
+                    of("high", "memory"),
+                ]
+            )
     frame = pd.DataFrame(rows, columns=COLUMNS)
     return frame[frame["cpu_us"].notna()].sort_values("cpu_us", kind="stable", ignore_index=True)
 
@@ -82,12 +88,17 @@ def chart(frame: pd.DataFrame) -> alt.TopLevelMixin:
         .encode(
             x=alt.X("us:Q", title="server CPU time per request, µs", stack="zero"),
             y=y,
-            color=alt.Color("mode:N", title=None, sort=["user", "system"], legend=alt.Legend(orient="top"),
-                            scale=alt.Scale(domain=["user", "system"], range=["#2f7fd6", "#7db1ea"])),
+            color=alt.Color(
+                "mode:N",
+                title=None,
+                sort=["user", "system"],
+                legend=alt.Legend(orient="top"),
+                scale=alt.Scale(domain=["user", "system"], range=["#2f7fd6", "#7db1ea"]),
+            ),
             order=alt.Order("place:Q"),
             tooltip=["label", "mode", alt.Tooltip("us:Q", format=".3~s")],
         )
-    )  # fmt: skip
+    )
     spans = alt.Chart(frame).mark_rule(strokeWidth=1.5, color="#888").encode(x="cpu_low_us:Q", x2="cpu_high_us:Q", y=y)
     return alt.layer(bars, spans).properties(width="container", height=height)
 
@@ -98,7 +109,10 @@ def finding(frame: pd.DataFrame) -> str:
     first, last = frame.iloc[0], frame.iloc[-1]
     text = f"A request costs the server {_us(first)} of CPU time with {first['label']}"
     if len(frame) > 1:
-        text += f", {_us(last)} with {last['label']} ({show.number(float(last['cpu_us'] / first['cpu_us']), most=2)} × as much)"
+        text += (
+            f", {_us(last)} with {last['label']} "
+            f"({show.number(float(last['cpu_us'] / first['cpu_us']), most=2)} × as much)"
+        )
     if share == share:
         text += f"; {show.number(100 * float(share), most=2)} % of it is the kernel's (median)"
     return text + "."

@@ -15,9 +15,12 @@ from analysis.model import Dataset
 
 NAME, TITLE = "effects", "How sure is that? Efficiency"
 READ = (
-    "Each row is a ratio to the baseline: the diamond is its estimate, the dark line its 95 % interval, the thin line the interval that also holds beside "
-    "all the other comparisons (Holm's step): that one decides the word at the right. Each faint dot is one block. Inside the grey band lies what "
-    "two measurements of the very same server differ by (A/A control, at least 3 %). A thin line that crosses 1 leaves it open who is better."
+    "Each row is a ratio to the baseline: the diamond is its estimate, the dark line its 95 % interval, the thin "
+    "line the interval that also holds beside "
+    "all the other comparisons (Holm's step): that one decides the word at the right. Each faint dot is one "
+    "block. Inside the grey band lies what "
+    "two measurements of the very same server differ by (A/A control, at least 3 %). A thin line that crosses 1 "
+    "leaves it open who is better."
 )
 ROW_PX = 20
 WIDEST = 100.0  # ratios are drawn from 1/100 to 100; an interval beyond is cut at the edge
@@ -45,12 +48,18 @@ def data(dataset: Dataset, metric: str) -> pd.DataFrame:
     for row in found.to_dict("records"):
         ours, theirs = (by_block.loc[(row["run"], row[side], row["metric"])] for side in ("cell", "baseline"))
         blocks = (ours / theirs).dropna()
-        rows.append({
-            "metric": METRICS[row["metric"]].title, "label": label[row["run"], row["cell"]],
-            "baseline": label[row["run"], row["baseline"]], "verdict": row["verdict"], "n": int(row["n"]), "margin": float(row["margin"]),
-            **{name: float(row[name]) for name in ("ratio", "low", "high", "family_low", "family_high", "p_holm")},
-            "blocks": [float(value) for value in blocks],
-        })  # fmt: skip
+        rows.append(
+            {
+                "metric": METRICS[row["metric"]].title,
+                "label": label[row["run"], row["cell"]],
+                "baseline": label[row["run"], row["baseline"]],
+                "verdict": row["verdict"],
+                "n": int(row["n"]),
+                "margin": float(row["margin"]),
+                **{name: float(row[name]) for name in ("ratio", "low", "high", "family_low", "family_high", "p_holm")},
+                "blocks": [float(value) for value in blocks],
+            }
+        )
     is_ascending = not METRICS[metric].higher_is_better
     return pd.DataFrame(rows).sort_values("ratio", ascending=is_ascending, kind="stable", ignore_index=True)
 
@@ -80,20 +89,37 @@ def chart(rows: pd.DataFrame) -> alt.TopLevelMixin:
         [(row["label"], value) for row in rows.to_dict("records") for value in row["blocks"]],
         columns=["label", "block"],
     )
-    tooltip = ["label", alt.Tooltip("ratio:Q", format=".3~g"), alt.Tooltip("low:Q", format=".3~g"), alt.Tooltip("high:Q", format=".3~g"),
-               "verdict", alt.Tooltip("p_holm:Q", format=".2~g"), "n"]  # fmt: skip
+    tooltip = [
+        "label",
+        alt.Tooltip("ratio:Q", format=".3~g"),
+        alt.Tooltip("low:Q", format=".3~g"),
+        alt.Tooltip("high:Q", format=".3~g"),
+        "verdict",
+        alt.Tooltip("p_holm:Q", format=".2~g"),
+        "n",
+    ]
     base = alt.Chart(drawn).encode(y=y)
-    colour = alt.Color("verdict:N", title=None, legend=alt.Legend(orient="top", symbolType="diamond"), scale=alt.Scale(
-        domain=["better", "equivalent", "inconclusive", "worse"], range=["#1f9158", "#0f8f9c", "#6f8199", "#d8463b"]))  # fmt: skip
+    colour = alt.Color(
+        "verdict:N",
+        title=None,
+        legend=alt.Legend(orient="top", symbolType="diamond"),
+        scale=alt.Scale(
+            domain=["better", "equivalent", "inconclusive", "worse"], range=["#1f9158", "#0f8f9c", "#6f8199", "#d8463b"]
+        ),
+    )
     return alt.layer(
         alt.Chart(band).mark_rect(color="#888", opacity=0.18).encode(x=alt.X("low:Q", scale=x, axis=axis), x2="high:Q"),
         alt.Chart(pd.DataFrame({"one": [1.0]})).mark_rule(color="#888").encode(x=alt.X("one:Q", scale=x)),
-        alt.Chart(dots).mark_point(size=16, opacity=0.55, color="#888", filled=True).encode(x=alt.X("block:Q", scale=x), y=y),
+        alt.Chart(dots)
+        .mark_point(size=16, opacity=0.55, color="#888", filled=True)
+        .encode(x=alt.X("block:Q", scale=x), y=y),
         base.mark_rule(strokeWidth=1).encode(x=alt.X("family_low:Q", scale=x), x2="family_high:Q", color=colour),
         base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", scale=x), x2="high:Q", color=colour),
-        base.mark_point(filled=True, size=70, shape="diamond", opacity=1).encode(x=alt.X("ratio:Q", scale=x), color=colour, tooltip=tooltip),
+        base.mark_point(filled=True, size=70, shape="diamond", opacity=1).encode(
+            x=alt.X("ratio:Q", scale=x), color=colour, tooltip=tooltip
+        ),
         base.mark_text(align="left", dx=6, fontSize=11).encode(x=alt.value("width"), text="verdict:N"),
-    ).properties(width="container", height=max(60, ROW_PX * len(order)))  # fmt: skip
+    ).properties(width="container", height=max(60, ROW_PX * len(order)))
 
 
 def _range(drawn: pd.DataFrame) -> tuple[float, float]:
@@ -112,8 +138,14 @@ def finding(frame: pd.DataFrame) -> str:
         else "Against the baseline of the same load"
     )
     text += f", in {frame['metric'].iloc[0]}: {', '.join(told)}."
-    text += f" Two measurements of one thing differ by up to {show.number(100 * float(frame['margin'].max()), most=2)} % here."
+    text += (
+        " Two measurements of one thing differ by up to "
+        f"{show.number(100 * float(frame['margin'].max()), most=2)} % here."
+    )
     blocks = int(frame["n"].min())
     if "inconclusive" in set(frame["verdict"]) and blocks < 6:
-        text += f" With {blocks} block{'s' if blocks > 1 else ''} and {len(frame)} comparisons at once only large differences are decided: repeat it with -e repetitions=10, or compare fewer."
+        text += (
+            f" With {blocks} block{'s' if blocks > 1 else ''} and {len(frame)} comparisons at once only large "
+            "differences are decided: repeat it with -e repetitions=10, or compare fewer."
+        )
     return text

@@ -9,15 +9,19 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.cells import cell_table
+from analysis.figures import series
 from analysis.figures.base import Figure
 from analysis.metrics import METRICS, PRIMARY
 from analysis.model import Dataset
 
 NAME, TITLE = "glance", "At a glance"
 READ = (
-    "A row is a strategy (or what else was varied), best first by requests per server-CPU-second. The bar spans the 95 % interval of "
-    "the repetitions, its mark is their centre; where the bars of two rows overlap widely, do not tell them apart. Percentiles are over all "
-    "planned requests. A row that met a limit stands below those that held every connection, and what is struck is no measurement of the server."
+    "A row is a strategy (or what else was varied), best first by requests per server-CPU-second. The bar spans "
+    "the 95 % interval of "
+    "the repetitions, its mark is their centre; where the bars of two rows overlap widely, do not tell them "
+    "apart. Percentiles are over all "
+    "planned requests. A row that met a limit stands below those that held every connection, and what is struck "
+    "is no measurement of the server."
 )
 SHOWN = ("efficiency", "throughput", "p50", "p99", "p99_9", "cpu", "memory")
 
@@ -28,12 +32,13 @@ def make(dataset: Dataset) -> Figure | None:
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
-    """Columns: label, strategy, run, cell, outcome, struck, why, held_connections, asked_connections, errors_share; of each
+    """Columns: label, strategy, run, cell, outcome, struck, why, held_connections, asked_connections, errors_share;
+    of each
     metric m of SHOWN m_value, m_low, m_high, m_quality; and verdict, the word on efficiency against the baseline."""
     cells = cell_table(dataset)
     if cells.empty:
         return pd.DataFrame()
-    estimates = dataset.estimates.set_index(["run", "cell", "metric"]) if len(dataset.estimates) else None
+    estimates = series.estimates(dataset)
     own = dataset.contrasts[(dataset.contrasts["metric"] == PRIMARY)]
     verdicts = {
         (row["run"], row["cell"]): row["verdict"] for row in own.to_dict("records") if row["cell"] != row["baseline"]
@@ -46,13 +51,15 @@ def data(dataset: Dataset) -> pd.DataFrame:
         mine = dataset.trials[(dataset.trials["run"] == key[0]) & (dataset.trials["cell"] == key[1])]
         planned = float(mine["planned_requests"].sum())
         row |= {
-            "why": _why(dataset, cell, mine), "held_connections": cell["held_connections"],
-            "asked_connections": cell["connections"], "rate_per_s": cell["rate_per_s"],
+            "why": _why(dataset, cell, mine),
+            "held_connections": cell["held_connections"],
+            "asked_connections": cell["connections"],
+            "rate_per_s": cell["rate_per_s"],
             "errors_share": float(mine["errors_requests"].sum()) / planned if planned else float("nan"),
             "verdict": verdicts.get(key, "baseline" if key in bases else ""),
-        }  # fmt: skip
+        }
         for name in SHOWN:
-            found = estimates.loc[(*key, name)] if estimates is not None and (*key, name) in estimates.index else None
+            found = estimates.get((*key, name))
             for part in ("value", "low", "high"):
                 row[f"{name}_{part}"] = float("nan") if found is None else float(found[part])
             row[f"{name}_quality"] = "absent" if found is None else str(found["quality"])
@@ -61,7 +68,8 @@ def data(dataset: Dataset) -> pd.DataFrame:
 
 
 def _ranked(frame: pd.DataFrame) -> pd.DataFrame:
-    """Good cells first (of several loads by load), by efficiency; then those that met a limit, by what they held; struck last."""
+    """Good cells first (of several loads by load), by efficiency; then those that met a limit, by what they held;
+    struck last."""
     group = frame["struck"].astype(int) * 2 + (frame["outcome"] == "dnf").astype(int)
     load = (
         frame["rate_per_s"].astype(float).fillna(0) * 0

@@ -1,4 +1,5 @@
-"""The report's one sentence: who wins, by how much and how sure; or of one strategy whether it held, how fast, at what cost."""
+"""The report's one sentence: who wins, by how much and how sure; or of one strategy whether it held, how fast, at
+what cost."""
 
 from __future__ import annotations
 
@@ -113,7 +114,8 @@ def _many_loads(good: pd.DataFrame) -> str:
 
 
 def _winner(dataset: Dataset, good: pd.DataFrame) -> tuple[str, str]:
-    """The most efficient strategy in Python; and how it stands to the baseline, the references and what is close to it."""
+    """The most efficient strategy in Python; and how it stands to the baseline, the references and what is close to
+    it."""
     rows = [(row, found) for row in good.to_dict("records") if (found := _estimate(dataset, row, PRIMARY)) is not None]
     if not rows:
         held = ", ".join(good["label"].head(MOST_NAMED))
@@ -161,4 +163,7 @@ def _against_baseline(dataset: Dataset, best: dict[Any, Any]) -> str:
     base = cells.loc[(cells["run"] == best["run"]) & (cells["cell"] == row["baseline"]), "label"]
     spread = (float(row["high"]) - float(row["low"])) / 2
     low, high = show.number(float(row["low"]), spread), show.number(float(row["high"]), spread)
-    return f"That is {show.number(float(row['ratio']), spread)} × [{low}, {high}] those of {base.iloc[0]}: {row['verdict']}."
+    return (
+        f"That is {show.number(float(row['ratio']), spread)} × [{low}, {high}] those of {base.iloc[0]}: "
+        f"{row['verdict']}."
+    )

@@ -124,7 +124,7 @@ def chart(frame: pd.DataFrame) -> alt.FacetChart:
                 "share:Q",
                 title="% of the answers of that moment",
                 scale=alt.Scale(type="log", scheme=alt.SchemeParams("viridis", extent=[0.12, 1])),
-                legend=alt.Legend(orient="top", gradientLength=200, titleLimit=260, tickCount=4),
+                legend=alt.Legend(orient="top", gradientLength=140, titleLimit=190, tickCount=4),
             ),
             tooltip=[
                 alt.Tooltip("t:Q", title="from s"),

@@ -40,9 +40,10 @@ P99 = PERCENTILES["p99"]
 
 
 def make(dataset: Dataset) -> Figure | None:
-    """None where no client of a good trial reports on itself."""
+    """None where no client of a good trial tells both how late it was and how late the answers were."""
     frame = data(dataset)
-    return None if frame.empty else Figure(NAME, TITLE, finding(frame), READ, frame, chart(frame))
+    is_known = frame[["lag_p99_ns", "response_p99_ns"]].replace(np.inf, np.nan).notna().all(axis=1)
+    return None if not is_known.any() else Figure(NAME, TITLE, finding(frame), READ, frame, chart(frame))
 
 
 def data(dataset: Dataset) -> pd.DataFrame:

@@ -1,4 +1,5 @@
-"""What each strategy looks like, in every figure and every report the same: colour, shape and dash, never colour alone."""
+"""What each strategy looks like, in every figure and every report the same: colour, shape and dash, never colour
+alone."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ CATALOG = Path(__file__).resolve().parents[2] / "server" / "catalog.yml"
 
 @dataclass(frozen=True)
 class Identity:
-    """`kind`: readiness, completion, blocking or other. `is_reference`: not written in Python, there to compare with."""
+    """`kind`: readiness, completion, blocking or other. `is_reference`: not written in Python, there to compare
+    with."""
 
     colour: str
     shape: str

@@ -18,8 +18,10 @@ from analysis.statistics.scaling import LEAST_LEVELS, exponent
 
 NAME, TITLE = "idle", "What idle connections cost"
 READ = (
-    "The same requests from the same active connections, beside more and more that are only held; both axes are logarithmic, so a straight line is a power law "
-    "and its slope the exponent: 0 is no growth, 1 growth in proportion. The line joins the centres of the repetitions, the bars span their 95 % intervals. "
+    "The same requests from the same active connections, beside more and more that are only held; both axes are "
+    "logarithmic, so a straight line is a power law "
+    "and its slope the exponent: 0 is no growth, 1 growth in proportion. The line joins the centres of the "
+    "repetitions, the bars span their 95 % intervals. "
     "The exponent's interval comes from one slope per block."
 )
 METRIC = "cpu"
@@ -31,7 +33,8 @@ def make(dataset: Dataset) -> Figure | None:
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
-    """One row per good cell of a series that differs in connections only (three numbers of them or more, `active` fixed):
+    """One row per good cell of a series that differs in connections only (three numbers of them or more, `active`
+    fixed):
     label, strategy, connections, cpu_us, low_us, high_us, and the series' exponent with its interval."""
     cells = cell_table(dataset)
     if cells.empty:
@@ -54,20 +57,39 @@ def data(dataset: Dataset) -> pd.DataFrame:
         )
         for row in members.to_dict("records"):
             found = estimates.loc[(row["run"], row["cell"])]
-            rows.append({
-                "label": row["strategy"], "strategy": row["strategy"], "connections": int(row["connections"]), "active": int(row["active"]),
-                "cpu_us": float(found["value"]), "low_us": float(found["low"]), "high_us": float(found["high"]),
-                **({} if slope is None else {"exponent": slope.value, "exponent_low": slope.low, "exponent_high": slope.high}),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "label": row["strategy"],
+                    "strategy": row["strategy"],
+                    "connections": int(row["connections"]),
+                    "active": int(row["active"]),
+                    "cpu_us": float(found["value"]),
+                    "low_us": float(found["low"]),
+                    "high_us": float(found["high"]),
+                    **(
+                        {}
+                        if slope is None
+                        else {"exponent": slope.value, "exponent_low": slope.low, "exponent_high": slope.high}
+                    ),
+                }
+            )
     return pd.DataFrame(rows).dropna(subset=["cpu_us"]) if rows else pd.DataFrame()
 
 
 def chart(frame: pd.DataFrame) -> alt.TopLevelMixin:
     """Lines on log-log axes, the exponent at the end of each."""
-    x = alt.X("connections:Q", title="connections held", scale=alt.Scale(type="log", nice=False, padding=14),
-              axis=alt.Axis(format=",", values=sorted(frame["connections"].unique().tolist())))  # fmt: skip
-    y = alt.Y("cpu_us:Q", title=f"{METRICS[METRIC].title}, µs", scale=alt.Scale(type="log", nice=False, padding=10),
-              axis=alt.Axis(values=[m * 10**k for k in range(-1, 6) for m in (1, 2, 5)], format="~g"))  # fmt: skip
+    x = alt.X(
+        "connections:Q",
+        title="connections held",
+        scale=alt.Scale(type="log", nice=False, padding=14),
+        axis=alt.Axis(format=",", values=sorted(frame["connections"].unique().tolist())),
+    )
+    y = alt.Y(
+        "cpu_us:Q",
+        title=f"{METRICS[METRIC].title}, µs",
+        scale=alt.Scale(type="log", nice=False, padding=10),
+        axis=alt.Axis(values=[m * 10**k for k in range(-1, 6) for m in (1, 2, 5)], format="~g"),
+    )
     picked = axes.pick()
     strategies = frame["strategy"].tolist()
     colour = axes.color(strategies, list(dict.fromkeys(strategies)))
@@ -76,13 +98,15 @@ def chart(frame: pd.DataFrame) -> alt.TopLevelMixin:
     ends = frame.sort_values("connections").groupby("label", as_index=False).tail(1)
     ends = ends.assign(text=[f"{row['label']} ∝ N^{_slope(row)}" for row in ends.to_dict("records")])
     return alt.layer(
-        base.mark_line(strokeWidth=2).encode(y=y, detail="label:N"),
+        base.mark_line(strokeWidth=2).encode(y=y, detail="label:N").add_params(picked),
         base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low_us:Q"), y2="high_us:Q"),
         base.mark_point(filled=True, size=60).encode(
-            y=y, shape=axes.shape(strategies), tooltip=["label", "connections", alt.Tooltip("cpu_us:Q", format=".3~s")]
+            y=y,
+            shape=axes.shape(strategies),
+            tooltip=["label", "connections", alt.Tooltip("cpu_us:Q", format=".3~s")],
         ),
         alt.Chart(ends).mark_text(align="right", dy=-12, fontSize=12).encode(x=x, y=y, text="text:N", color=colour),
-    ).add_params(picked).properties(width="container", height=300)  # fmt: skip
+    ).properties(width="container", height=300)
 
 
 def _slope(row: dict[object, object]) -> str:
@@ -98,4 +122,7 @@ def finding(frame: pd.DataFrame) -> str:
         times = last["cpu_us"] / first["cpu_us"]
         parts.append(f"{label} {show.number(times, most=2)} × (N^{_slope(last)})")
     least, most = frame["connections"].min(), frame["connections"].max()
-    return f"From {least:,} to {most:,} connections with {frame['active'].iloc[0]:,} active, a request's server CPU time grows: {', '.join(parts)}."
+    return (
+        f"From {least:,} to {most:,} connections with {frame['active'].iloc[0]:,} active, a request's server "
+        f"CPU time grows: {', '.join(parts)}."
+    )

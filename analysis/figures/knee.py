@@ -18,8 +18,10 @@ from analysis.statistics.knee import LEAST_ACHIEVED, Capacity, Rung, capacity
 
 NAME, TITLE = "knee", "How far can it be pushed?"
 READ = (
-    "Each point is an offered rate: the median of its repetitions at the objective's percentile, over all planned requests, with their range. A cross marks a rate "
-    f"at which less than {100 * LEAST_ACHIEVED:.0f} % of the requests were answered or the percentile lies among the unanswered: saturated. The dashed line is the objective; the "
+    "Each point is an offered rate: the median of its repetitions at the objective's percentile, over all "
+    "planned requests, with their range. A cross marks a rate "
+    f"at which less than {100 * LEAST_ACHIEVED:.0f} % of the requests were answered or the percentile lies among "
+    "the unanswered: saturated. The dashed line is the objective; the "
     "capacity is where the line crosses it, block by block, interpolated between the rates tested."
 )
 LEAST_RATES = 3
@@ -31,8 +33,10 @@ def make(dataset: Dataset) -> Figure | None:
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
-    """One row per rate of each series of cells that differs in the rate only (three rates or more): label, strategy, rate_per_s,
-    response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and the series' capacity_per_s with its interval."""
+    """One row per rate of each series of cells that differs in the rate only (three rates or more): label, strategy,
+    rate_per_s,
+    response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and the series' capacity_per_s with its
+    interval."""
     cells = cell_table(dataset)
     if cells.empty:
         return pd.DataFrame()
@@ -63,12 +67,21 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
     rows = []
     for rate, same in rungs.groupby("rate_per_s"):
         values = same["response"].to_numpy(dtype=float)
-        rows.append({
-            "label": members["strategy"].iloc[0], "strategy": members["strategy"].iloc[0], "rate_per_s": float(rate),
-            "response_ns": _median(values), "low_ns": float(values.min()), "high_ns": float(values.max()),
-            "achieved": float(same["achieved"].median()), "saturated": bool(same["achieved"].median() < LEAST_ACHIEVED or np.isinf(_median(values))),
-            "objective": str(goal), "limit_ns": float(goal.limit_ns), **_capacity(found),
-        })  # fmt: skip
+        rows.append(
+            {
+                "label": members["strategy"].iloc[0],
+                "strategy": members["strategy"].iloc[0],
+                "rate_per_s": float(rate),
+                "response_ns": _median(values),
+                "low_ns": float(values.min()),
+                "high_ns": float(values.max()),
+                "achieved": float(same["achieved"].median()),
+                "saturated": bool(same["achieved"].median() < LEAST_ACHIEVED or np.isinf(_median(values))),
+                "objective": str(goal),
+                "limit_ns": float(goal.limit_ns),
+                **_capacity(found),
+            }
+        )
     return rows
 
 
@@ -97,25 +110,33 @@ def _capacity(found: Capacity | None) -> dict[str, object]:
 def chart(frame: pd.DataFrame) -> alt.TopLevelMixin:
     """Response against rate, on logarithmic axes."""
     top = float(frame["response_ns"].replace(np.inf, np.nan).max())
-    drawn = frame.assign(y=frame["response_ns"].replace(np.inf, top * 1.6), low=frame["low_ns"].replace(np.inf, top * 1.6),
-                         high=frame["high_ns"].replace(np.inf, top * 1.6))  # fmt: skip
+    drawn = frame.assign(
+        y=frame["response_ns"].replace(np.inf, top * 1.6),
+        low=frame["low_ns"].replace(np.inf, top * 1.6),
+        high=frame["high_ns"].replace(np.inf, top * 1.6),
+    )
     drawn["answered"] = [f"{100 * share:.1f} %" for share in drawn["achieved"]]
     drawn = drawn[["label", "strategy", "rate_per_s", "y", "low", "high", "saturated", "answered", "limit_ns"]]
     rates = sorted(drawn["rate_per_s"].unique().tolist())
-    x = alt.X("rate_per_s:Q", title="requests/s offered", scale=alt.Scale(type="log", nice=False, padding=14),
-              axis=alt.Axis(values=rates, format="~s"))  # fmt: skip
+    x = alt.X(
+        "rate_per_s:Q",
+        title="requests/s offered",
+        scale=alt.Scale(type="log", nice=False, padding=14),
+        axis=alt.Axis(values=rates, format="~s"),
+    )
     y = alt.Y(
         "y:Q",
-        title=str(frame["objective"].iloc[0]).split(" ")[0] + " response",
-        axis=axes.time_axis(None),
+        axis=axes.time_axis(str(frame["objective"].iloc[0]).split(" ")[0] + " response"),
         scale=alt.Scale(type="log", nice=False, padding=10),
     )
-    y.axis.title = str(frame["objective"].iloc[0]).split(" ")[0] + " response"
     strategies = drawn["strategy"].tolist()
     colour = axes.color(strategies, list(dict.fromkeys(strategies)))
     picked = axes.pick()
-    base = alt.Chart(drawn).transform_calculate(response=axes.time_text("y")).encode(
-        x=x, color=colour, opacity=alt.when(picked).then(alt.value(1)).otherwise(alt.value(0.15)))  # fmt: skip
+    base = (
+        alt.Chart(drawn)
+        .transform_calculate(response=axes.time_text("y"))
+        .encode(x=x, color=colour, opacity=alt.when(picked).then(alt.value(1)).otherwise(alt.value(0.15)))
+    )
     tooltip = [
         "label",
         alt.Tooltip("rate_per_s:Q", format=","),
@@ -124,11 +145,15 @@ def chart(frame: pd.DataFrame) -> alt.TopLevelMixin:
     ]
     return alt.layer(
         alt.Chart(drawn).mark_rule(strokeDash=[6, 4], color=axes.GREY).encode(y="min(limit_ns):Q"),
-        base.mark_line(strokeWidth=2).encode(y=y, detail="label:N"),
+        base.mark_line(strokeWidth=2).encode(y=y, detail="label:N").add_params(picked),
         base.mark_rule(strokeWidth=1.2).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        base.transform_filter("!datum.saturated").mark_point(filled=True, size=55).encode(y=y, shape=axes.shape(strategies), tooltip=tooltip),
-        base.transform_filter("datum.saturated").mark_point(shape="cross", angle=45, size=110, filled=True).encode(y=y, tooltip=tooltip),
-    ).add_params(picked).properties(width="container", height=320)  # fmt: skip
+        base.transform_filter("!datum.saturated")
+        .mark_point(filled=True, size=55)
+        .encode(y=y, shape=axes.shape(strategies), tooltip=tooltip),
+        base.transform_filter("datum.saturated")
+        .mark_point(shape="cross", angle=45, size=110, filled=True)
+        .encode(y=y, tooltip=tooltip),
+    ).properties(width="container", height=320)
 
 
 def finding(frame: pd.DataFrame) -> str:
@@ -140,7 +165,8 @@ def finding(frame: pd.DataFrame) -> str:
             parts.append(f"{label} misses it in some block at {show.count(rows['rate_per_s'].min())}/s already")
         elif not row["is_bounded"]:
             parts.append(
-                f"{label} at least {show.count(float(row['capacity_per_s']))}/s (the highest rate meets it in some block)"
+                f"{label} at least {show.count(float(row['capacity_per_s']))}/s (the highest rate meets it in "
+                "some block)"
             )
         else:
             spread = (row["capacity_high_per_s"] - row["capacity_low_per_s"]) / 2

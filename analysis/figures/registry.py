@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from analysis.figures import (
     accept,
     cost,
@@ -22,18 +20,7 @@ from analysis.figures import (
 from analysis.figures.base import Figure
 from analysis.model import Dataset
 
-
-class Module(Protocol):
-    """What a module of a figure has."""
-
-    NAME: str
-    TITLE: str
-
-    @staticmethod
-    def make(dataset: Dataset) -> Figure | None: ...
-
-
-FIGURES: tuple[Module, ...] = (
+FIGURES = (
     glance,
     spectrum,
     knee,

@@ -100,8 +100,15 @@ def counts(rows: pd.DataFrame) -> histograms.Counts:
     return np.bincount(rows["slot"].to_numpy(dtype=np.int64), weights, histograms.SLOTS).astype(np.int64)
 
 
+def estimates(dataset: Dataset) -> dict[tuple[str, str, str], dict[Hashable, Any]]:
+    """The rows of `estimates` by run, cell and metric; those without a value are left out."""
+    rows = dataset.estimates[dataset.estimates["value"].notna()].to_dict("records")
+    return {(row["run"], row["cell"], row["metric"]): row for row in rows}
+
+
 def percentiles(dataset: Dataset, trials: pd.DataFrame, percent: Fraction) -> list[float]:
-    """Of each of these trials the response's percentile over planned requests, clients merged; ns, nan where it rests on
+    """Of each of these trials the response's percentile over planned requests, clients merged; ns, nan where it rests
+    on
     too few requests, inf among those never answered."""
     table = dataset.histograms[dataset.histograms["kind"] == "response"]
     sums = {key: counts(rows) for key, rows in table.merge(trials[KEY_OF_TRIAL], on=KEY_OF_TRIAL).groupby(KEY_OF_TRIAL)}

@@ -9,8 +9,10 @@ import vl_convert
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 # Text and grid on a page of that theme; what is drawn has one colour for both (identity.py).
-INK = {False: {"text": "#1b1f24", "soft": "#57606a", "grid": "#e3e6ea"},
-       True: {"text": "#e6e8eb", "soft": "#a5adb8", "grid": "#2d333b"}}  # fmt: skip
+INK = {
+    False: {"text": "#1b1f24", "soft": "#57606a", "grid": "#e3e6ea"},
+    True: {"text": "#e6e8eb", "soft": "#a5adb8", "grid": "#2d333b"},
+}
 DRAWN_WIDTH = 760  # of a picture that has no page to fit itself to, pixels
 
 
@@ -21,13 +23,28 @@ def config(dark: bool) -> dict[str, Any]:
         "background": "transparent",
         "font": FONT,
         "view": {"stroke": "transparent"},
-        "axis": {"labelColor": ink["soft"], "titleColor": ink["text"], "gridColor": ink["grid"], "tickColor": ink["grid"],
-                 "domainColor": ink["soft"], "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500},
+        "axis": {
+            "labelColor": ink["soft"],
+            "titleColor": ink["text"],
+            "gridColor": ink["grid"],
+            "tickColor": ink["grid"],
+            "domainColor": ink["soft"],
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": 500,
+        },
         "legend": {"labelColor": ink["text"], "titleColor": ink["text"], "labelFontSize": 12, "titleFontSize": 12},
-        "header": {"labelColor": ink["text"], "titleColor": ink["text"], "labelFontSize": 13, "labelFontWeight": 600},
+        "header": {
+            "labelColor": ink["text"],
+            "titleColor": ink["text"],
+            "labelFontSize": 13,
+            "labelFontWeight": 600,
+            "labelAnchor": "start",
+            "labelLimit": 240,
+        },
         "title": {"color": ink["text"]},
         "text": {"color": ink["text"], "fontSize": 12},
-    }  # fmt: skip
+    }
 
 
 def spec(chart: alt.TopLevelMixin, dark: bool = False) -> dict[str, Any]:
@@ -45,8 +62,10 @@ def spec(chart: alt.TopLevelMixin, dark: bool = False) -> dict[str, Any]:
 
 def drawn(document: dict[str, Any], width: int = DRAWN_WIDTH) -> dict[str, Any]:
     """The document for a picture: a width of its own instead of its container's."""
-    fixed = {name: drawn(value, width) if isinstance(value, dict) and name == "spec" else value
-             for name, value in document.items()}  # fmt: skip
+    fixed: dict[str, Any] = {
+        name: drawn(value, width) if isinstance(value, dict) and name == "spec" else value
+        for name, value in document.items()
+    }
     for name in ("vconcat", "hconcat", "concat"):
         if isinstance(fixed.get(name), list):
             fixed[name] = [drawn(part, width) for part in fixed[name]]

@@ -27,7 +27,8 @@ def clock_rows(log: Log) -> list[dict[str, Any]]:
 
 
 def bounds_ns(log: Log) -> dict[tuple[int, str], float]:
-    """How far a time may be off on the common axis: the bound of the offset, and what the clock drifted in the trial."""
+    """How far a time may be off on the common axis: the bound of the offset, and what the clock drifted in the
+    trial."""
     rows = {(row["trial"], row["host"]): row for row in clock_rows(log)}
     drifts = {key: abs(row.get("offset_after_ns", np.nan) - row.get("offset_ns", np.nan)) for key, row in rows.items()}
     return {key: row.get("bound_ns", np.nan) + np.nan_to_num(drifts[key]) for key, row in rows.items()}

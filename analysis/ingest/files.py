@@ -9,7 +9,7 @@ from typing import Any
 
 from analysis.ingest.fields import count, mapping, text
 
-DERIVED = ("dataset/", "report.html", "summary.csv")  # ours, and made anew at will
+DERIVED = ("dataset/", "export/", "report.html", "summary.csv")  # ours, and made anew at will
 CHUNK_BYTES = 1 << 20
 
 

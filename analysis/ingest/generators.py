@@ -9,8 +9,18 @@ from analysis.ingest.fields import as_json, count, listing, mapping, number, tex
 from analysis.ingest.latency import Latency, done_of, own_quantile, quantile, went
 from analysis.tables import last_of
 
-SELF = ("wall_ns", "cpu_user_ns", "cpu_system_ns", "max_rss_bytes", "steal_ns", "throttled_ns", "gc_pause_ns", "max_loop_gap_ns",
-        "sent_per_s", "answered_per_s")  # fmt: skip
+SELF = (
+    "wall_ns",
+    "cpu_user_ns",
+    "cpu_system_ns",
+    "max_rss_bytes",
+    "steal_ns",
+    "throttled_ns",
+    "gc_pause_ns",
+    "max_loop_gap_ns",
+    "sent_per_s",
+    "answered_per_s",
+)
 INTEGRITY = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign", "late")
 
 
@@ -27,20 +37,30 @@ def generator_rows(log: Log, latency: Latency) -> list[dict[str, Any]]:
         integrity, over = mapping(event.get("integrity")), mapping(event.get("over_60s"))
         planned = count(mapping(mapping(event.get("totals")).get("load")).get("planned"))
         lag, loop = (latency.window.get((n, host, kind)) for kind in ("lag", "loop_lag"))
-        rows.append({
-            "run": log.run, "trial": n, "host": host, "connections_share": count(share.get("connections")),
-            "rate_share_per_s": number(share.get("rate_per_s")), "processes": count(own.get("processes")),
-            **{name: number(own.get(name)) for name in SELF},
-            "lag_p50_ns": own_quantile(lag, "p50"), "lag_p99_ns": own_quantile(lag, "p99"), "loop_lag_p99_ns": own_quantile(loop, "p99"),
-            "response_p99_ns": quantile(latency.window.get((n, host, "response")), planned or 0, "p99"),
-            "armed": count(sockets.get("armed")), "lost": count(sockets.get("lost")), "retries": count(start.get("retries")),
-            **{f"syn_retries_{i}": count(mapping(start.get("syn_retries")).get(str(i))) for i in (1, 2, 3)},
-            "over_60s": sum(filter(None, map(count, over.values()))),
-            **{name: count(integrity.get(name)) for name in INTEGRITY},
-            "first_send_ns": number(event.get("first_send_ns")) - number(starts.get(n, {}).get(host)),
-            "ceiling_per_s": number(mapping(ceilings.get(n, {}).get(host)).get("sends_per_s")),
-            "send_gaps_ns": as_json([gap for gap in listing(own.get("send_gaps_ns")) if count(gap) is not None]),
-        })  # fmt: skip
+        rows.append(
+            {
+                "run": log.run,
+                "trial": n,
+                "host": host,
+                "connections_share": count(share.get("connections")),
+                "rate_share_per_s": number(share.get("rate_per_s")),
+                "processes": count(own.get("processes")),
+                **{name: number(own.get(name)) for name in SELF},
+                "lag_p50_ns": own_quantile(lag, "p50"),
+                "lag_p99_ns": own_quantile(lag, "p99"),
+                "loop_lag_p99_ns": own_quantile(loop, "p99"),
+                "response_p99_ns": quantile(latency.window.get((n, host, "response")), planned or 0, "p99"),
+                "armed": count(sockets.get("armed")),
+                "lost": count(sockets.get("lost")),
+                "retries": count(start.get("retries")),
+                **{f"syn_retries_{i}": count(mapping(start.get("syn_retries")).get(str(i))) for i in (1, 2, 3)},
+                "over_60s": sum(filter(None, map(count, over.values()))),
+                **{name: count(integrity.get(name)) for name in INTEGRITY},
+                "first_send_ns": number(event.get("first_send_ns")) - number(starts.get(n, {}).get(host)),
+                "ceiling_per_s": number(mapping(ceilings.get(n, {}).get(host)).get("sends_per_s")),
+                "send_gaps_ns": as_json([gap for gap in listing(own.get("send_gaps_ns")) if count(gap) is not None]),
+            }
+        )
     return rows
 
 

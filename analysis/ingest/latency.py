@@ -46,16 +46,20 @@ class Latency:
         keys, parts = list(self.window), list(self.window.values())
         lengths = [len(part.slots) for part in parts]
 
-        def repeated(values: Iterable[str]) -> pd.Categorical:
-            once = pd.Categorical(list(values))
-            return pd.Categorical.from_codes(np.repeat(once.codes, lengths), dtype=once.dtype)
+        def repeated(values: Iterable[str]) -> pd.Series:
+            once = pd.Series(list(values), dtype="category")
+            return once.repeat(lengths).reset_index(drop=True)
 
-        return pd.DataFrame({
-            "run": repeated(run for _ in keys), "trial": np.repeat(np.array([n for n, _, _ in keys], dtype=np.int64), lengths),
-            "host": repeated(host for _, host, _ in keys), "kind": repeated(kind for _, _, kind in keys),
-            "slot": np.concatenate([*(part.slots for part in parts), np.empty(0, dtype=np.int16)]).astype(np.int64),
-            "count": np.concatenate([*(part.counts for part in parts), np.empty(0, dtype=np.int64)]),
-        })  # fmt: skip
+        return pd.DataFrame(
+            {
+                "run": repeated(run for _ in keys),
+                "trial": np.repeat(np.array([n for n, _, _ in keys], dtype=np.int64), lengths),
+                "host": repeated(host for _, host, _ in keys),
+                "kind": repeated(kind for _, _, kind in keys),
+                "slot": np.concatenate([*(part.slots for part in parts), np.empty(0, dtype=np.int16)]).astype(np.int64),
+                "count": np.concatenate([*(part.counts for part in parts), np.empty(0, dtype=np.int64)]),
+            }
+        )
 
 
 def latency(log: Log, intervals: pd.DataFrame) -> Latency:
@@ -78,9 +82,13 @@ def latency(log: Log, intervals: pd.DataFrame) -> Latency:
 
 
 def _second(
-    found: Latency, run: str, at: tuple[int, int, str], rows: list[dict[Hashable, Any]], bounds: dict[tuple[int, str], float],
+    found: Latency,
+    run: str,
+    at: tuple[int, int, str],
+    rows: list[dict[Hashable, Any]],
+    bounds: dict[tuple[int, str], float],
     window: dict[str, Counts],
-) -> None:  # fmt: skip
+) -> None:
     """One second of a trial: a row per client, one of all, the bins of the heat map; and what adds to the window."""
     trial, k, phase = at
     merged, worst = histograms.empty(), float("nan")
@@ -99,9 +107,16 @@ def _second(
     found.seconds.append(_row(run, at, None, worst, sums, whole if is_known else None))
     coarse = np.bincount(_bins()[whole.slots], weights=whole.counts, minlength=len(HEAT_EDGES_NS) - 1)
     found.heat.extend(
-        {"run": run, "trial": trial, "k": k, "low_ns": float(HEAT_EDGES_NS[b]), "high_ns": float(HEAT_EDGES_NS[b + 1]),
-         "count": int(coarse[b])} for b in np.flatnonzero(coarse)
-    )  # fmt: skip
+        {
+            "run": run,
+            "trial": trial,
+            "k": k,
+            "low_ns": float(HEAT_EDGES_NS[b]),
+            "high_ns": float(HEAT_EDGES_NS[b + 1]),
+            "count": int(coarse[b]),
+        }
+        for b in np.flatnonzero(coarse)
+    )
 
 
 @cache
@@ -123,11 +138,20 @@ def _row(
     trial, k, phase = at
     planned = counts["planned"]
     return {
-        "run": run, "trial": trial, "host": host, "k": k, "phase": phase, "t_s": float(k), "bound_ns": bound,
+        "run": run,
+        "trial": trial,
+        "host": host,
+        "k": k,
+        "phase": phase,
+        "t_s": float(k),
+        "bound_ns": bound,
         **{f"{name}_requests": value for name, value in counts.items()},
-        "response_p50_ns": quantile(part, planned, "p50"), "response_p99_ns": quantile(part, planned, "p99"),
-        "response_max_ns": float(histograms.values_ns()[part.slots[-1]]) if part is not None and part.total else float("nan"),
-    }  # fmt: skip
+        "response_p50_ns": quantile(part, planned, "p50"),
+        "response_p99_ns": quantile(part, planned, "p99"),
+        "response_max_ns": float(histograms.values_ns()[part.slots[-1]])
+        if part is not None and part.total
+        else float("nan"),
+    }
 
 
 def quantile(part: Sparse | None, planned: int, name: str) -> float:

@@ -25,7 +25,8 @@ PROOF = ("kernel", "server", "clients")
 
 
 def ingest(given: str) -> Dataset:
-    """All raw tables of one run, a directory or its events.jsonl. Raises events.Unreadable where there is nothing to read."""
+    """All raw tables of one run, a directory or its events.jsonl. Raises events.Unreadable where there is nothing
+    to read."""
     log = read(given)
     directory = log.path.parent
     manifest, notes = read_manifest(directory)
@@ -72,24 +73,40 @@ def _run(log: Log, manifest: dict[str, Any], given: str) -> dict[str, Any]:
     exits = [count(event.get("exit")) for event in log.of("run") if event.get("state") == "ended"]
     parameters, git = mapping(manifest.get("parameters")), mapping(manifest.get("git"))
     return {
-        "run": log.run, "path": given, "status": text(manifest.get("status")), "exit": exits[-1] if exits else None,
-        "started_utc": text(manifest.get("started_utc")), "ended_utc": text(manifest.get("ended_utc")),
-        "seed": count(manifest.get("seed")), "slo": text(parameters.get("slo")) or DEFAULT,
-        "repetitions": max(trial["block"] for trial in planned), "trials_planned": len(planned),
-        "is_whole": log.trailer, "is_calibrated": any(map(is_calibration, log.plan["trials"])),
-        "git_commit": text(git.get("commit")), "git_dirty": truth(git.get("dirty")), "parameters": as_json(parameters),
-        "versions": as_json(mapping(manifest.get("versions"))), "tuning": as_json(mapping(manifest.get("tuning"))),
+        "run": log.run,
+        "path": given,
+        "status": text(manifest.get("status")),
+        "exit": exits[-1] if exits else None,
+        "started_utc": text(manifest.get("started_utc")),
+        "ended_utc": text(manifest.get("ended_utc")),
+        "seed": count(manifest.get("seed")),
+        "slo": text(parameters.get("slo")) or DEFAULT,
+        "repetitions": max(trial["block"] for trial in planned),
+        "trials_planned": len(planned),
+        "is_whole": log.trailer,
+        "is_calibrated": any(map(is_calibration, log.plan["trials"])),
+        "git_commit": text(git.get("commit")),
+        "git_dirty": truth(git.get("dirty")),
+        "parameters": as_json(parameters),
+        "versions": as_json(mapping(manifest.get("versions"))),
+        "tuning": as_json(mapping(manifest.get("tuning"))),
         "overhead": as_json(mapping(manifest.get("overhead"))),
-    }  # fmt: skip
+    }
 
 
 def _hosts(log: Log, manifest: dict[str, Any]) -> list[dict[str, Any]]:
     facts = mapping(manifest.get("hosts"))
     return [
-        {"run": log.run, "host": name, "role": text(host.get("role")), "load_address": text(host.get("load_address")),
-         "cpus": as_json(host["cpus"]) if isinstance(host.get("cpus"), list) else None, "facts": as_json(mapping(facts.get(name)))}
+        {
+            "run": log.run,
+            "host": name,
+            "role": text(host.get("role")),
+            "load_address": text(host.get("load_address")),
+            "cpus": as_json(host["cpus"]) if isinstance(host.get("cpus"), list) else None,
+            "facts": as_json(mapping(facts.get(name))),
+        }
         for name, host in log.plan["hosts"].items()
-    ]  # fmt: skip
+    ]
 
 
 def _trials(log: Log, old: pd.DataFrame, found: Latency) -> pd.DataFrame:
@@ -124,12 +141,20 @@ def _proofs(log: Log) -> list[dict[str, Any]]:
     asked = {trial["n"]: trial["load"].get("connections") for trial in log.plan["trials"]}
     rows = [
         {"run": log.run, "trial": e["trial"], "moment": text(e.get("when")), "asked": count(asked.get(e["trial"]))}
-        | {name: count(e.get(name)) for name in PROOF} for e in log.of("proof")
-    ]  # fmt: skip
+        | {name: count(e.get(name)) for name in PROOF}
+        for e in log.of("proof")
+    ]
     return rows + [
-        {"run": log.run, "trial": e["trial"], "moment": f"step {count(e.get('n'))}", "asked": count(e.get("connections")),
-         "arm_s": number(e.get("arm_s"))} | {name: count(e.get(name)) for name in PROOF} for e in log.of("step")
-    ]  # fmt: skip
+        {
+            "run": log.run,
+            "trial": e["trial"],
+            "moment": f"step {count(e.get('n'))}",
+            "asked": count(e.get("connections")),
+            "arm_s": number(e.get("arm_s")),
+        }
+        | {name: count(e.get(name)) for name in PROOF}
+        for e in log.of("step")
+    ]
 
 
 def _findings(log: Log) -> list[dict[str, Any]]:
@@ -142,7 +167,15 @@ def _findings(log: Log) -> list[dict[str, Any]]:
             evidence = mapping(finding.get("evidence"))
             host = text(evidence.get("host"))
             rows.append(
-                {"run": log.run, "check": text(finding.get("id")), "scope": "trial", "cells": as_json([result.get("cell")]),
-                 "trials": as_json([n]), "hosts": as_json([host] if host else []), "evidence": as_json(evidence)} | said
-            )  # fmt: skip
+                {
+                    "run": log.run,
+                    "check": text(finding.get("id")),
+                    "scope": "trial",
+                    "cells": as_json([result.get("cell")]),
+                    "trials": as_json([n]),
+                    "hosts": as_json([host] if host else []),
+                    "evidence": as_json(evidence),
+                }
+                | said
+            )
     return rows

@@ -60,7 +60,7 @@ def _samples(log: Log) -> list[Event]:
 
 def _starts(log: Log) -> dict[int, int]:
     starts = {event["trial"]: event["t"] for event in _samples(log)}
-    told = {n: count(at.get(log.server)) for n, at in went(log).items()}
+    told = {n: count(at.get(log.server or "")) for n, at in went(log).items()}
     return starts | {n: at for n, at in told.items() if at is not None}
 
 

@@ -100,9 +100,14 @@ def _spec(figure: Figure) -> object:
 def _section(figure: Figure) -> Section:
     assert figure.chart is not None
     return Section(
-        figure.name, figure.title, figure.finding, figure.read, _static(figure),
-        tables.of_frame(figure.frame, f"The numbers of: {figure.title}"), tables.download(figure.name, figure.frame),
-    )  # fmt: skip
+        figure.name,
+        figure.title,
+        figure.finding,
+        figure.read,
+        _static(figure),
+        tables.of_frame(figure.frame, f"The numbers of: {figure.title}"),
+        tables.download(figure.name, figure.frame),
+    )
 
 
 def _static(figure: Figure) -> str:
@@ -126,13 +131,20 @@ def _comparisons(dataset: Dataset) -> tuple[Table, ...]:
             if key not in label:
                 continue
             is_control = row["cell"] == row["baseline"]
-            rows.append({
-                "strategy": f"{label[key]} (control)" if is_control else label[key], "baseline": label.get(base, ""),
-                "ratio": _ratio(row["ratio"]), "95 % interval": _interval(row["low"], row["high"]),
-                "beside all others": _interval(row["family_low"], row["family_high"]), "p": _p(row["p"]), "p (Holm)": _p(row["p_holm"]),
-                "equal within": f"{show.number(100 * float(row['margin']), most=2)} %", "blocks": row["n"],
-                "verdict": row["verdict"] if pd.isna(row["why"]) else f"{row['verdict']}: {row['why']}",
-            })  # fmt: skip
+            rows.append(
+                {
+                    "strategy": f"{label[key]} (control)" if is_control else label[key],
+                    "baseline": label.get(base, ""),
+                    "ratio": _ratio(row["ratio"]),
+                    "95 % interval": _interval(row["low"], row["high"]),
+                    "beside all others": _interval(row["family_low"], row["family_high"]),
+                    "p": _p(row["p"]),
+                    "p (Holm)": _p(row["p_holm"]),
+                    "equal within": f"{show.number(100 * float(row['margin']), most=2)} %",
+                    "blocks": row["n"],
+                    "verdict": row["verdict"] if pd.isna(row["why"]) else f"{row['verdict']}: {row['why']}",
+                }
+            )
         if rows:
             made.append(tables.of_frame(pd.DataFrame(rows), METRICS[name].title, most=200))
     return tuple(made)
@@ -158,7 +170,7 @@ def _errors(dataset: Dataset) -> Table | None:
         return None
     names = ["phase", "cause", "blame"]
     strategy = dataset.errors.merge(dataset.trials[["run", "trial", "strategy"]], on=["run", "trial"], how="left")
-    filled = strategy.fillna({name: "" for name in [*names, "strategy", "first"]})
+    filled = strategy.fillna(dict.fromkeys([*names, "strategy", "first"], ""))
     rows = filled.groupby(["strategy", *names], as_index=False, sort=True).agg(
         times=("count", "sum"), first=("first", "first")
     )
@@ -174,7 +186,11 @@ def _packed(document: object) -> str:
 @cache
 def _bundle() -> str:
     """Vega, Vega-Lite and vega-embed, with nothing that could end the script element around them."""
-    return vl_convert.javascript_bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")
+    return (
+        vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")
+        .replace("</script", r"<\/script")
+        .replace("<!--", r"<\!--")
+    )
 
 
 def _asset(name: str) -> str:

@@ -11,9 +11,9 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.report.parts import Bar, Cell, Download, Row, Table
+from analysis.spreadsheet import csv_text
 
 MOST_ROWS = 60  # of a figure's table; the CSV has all
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 METRICS = (
     # name of the metric in the frame, heading, what makes its text, on a logarithmic bar
     ("efficiency", "requests per CPU second", show.number, False),
@@ -110,7 +110,7 @@ def of_frame(frame: pd.DataFrame, caption: str, most: int = MOST_ROWS) -> Table:
     return Table(caption, tuple(str(name) for name in frame.columns), rows, rest=len(frame) - len(head))
 
 
-def _plain(value: object) -> Cell:
+def _plain(value: Any) -> Cell:
     if isinstance(value, bool) or (not isinstance(value, (list, dict)) and pd.isna(value)):
         return Cell("yes" if value is True else "no" if value is False else "", is_number=False)
     if isinstance(value, (int, float)):
@@ -120,22 +120,6 @@ def _plain(value: object) -> Cell:
             show.count(number) if is_whole else show.number(number, most=4) if math.isfinite(number) else "∞", number
         )
     return Cell(show.visible(str(value)), str(value), is_number=False)
-
-
-def csv_text(frame: pd.DataFrame) -> str:
-    """The frame as CSV; a text that a spreadsheet would run as a formula gets an apostrophe before it."""
-    safe = frame.copy()
-    for name in safe.columns:
-        if not pd.api.types.is_numeric_dtype(safe[name]):
-            safe[name] = [_safe(value) for value in safe[name]]
-    return safe.to_csv(index=False, lineterminator="\n")
-
-
-def _safe(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    text = show.visible(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def download(name: str, frame: pd.DataFrame) -> Download:

@@ -25,7 +25,11 @@ def findings(dataset: Dataset) -> tuple[Found, ...]:
     rows = sorted(dataset.findings.to_dict("records"), key=lambda row: _rank(row["severity"]))
     return tuple(
         Found(
-            *(_text(row[name]) for name in ("check", "severity", "message", "matters", "remedy")),
+            check=_text(row["check"]),
+            severity=_text(row["severity"]),
+            message=_text(row["message"]),
+            matters=_text(row["matters"]),
+            remedy=_text(row["remedy"]),
             where=_where(row, label),
             evidence=_text(row["evidence"])[:2000],
         )
@@ -78,7 +82,10 @@ def trust(dataset: Dataset, told: dict[str, int]) -> str:
         else ""
     )
     if told["warn"]:
-        text += f". {told['warn']} warning{'s' if told['warn'] > 1 else ''} below {'say' if told['warn'] > 1 else 'says'} where to be careful"
+        text += (
+            f". {told['warn']} warning{'s' if told['warn'] > 1 else ''} below "
+            f"{'say' if told['warn'] > 1 else 'says'} where to be careful"
+        )
     else:
         text += ". No check has a warning"
     repetitions = dataset.runs["repetitions"].min()
@@ -96,20 +103,24 @@ def limits(dataset: Dataset) -> tuple[str, ...]:
     fixed = {name: cells[name].iloc[0] for name in FACTORS if name not in varied and pd.notna(cells[name].iloc[0])}
     words = ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in fixed.items())
     lines = [
-        f"Varied: {', '.join(name.replace('_', ' ') for name in varied) or 'nothing'}. Everything else was the same, and what it would be otherwise is not known: {words}."
+        f"Varied: {', '.join(name.replace('_', ' ') for name in varied) or 'nothing'}. Everything else was the "
+        f"same, and what it would be otherwise is not known: {words}."
     ]
     boots = {document(facts).get("boot_id") for facts in dataset.hosts["facts"]} - {None}
     if len(boots) == 1 and len(dataset.hosts) > 1:
         lines.append(
-            "All hosts share one machine: server, generators and conductor compete for its caches and memory, and no network card took part. "
+            "All hosts share one machine: server, generators and conductor compete for its caches and memory, "
+            "and no network card took part. "
             "Ratios between strategies carry over to other machines better than absolute times do."
         )
     if "closed" in set(cells["workload"]):
         lines.append(
-            "In a closed loop a slow answer delays the next question: its percentiles say nothing of what users who do not wait would see."
+            "In a closed loop a slow answer delays the next question: its percentiles say nothing of what users "
+            "who do not wait would see."
         )
     lines.append(
-        "An echo is the least that a server can do: what an application does with a request comes on top, and makes strategies more alike."
+        "An echo is the least that a server can do: what an application does with a request comes on top, and "
+        "makes strategies more alike."
     )
     if dataset.runs["run"].nunique() > 1:
         lines.append(
@@ -127,14 +138,22 @@ def _value(value: object) -> str:
 def methods(dataset: Dataset) -> tuple[str, ...]:
     """How the numbers were made; general first, then of these runs."""
     lines = [
-        "The unit is the repetition: a server started anew with connections of its own. Requests within one are never taken as independent measurements.",
-        "A response counts from the moment at which the request was meant to be sent, so a server that stalls cannot hide it (no coordinated omission). Histograms of all clients are "
-        "added slot by slot, never averaged. Percentiles are over all planned requests: those never answered count as infinitely late, and print as > timeout.",
+        "The unit is the repetition: a server started anew with connections of its own. Requests within one are "
+        "never taken as independent measurements.",
+        "A response counts from the moment at which the request was meant to be sent, so a server that stalls "
+        "cannot hide it (no coordinated omission). Histograms of all clients are "
+        "added slot by slot, never averaged. Percentiles are over all planned requests: those never answered "
+        "count as infinitely late, and print as > timeout.",
         "~ marks a percentile with fewer than 100 requests beyond it; with fewer than 10 it is withheld.",
-        "Of 6 repetitions or more a figure is the median with the interpolated order-statistic interval; of fewer the geometric mean with Student's interval of the logarithms. All intervals are of 95 %.",
-        "Strategies are compared block by block: Hodges and Lehmann's estimate with the exact signed-rank interval from 6 blocks, Student's on the logarithms below. The word rests on the interval at the level of Holm's step, "
-        "which holds for all comparisons of a metric together; what lies within the noise floor (the A/A control, at least 3 %) is called equivalent.",
-        "Server CPU time is that of its whole process tree within the window; memory is its growth from before the first connection.",
+        "Of 6 repetitions or more a figure is the median with the interpolated order-statistic interval; of "
+        "fewer the geometric mean with Student's interval of the logarithms. All intervals are of 95 %.",
+        "Strategies are compared block by block: Hodges and Lehmann's estimate with the exact signed-rank "
+        "interval from 6 blocks, Student's on the logarithms below. The word rests on the interval at the level "
+        "of Holm's step, "
+        "which holds for all comparisons of a metric together; what lies within the noise floor (the A/A "
+        "control, at least 3 %) is called equivalent.",
+        "Server CPU time is that of its whole process tree within the window; memory is its growth from before "
+        "the first connection.",
     ]
     for run in dataset.runs.to_dict("records"):
         commit = (
@@ -144,13 +163,16 @@ def methods(dataset: Dataset) -> tuple[str, ...]:
         )
         seed = f", seed {run['seed']}" if pd.notna(run["seed"]) else ""
         lines.append(
-            f"Run {_text(run['run'])}: {run['trials_planned']} trials in {run['repetitions']} block{'s' if run['repetitions'] != 1 else ''}{seed}{commit}, begun {_text(run['started_utc']) or 'at an unknown time'}."
+            f"Run {_text(run['run'])}: {run['trials_planned']} trials in {run['repetitions']} "
+            f"block{'s' if run['repetitions'] != 1 else ''}{seed}{commit}, begun "
+            f"{_text(run['started_utc']) or 'at an unknown time'}."
         )
     return tuple(lines)
 
 
 def commands(dataset: Dataset) -> tuple[str, ...]:
-    """What makes such a run again: the parameters that are not the default cannot be told apart, so the main ones are all named."""
+    """What makes such a run again: the parameters that are not the default cannot be told apart, so the main ones
+    are all named."""
     made = []
     for run in dataset.runs.to_dict("records"):
         told = document(run["parameters"])

@@ -23,7 +23,7 @@ from plugins.module_utils.c10k_parameters import Refused
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results"
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
-DERIVED = ("manifest.json", "report.html", "dataset")
+DERIVED = ("manifest.json", "report.html", "dataset", "export")
 EXITS = {0: "ok", 130: "interrupted"}
 
 

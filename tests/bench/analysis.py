@@ -2,7 +2,8 @@
 
     .venv/bin/python -m tests.bench.analysis [DIRECTORY]
 
-Writes such a run (10,000 requests/s, so each interval of a client holds 1,250 values), then runs each command in a process of
+Writes such a run (10,000 requests/s, so each interval of a client holds 1,250 values), then runs each command in a
+process of
 its own and prints its wall time and its largest resident memory, a line each.
 """
 
@@ -35,12 +36,21 @@ def write(directory: Path) -> None:
     texts, draw = templates(), random.Random(2)
     names = [f"client{i}" for i in range(1, CLIENTS + 1)]
     trials = [
-        trial(n, STRATEGIES[(n - 1) % len(STRATEGIES)], block=(n - 1) // len(STRATEGIES) + 1,
-              cell=f"c{(n - 1) % len(STRATEGIES) + 1}", rate=10_000, connections=10_000, active=10_000, warmup=0, duration=INTERVALS)
+        trial(
+            n,
+            STRATEGIES[(n - 1) % len(STRATEGIES)],
+            block=(n - 1) // len(STRATEGIES) + 1,
+            cell=f"c{(n - 1) % len(STRATEGIES) + 1}",
+            rate=10_000,
+            connections=10_000,
+            active=10_000,
+            warmup=0,
+            duration=INTERVALS,
+        )
         for n in range(1, TRIALS + 1)
-    ]  # fmt: skip
+    ]
     whole_plan = plan(trials)
-    whole_plan["hosts"] |= {name: whole_plan["hosts"]["client1"] for name in names}
+    whole_plan["hosts"] |= dict.fromkeys(names, whole_plan["hosts"]["client1"])
     manifest = {
         "schema": 1,
         "run": RUN,
@@ -74,8 +84,20 @@ def write(directory: Path) -> None:
                 say(sample(n, k, 10 + 300 * k, 10 + 100 * k * draw.uniform(0.9, 1.1), 24_000_000))
                 for name in names:
                     counts = dict.fromkeys(("timed_out", "censored", "dropped", "mismatched", "failed"), 0)
-                    say(event("interval", name, n, k=k, phase="load", planned=REQUESTS, sent=REQUESTS, answered=REQUESTS,
-                              response=draw.choice(texts), **counts))  # fmt: skip
+                    say(
+                        event(
+                            "interval",
+                            name,
+                            n,
+                            k=k,
+                            phase="load",
+                            planned=REQUESTS,
+                            sent=REQUESTS,
+                            answered=REQUESTS,
+                            response=draw.choice(texts),
+                            **counts,
+                        )
+                    )
             say(sample(n, INTERVALS, 10 + 300 * INTERVALS, 10 + 100 * INTERVALS, 24_000_000))
             for name in names:
                 report = done(n, "client1") | {"host": name}

@@ -52,12 +52,17 @@
   const draw = async (name) => {
     const place = document.getElementById(`chart-${name}`);
     views.get(name)?.finalize();
-    const { view } = await window.vegaEmbed(place, payload.specs[name], {
+    const own = structuredClone(payload.specs[name]);
+    // Small multiples do not follow their container by themselves; beside them stand an axis and a legend.
+    if (own.spec) own.spec.width = Math.max(100, Math.min(640, place.clientWidth - 160));
+    const { view } = await window.vegaEmbed(place, own, {
       actions: false, renderer: "svg", ast: true, logLevel: 1, config: isDark() ? payload.dark : payload.light, tooltip: { theme: isDark() ? "dark" : "light" },
     });
     place.classList.remove("static");
     views.set(name, view);
     const svg = place.querySelector("svg");
+    // One picture with one name: the parts inside it are not for reading out, the table under it is.
+    svg?.querySelectorAll("[role]").forEach((part) => { part.removeAttribute("role"); part.removeAttribute("aria-roledescription"); part.removeAttribute("aria-label"); });
     svg?.setAttribute("role", "img");
     svg?.setAttribute("aria-label", payload.specs[name].description);
     try { view.addSignalListener("strategy_pick", (signal, value) => share(name, signal, value)); } catch { /* nothing to pick */ }

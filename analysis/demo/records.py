@@ -1,0 +1,210 @@
+"""The single records of a synthetic trial, as agents and conductor write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.demo.histogram import encode
+from analysis.demo.truth import RUN, STRATEGIES, Trial
+
+NS = 1_000_000_000
+BACKLOG = 4096
+# Every host's clock is far from the others': nothing may work only because they agree.
+CLOCK_NS = {"server": 86_400 * NS, "client1": 5 * NS, "client2": 777 * NS, "client3": 3 * NS, "controller": 50 * NS}
+
+NOTHING = np.array([])
+
+Event = dict[str, Any]
+
+
+def go_ns(host: str, n: int) -> int:
+    """When trial n begins, in the host's clock."""
+    return CLOCK_NS[host] + n * 60 * NS
+
+
+def event(name: str, host: str, number: int, /, **fields: Any) -> Event:
+    return {"event": name, **fields, "host": host, "trial": number, "at": number * 60 * NS}
+
+
+def part(total: int, i: int) -> int:
+    """The share of client i of three, by largest remainder."""
+    return total // 3 + (i < total % 3)
+
+
+def sample(
+    trial: Trial,
+    t: float,
+    user_s: float,
+    system_s: float,
+    held: int,
+    kernel: Event | None = None,
+    queue: int = 0,
+    foreign_s: float = 0.0,
+) -> Event:
+    strategy = STRATEGIES[trial.of.strategy]
+    rss = 18_000_000 + int(held * strategy.bytes_per_connection)
+    part = [held // strategy.workers + (i < held % strategy.workers) for i in range(strategy.workers)]
+    return event(
+        "sample",
+        "server",
+        trial.n,
+        t=go_ns("server", trial.n) + int(t * NS),
+        processes=strategy.workers,
+        cpu_user_ns=int(user_s * NS),
+        cpu_system_ns=int(system_s * NS),
+        rss_bytes=rss,
+        threads=strategy.workers,
+        fds=held + 5,
+        minor_faults=5000,
+        major_faults=0,
+        voluntary_switches=1000,
+        involuntary_switches=50,
+        foreign_ns=int(foreign_s * NS),
+        edges_only=False,
+        agent_ns=int((t + 5) * 2_000_000),
+        steal_ns=0,
+        throttled_ns=0,
+        established=held,
+        accept_queue=queue,
+        accept_queues=[[queue, BACKLOG]],
+        open=held,
+        accepted=held,
+        bytes_in=0,
+        bytes_out=0,
+        accepted_by=part,
+        kernel=kernel or {},
+    )
+
+
+def done(
+    host: str,
+    n: int,
+    armed: int,
+    total: dict[str, int],
+    histograms: dict[str, npt.NDArray[np.float64]],
+    own: Event,
+    errors: Sequence[Event] = (),
+    ceiling: Event | None = None,
+) -> Event:
+    """What a client says at its end; `own` of itself, `total` of the requests of the window."""
+    none_of = dict.fromkeys(("truncated", "duplicated", "reordered", "crossed", "foreign", "late"), 0)
+    return event(
+        "done",
+        host,
+        n,
+        first_send_ns=go_ns(host, n) + 1_000_000,
+        last_send_ns=go_ns(host, n) + own["wall_ns"],
+        surplus=0,
+        integrity={"corrupt": total["mismatched"], **none_of},
+        over_60s=dict.fromkeys(("response", "service", "lag", "connect"), 0),
+        connections={"armed": armed, "open": armed, "lost": 0},
+        errors=list(errors),
+        hostile=None,
+        ceiling=ceiling,
+        totals={"warmup": dict.fromkeys(total, 0), "load": total},
+        **{kind: encode(histograms.get(kind, NOTHING)) for kind in ("service", "lag", "connect", "loop_lag")},
+        self=own,
+    )
+
+
+def own_report(
+    wall_s: float, cpu_share: float, gap_ns: int, total: dict[str, int], gaps_ns: npt.NDArray[np.float64]
+) -> Event:
+    """What a generator used and met: `cpu_share` of one CPU, the longest turn of its loop, gaps between its sends."""
+    wall_ns = int(wall_s * NS)
+    return {
+        "processes": 1,
+        "wall_ns": wall_ns,
+        "cpu_user_ns": int(wall_ns * cpu_share * 0.5),
+        "cpu_system_ns": int(wall_ns * cpu_share * 0.5),
+        "max_rss_bytes": 9_000_000,
+        "max_loop_gap_ns": gap_ns,
+        "gc_pause_ns": 100_000,
+        "gc_cycles": 1,
+        "steal_ns": 0,
+        "throttled_ns": 0,
+        "sent_per_s": total["sent"] / wall_s,
+        "answered_per_s": total["answered"] / wall_s,
+        "send_gaps_ns": gaps_ns.astype(int).tolist(),
+        "kernel": {},
+    }
+
+
+def stopped(trial: Trial, held: int, echoed: int) -> Event:
+    workers = STRATEGIES[trial.of.strategy].workers
+    slots = [
+        {
+            "pid": 100 + i,
+            "accepted": held // workers,
+            "open": 0,
+            "peak": held // workers,
+            "closed": held // workers,
+            "bytes_in": echoed // workers,
+            "bytes_out": echoed // workers,
+            "limit_code": 0,
+        }
+        for i in range(workers)
+    ]
+    usage = {
+        "cpu_user_ns": 0,
+        "cpu_system_ns": 0,
+        "max_rss_bytes": 0,
+        "minor_faults": 0,
+        "major_faults": 0,
+        "voluntary_switches": 0,
+        "involuntary_switches": 0,
+    }
+    return event(
+        "stopped",
+        "server",
+        trial.n,
+        t=go_ns("server", trial.n) + 30 * NS,
+        workers=slots,
+        exit=0,
+        signal=None,
+        rusage=usage,
+    )
+
+
+def ended(
+    trial: Trial, outcome: str, reason: str | None, held: int, counts: Event, whole: dict[str, int] | None
+) -> Event:
+    window = None if whole is None else {"start_ns": 0, "end_ns": trial.of.duration * NS}
+    result = {
+        "schema": 1,
+        "run": RUN,
+        "n": trial.n,
+        "cell": trial.cell,
+        "block": trial.block,
+        "kind": "measure",
+        "control": trial.of.control,
+        "strategy": trial.of.strategy,
+        "outcome": outcome,
+        "reason": reason,
+        "validity": "valid",
+        "asked": {"connections": trial.of.connections, "rate": trial.of.rate},
+        "proof": {"barrier": counts, "end": counts if whole else None},
+        "held": held,
+        "start_skew_ms": 0.4 if whole else None,
+        "clocks": {},
+        "go_ns": go_ns("controller", trial.n) if whole else None,
+        "window": window,
+        "counts": whole,
+        "phases_s": {
+            "start": 0.2,
+            "arm": 2.0,
+            "prove": 0.4,
+            "load": float(trial.of.duration),
+            "drain": 0.1,
+            "stop": 0.1,
+        },
+        "overhead_s": 0.9,
+        "steps": None,
+        "ceiling": None,
+        "findings": [],
+    }
+    return event("trial", "controller", trial.n, state="ended", result=result)

@@ -1,0 +1,1 @@
+"""A dataset in formats that other tools read."""

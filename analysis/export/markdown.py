@@ -1,0 +1,88 @@
+"""The figures of the cells and what they come to against their baseline, as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis import format as show
+from analysis.cells import cell_table
+from analysis.compare.text import code, escape, factor
+from analysis.metrics import METRICS
+from analysis.model import Dataset
+
+ESTIMATES = ("cell", "metric", "value", "95 % interval", "repetitions", "quality")
+CONTRASTS = ("cell", "baseline", "metric", "cell ÷ baseline", "interval of all", "p (Holm)", "blocks", "verdict")
+RIGHT = ("value", "cell ÷ baseline", "p (Holm)", "repetitions", "blocks")
+UNITS = {"1/s": "/s", "connections": ""}
+
+
+def text(dataset: Dataset) -> str:
+    """Both tables, run by run; nothing of what a file says becomes markup."""
+    names = _labels(dataset)
+    parts = []
+    for run in dataset.runs["run"].drop_duplicates():
+        estimates, contrasts = (_of_run(table, run) for table in (dataset.estimates, dataset.contrasts))
+        parts += [
+            f"## Run {code(str(run))}",
+            "### Estimates",
+            table(ESTIMATES, [_estimate(r, names) for r in estimates]),
+        ]
+        if contrasts:
+            parts += ["### Contrasts", table(CONTRASTS, [_contrast(r, names) for r in contrasts])]
+    if dataset.notes:
+        parts += ["## Left out", "\n".join(f"- {code(note)}" for note in dataset.notes)]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
+    rule = ["---:" if heading in RIGHT else "---" for heading in headings]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [headings, rule, *rows])
+
+
+def _labels(dataset: Dataset) -> dict[tuple[str, str], str]:
+    return {(row["run"], row["cell"]): row["label"] for row in cell_table(dataset).to_dict("records")}
+
+
+def _of_run(frame: pd.DataFrame, run: str) -> list[dict[Any, Any]]:
+    return frame[frame["run"] == run].to_dict("records")
+
+
+def _estimate(row: Mapping[Any, Any], names: Mapping[tuple[str, str], str]) -> list[str]:
+    label = names.get((row["run"], row["cell"]), row["cell"])
+    low, value, high = (figure(str(row["metric"]), row[name], row) for name in ("low", "value", "high"))
+    interval = show.NOTHING if show.NOTHING in (low, high) else f"{low} to {high}"
+    return [
+        code(label),
+        escape(str(row["metric"])),
+        escape(value),
+        escape(interval),
+        str(row["n"]),
+        str(row["quality"]),
+    ]
+
+
+def figure(metric: str, value: float, row: Mapping[Any, Any]) -> str:
+    """The value with its unit, its digits by its interval."""
+    spread = (row["high"] - row["low"]) / 2
+    unit = METRICS[metric].unit
+    if unit == "ns":
+        return show.time(value, spread)
+    told = show.number(value, spread)
+    return told if told in (show.NOTHING, show.BEYOND) else f"{told}{UNITS.get(unit, f' {unit}')}"
+
+
+def _contrast(row: Mapping[Any, Any], names: Mapping[tuple[str, str], str]) -> list[str]:
+    cell, baseline = (names.get((row["run"], row[name]), row[name]) for name in ("cell", "baseline"))
+    parts = [code(cell), code(baseline) if isinstance(baseline, str) else show.NOTHING, escape(str(row["metric"]))]
+    if pd.isna(row["ratio"]):
+        why = f": {code(row['why'])}" if isinstance(row["why"], str) else ""
+        return [*parts, *4 * [show.NOTHING], f"{row['verdict']}{why}"]
+    interval = show.NOTHING
+    if not pd.isna(row["family_low"]) and not pd.isna(row["family_high"]):
+        interval = f"{factor(row['family_low'])} to {factor(row['family_high'])}"
+    p = show.NOTHING if pd.isna(row["p_holm"]) else f"{row['p_holm']:.2g}"
+    return [*parts, escape(factor(row["ratio"])), escape(interval), p, str(row["n"]), str(row["verdict"])]
