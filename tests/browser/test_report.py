@@ -29,7 +29,7 @@ def opened(browser: Browser, path: Path, **context: Any) -> Iterator[tuple[Page,
     page.on("request", lambda request: said.append(f"request {request.url[:60]}"))
     page.on("console", lambda message: said.append(f"console {message.text}") if message.type == "error" else None)
     page.on("pageerror", lambda error: said.append(f"error {error}"))
-    page.on("dialog", lambda dialog: (said.append(f"dialog {dialog.message}"), dialog.dismiss()))
+    page.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
     page.goto(path.as_uri())
     if context.get("java_script_enabled", True):
         page.wait_for_selector("html[data-drawn]", timeout=30_000)

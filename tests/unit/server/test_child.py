@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from server import child
-from server.processes import Tree
+from server.processes import Stat, Tree
+
+NOBODY = Stat(1, "R", 0, 0, 0, 0, 1, 0, 0)
 
 
 class Slow(Tree):
@@ -14,9 +16,9 @@ class Slow(Tree):
     def __init__(self, left: int, stays: int) -> None:
         self.left, self.stays = left, stays
 
-    def descendants(self) -> list[int]:
+    def descendants(self) -> dict[int, Stat]:
         self.left = max(self.stays, self.left - 1)
-        return [2**22 + 1 + i for i in range(self.left)]  # above what a pid can be
+        return {2**22 + 1 + i: NOBODY for i in range(self.left)}  # above what a pid can be
 
 
 @pytest.fixture
