@@ -40,6 +40,8 @@ def data(dataset: Dataset) -> pd.DataFrame:
     if cells.empty:
         return pd.DataFrame()
     good = cells[~cells["struck"].astype(bool) & cells["outcome"].ne("dnf")]
+    if good.empty:
+        return pd.DataFrame()
     same = [name for name in FACTORS if name not in (*INCIDENTAL, "connections", "connect_rate_per_s")] + ["run"]
     key = good[same].map(lambda value: json.dumps(None if pd.isna(value) else str(value))).agg("|".join, axis=1)
     figures = figures_of_trials(dataset)
