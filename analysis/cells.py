@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import format as show
 from analysis.model import Dataset
 
 # Everything that was set, in the words of `trials`.
@@ -54,9 +55,8 @@ def cell_table(dataset: Dataset) -> pd.DataFrame:
     """One row per (run, cell), controls left out, in the order of the plan.
 
     Columns: run, cell, label, strategy and every factor; trials (planned), good (outcome ok, or dnf where all are),
-    outcome
-    (`ok`, `dnf`, or the worst of its trials), limit, held_connections (median), struck (a finding of severity `invalid`
-    names the cell, or no trial of it is good).
+    outcome (`ok`, `dnf`, or the worst of its trials), limit, held_connections (median), struck (a finding of severity
+    `invalid` names the cell, or no trial of it is good).
     """
     measured = dataset.trials[~dataset.trials["control"].fillna(False)]
     struck = struck_cells(dataset.findings)
@@ -107,12 +107,15 @@ def varying(cells: pd.DataFrame) -> list[str]:
 
 
 def labels(cells: pd.DataFrame) -> list[str]:
-    """The strategy and what varies beside it; the run too where there are several."""
+    """The strategy and what varies beside it, the run too where there are several; without control characters."""
     factors = varying(cells)
     names = [*(["run"] if cells["run"].nunique() > 1 else []), *factors]
     return [
-        ", ".join(
-            [str(row["strategy"]), *(_word(name, row[name]) for name in names if not _goes_without_saying(name, row))]
+        show.visible(
+            ", ".join(
+                [str(row["strategy"])]
+                + [_word(name, row[name]) for name in names if not _goes_without_saying(name, row)]
+            )
         )
         for row in cells.to_dict("records")
     ]

@@ -18,8 +18,7 @@ def load(given: Sequence[str], *, baseline: str | None = None) -> Dataset:
     """The runs of these directories, with everything derived. `baseline`: the strategy to compare with.
 
     A directory of runs stands for all that are in it, a run given twice counts once, one that cannot be read is left
-    out
-    and named in the notes. Unreadable where none can be read.
+    out and named in the notes. Unreadable where none can be read.
     """
     return derive(raw(given), baseline=baseline)
 

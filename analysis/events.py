@@ -89,7 +89,7 @@ def read(given: str) -> Log:
         elif value is not None and value.get("trailer") == 1:
             trailer = value
         elif value is not None and _is_event(value):
-            events.append(value)
+            events.append({"trial": None} | value)
         else:
             foreign.append(number)
     if foreign:
@@ -104,9 +104,25 @@ def read(given: str) -> Log:
     return Log(path, str(header["run"]), _plan(path, events), events, trailer is not None, notes)
 
 
+def parsed(data: bytes) -> Any:
+    """A JSON document in which every text can be written again. ValueError or RecursionError where it is none."""
+    text = data.decode("utf-8", "replace")
+    value = json.loads(text)
+    # Half a surrogate pair is a JSON string, but no UTF-8.
+    return _written(value) if "\\ud" in text or "\\uD" in text else value
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_written(name): _written(one) for name, one in value.items()}
+    return [_written(one) for one in value] if isinstance(value, list) else value
+
+
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(line.decode("utf-8", "replace"))
+        value = parsed(line)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -71,8 +71,7 @@ def plan_table(log: Log) -> pd.DataFrame:
 
 def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
     """One row per interval event: trial, host, k, phase, the counts, and in `response` the decoded histogram, None
-    where
-    it cannot be read or does not hold what was answered."""
+    where it cannot be read or does not hold what was answered."""
     rows, bad = [], 0
     for event in log.of("interval"):
         if all(is_count(event.get(name)) for name in ("trial", "k", *COUNTS)) and isinstance(event.get("phase"), str):

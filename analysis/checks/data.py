@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy.stats import mannwhitneyu
 
 from analysis import format as show
 from analysis.checks.base import Observation, Observe, limit, seen
 from analysis.checks.facts import KEY, Facts, by_trial, clients, number, trials
+from analysis.statistics.series import moved
 
 PARTS = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
 WRONG = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign")
@@ -114,7 +113,9 @@ def drift(dataset: Facts) -> Iterable[Observation]:
         planned = own["planned_requests"].to_numpy(dtype=float, na_value=np.nan)
         # How many are planned in a second is random: an open loop is judged by what became of them.
         done = answered if own["workload"].iloc[0] == "closed" else answered / np.where(planned > 0, planned, np.nan)
-        figures = {"median": moved(own["response_p50_ns"].to_numpy(dtype=float)), "throughput": moved(done)}
+        p = limit("drift_p")
+        medians = own["response_p50_ns"].to_numpy(dtype=float)
+        figures = {"median": moved(medians, p), "throughput": moved(done, p)}
         for name, allowed in (("median", "drift"), ("throughput", "drift_throughput")):
             if abs(figures[name]) > limit(allowed):
                 what = "median response" if name == "median" else "throughput"
@@ -125,23 +126,6 @@ def drift(dataset: Facts) -> Iterable[Observation]:
 
 def _change(share: float) -> str:
     return f"{1 + share:.3g} times" if np.isfinite(share) else "beyond the timeout, unlike"
-
-
-def moved(values: npt.NDArray[np.float64]) -> float:
-    """The share by which the second half's median differs from the first's, where that is beyond chance; else 0.
-
-    Beyond chance: Mann-Whitney U of the two halves, two-sided (H. B. Mann and D. R. Whitney, 1947; scipy.stats), exact
-    up to 20 values in each. The middle one of an odd number belongs to no half.
-    """
-    known = values[~np.isnan(values)]
-    half = len(known) // 2
-    if half < 2 or not np.isfinite(known[:half]).all():
-        return 0.0
-    method = "exact" if half <= 20 else "asymptotic"
-    if mannwhitneyu(known[:half], known[-half:], method=method).pvalue >= limit("drift_p"):
-        return 0.0
-    before, after = float(np.median(known[:half])), float(np.median(known[-half:]))
-    return after / before - 1 if before > 0 else 0.0
 
 
 def failed(dataset: Facts) -> Iterable[Observation]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from analysis.checks.base import Observation, Observe, limit, seen
 from analysis.checks.facts import Facts, shares_cpus, trials
 from analysis.environment import differences, environment
+from analysis.statistics.series import moved, succession
 
 ENDED_EARLY = ("not run", "unfinished", "interrupted")
 
@@ -83,7 +84,24 @@ def shared_cpus(dataset: Facts) -> Iterable[Observation]:
         yield Observation(run, "Server and clients may use the same CPUs of one machine")
 
 
+def restless(dataset: Facts) -> Iterable[Observation]:
+    """What a request cost in each block, of what is usual for its cell: does it move, are neighbours alike?"""
+    known = trials(dataset).dropna(subset=["block", "cpu_us_per_request"])
+    known = known[known["cpu_us_per_request"] > 0]
+    for run, members in known.groupby("run", sort=False):
+        usual = members.groupby("cell")["cpu_us_per_request"].transform("median")
+        blocks = (members["cpu_us_per_request"] / usual).groupby(members["block"]).median().to_numpy(dtype=float)
+        share, (likeness, p) = moved(blocks, limit("restless_p")), succession(blocks.tolist())
+        figures = {"blocks": len(blocks), "moved": share, "correlation": likeness, "p": p}
+        if abs(share) > limit("restless"):
+            text = f"In the run's second half a request cost {1 + share:.3g} times what it cost in the first"
+            yield Observation(str(run), text, abs(share), figures=figures)
+        elif p < limit("restless_p"):
+            text = f"What a request cost went up and down over the run: neighbouring blocks correlate by {likeness:.2f}"
+            yield Observation(str(run), text, likeness, figures=figures)
+
+
 OBSERVERS: dict[str, Observe] = {
     "DS1": few_repetitions, "DS2": no_control, "DS3": not_run, "DS4": same_order, "DS5": environments, "DS6": dirty,
-    "DS7": closed_loop, "DS8": shared_cpus,
+    "DS7": closed_loop, "DS8": shared_cpus, "DS9": restless,
 }  # fmt: skip

@@ -15,10 +15,10 @@ from analysis.model import Dataset
 NAME = "accept"
 TITLE = "Accept queue"
 READ = (
-    "Each point is one repetition: the longest queue of a listener that a sample saw (one sample a second: short peaks "
-    "between samples stay unseen); strategies whose queue was always found empty are in the table only. "
-    "The bar is the queue's limit, min(backlog, somaxconn); a filled triangle marks a "
-    "repetition in which connections were dropped because the queue was full."
+    "Each point is one repetition: the longest queue of a listener that a sample saw (one sample a second: short "
+    "peaks between samples stay unseen); strategies whose queue was always found empty are in the table only. The "
+    "bar is the queue's limit, min(backlog, somaxconn); a filled triangle marks a repetition in which connections "
+    "were dropped because the queue was full."
 )
 COLUMNS = [
     "label",

@@ -10,9 +10,9 @@ from analysis.figures import identity
 
 GREY = "#888"  # readable on white and on black
 TIME_LABEL = (
-    "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + ' s' : "
-    "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' ms' : "
-    "datum.value >= 1e3 ? format(datum.value / 1e3, '~g') + ' µs' : format(datum.value, '~g') + ' ns'"
+    "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + ' s' : datum.value >= 1e6 ? format(datum.value / 1e6, "
+    "'~g') + ' ms' : datum.value >= 1e3 ? format(datum.value / 1e3, '~g') + ' µs' : format(datum.value, '~g') + ' "
+    "ns'"
 )
 NINES = [2.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]
 NINES_LABEL = "format(100 - 100 / datum.value, '.5~f') + ' %'"

@@ -13,11 +13,9 @@ from analysis.model import Dataset
 
 NAME, TITLE = "cost", "What a request costs the server"
 READ = (
-    "Server CPU time per answered request, cheapest first: user time and, lighter, the kernel's. The line spans "
-    "the 95 % interval of "
-    "their sum. Everything that a connection costs is in it, spread over its requests: a strategy whose calls "
-    "grow with the number of idle "
-    "connections is dear here."
+    "Server CPU time per answered request, cheapest first: user time and, lighter, the kernel's. The line spans the "
+    "95 % interval of their sum. Everything that a connection costs is in it, spread over its requests: a strategy "
+    "whose calls grow with the number of idle connections is dear here."
 )
 ROW_PX = 20
 COLUMNS = [

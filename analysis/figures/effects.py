@@ -16,11 +16,9 @@ from analysis.model import Dataset
 NAME, TITLE = "effects", "How sure is that? Efficiency"
 READ = (
     "Each row is a ratio to the baseline: the diamond is its estimate, the dark line its 95 % interval, the thin "
-    "line the interval that also holds beside "
-    "all the other comparisons (Holm's step): that one decides the word at the right. Each faint dot is one "
-    "block. Inside the grey band lies what "
-    "two measurements of the very same server differ by (A/A control, at least 3 %). A thin line that crosses 1 "
-    "leaves it open who is better."
+    "line the interval that also holds beside all the other comparisons (Holm's step): that one decides the word at "
+    "the right. Each faint dot is one block. Inside the grey band lies what two measurements of the very same server "
+    "differ by (A/A control, at least 3 %). A thin line that crosses 1 leaves it open who is better."
 )
 ROW_PX = 20
 WIDEST = 100.0  # ratios are drawn from 1/100 to 100; an interval beyond is cut at the edge

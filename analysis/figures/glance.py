@@ -16,12 +16,10 @@ from analysis.model import Dataset
 
 NAME, TITLE = "glance", "At a glance"
 READ = (
-    "A row is a strategy (or what else was varied), best first by requests per server-CPU-second. The bar spans "
-    "the 95 % interval of "
-    "the repetitions, its mark is their centre; where the bars of two rows overlap widely, do not tell them "
-    "apart. Percentiles are over all "
-    "planned requests. A row that met a limit stands below those that held every connection, and what is struck "
-    "is no measurement of the server."
+    "A row is a strategy (or what else was varied), best first by requests per server-CPU-second. The bar spans the "
+    "95 % interval of the repetitions, its mark is their centre; where the bars of two rows overlap widely, do not "
+    "tell them apart. Percentiles are over all planned requests. A row that met a limit stands below those that held "
+    "every connection, and what is struck is no measurement of the server."
 )
 SHOWN = ("efficiency", "throughput", "p50", "p99", "p99_9", "cpu", "memory")
 
@@ -32,9 +30,9 @@ def make(dataset: Dataset) -> Figure | None:
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
-    """Columns: label, strategy, run, cell, outcome, struck, why, held_connections, asked_connections, errors_share;
-    of each
-    metric m of SHOWN m_value, m_low, m_high, m_quality; and verdict, the word on efficiency against the baseline."""
+    """Columns: label, strategy, run, cell, outcome, struck, why, held_connections, asked_connections, errors_share; of
+    each metric m of SHOWN m_value, m_low, m_high, m_quality; and verdict, the word on efficiency against the baseline.
+    """
     cells = cell_table(dataset)
     if cells.empty:
         return pd.DataFrame()
@@ -68,18 +66,18 @@ def data(dataset: Dataset) -> pd.DataFrame:
 
 
 def _ranked(frame: pd.DataFrame) -> pd.DataFrame:
-    """Good cells first (of several loads by load), by efficiency; then those that met a limit, by what they held;
-    struck last."""
-    group = frame["struck"].astype(int) * 2 + (frame["outcome"] == "dnf").astype(int)
-    load = (
-        frame["rate_per_s"].astype(float).fillna(0) * 0
-        if frame["rate_per_s"].nunique() < 2
-        else frame["rate_per_s"].astype(float)
+    """Good cells first, then those that met a limit, then what is struck; each by load, then the best first: by
+    efficiency, or by how many it held."""
+    order = pd.DataFrame(
+        {
+            "group": frame["struck"].astype(int) * 2 + (frame["outcome"] == "dnf").astype(int),
+            "connections": frame["asked_connections"].astype(float),
+            "rate": frame["rate_per_s"].astype(float),
+            "best": -frame[f"{PRIMARY}_value"].fillna(frame["held_connections"]),
+        }
     )
-    conns = frame["asked_connections"].astype(float)
-    best = frame[f"{PRIMARY}_value"].fillna(frame["held_connections"])
-    order = pd.DataFrame({"group": group, "load": load, "conns": conns, "best": -best})
-    return frame.loc[order.sort_values(["group", "conns", "load", "best"], kind="stable").index].reset_index(drop=True)
+    by = ["group", "connections", "rate", "best"]
+    return frame.loc[order.sort_values(by, kind="stable").index].reset_index(drop=True)
 
 
 def _why(dataset: Dataset, cell: dict[Any, Any], mine: pd.DataFrame) -> str:
@@ -99,12 +97,13 @@ def _why(dataset: Dataset, cell: dict[Any, Any], mine: pd.DataFrame) -> str:
 
 def finding(frame: pd.DataFrame) -> str:
     """How many held all that was asked, how many met a limit, how many are struck."""
-    limited, struck = int((frame["outcome"] == "dnf").sum()), int(frame["struck"].sum())
+    is_struck = frame["struck"].astype(bool)
+    limited, struck = int(((frame["outcome"] == "dnf") & ~is_struck).sum()), int(is_struck.sum())
     held = len(frame) - limited - struck
     parts = [f"{held} of {len(frame)} held every connection asked for"]
-    parts += [f"{limited} met a limit of their own"] if limited else []
+    parts += [f"{limited} met a limit of {'its' if limited == 1 else 'their'} own"] if limited else []
     parts += [f"{struck} {'is' if struck == 1 else 'are'} struck, with the reason"] if struck else []
-    good = frame[~frame["struck"].astype(bool) & (frame["outcome"] != "dnf") & frame[f"{PRIMARY}_value"].notna()]
+    good = frame[~is_struck & (frame["outcome"] != "dnf") & frame[f"{PRIMARY}_value"].notna()]
     if len(good) > 1:
         ranked = good.sort_values(f"{PRIMARY}_value", ascending=False)
         first, last = ranked.iloc[0], ranked.iloc[-1]

@@ -10,11 +10,14 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.cells import cell_table
+from analysis.checks.facts import Facts, server_of
+from analysis.figures import idle, knee
 from analysis.figures.identity import identity
 from analysis.metrics import PRIMARY
 from analysis.model import Dataset
 
 MOST_NAMED = 4
+BUSY = 0.9  # of a CPU: from here on requests wait for it
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,18 @@ def headline(dataset: Dataset) -> Headline:
     good = cells[~cells["struck"].astype(bool) & cells["outcome"].ne("dnf") & cells["good"].gt(0)]
     failed = _failed(cells, good)
     if good.empty:
+        only = cells.to_dict("records")[0]
+        if len(cells) == 1 and only["outcome"] == "dnf" and not only["struck"]:
+            return Headline(_limited(only))
         return Headline("Nothing was measured to the end.", failed)
     if (
         good["connections"].nunique() > 1
         or good["rate_per_s"].nunique() > 1
         or good["cell"].nunique() > good["strategy"].nunique()
     ):
-        return Headline(_many_loads(good), failed)
+        return Headline(_many_loads(dataset, good), failed)
     if len(good) == 1:
-        return Headline(_one(dataset, good), failed)
+        return Headline(_one(dataset, good), f"{_room(dataset, good)} {failed}".strip())
     sentence, more = _winner(dataset, good)
     return Headline(sentence, f"{more} {failed}".strip())
 
@@ -74,11 +80,13 @@ def _load(row: dict[Any, Any]) -> str:
     connections = f"{show.count(float(row['connections']))} connections"
     if row["workload"] == "churn":
         return f"{show.count(float(row['connections']))} requests in flight, a connection for each"
-    idle = int(row["connections"]) - int(row["active"])
-    connections += f", {show.count(float(idle))} of them idle" if idle else ""
+    idle = 0 if pd.isna(row["active"]) else float(row["connections"]) - float(row["active"])
+    connections += f", {show.count(idle)} of them idle," if idle else ""
     if row["workload"] == "closed":
         return f"{connections} in a closed loop"
-    return f"{connections} and {show.count(float(row['rate_per_s']))} requests/s"
+    return (
+        connections if pd.isna(row["rate_per_s"]) else f"{connections} and {show.count(row['rate_per_s'])} requests/s"
+    )
 
 
 def _one(dataset: Dataset, good: pd.DataFrame) -> str:
@@ -100,7 +108,33 @@ def _interval_ns(row: pd.Series) -> str:
     return "" if low != low else f" [{show.time(low)}, {show.time(high)}]"
 
 
-def _many_loads(good: pd.DataFrame) -> str:
+def _limited(row: dict[Any, Any]) -> str:
+    held, asked = show.count(float(row["held_connections"])), show.count(float(row["connections"]))
+    limit = "" if pd.isna(row["limit"]) else f": {show.visible(str(row['limit']))}"
+    return f"{row['label']} held {held} of {asked} connections and met a limit of its own{limit}."
+
+
+def _room(dataset: Dataset, good: pd.DataFrame) -> str:
+    """Whether the server's CPUs were what limited it; said only where that is plain."""
+    row = good.to_dict("records")[0]
+    trials = dataset.trials[(dataset.trials["run"] == row["run"]) & (dataset.trials["cell"] == row["cell"])]
+    used = float(trials.loc[trials["outcome"] == "ok", "server_cpu_share"].median())
+    host = server_of(Facts.about(dataset)).get(row["run"])
+    if used != used or host is None or not host.usable:
+        return ""
+    there = len(host.usable)
+    text = f"Its processes used {show.number(used, most=2)} of {there} CPU{'s' if there > 1 else ''}"
+    if used >= BUSY * there:
+        return f"{text}: that was its limit."
+    return f"{text}: it had room." if used < BUSY else f"{text}."
+
+
+def _many_loads(dataset: Dataset, good: pd.DataFrame) -> str:
+    """What the question was that these loads ask, answered where a figure does."""
+    for figure in (knee, idle):
+        frame = figure.data(dataset)
+        if not frame.empty:
+            return str(figure.finding(frame))
     strategies = list(dict.fromkeys(good["strategy"]))
     named = ", ".join(strategies[:MOST_NAMED]) + (
         f" and {len(strategies) - MOST_NAMED} more" if len(strategies) > MOST_NAMED else ""

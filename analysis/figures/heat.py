@@ -17,8 +17,8 @@ NAME = "heat"
 TITLE = "Response times, second by second"
 READ = (
     "Across: time since the start; up: response time; bright: many of that moment's answers lay there, on one scale "
-    "for all panels. A second bright band is a second mode; a bright column that reaches up is a pause. "
-    "A triangle on top: not every request of that moment was answered. One repetition each, the median at p99."
+    "for all panels. A second bright band is a second mode; a bright column that reaches up is a pause. A triangle "
+    "on top: not every request of that moment was answered. One repetition each, the median at p99."
 )
 PANELS = 6
 TIME_BINS = 30

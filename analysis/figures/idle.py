@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import altair as alt
 import pandas as pd
@@ -19,10 +20,9 @@ from analysis.statistics.scaling import LEAST_LEVELS, exponent
 NAME, TITLE = "idle", "What idle connections cost"
 READ = (
     "The same requests from the same active connections, beside more and more that are only held; both axes are "
-    "logarithmic, so a straight line is a power law "
-    "and its slope the exponent: 0 is no growth, 1 growth in proportion. The line joins the centres of the "
-    "repetitions, the bars span their 95 % intervals. "
-    "The exponent's interval comes from one slope per block."
+    "logarithmic, so a straight line is a power law and its slope the exponent: 0 is no growth, 1 growth in "
+    "proportion. The line joins the centres of the repetitions, the bars span their 95 % intervals. The exponent's "
+    "interval comes from one slope per block."
 )
 METRIC = "cpu"
 
@@ -34,8 +34,7 @@ def make(dataset: Dataset) -> Figure | None:
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per good cell of a series that differs in connections only (three numbers of them or more, `active`
-    fixed):
-    label, strategy, connections, cpu_us, low_us, high_us, and the series' exponent with its interval."""
+    fixed): label, strategy, connections, cpu_us, low_us, high_us, and the series' exponent with its interval."""
     cells = cell_table(dataset)
     if cells.empty:
         return pd.DataFrame()
@@ -68,11 +67,9 @@ def data(dataset: Dataset) -> pd.DataFrame:
                     "cpu_us": float(found["value"]),
                     "low_us": float(found["low"]),
                     "high_us": float(found["high"]),
-                    **(
-                        {}
-                        if slope is None
-                        else {"exponent": slope.value, "exponent_low": slope.low, "exponent_high": slope.high}
-                    ),
+                    "exponent": math.nan if slope is None else slope.value,
+                    "exponent_low": math.nan if slope is None else slope.low,
+                    "exponent_high": math.nan if slope is None else slope.high,
                 }
             )
     return pd.DataFrame(rows).dropna(subset=["cpu_us"]) if rows else pd.DataFrame()
@@ -98,7 +95,7 @@ def chart(frame: pd.DataFrame) -> alt.TopLevelMixin:
     shown = alt.when(picked).then(alt.value(1)).otherwise(alt.value(0.15))
     base = alt.Chart(frame).encode(x=x, color=colour, opacity=shown)
     ends = frame.sort_values("connections").groupby("label", as_index=False).tail(1)
-    ends = ends.assign(text=[f"{row['label']} ∝ N^{_slope(row)}" for row in ends.to_dict("records")])
+    ends = ends.assign(text=[f"{row['label']} {_slope(row)}".strip() for row in ends.to_dict("records")])
     return alt.layer(
         base.mark_line(strokeWidth=2).encode(y=y, detail="label:N").add_params(picked),
         base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low_us:Q"), y2="high_us:Q"),
@@ -112,8 +109,11 @@ def chart(frame: pd.DataFrame) -> alt.TopLevelMixin:
 
 
 def _slope(row: dict[object, object]) -> str:
+    """Such as `∝ N^0.50 [0.48, 0.52]`; nothing where it is not known."""
     value, low, high = (float(str(row[name])) for name in ("exponent", "exponent_low", "exponent_high"))
-    return f"{value:.2f}" if low != low else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    if math.isnan(value):
+        return ""
+    return f"∝ N^{value:.2f}" + ("" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]")
 
 
 def finding(frame: pd.DataFrame) -> str:
@@ -122,7 +122,8 @@ def finding(frame: pd.DataFrame) -> str:
     for label, rows in frame.groupby("label", sort=False):
         first, last = rows.sort_values("connections").iloc[[0, -1]].to_dict("records")
         times = last["cpu_us"] / first["cpu_us"]
-        parts.append(f"{label} {show.number(times, most=2)} × (N^{_slope(last)})")
+        slope = _slope(last)
+        parts.append(f"{label} {show.number(times, most=2)} ×{f' ({slope})' if slope else ''}")
     least, most = frame["connections"].min(), frame["connections"].max()
     return (
         f"From {least:,} to {most:,} connections with {frame['active'].iloc[0]:,} active, a request's server "

@@ -18,11 +18,11 @@ from analysis.statistics.knee import LEAST_ACHIEVED, Capacity, Rung, capacity
 
 NAME, TITLE = "knee", "How far can it be pushed?"
 READ = (
-    "Each point is an offered rate: the median of its repetitions at the objective's percentile, over all "
-    "planned requests, with their range. A cross marks a rate "
-    f"at which less than {100 * LEAST_ACHIEVED:.0f} % of the requests were answered or the percentile lies among "
-    "the unanswered: saturated. The dashed line is the objective; the "
-    "capacity is where the line crosses it, block by block, interpolated between the rates tested."
+    "Each point is an offered rate: the median of its repetitions at the objective's percentile, over all planned "
+    "requests, with their range. A cross marks a rate at which less than "
+    f"{100 * LEAST_ACHIEVED:.0f} % of the requests were answered or the percentile lies among the unanswered: "
+    "saturated. The dashed line is the objective; the capacity is where the line crosses it, block by block, "
+    "interpolated between the rates tested."
 )
 LEAST_RATES = 3
 
@@ -34,9 +34,8 @@ def make(dataset: Dataset) -> Figure | None:
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per rate of each series of cells that differs in the rate only (three rates or more): label, strategy,
-    rate_per_s,
-    response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and the series' capacity_per_s with its
-    interval."""
+    rate_per_s, response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and the series' capacity_per_s
+    with its interval."""
     cells = cell_table(dataset)
     if cells.empty:
         return pd.DataFrame()
@@ -66,32 +65,26 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
     found = capacity([block for block in blocks if len(block) == members["rate_per_s"].nunique()], goal.limit_ns)
     rows = []
     for rate, same in rungs.groupby("rate_per_s"):
-        values = same["response"].to_numpy(dtype=float)
+        values = same["response"].dropna().to_numpy(dtype=float)
+        if not len(values):
+            continue
+        middle = float(np.median(values))
         rows.append(
             {
                 "label": members["strategy"].iloc[0],
                 "strategy": members["strategy"].iloc[0],
                 "rate_per_s": float(rate),
-                "response_ns": _median(values),
+                "response_ns": middle,
                 "low_ns": float(values.min()),
                 "high_ns": float(values.max()),
                 "achieved": float(same["achieved"].median()),
-                "saturated": bool(same["achieved"].median() < LEAST_ACHIEVED or np.isinf(_median(values))),
+                "saturated": bool(same["achieved"].median() < LEAST_ACHIEVED or np.isinf(middle)),
                 "objective": str(goal),
                 "limit_ns": float(goal.limit_ns),
                 **_capacity(found),
             }
         )
     return rows
-
-
-def _median(values: np.ndarray) -> float:
-    ordered = np.sort(values)
-    return float(
-        ordered[len(ordered) // 2]
-        if len(ordered) % 2
-        else ordered[len(ordered) // 2 - 1 : len(ordered) // 2 + 1].mean()
-    )
 
 
 def _capacity(found: Capacity | None) -> dict[str, object]:

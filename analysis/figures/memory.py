@@ -12,10 +12,9 @@ from analysis.model import Dataset
 
 NAME, TITLE = "memory", "What a connection costs the server"
 READ = (
-    "Growth of the server's resident memory for each connection that it holds, on a logarithmic axis, least "
-    "first; the line spans the 95 % interval. "
-    "No row where the growth is too small to tell from the interpreter's own unrest. What the kernel keeps for a "
-    "socket is not in it."
+    "Growth of the server's resident memory for each connection that it holds, on a logarithmic axis, least first; "
+    "the line spans the 95 % interval. No row where the growth is too small to tell from the interpreter's own "
+    "unrest. What the kernel keeps for a socket is not in it."
 )
 
 

@@ -21,15 +21,9 @@ HIGHLIGHTED = 6
 NOTE_LENGTH = 90
 
 
-def _cells(dataset: Dataset) -> pd.DataFrame:
-    """The cells; a label comes from a file and goes into sentences, so that it keeps no control characters."""
-    cells = cell_table(dataset)
-    return cells if cells.empty else cells.assign(label=cells["label"].astype(str).map(show.visible))
-
-
 def good_trials(dataset: Dataset, outcomes: Sequence[str] = ("ok",)) -> pd.DataFrame:
     """The repetitions that count: of these outcomes, no control, cell not struck; each with its cell's `label`."""
-    cells = _cells(dataset)
+    cells = cell_table(dataset)
     if cells.empty:
         return dataset.trials.iloc[:0].assign(label=pd.Series(dtype="string"))
     kept = dataset.trials[dataset.trials["outcome"].isin(outcomes) & ~dataset.trials["control"].fillna(False)]
@@ -38,7 +32,7 @@ def good_trials(dataset: Dataset, outcomes: Sequence[str] = ("ok",)) -> pd.DataF
 
 def left_out(dataset: Dataset) -> pd.DataFrame:
     """The cells without a good repetition or struck: label, strategy, held_connections and, in `note`, the reason."""
-    cells = _cells(dataset)
+    cells = cell_table(dataset)
     if cells.empty:
         return pd.DataFrame(columns=["label", "strategy", "held_connections", "note"])
     good = set(map(tuple, good_trials(dataset)[KEY].drop_duplicates().to_numpy()))
@@ -108,8 +102,7 @@ def estimates(dataset: Dataset) -> dict[tuple[str, str, str], dict[Hashable, Any
 
 def percentiles(dataset: Dataset, trials: pd.DataFrame, percent: Fraction) -> list[float]:
     """Of each of these trials the response's percentile over planned requests, clients merged; ns, nan where it rests
-    on
-    too few requests, inf among those never answered."""
+    on too few requests, inf among those never answered."""
     table = dataset.histograms[dataset.histograms["kind"] == "response"]
     sums = {key: counts(rows) for key, rows in table.merge(trials[KEY_OF_TRIAL], on=KEY_OF_TRIAL).groupby(KEY_OF_TRIAL)}
     found = []

@@ -24,10 +24,10 @@ from analysis.model import Dataset
 NAME = "spectrum"
 TITLE = "Latency spectrum"
 READ = (
-    "Each line is one strategy: which share of all planned requests (across, one nine more at each mark) was answered "
-    "within which time (up). Line: median of the repetitions; band: from the lowest to the highest of them. "
-    "Dashed, with hollow points: fewer than 100 requests lie beyond; where fewer than 10 do, nothing is drawn. "
-    "A cross: from here on requests were not answered at all. Dotted: how late the generator itself sent. Grey: "
+    "Each line is one strategy: which share of all planned requests (across, one nine more at each mark) was "
+    "answered within which time (up). Line: median of the repetitions; band: from the lowest to the highest of them. "
+    "Dashed, with hollow points: fewer than 100 requests lie beyond; where fewer than 10 do, nothing is drawn. A "
+    "cross: from here on requests were not answered at all. Dotted: how late the generator itself sent. Grey: "
     "strategies not named in the legend; point at one to learn its name."
 )
 PER_DECADE = 12

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import altair as alt
 import vl_convert
+
+from analysis import format as show
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 # Text and grid on a page of that theme; what is drawn has one colour for both (identity.py).
@@ -13,6 +16,7 @@ INK = {
     False: {"text": "#1b1f24", "soft": "#57606a", "grid": "#e3e6ea"},
     True: {"text": "#e6e8eb", "soft": "#a5adb8", "grid": "#2d333b"},
 }
+ID = re.compile(r'(\bid="|url\(#|href="#)([^")]+)')
 DRAWN_WIDTH = 760  # of a picture that has no page to fit itself to, pixels
 
 
@@ -47,17 +51,37 @@ def config(dark: bool) -> dict[str, Any]:
     }
 
 
+def document(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """The Vega-Lite document of a chart, without a theme. What would be no text in a picture is written out: a control
+    character in a name of a foreign file ends the whole process of the drawing library."""
+    found: dict[str, Any] = _visible(chart.to_dict())
+    return found
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, str):
+        return show.visible(value)
+    if isinstance(value, dict):
+        return {name: _visible(one) for name, one in value.items()}
+    return [_visible(one) for one in value] if isinstance(value, list) else value
+
+
+def themed(document: dict[str, Any], dark: bool = False) -> dict[str, Any]:
+    """The document in a theme; what the chart says of its own look stays."""
+    own, theme = document.get("config", {}), config(dark)
+    return document | {
+        "config": theme
+        | {
+            name: {**theme.get(name, {}), **value} if isinstance(value, dict) else theme.get(name, value)
+            for name, value in own.items()
+            if name != "view" or value != {"continuousWidth": 300, "continuousHeight": 300}
+        }
+    }
+
+
 def spec(chart: alt.TopLevelMixin, dark: bool = False) -> dict[str, Any]:
     """The Vega-Lite document of a chart in a theme."""
-    document: dict[str, Any] = chart.to_dict()
-    own = document.get("config", {})
-    themed = config(dark)
-    document["config"] = themed | {
-        name: {**themed.get(name, {}), **value} if isinstance(value, dict) else themed.get(name, value)
-        for name, value in own.items()
-        if name != "view" or value != {"continuousWidth": 300, "continuousHeight": 300}
-    }
-    return document
+    return themed(document(chart), dark)
 
 
 def drawn(document: dict[str, Any], width: int = DRAWN_WIDTH) -> dict[str, Any]:
@@ -75,8 +99,10 @@ def drawn(document: dict[str, Any], width: int = DRAWN_WIDTH) -> dict[str, Any]:
 
 
 def svg(document: dict[str, Any], width: int = DRAWN_WIDTH) -> str:
-    """The picture as SVG text."""
-    return vl_convert.vegalite_to_svg(drawn(document, width))
+    """The picture as SVG text; its ids are numbered anew, for the library counts on from picture to picture."""
+    text = vl_convert.vegalite_to_svg(drawn(document, width))
+    numbers = {name: f"i{number}" for number, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', text)))}
+    return ID.sub(lambda found: found[1] + numbers.get(found[2], found[2]), text)
 
 
 def png(document: dict[str, Any], width: int = DRAWN_WIDTH) -> bytes:

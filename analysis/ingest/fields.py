@@ -42,9 +42,13 @@ def number(value: object) -> float:
     return found if math.isfinite(found) else math.nan
 
 
+def figure(value: object) -> float:
+    """A number that may be infinite, as a percentile among the requests never answered is; nan for anything else."""
+    return float(value) if isinstance(value, (int, float)) and value in (math.inf, -math.inf) else number(value)
+
+
 def text(value: object) -> str | None:
-    """A text in which every character can be written: half a surrogate pair is a JSON string, but no UTF-8."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+    return value if isinstance(value, str) else None
 
 
 def truth(value: object) -> bool | None:

@@ -30,6 +30,8 @@ def _state(path: Path, size: int | None, wanted: str | None) -> tuple[str, str |
         digest = _digest(path)
     except OSError as error:
         return "missing", error.strerror
+    except ValueError:
+        return "missing", "no file has such a name"  # such as one with a NUL
     if digest == wanted:
         return ("truncated", "no trailer: whoever wrote it was cut off") if _is_cut(path) else ("whole", None)
     if size is not None and found < size:

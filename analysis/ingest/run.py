@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ import pandas as pd
 
 from analysis.capacity import DEFAULT
 from analysis.commands.summary import UNITS
-from analysis.events import Log, is_calibration, read
+from analysis.events import Log, is_calibration, parsed, read
 from analysis.ingest.clocks import clock_rows
-from analysis.ingest.fields import as_json, count, listing, mapping, number, text, truth, whole
+from analysis.ingest.fields import as_json, count, figure, listing, mapping, number, text, truth, whole
 from analysis.ingest.files import file_rows
 from analysis.ingest.generators import error_rows, generator_rows
 from analysis.ingest.latency import Latency, done_of, latency, own_quantile
@@ -58,7 +57,7 @@ def ingest(given: str) -> Dataset:
 def read_manifest(directory: Path) -> tuple[dict[str, Any], list[str]]:
     """The manifest, an empty one where there is none, and what is wrong with it."""
     try:
-        document = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+        document = parsed((directory / "manifest.json").read_bytes())
     except FileNotFoundError:
         return {}, ["manifest.json is missing: hosts, versions and kernel values are unknown."]
     except (OSError, ValueError, RecursionError):
@@ -114,7 +113,7 @@ def _trials(log: Log, old: pd.DataFrame, found: Latency) -> pd.DataFrame:
     table = old.rename(columns=UNITS)
     for name, (kind, _) in TABLES["trials"].columns.items():
         if name in table:
-            read = {"int": whole, "float": lambda value: value, "text": text, "bool": truth}[kind]
+            read = {"int": whole, "float": figure, "text": text, "bool": truth}[kind]
             table[name] = pd.Series([read(value) for value in table[name]], dtype=object)
     started = dict.fromkeys(e["trial"] for e in log.of("trial") if e.get("state") == "started")
     order = {n: place for place, n in enumerate(started, start=1)}

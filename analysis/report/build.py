@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import re
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -25,6 +25,7 @@ from analysis.report import tables, words
 from analysis.report.parts import Page, Section, Table
 
 ABOUT_GENERATORS = ("honesty",)  # figures that belong to the validity of a run
+Document = dict[str, Any]  # of Vega-Lite
 COMPARED = ("efficiency", "p50", "p99", "memory")
 
 
@@ -52,17 +53,18 @@ def build(dataset: Dataset) -> Page:
     glance = next((figure for figure in figures if figure.name == "glance"), None)
     found = words.findings(dataset)
     told, said = words.counts(dataset, found), headline(dataset)
-    sections = {figure.name: _section(figure) for figure in drawn}
+    documents = {figure.name: theme.document(figure.chart) for figure in figures if figure.chart is not None}
+    sections = {figure.name: _section(figure, documents[figure.name]) for figure in drawn}
     env, apart = words.places(dataset)
     runs = ", ".join(show.visible(str(run)) for run in dataset.runs["run"])
     return Page(
         title=f"C10K benchmark: {runs}",
-        headline=said.sentence,
-        more=said.more,
+        headline=show.visible(said.sentence),
+        more=show.visible(said.more),
         trust=words.trust(dataset, told),
         counts=told,
         glance=tables.glance(glance.frame) if glance else None,
-        glance_finding=glance.finding if glance else "",
+        glance_finding=show.visible(glance.finding) if glance else "",
         glance_read=glance.read if glance else "",
         figures=tuple(section for name, section in sections.items() if name not in ABOUT_GENERATORS),
         honesty=tuple(section for name, section in sections.items() if name in ABOUT_GENERATORS),
@@ -76,6 +78,7 @@ def build(dataset: Dataset) -> Page:
         downloads=tuple(
             tables.download(name, frame)
             for name, frame in (
+                *([("glance", glance.frame)] if glance else []),
                 ("trials", dataset.trials),
                 ("estimates", dataset.estimates),
                 ("contrasts", dataset.contrasts),
@@ -84,38 +87,34 @@ def build(dataset: Dataset) -> Page:
         ),
         notes=tuple(show.visible(note) for note in dataset.notes),
         commands=words.commands(dataset),
-        specs={figure.name: _spec(figure) for figure in drawn},
+        specs={figure.name: _spec(figure, documents[figure.name]) for figure in drawn},
     )
 
 
-def _spec(figure: Figure) -> object:
+def _spec(figure: Figure, document: Document) -> object:
     """The chart without a theme: the page puts on the one it is seen in."""
-    assert figure.chart is not None
-    document = figure.chart.to_dict()
-    document.pop("config", None)
-    document["description"] = figure.finding
-    return document
+    return {name: value for name, value in document.items() if name != "config"} | {
+        "description": show.visible(figure.finding)
+    }
 
 
-def _section(figure: Figure) -> Section:
-    assert figure.chart is not None
+def _section(figure: Figure, document: Document) -> Section:
     return Section(
         figure.name,
         figure.title,
-        figure.finding,
+        show.visible(figure.finding),
         figure.read,
-        _static(figure),
+        _static(figure, document),
         tables.of_frame(figure.frame, f"The numbers of: {figure.title}"),
         tables.download(figure.name, figure.frame),
     )
 
 
-def _static(figure: Figure) -> str:
+def _static(figure: Figure, document: Document) -> str:
     """The picture that is there before and without any script; its ids are its own among those of the page."""
-    assert figure.chart is not None
-    svg = theme.svg(theme.spec(figure.chart))
-    label = str(Markup.escape(f"{figure.title}. {figure.finding}"))
-    svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{figure.name}-", svg)
+    svg = theme.svg(theme.themed(document))
+    label = str(Markup.escape(f"{figure.title}. {show.visible(figure.finding)}"))
+    svg = theme.ID.sub(rf"\g<1>{figure.name}-\g<2>", svg)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 

@@ -41,7 +41,7 @@ def glance(frame: pd.DataFrame) -> Table:
     for row in rows:
         held = float(row["held_connections"])
         cells = [
-            Cell(show.visible(str(row["label"])), str(row["label"]), is_number=False),
+            Cell(str(row["label"]), str(row["label"]), is_number=False),
             Cell(show.count(held), _order(held)),
         ]
         cells += [_metric(row, name, text, scales[name]) for name, _, text, _ in METRICS]
@@ -119,7 +119,8 @@ def _plain(value: Any) -> Cell:
         return Cell(
             show.count(number) if is_whole else show.number(number, most=4) if math.isfinite(number) else "∞", number
         )
-    return Cell(show.visible(str(value)), str(value), is_number=False)
+    text = show.visible(str(value))
+    return Cell(text, text, is_number=False)
 
 
 def download(name: str, frame: pd.DataFrame) -> Download:

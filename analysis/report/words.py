@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
+from numbers import Real
 from typing import Any
 
 import pandas as pd
@@ -109,9 +110,9 @@ def limits(dataset: Dataset) -> tuple[str, ...]:
     boots = {document(facts).get("boot_id") for facts in dataset.hosts["facts"]} - {None}
     if len(boots) == 1 and len(dataset.hosts) > 1:
         lines.append(
-            "All hosts share one machine: server, generators and conductor compete for its caches and memory, "
-            "and no network card took part. "
-            "Ratios between strategies carry over to other machines better than absolute times do."
+            "All hosts share one machine: server, generators and conductor compete for its caches and memory, and no "
+            "network card took part. Ratios between strategies carry over to other machines better than absolute "
+            "times do."
         )
     if "closed" in set(cells["workload"]):
         lines.append(
@@ -130,8 +131,8 @@ def limits(dataset: Dataset) -> tuple[str, ...]:
 
 
 def _value(value: object) -> str:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value:,g}" if isinstance(value, float) else f"{value:,}"
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return f"{float(value):,.10g}"
     return show.visible(str(value))
 
 
@@ -140,17 +141,16 @@ def methods(dataset: Dataset) -> tuple[str, ...]:
     lines = [
         "The unit is the repetition: a server started anew with connections of its own. Requests within one are "
         "never taken as independent measurements.",
-        "A response counts from the moment at which the request was meant to be sent, so a server that stalls "
-        "cannot hide it (no coordinated omission). Histograms of all clients are "
-        "added slot by slot, never averaged. Percentiles are over all planned requests: those never answered "
-        "count as infinitely late, and print as > timeout.",
+        "A response counts from the moment at which the request was meant to be sent, so a server that stalls cannot "
+        "hide it (no coordinated omission). Histograms of all clients are added slot by slot, never averaged. "
+        "Percentiles are over all planned requests: those never answered count as infinitely late, and print as > "
+        "timeout.",
         "~ marks a percentile with fewer than 100 requests beyond it; with fewer than 10 it is withheld.",
         "Of 6 repetitions or more a figure is the median with the interpolated order-statistic interval; of "
         "fewer the geometric mean with Student's interval of the logarithms. All intervals are of 95 %.",
-        "Strategies are compared block by block: Hodges and Lehmann's estimate with the exact signed-rank "
-        "interval from 6 blocks, Student's on the logarithms below. The word rests on the interval at the level "
-        "of Holm's step, "
-        "which holds for all comparisons of a metric together; what lies within the noise floor (the A/A "
+        "Strategies are compared block by block: Hodges and Lehmann's estimate with the exact signed-rank interval "
+        "from 6 blocks, Student's on the logarithms below. The word rests on the interval at the level of Holm's "
+        "step, which holds for all comparisons of a metric together; what lies within the noise floor (the A/A "
         "control, at least 3 %) is called equivalent.",
         "Server CPU time is that of its whole process tree within the window; memory is its growth from before "
         "the first connection.",

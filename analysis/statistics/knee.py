@@ -14,9 +14,8 @@ LEAST_ACHIEVED = 0.98  # of the planned requests answered: below that a rate was
 
 @dataclass(frozen=True)
 class Rung:
-    """One offered rate of one block: the objective's percentile (inf where it lies among the unanswered), and the
-    share of
-    the planned requests that were answered."""
+    """One offered rate of one block: the objective's percentile (inf where it lies among the unanswered), and the share
+    of the planned requests that were answered."""
 
     rate_per_s: float
     response_ns: float
@@ -33,8 +32,7 @@ class Capacity:
 
 def of_block(rungs: Sequence[Rung], limit_ns: float) -> tuple[float, bool] | None:
     """Where the percentile first crosses the limit, interpolated between the two rates in logarithms of both (a
-    straight
-    line there is a power law); and whether it crosses at all. None where the lowest rate misses it already."""
+    straight line there is a power law); and whether it crosses at all. None where the lowest rate misses it already."""
     below: Rung | None = None
     for rung in sorted(rungs, key=lambda one: one.rate_per_s):
         if rung.response_ns <= limit_ns and rung.achieved >= LEAST_ACHIEVED:
@@ -50,9 +48,8 @@ def of_block(rungs: Sequence[Rung], limit_ns: float) -> tuple[float, bool] | Non
 
 
 def capacity(blocks: Sequence[Sequence[Rung]], limit_ns: float) -> Capacity | None:
-    """Over the blocks, each with its own crossing (statistics.interval.centre); None where a block misses the
-    objective at
-    its lowest rate or there is none. A rate whose percentile rests on too few requests (nan) does not count."""
+    """Over the blocks, each with its own crossing (statistics.interval.centre); None where a block misses the objective
+    at its lowest rate or there is none. A rate whose percentile rests on too few requests (nan) does not count."""
     told = [[rung for rung in rungs if not math.isnan(rung.response_ns)] for rungs in blocks]
     found = [of_block(rungs, limit_ns) for rungs in told if rungs]
     known = [one for one in found if one is not None]

@@ -17,7 +17,7 @@ from pyloadgen.record import ARM, PROVE
 from pyloadgen.stream import Request
 
 CONNECTS_AT_ONCE = 512
-PROVES_AT_ONCE = 512
+PROVES_AT_ONCE = 128
 TICK_S = 0.05  # how often it looks for what has timed out, and whether it must stop
 
 T = TypeVar("T")

@@ -3,8 +3,7 @@
     .venv/bin/python -m tests.bench.analysis [DIRECTORY]
 
 Writes such a run (10,000 requests/s, so each interval of a client holds 1,250 values), then runs each command in a
-process of
-its own and prints its wall time and its largest resident memory, a line each.
+process of its own and prints its wall time and its largest resident memory, a line each.
 """
 
 import json

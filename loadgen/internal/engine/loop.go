@@ -20,7 +20,7 @@ const (
 	eventsPerSend   = 16   // replies handled before the loop looks whether a send is due
 	workPerTurn     = 64   // connections opened, or requests planned, before the loop looks for replies
 	connectsAtOnce  = 1024 // handshakes in flight while arming
-	provesAtOnce    = 1024 // echoes in flight while proving
+	provesAtOnce    = 128  // echoes in flight while proving: thousands of threads woken at once would wait for one another
 	readBytes       = 64 << 10
 	maxRequests     = 2 << 20 // unsettled at once; 56 bytes each, of which only those in use take memory
 	requestsToSpare = 1024

@@ -24,3 +24,23 @@ def slots(n: int, values_ns: Mapping[int, int], host: str = "client1", kind: str
     counts = histograms.decode(encode(values_ns))
     return [{"run": "r1", "trial": n, "host": host, "kind": kind, "slot": int(slot), "count": int(counts[slot])}
             for slot in np.flatnonzero(counts)]  # fmt: skip
+
+
+def estimate(strategy: str, metric: str, value: float, low: float = np.nan, high: float = np.nan, **fields: Any) -> Row:
+    """A row of `estimates` of the strategy's cell."""
+    return {"run": "r1", "cell": f"c-{strategy}", "metric": metric, "value": value, "low": low, "high": high,
+            "confidence": 0.95, "n": 3, "method": "test", "quality": "solid"} | fields  # fmt: skip
+
+
+def contrast(strategy: str, ratio: float, low: float, high: float, verdict: str, **fields: Any) -> Row:
+    """A row of `contrasts` against epoll, of efficiency."""
+    return {"run": "r1", "metric": "efficiency", "cell": f"c-{strategy}", "baseline": "c-epoll", "ratio": ratio,
+            "low": low, "high": high, "confidence": 0.95, "family_low": low, "family_high": high, "p": 0.01,
+            "p_holm": 0.02, "margin": 0.03, "n": 3, "method": "test", "verdict": verdict} | fields  # fmt: skip
+
+
+def struck(strategy: str, message: str, check: str = "GN1") -> Row:
+    """A finding that takes the strategy's cell out of the ranking."""
+    return {"run": "r1", "check": check, "severity": "invalid", "scope": "trial", "cells": f'["c-{strategy}"]',
+            "trials": "[]", "hosts": "[]", "message": message, "matters": "m", "remedy": "r",
+            "evidence": "[]"}  # fmt: skip

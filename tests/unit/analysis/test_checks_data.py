@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from analysis.checks.data import moved
 from tests.unit.analysis.check_data import RUN, Rows, change, found, healthy, told
 
 
@@ -139,18 +137,6 @@ def test_drift_of_the_throughput() -> None:
     assert told("DT6", answered(0.9523)) == []
     (one,) = found(answered(0.945))
     assert one["check"] == "DT6" and "0.947 times" in one["message"]
-
-
-def test_moved() -> None:
-    even = np.array([1.0, 2, 3, 4, 5, 11, 12, 13, 14, 15])
-    assert moved(even) == pytest.approx(13 / 3 - 1)
-    # One pair changes sides: of the 252 ways to halve them 4 are as far apart, p is 0.016.
-    assert moved(np.array([1.0, 2, 3, 4, 11, 5, 12, 13, 14, 15])) == 0.0
-    # An odd number: 99 in the middle counts for nothing.
-    assert moved(np.array([1.0, 2, 3, 4, 5, 99, 11, 12, 13, 14, 15])) == pytest.approx(13 / 3 - 1)
-    assert moved(np.array([1.0, 2, 3, 4, 5, *[np.inf] * 5])) == np.inf
-    assert moved(np.array([np.nan] * 10)) == 0.0
-    assert moved(np.array([])) == 0.0
 
 
 def test_a_trial_without_result() -> None:

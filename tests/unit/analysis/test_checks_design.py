@@ -10,10 +10,11 @@ import pytest
 
 from analysis.checks import findings_table
 from analysis.checks.base import THRESHOLDS, WORDS
+from analysis.checks.facts import Facts
 from analysis.checks.page import FAMILIES, page
 from analysis.checks.registry import CONDUCTOR, OBSERVERS
 from analysis.model import Dataset
-from tests.unit.analysis.check_data import CLIENTS, RUN, Rows, change, found, healthy, ids, told
+from tests.unit.analysis.check_data import CLIENTS, RUN, Rows, change, dataset, found, healthy, ids, told
 
 
 def without(rows: Rows, table: str, **fields: Any) -> Rows:
@@ -181,3 +182,38 @@ def test_hostile_names_are_kept_as_text() -> None:
                 row["host"] = name
     (one,) = found(rows)
     assert one["hosts"] == [name] and one["message"].startswith(name)
+
+
+def restless(*costs: float) -> Rows:
+    """A block for each of these costs of a request; poll's are ten times that."""
+    trials = [
+        {"run": RUN, "trial": 2 * block + i, "block": block, "cell": name, "outcome": "ok",
+         "cpu_us_per_request": times * cost}
+        for block, cost in enumerate(costs) for i, (name, times) in enumerate((("epoll", 1.0), ("poll", 10.0)))
+    ]  # fmt: skip
+    return {"trials": trials}
+
+
+def said(rows: Rows) -> list[str]:
+    return [one.text for one in OBSERVERS["DS9"](Facts.about(dataset(rows)))]
+
+
+def test_a_machine_that_got_slower() -> None:
+    # Ten blocks, of which all of the second half cost more than all of the first: p is 2/252. The medians lie between.
+    slower = [*(1.0 + i / 1000 for i in range(5)), *(1.2 + i / 1000 for i in range(5))]
+    assert said(restless(*slower)) == ["In the run's second half a request cost 1.2 times what it cost in the first"]
+    assert said(restless(*slower[1:9])) == []  # of eight blocks it could be chance
+    assert said(restless(*(1.0 + i / 1000 for i in range(5)), *(1.04 + i / 1000 for i in range(5)))) == [
+        "What a request cost went up and down over the run: neighbouring blocks correlate by 0.95"
+    ]
+
+
+def test_a_machine_that_wanders() -> None:
+    wave = (1.0, 1.05, 1.1, 1.2, 1.3, 1.25, 1.15, 1.08, 1.02, 0.98)
+    (one,) = said(restless(*wave))
+    assert "neighbouring blocks correlate by 0." in one
+
+
+def test_a_machine_at_rest() -> None:
+    assert said(restless(*[1.0, 1.03] * 6)) == []
+    assert said(restless(*[1.0] * 12)) == []

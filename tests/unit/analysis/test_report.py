@@ -1,0 +1,236 @@
+"""The report as text: its tables and sentences by hand, and what any run must come out as."""
+
+import base64
+import gzip
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.dataset import load
+from analysis.demo.truth import Cell, truth
+from analysis.demo.write import write as write_demo
+from analysis.figures import glance
+from analysis.model import Dataset
+from analysis.report import tables, words
+from analysis.report.build import build, html
+from analysis.report.parts import Bar
+from tests.unit.analysis.build import Document, ended, started, trial, whole, write
+from tests.unit.analysis.figure_data import Row, contrast, estimate, struck
+from tests.unit.analysis.figure_data import trial as row_of_trial
+
+HOSTILE = "<script>alert(1)</script>\x1b]0;owned\x07\u202e</title><img src=x onerror=alert(2)>"
+
+
+def run_of(folder: Path, *trials: Document, **fields: Any) -> Dataset:
+    events: list[Document] = []
+    for one in trials:
+        events += whole(one, **fields)
+    return load([str(write(folder, list(trials), events))])
+
+
+def test_a_row_at_a_glance() -> None:
+    dataset = Dataset.of(
+        trials=[row_of_trial(1, held_connections=10_000, errors_requests=7), row_of_trial(2, "poll")],
+        estimates=[estimate("epoll", "efficiency", 20_000, 19_000, 21_000), estimate("poll", "efficiency", 40_000),
+                   estimate("epoll", "p99", 2e6, 1e6, 4e6, quality="marked"), estimate("poll", "p99", 2e6)],
+        contrasts=[contrast("epoll", 0.5, 0.4, 0.6, "worse")])  # fmt: skip
+    table = tables.glance(glance.data(dataset))
+    poll, epoll = table.rows
+    by_name = dict(zip(table.headings, epoll.cells, strict=True))
+    shown = ("strategy", "held", "requests per CPU second", "p99 response", "errors")
+    assert [by_name[name].text for name in shown] == [
+        "epoll", "10,000", "20,000", "2.0 ms", "0.70 %"]  # fmt: skip
+    # The bar of this column spans 0 to 1.25 × 40,000.
+    assert by_name["requests per CPU second"].bar == Bar(38.0, 42.0, 40.0)
+    assert by_name["requests per CPU second"].interval == "95 % interval 19,000 to 21,000"
+    # On a logarithmic bar from half the least centre to twice the greatest, 1 ms to 4 ms, 2 ms is the middle.
+    assert by_name["p99 response"].bar == Bar(0.0, 100.0, 50.0)
+    assert by_name["p99 response"].is_marked
+    assert by_name["median response"].text == "–"
+    alone = dict(zip(table.headings, poll.cells, strict=True))["requests per CPU second"]
+    assert (alone.interval, alone.bar) == ("one repetition: no interval", Bar(80.0, 80.0, 80.0))
+
+
+def test_a_frame_as_a_table() -> None:
+    frame = pd.DataFrame(
+        {"a": [1.0, 2.5, math.inf, math.nan], "b": ["x", "y\x1b", None, "z"], "c": [True, False, None, True]}
+    )
+    table = tables.of_frame(frame, "caption", most=3)
+    assert [[cell.text for cell in row.cells] for row in table.rows] == [
+        ["1", "x", "yes"], ["2.500", "y\\u001b", "no"], ["∞", "", ""]]  # fmt: skip
+    assert (table.headings, table.rest) == (("a", "b", "c"), 1)
+
+
+def test_a_download_is_the_csv() -> None:
+    found = tables.download("cost", pd.DataFrame({"label": ["epoll"], "cpu_us": [41.5]}))
+    kind, _, coded = found.href.partition(",")
+    assert (found.name, kind, found.rows) == ("cost.csv", "data:text/csv;base64", 1)
+    assert base64.b64decode(coded).decode().split() == ["label,cpu_us", "epoll,41.5"]
+
+
+@pytest.mark.parametrize(
+    ("told", "repetitions", "sentence"),
+    [
+        ({"cells": 3, "struck": 0, "warn": 0}, 10,
+         "3 of 3 rows are measurements of their server. No check has a warning."),
+        ({"cells": 3, "struck": 1, "warn": 2}, 3,
+         "2 of 3 rows are measurements of their server; 1 is struck and in no ranking. 2 warnings below say where to "
+         "be careful. With 3 repetitions only large differences can be told."),
+        ({"cells": 0, "struck": 0, "warn": 0}, 1, "There is nothing here to trust."),
+    ],
+    ids=["clean", "doubtful", "empty"],
+)  # fmt: skip
+def test_may_i_trust_these_numbers(told: dict[str, int], repetitions: int, sentence: str) -> None:
+    assert words.trust(Dataset.of(runs=[{"run": "r1", "repetitions": repetitions}]), told) == sentence
+
+
+def test_findings_the_worst_first_and_where() -> None:
+    trials = [row_of_trial(n, f"s{n}") for n in range(1, 12)]
+    many = struck("s1", "Bad.") | {"cells": json.dumps([f"c-s{n}" for n in range(1, 12)]), "trials": "[1, 2]"}
+    mild = struck("s1", "Mild.") | {"severity": "info", "cells": "[]", "hosts": '["client1"]'}
+    found = words.findings(Dataset.of(trials=trials, findings=[mild, many]))
+    assert [one.severity for one in found] == ["invalid", "info"]
+    assert found[0].where == "s1, s2, s3, s4, s5, s6, s7, s8 and 3 more; trials 1, 2"
+    assert found[1].where == "client1"
+    assert words.counts(Dataset.of(trials=trials, findings=[mild, many]), found) == {
+        "invalid": 1, "warn": 0, "info": 1, "struck": 11, "cells": 11}  # fmt: skip
+
+
+def test_what_may_be_claimed() -> None:
+    hosts = [{"run": "r1", "host": name, "role": "client", "facts": '{"boot_id": "one"}'} for name in ("a", "b")]
+    trials = [
+        row_of_trial(1, workload="closed", rate_per_s=500),
+        row_of_trial(2, "poll", workload="closed", rate_per_s=900),
+    ]
+    lines = words.limits(Dataset.of(trials=trials, hosts=hosts))
+    assert lines[0].startswith("Varied: strategy, rate per s.")
+    assert "connections 10,000" in lines[0]
+    assert any("All hosts share one machine" in line for line in lines)
+    assert any("closed loop" in line for line in lines)
+    assert not any("one machine" in line for line in words.limits(Dataset.of(trials=trials, hosts=hosts[:1])))
+
+
+def test_the_command_of_a_run_can_be_pasted() -> None:
+    parameters = {
+        "strategy": ["epoll", "poll"],
+        "server_command": "./it's mine; rm -rf /",
+        "connections": 10_000,
+        "seed": 7,
+    }
+    (line,) = words.commands(Dataset.of(runs=[{"run": "r1", "parameters": json.dumps(parameters)}]))
+    assert line == (
+        "ansible-playbook run_benchmark.yml -e strategy=epoll,poll "
+        r"-e server_command='./it'\''s mine; rm -rf /' -e connections=10000 -e seed=7"
+    )
+
+
+def payload(text: str) -> dict[str, Any]:
+    found = re.search(r'id="payload">"([^"]*)"<', text)
+    assert found
+    document: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(found[1])))
+    return document
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "run"
+    write_demo(folder, made=truth(1, None, (Cell("epoll"), Cell("poll"), Cell("select")), blocks=3))
+    return folder
+
+
+def test_every_figure_is_there_as_picture_as_data_and_as_a_sentence(small: Path) -> None:
+    dataset = load([str(small)])
+    page, text = build(dataset), html(dataset)
+    assert len(page.figures) >= 8
+    assert set(payload(text)["specs"]) == {section.name for section in (*page.figures, *page.honesty)}
+    for section in (*page.figures, *page.honesty):
+        assert f'id="chart-{section.name}"><svg role="img" aria-label="' in text
+        assert f'download="{section.name}.csv"' in text
+        assert section.finding.endswith(".")
+        assert section.table.rows
+    # The same ids in two pictures would be one.
+    ids = re.findall(r'\bid="([^"]+)"', re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL))
+    assert len(ids) == len(set(ids))
+
+
+def test_it_is_small_the_same_each_time_and_needs_nothing_else(small: Path) -> None:
+    one, other = html(load([str(small)])), html(load([str(small)]))
+    assert one == other
+    assert len(one.encode()) <= 3_000_000
+    outside = re.sub(r"<script>.*?</script>", "", one, flags=re.DOTALL)
+    loaded = re.findall(r"""(?:src|href|action|poster)\s*=\s*["']?([^"'\s>]+)""", outside)
+    assert {address.split(":")[0] if address.startswith("data:") else address[0] for address in loaded} <= {"#", "data"}
+    assert "@import" not in outside
+    assert "http-equiv" in outside
+    assert "default-src 'none'" in outside
+
+
+def test_one_strategy_has_a_report_of_its_own(tmp_path: Path) -> None:
+    text = html(run_of(tmp_path / "run", trial(1)))
+    assert "<h1>epoll held 1,000 of 1,000 connections and 1,000 requests/s" in text
+    assert 'id="effects"' not in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fields", "headline"),
+    [
+        ("crashed", {"reason": "signal 11"}, "Nothing was measured to the end."),
+        ("dnf", {"held": 400}, "epoll held 400 of 1,000 connections and met a limit of its own."),
+    ],
+)  # fmt: skip
+def test_a_run_in_which_nothing_went_well(outcome: str, fields: dict[str, Any], headline: str, tmp_path: Path) -> None:
+    one = trial(1)
+    text = html(load([str(write(tmp_path / "run", [one], [started(one), ended(one, outcome, **fields)]))]))
+    assert f"<h1>{headline}</h1>" in text
+
+
+def test_a_run_cut_off_before_its_first_trial(tmp_path: Path) -> None:
+    text = html(load([str(write(tmp_path / "run", [trial(1)], [], end=None))]))
+    assert "<h1>Nothing was measured to the end.</h1>" in text
+    assert "What could not be read" in text or "DT1" in text
+
+
+def test_hostile_words_stay_words(tmp_path: Path) -> None:
+    one = trial(1, HOSTILE)
+    bad = {"id": "ZZ1", "severity": "warn", "message": HOSTILE, "evidence": {"host": HOSTILE}, "remedy": HOSTILE}
+    lines = [*whole(one)[:-1], ended(one, strategy=HOSTILE, findings=[bad])]
+    dataset = load([str(write(tmp_path / "run", [one], lines))])
+    text = html(dataset)
+    outside = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert "<img src=x" not in outside
+    assert "alert(1)</script>" not in outside
+    assert "\x1b" not in text
+    assert "\u202e" not in outside
+    assert "&lt;img src=x onerror" in outside
+
+
+def test_two_runs_in_one_report(tmp_path: Path) -> None:
+    first = write(tmp_path / "a", [trial(1)], whole(trial(1)))
+    second = write(tmp_path / "b", [trial(1)], whole(trial(1)))
+    for path in (second / "events.jsonl",):
+        path.write_text(path.read_text().replace("3f9a1c", "aaaaaa"))
+    text = html(load([str(first), str(second)]))
+    assert "Several runs are shown together" in text
+    assert "epoll, 20261122T190312Z-3f9a1c" in text
+    assert "epoll, 20261122T190312Z-aaaaaa" in text
+
+
+def test_errors_are_summed_by_cause() -> None:
+    errors: list[Row] = [
+        {"run": "r1", "trial": 1, "host": host, "phase": "connect", "cause": "refused", "blame": "server", "count": 3,
+         "first": "refused at once"} for host in ("client1", "client2")]  # fmt: skip
+    page = build(Dataset.of(runs=[{"run": "r1"}], trials=[row_of_trial(1)], errors=errors))
+    assert page.errors is not None
+    assert [cell.text for cell in page.errors.rows[0].cells] == [
+        "epoll",
+        "connect",
+        "refused",
+        "server",
+        "6",
+        "refused at once",
+    ]
