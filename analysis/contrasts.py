@@ -15,6 +15,7 @@ from analysis.events import Unreadable
 from analysis.metrics import METRICS, Metric
 from analysis.model import Dataset, frame
 from analysis.statistics.family import Comparison, compare
+from analysis.statistics.paired import SIGNED_RANK_FROM
 from analysis.statistics.verdict import NOT_COMPARABLE, verdict
 from analysis.tables import natural
 
@@ -139,14 +140,19 @@ def why_not(row: dict[Any, Any], metric: Metric, *, is_known: bool) -> str:
 
 
 def _control(metric: Metric, twin: Side, side: Side) -> tuple[dict[str, Any], float]:
-    """The A/A contrast, and the noise floor: half of its interval as a share; nan where it rests on too little."""
+    """The A/A contrast, and the noise floor as a share: half of its interval; of fewer blocks than give one without
+    assuming a law, by how much the two differed at most. nan where it rests on too little."""
     ours, theirs, why = _common(twin, side)
     row = _base(side.cell, side.cell, len(ours))
     if why:
         return row | _unjudged(math.nan, why), math.nan
     found = compare([(ours, theirs)])[0]
-    half = math.sqrt(found.single.high / found.single.low) - 1
-    floor = half if len(ours) >= CONTROL_FROM else math.nan
+    if len(ours) < CONTROL_FROM:
+        floor = math.nan
+    elif len(ours) < SIGNED_RANK_FROM:
+        floor = max(max(a / b, b / a) for a, b in zip(ours, theirs, strict=True)) - 1
+    else:
+        floor = math.sqrt(found.single.high / found.single.low) - 1
     return row | _judged(metric, found, floor), floor
 
 

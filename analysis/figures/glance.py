@@ -18,7 +18,8 @@ NAME, TITLE = "glance", "At a glance"
 READ = (
     "A row is a strategy (or what else was varied), best first by requests per server-CPU-second. The bar spans the "
     "95 % interval of the repetitions, its mark is their centre; where the bars of two rows overlap widely, do not "
-    "tell them apart. Percentiles are over all planned requests. A row that met a limit stands below those that held "
+    "tell them apart. Percentiles are over all planned requests. The word against the baseline holds beside all the "
+    "other words, and asks for more than the ratio's own interval. A row that met a limit stands below those that held "
     "every connection, and what is struck is no measurement of the server."
 )
 SHOWN = ("efficiency", "throughput", "p50", "p99", "p99_9", "cpu", "memory")
@@ -31,16 +32,14 @@ def make(dataset: Dataset) -> Figure | None:
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """Columns: label, strategy, run, cell, outcome, struck, why, held_connections, asked_connections, errors_share; of
-    each metric m of SHOWN m_value, m_low, m_high, m_quality; and verdict, the word on efficiency against the baseline.
-    """
+    each metric m of SHOWN m_value, m_low, m_high, m_quality; and ratio, ratio_low, ratio_high and verdict of the
+    efficiency against the baseline."""
     cells = cell_table(dataset)
     if cells.empty:
         return pd.DataFrame()
     estimates = series.estimates(dataset)
     own = dataset.contrasts[(dataset.contrasts["metric"] == PRIMARY)]
-    verdicts = {
-        (row["run"], row["cell"]): row["verdict"] for row in own.to_dict("records") if row["cell"] != row["baseline"]
-    }
+    against = {(row["run"], row["cell"]): row for row in own.to_dict("records") if row["cell"] != row["baseline"]}
     bases = {(row["run"], row["baseline"]) for row in own.to_dict("records")}
     rows = []
     for cell in cells.to_dict("records"):
@@ -54,8 +53,8 @@ def data(dataset: Dataset) -> pd.DataFrame:
             "asked_connections": cell["connections"],
             "rate_per_s": cell["rate_per_s"],
             "errors_share": float(mine["errors_requests"].sum()) / planned if planned else float("nan"),
-            "verdict": verdicts.get(key, "baseline" if key in bases else ""),
         }
+        row |= _against(against.get(key), "baseline" if key in bases else "")
         for name in SHOWN:
             found = estimates.get((*key, name))
             for part in ("value", "low", "high"):
@@ -63,6 +62,14 @@ def data(dataset: Dataset) -> pd.DataFrame:
             row[f"{name}_quality"] = "absent" if found is None else str(found["quality"])
         rows.append(row)
     return _ranked(pd.DataFrame(rows))
+
+
+def _against(contrast: dict[Any, Any] | None, otherwise: str) -> dict[str, Any]:
+    nan = float("nan")
+    if contrast is None:
+        return {"verdict": otherwise, "ratio": nan, "ratio_low": nan, "ratio_high": nan}
+    ends = {"ratio_low": contrast["low"], "ratio_high": contrast["high"]}
+    return {"verdict": contrast["verdict"], "ratio": contrast["ratio"], **ends}
 
 
 def _ranked(frame: pd.DataFrame) -> pd.DataFrame:

@@ -122,7 +122,7 @@ def chart(frame: pd.DataFrame) -> alt.FacetChart:
             y2="high:Q",
             color=alt.Color(
                 "share:Q",
-                title="% of the answers of that moment",
+                title="% of its answers",
                 scale=alt.Scale(type="log", scheme=alt.SchemeParams("viridis", extent=[0.12, 1])),
                 legend=alt.Legend(orient="top", gradientLength=140, titleLimit=190, tickCount=4),
             ),

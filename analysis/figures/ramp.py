@@ -88,7 +88,8 @@ def _samples(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
     # Before the server answers its first sample it has no connections.
     table["connections"] = table["connections"].where(table["connections"].notna() | (table["t_s"] > 0), 0.0)
     ranked = reached(table.assign(kind="sample")).groupby("label")["reached_s"].median().sort_values(kind="stable")
-    table["shown"] = table["label"].isin(series.spread(ranked.index.tolist()))
+    shown = series.spread(ranked.index.tolist(), colours=series.colours(trials))
+    table["shown"] = table["label"].isin(shown)
     return table.dropna(subset=["connections"]).assign(kind="sample", t_s=table["t_s"].round(2))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from analysis import format as show
 from analysis import histograms
 from analysis.cells import cell_table
+from analysis.figures.identity import identity
 from analysis.model import Dataset
 
 KEY = ["run", "cell"]
@@ -66,11 +67,11 @@ def short(text: str) -> str:
     return text if len(text) <= NOTE_LENGTH else text[: NOTE_LENGTH - 1] + "…"
 
 
-def left_out_sentence(rows: pd.DataFrame, most: int = 6) -> str:
-    """`Left out: select (FD_SETSIZE).`, or nothing; a seventh cell and more are counted."""
-    named = [f"{row['label']} ({row['note']})" for row in rows.head(most).to_dict("records")]
+def left_out_sentence(rows: pd.DataFrame, most: int = 2) -> str:
+    """`Left out: select (FD_SETSIZE).`, or nothing; of more than so many only how many, for the table names them."""
     if len(rows) > most:
-        named.append(f"and {len(rows) - most} more")
+        return f" {len(rows)} are left out, for the reasons that the table At a glance gives."
+    named = [f"{row['label']} ({row['note']})" for row in rows.to_dict("records")]
     return f" Left out: {'; '.join(named)}." if named else ""
 
 
@@ -81,11 +82,26 @@ def median_trials(trials: pd.DataFrame, column: str) -> pd.DataFrame:
     return ranked[ranked.groupby("label").cumcount() == (counts - 1) // 2]
 
 
-def spread(ranked: Sequence[str], most: int = HIGHLIGHTED) -> list[str]:
-    """At most so many of the names, evenly from the first to the last."""
+def spread(ranked: Sequence[str], most: int = HIGHLIGHTED, colours: Mapping[str, str] | None = None) -> list[str]:
+    """At most so many of the names, evenly from the first to the last; where colours are given, each time the nearest
+    name whose colour is not taken yet."""
     if len(ranked) <= most:
         return list(ranked)
-    return [ranked[round(place)] for place in np.linspace(0, len(ranked) - 1, most)]
+    found: dict[int, str] = {}
+    first, *inner, last = np.linspace(0, len(ranked) - 1, most)
+    for middle in (first, last, *inner):
+        near = sorted(set(range(len(ranked))) - set(found), key=lambda place: abs(place - middle))
+        taken = set(found.values())
+        free = [place for place in near if colours and colours[ranked[place]] not in taken]
+        place = (free or near)[0]
+        found[place] = colours[ranked[place]] if colours else ""
+    return [ranked[place] for place in sorted(found)]
+
+
+def colours(trials: pd.DataFrame) -> dict[str, str]:
+    """The colour of each label."""
+    named = trials[["label", "strategy"]].drop_duplicates("label")
+    return {label: identity(name).colour for label, name in named.itertuples(index=False)}
 
 
 def counts(rows: pd.DataFrame) -> histograms.Counts:

@@ -74,7 +74,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
         ]
         rows += [row | {"kind": "response", "label": label, "strategy": strategy} for row in spectrum(counted, grid)]
     ranked = ranking(pd.DataFrame(rows, columns=COLUMNS))
-    shown = set(series.spread(ranked))
+    shown = set(series.spread(ranked, colours=series.colours(trials)))
     rows.sort(key=lambda row: ranked.index(str(row["label"])))
     for row in rows:
         row["shown"] = row["label"] in shown

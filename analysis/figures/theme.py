@@ -17,6 +17,7 @@ INK = {
     True: {"text": "#e6e8eb", "soft": "#a5adb8", "grid": "#2d333b"},
 }
 ID = re.compile(r'(\bid="|url\(#|href="#)([^")]+)')
+FINE = re.compile(r"\d+\.\d{4,}")
 DRAWN_WIDTH = 760  # of a picture that has no page to fit itself to, pixels
 
 
@@ -99,8 +100,9 @@ def drawn(document: dict[str, Any], width: int = DRAWN_WIDTH) -> dict[str, Any]:
 
 
 def svg(document: dict[str, Any], width: int = DRAWN_WIDTH) -> str:
-    """The picture as SVG text; its ids are numbered anew, for the library counts on from picture to picture."""
-    text = vl_convert.vegalite_to_svg(drawn(document, width))
+    """The picture as SVG text; its ids are numbered anew, for the library counts on from picture to picture, and its
+    coordinates are to a hundredth of a pixel."""
+    text = FINE.sub(lambda found: f"{float(found[0]):.2f}", vl_convert.vegalite_to_svg(drawn(document, width)))
     numbers = {name: f"i{number}" for number, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', text)))}
     return ID.sub(lambda found: found[1] + numbers.get(found[2], found[2]), text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -25,6 +26,8 @@ from analysis.report import tables, words
 from analysis.report.parts import Page, Section, Table
 
 ABOUT_GENERATORS = ("honesty",)  # figures that belong to the validity of a run
+# A picture has one description, its own; and the page one font.
+SAID_TWICE = re.compile(r' (?:aria-[a-z]+|role|font-family|pointer-events)="[^"]*"')
 Document = dict[str, Any]  # of Vega-Lite
 COMPARED = ("efficiency", "p50", "p99", "memory")
 
@@ -114,7 +117,7 @@ def _static(figure: Figure, document: Document) -> str:
     """The picture that is there before and without any script; its ids are its own among those of the page."""
     svg = theme.svg(theme.themed(document))
     label = str(Markup.escape(f"{figure.title}. {show.visible(figure.finding)}"))
-    svg = theme.ID.sub(rf"\g<1>{figure.name}-\g<2>", svg)
+    svg = theme.ID.sub(rf"\g<1>{figure.name}-\g<2>", SAID_TWICE.sub("", svg))
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 

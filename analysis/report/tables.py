@@ -30,12 +30,13 @@ def glance(frame: pd.DataFrame) -> Table:
     rows = frame.to_dict("records")
     scales = {name: _scale(rows, name, is_log) for name, _, _, is_log in METRICS}
     has_verdict = any(row["verdict"] not in ("", "baseline") for row in rows)
+    has_errors = any(row["errors_share"] > 0 for row in rows)
     headings = [
         "strategy",
         "held",
         *(heading for _, heading, _, _ in METRICS),
         *(["against the baseline"] if has_verdict else []),
-        "errors",
+        *(["errors"] if has_errors else []),
     ]
     made = []
     for row in rows:
@@ -45,11 +46,22 @@ def glance(frame: pd.DataFrame) -> Table:
             Cell(show.count(held), _order(held)),
         ]
         cells += [_metric(row, name, text, scales[name]) for name, _, text, _ in METRICS]
-        cells += [Cell(str(row["verdict"]), str(row["verdict"]), is_number=False)] if has_verdict else []
-        cells.append(Cell(_share(float(row["errors_share"])), _order(float(row["errors_share"]))))
+        cells += [_verdict(row)] if has_verdict else []
+        if has_errors:
+            cells.append(Cell(_share(float(row["errors_share"])), _order(float(row["errors_share"]))))
         state = "struck" if row["struck"] else "dnf" if row["outcome"] == "dnf" else "good"
         made.append(Row(tuple(cells), state, show.visible(str(row["why"]))))
     return Table("Every strategy with its figures, best first", tuple(headings), tuple(made), is_sortable=True)
+
+
+def _verdict(row: dict[Hashable, Any]) -> Cell:
+    """The ratio to the baseline and the word for it."""
+    ratio, low, high = (float(row[name]) for name in ("ratio", "ratio_low", "ratio_high"))
+    if math.isnan(ratio):
+        return Cell(str(row["verdict"]), math.inf, is_number=False)
+    spread = (high - low) / 2 if math.isfinite(high - low) else 0.0
+    interval = f"alone, its 95 % interval is {show.number(low, spread)} to {show.number(high, spread)}"
+    return Cell(f"{show.number(ratio, spread)} × {row['verdict']}", ratio, interval=interval, is_number=False)
 
 
 def _order(value: float) -> float:

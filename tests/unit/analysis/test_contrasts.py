@@ -86,30 +86,29 @@ def test_several_comparisons_share_the_risk() -> None:
 
 
 def test_the_control_sets_the_noise_floor() -> None:
-    # Control over its twin e^-.08, 1, e^.08: standard error .08/√3, half the interval 4.302653 · .08/√3 = 0.198731.
-    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [1.10, 1.11, 1.12])
+    # Control over its twin e^-.08, 1, e^.08: of fewer than six blocks the largest difference counts.
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [1.04, 1.05, 1.06])
     rows += trials("c1", "a", [math.exp(x) for x in (-0.08, 0, 0.08)], control=True)
     found = contrasts(rows)
-    floor = math.exp(0.198731) - 1
-    control = found["A/A c1"]
+    control, floor = found["A/A c1"], math.exp(0.08) - 1
+    # Its interval is Student's: standard error .08/√3, half of it 4.302653 · .08/√3 = 0.198731.
     assert (control["ratio"], control["low"], control["high"]) == pytest.approx(
-        (1, 1 / (1 + floor), 1 + floor), rel=1e-5
+        (1, math.exp(-0.198731), math.exp(0.198731)), rel=1e-5
     )
     assert (control["family_low"], control["p_holm"]) == (control["low"], control["p"])
     for row in found.values():
         assert (row["margin"], row["noise_floor"]) == pytest.approx((floor, floor), rel=1e-5)
-    assert control["verdict"] == "equivalent"
     # A difference for sure, but no larger than what two measurements of one thing differ by.
     assert found["c2"]["low"] > 1 and found["c2"]["verdict"] == "equivalent"
     assert contrasts(row for row in rows if not row["control"])["c2"]["verdict"] == "better"
 
 
-def test_the_noise_floor_is_half_of_the_interval_wherever_it_lies() -> None:
-    # All of the control's blocks a tenth higher: a ratio of e^0.1, and the same half of the interval.
-    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [2, 2, 2])
-    found = contrasts(rows + trials("c1", "a", [math.exp(x) for x in (0.02, 0.1, 0.18)], control=True))
+def test_the_noise_floor_of_six_blocks_is_half_of_the_interval_wherever_it_lies() -> None:
+    # The signed-rank interval of six is their whole range: e^0.02 to e^0.18, around e^0.1.
+    rows = trials("c1", "a", [1] * 6) + trials("c2", "b", [2] * 6)
+    found = contrasts(rows + trials("c1", "a", [math.exp(x / 100) for x in (2, 6, 10, 10, 14, 18)], control=True))
     assert found["A/A c1"]["ratio"] == pytest.approx(math.exp(0.1))
-    assert found["c2"]["noise_floor"] == pytest.approx(math.exp(0.198731) - 1, rel=1e-5)
+    assert found["c2"]["noise_floor"] == pytest.approx(math.exp(0.08) - 1, rel=1e-5)
 
 
 def test_a_quiet_control_leaves_the_margin_at_three_percent() -> None:

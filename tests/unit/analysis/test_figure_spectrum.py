@@ -139,3 +139,7 @@ def test_labels_keep_their_distance_and_their_order() -> None:
 def test_spread_takes_both_ends() -> None:
     assert series.spread(list("abcdefghijk"), 6) == list("acegik")
     assert series.spread(["a"], 6) == ["a"]
+    # c has the colour of a, and its neighbours b and d stand as near: the first of these is taken.
+    colours = dict(zip("abcde", ("red", "green", "red", "blue", "grey"), strict=True))
+    assert series.spread(list("abcde"), 3, colours) == list("abe")
+    assert series.spread(list("abcde"), 3, dict.fromkeys("abcde", "red")) == list("ace")

@@ -38,7 +38,7 @@ def test_a_row_at_a_glance() -> None:
         trials=[row_of_trial(1, held_connections=10_000, errors_requests=7), row_of_trial(2, "poll")],
         estimates=[estimate("epoll", "efficiency", 20_000, 19_000, 21_000), estimate("poll", "efficiency", 40_000),
                    estimate("epoll", "p99", 2e6, 1e6, 4e6, quality="marked"), estimate("poll", "p99", 2e6)],
-        contrasts=[contrast("epoll", 0.5, 0.4, 0.6, "worse")])  # fmt: skip
+        contrasts=[contrast("epoll", 0.5, 0.4, 0.6, "worse", baseline="c-poll")])  # fmt: skip
     table = tables.glance(glance.data(dataset))
     poll, epoll = table.rows
     by_name = dict(zip(table.headings, epoll.cells, strict=True))
@@ -52,6 +52,9 @@ def test_a_row_at_a_glance() -> None:
     assert by_name["p99 response"].bar == Bar(0.0, 100.0, 50.0)
     assert by_name["p99 response"].is_marked
     assert by_name["median response"].text == "–"
+    against = by_name["against the baseline"]
+    assert (against.text, against.interval) == ("0.50 × worse", "alone, its 95 % interval is 0.40 to 0.60")
+    assert [cell.text for cell in poll.cells][-2:] == ["baseline", "0"]
     alone = dict(zip(table.headings, poll.cells, strict=True))["requests per CPU second"]
     assert (alone.interval, alone.bar) == ("one repetition: no interval", Bar(80.0, 80.0, 80.0))
 
