@@ -143,7 +143,7 @@ def finding(frame: pd.DataFrame) -> str:
     blocks = int(frame["n"].min())
     if "inconclusive" in set(frame["verdict"]) and blocks < 6:
         text += (
-            f" With {blocks} block{'s' if blocks > 1 else ''} and {len(frame)} comparisons at once only large "
-            "differences are decided: repeat it with -e repetitions=10, or compare fewer."
+            f" With {blocks} block{'s' if blocks > 1 else ''} and {len(frame)} comparisons at once few "
+            "differences can be decided: repeat it with -e repetitions=10, or compare fewer."
         )
     return text

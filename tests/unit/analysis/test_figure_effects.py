@@ -45,8 +45,8 @@ def test_what_it_says() -> None:
     assert figure is not None
     assert figure.finding == (
         "Against epoll, in requests per server-CPU-second: 1 worse, 1 inconclusive. "
-        "Two measurements of one thing differ by up to 4.4 % here. With 3 blocks and 2 comparisons at once only large "
-        "differences are decided: repeat it with -e repetitions=10, or compare fewer."
+        "Two measurements of one thing differ by up to 4.4 % here. With 3 blocks and 2 comparisons at once few "
+        "differences can be decided: repeat it with -e repetitions=10, or compare fewer."
     )
     assert "blocks" not in figure.frame
 
