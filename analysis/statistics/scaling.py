@@ -16,9 +16,9 @@ def exponent(blocks: Sequence[tuple[Sequence[float], Sequence[float]]], confiden
     """d log(figure) / d log(size), from one (sizes, figures) per block; None where no block has three sizes.
 
     Each block gives one slope, by least squares on logarithms; the block is the unit, so the interval is Student's over
-    the slopes (as in paired comparisons: what a block has in common with itself cannot pass for knowledge). A slope of
-    1 is growth in proportion, of 0 none. One block has no interval. Figures that are not finite and above 0 are left
-    out.
+    the slopes (J. N. S. Matthews et al., "Analysis of serial measurements in medical research", BMJ 300, 1990: one
+    summary for each unit; what a block has in common with itself cannot pass for knowledge). A slope of 1 is growth in
+    proportion, of 0 none. One block has no interval. Figures that are not finite and above 0 are left out.
     """
     slopes = []
     for sizes, figures in blocks:

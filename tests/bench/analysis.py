@@ -6,6 +6,7 @@ Writes such a run (10,000 requests/s, so each interval of a client holds 1,250 v
 process of its own and prints its wall time and its largest resident memory, a line each.
 """
 
+import argparse
 import json
 import os
 import random
@@ -118,8 +119,11 @@ def measure(*arguments: str) -> tuple[float, float]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("directory", nargs="?", type=Path, help="keep the run here")
+    given = parser.parse_args().directory
     with tempfile.TemporaryDirectory() as own:
-        directory = Path(sys.argv[1] if len(sys.argv) > 1 else own)
+        directory = given or Path(own)
         directory.mkdir(exist_ok=True)
         write(directory)
         size = (directory / "events.jsonl").stat().st_size / 1e6

@@ -111,6 +111,18 @@ def test_on_paper_no_figure_is_cut(browser: Browser, demo: Path) -> None:
     assert [name for name, width, height in sizes if width > A4_PX[0] - 105 or height > A4_PX[1] - 106] == []
 
 
+def test_on_paper_a_dark_chart_is_readable(browser: Browser, demo: Path) -> None:
+    with opened(browser, demo, color_scheme="dark", bypass_csp=True) as (page, _):
+        page.emulate_media(media="print", color_scheme="dark")
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        filters = page.evaluate(
+            "[...document.querySelectorAll('.chart svg.marks')].map(s => getComputedStyle(s).filter)"
+        )
+    assert len(filters) == len(names(demo))
+    assert set(filters) == {"invert(1) hue-rotate(180deg)"}
+
+
 def test_sorting_works_from_the_keyboard(browser: Browser, demo: Path) -> None:
     first = "document.querySelector('.glance tbody tr .name').textContent"
     with opened(browser, demo, bypass_csp=True) as (page, _):
