@@ -84,7 +84,7 @@ def chart(frame: pd.DataFrame) -> alt.TopLevelMixin:
         alt.Chart(modes)
         .mark_bar(height=9)
         .encode(
-            x=alt.X("us:Q", title="server CPU time per request, µs", stack="zero"),
+            x=alt.X("us:Q", title="server CPU time per request, µs", stack="zero", axis=alt.Axis(tickCount=8)),
             y=y,
             color=alt.Color(
                 "mode:N",

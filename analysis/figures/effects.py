@@ -140,8 +140,9 @@ def finding(frame: pd.DataFrame) -> str:
         " Two measurements of one thing differ by up to "
         f"{show.number(100 * float(frame['margin'].max()), most=2)} % here."
     )
-    blocks = int(frame["n"].min())
-    if "inconclusive" in set(frame["verdict"]) and blocks < 6:
+    open_ = frame.loc[frame["verdict"] == "inconclusive", "n"]
+    blocks = int(open_.max()) if len(open_) else 0
+    if 0 < blocks < 6:
         text += (
             f" With {blocks} block{'s' if blocks > 1 else ''} and {len(frame)} comparisons at once few "
             "differences can be decided: repeat it with -e repetitions=10, or compare fewer."

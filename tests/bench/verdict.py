@@ -13,7 +13,7 @@ from analysis.statistics.paired import ratio
 from analysis.statistics.power import detectable
 from tests.unit.analysis.test_statistics_family import simulated, upper_bound, words
 
-RUNS = 2000
+RUNS = 10_000
 CALLED = {"better", "worse"}
 
 
