@@ -48,9 +48,9 @@ def of_block(rungs: Sequence[Rung], limit_ns: float) -> tuple[float, bool] | Non
 
 
 def capacity(blocks: Sequence[Sequence[Rung]], limit_ns: float) -> Capacity | None:
-    """Over the blocks, each with its own crossing (one summary for each unit, as in scaling.exponent) and the interval of
-    interval.centre; None where a block misses the objective at its lowest rate or there is none. A rate whose percentile
-    rests on too few requests (nan) does not count."""
+    """Over the blocks, each with its own crossing (one summary for each unit, as in scaling.exponent) and the interval
+    of interval.centre; None where a block misses the objective at its lowest rate or there is none. A rate whose
+    percentile rests on too few requests (nan) does not count."""
     told = [[rung for rung in rungs if not math.isnan(rung.response_ns)] for rungs in blocks]
     found = [of_block(rungs, limit_ns) for rungs in told if rungs]
     known = [one for one in found if one is not None]
