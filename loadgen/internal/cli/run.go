@@ -21,8 +21,8 @@ import (
 	"c10k/loadgen/internal/selfreport"
 )
 
-// lead is the time between the decision to begin and the first request.
-const lead = 20 * time.Millisecond
+// lead is the time between the decision to begin and the first request: enough for a busy machine to be ready in it.
+const lead = 200 * time.Millisecond
 
 // A World is what a run has around it.
 type World struct {

@@ -35,7 +35,7 @@ func TestChurnForATime(t *testing.T) {
 	arm(t, l)
 	begun := time.Now()
 	r := load(t, l)
-	if took := time.Since(begun); took < 2*time.Second || took > 2500*time.Millisecond || len(r.intervals) != 2 {
+	if took := time.Since(begun); took < 2*time.Second || took > 4*time.Second || len(r.intervals) != 2 {
 		t.Errorf("%d intervals in %v", len(r.intervals), took)
 	}
 	if d := r.done; d.Warmup.Answered == 0 || d.Load.Answered == 0 || d.Load.Answered != d.Load.Planned || d.Connect.Count() != d.Load.Planned {
@@ -57,15 +57,16 @@ func TestChurnWithoutAShareKeepsTheIntervals(t *testing.T) {
 func TestChurnHostileDeeds(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		deed  deed
-		check func(*Done) bool
+		deed     deed
+		isSilent bool // nothing but the timeout ends its requests
+		check    func(*Done) bool
 	}{
-		"corrupt":   {corrupt, func(d *Done) bool { return d.Load.Mismatched == 300 }},
-		"duplicate": {duplicate, func(d *Done) bool { return d.Load.Answered == 300 && d.Surplus == 300*64 }},
-		"truncate":  {truncate, func(d *Done) bool { return d.Load.TimedOut == 300 && d.Errors[0].Cause == "timeout" }},
-		"ignore":    {ignore, func(d *Done) bool { return d.Load.TimedOut == 300 && d.Load.Sent == 300 }},
-		"close":     {closeIt, func(d *Done) bool { return d.Load.Failed == 300 && d.Errors[0].Cause == "peer-closed" }},
-		"reset":     {resetIt, func(d *Done) bool { return d.Load.Failed == 300 && d.Errors[0].Cause == "reset" }},
+		"corrupt":   {corrupt, false, func(d *Done) bool { return d.Load.Mismatched == 300 }},
+		"duplicate": {duplicate, false, func(d *Done) bool { return d.Load.Answered == 300 && d.Surplus == 300*64 }},
+		"truncate":  {truncate, true, func(d *Done) bool { return d.Load.TimedOut == 300 && d.Errors[0].Cause == "timeout" }},
+		"ignore":    {ignore, true, func(d *Done) bool { return d.Load.TimedOut == 300 && d.Load.Sent == 300 }},
+		"close":     {closeIt, false, func(d *Done) bool { return d.Load.Failed == 300 && d.Errors[0].Cause == "peer-closed" }},
+		"reset":     {resetIt, false, func(d *Done) bool { return d.Load.Failed == 300 && d.Errors[0].Cause == "reset" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +76,10 @@ func TestChurnHostileDeeds(t *testing.T) {
 				}
 				return c.deed
 			}))
-			cfg.Connections, cfg.Timeout = 100, 150*time.Millisecond
+			cfg.Connections, cfg.Timeout = 100, 5*time.Second // so that a busy machine changes nothing
+			if c.isSilent {
+				cfg.Timeout = 150 * time.Millisecond
+			}
 			l := start(t, cfg)
 			arm(t, l)
 			if r := load(t, l); !c.check(&r.done) {
