@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis import format as show
 from analysis.cells import cell_table
+from analysis.estimates import invalid_trials
 from analysis.figures import series
 from analysis.figures.base import Figure
 from analysis.metrics import METRICS, PRIMARY
@@ -46,13 +48,14 @@ def data(dataset: Dataset) -> pd.DataFrame:
         key = (cell["run"], cell["cell"])
         row: dict[str, Any] = {name: cell[name] for name in ("label", "strategy", "run", "cell", "outcome", "struck")}
         mine = dataset.trials[(dataset.trials["run"] == key[0]) & (dataset.trials["cell"] == key[1])]
-        planned = float(mine["planned_requests"].sum())
+        counted = _counted(dataset, mine)
+        planned = float(counted["planned_requests"].sum())
         row |= {
-            "why": _why(dataset, cell, mine),
+            "why": _why(dataset, cell, mine) or _how_many(counted, mine),
             "held_connections": cell["held_connections"],
             "asked_connections": cell["connections"],
             "rate_per_s": cell["rate_per_s"],
-            "errors_share": float(mine["errors_requests"].sum()) / planned if planned else float("nan"),
+            "errors_share": float(counted["errors_requests"].sum()) / planned if planned else float("nan"),
         }
         row |= _against(against.get(key), "baseline" if key in bases else "")
         for name in SHOWN:
@@ -62,6 +65,19 @@ def data(dataset: Dataset) -> pd.DataFrame:
             row[f"{name}_quality"] = "absent" if found is None else str(found["quality"])
         rows.append(row)
     return _ranked(pd.DataFrame(rows))
+
+
+def _counted(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
+    """The repetitions that the figures of a row rest on."""
+    invalid = invalid_trials(dataset.findings)
+    is_good = [(run, number) not in invalid for run, number in zip(trials["run"], trials["trial"], strict=True)]
+    own = trials[~trials["control"].fillna(False) & trials["outcome"].isin(["ok", "dnf"])]
+    return own[np.array(is_good, dtype=bool)[trials.index.get_indexer(own.index)]]
+
+
+def _how_many(counted: pd.DataFrame, mine: pd.DataFrame) -> str:
+    planned = int((~mine["control"].fillna(False)).sum())
+    return f"{len(counted)} of {planned} repetitions count" if len(counted) < planned else ""
 
 
 def _against(contrast: dict[Any, Any] | None, otherwise: str) -> dict[str, Any]:

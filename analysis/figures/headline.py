@@ -159,16 +159,16 @@ def _winner(dataset: Dataset, good: pd.DataFrame) -> tuple[str, str]:
     best, figure = ours[0]
     # Whose interval reaches the winner's centre is not told apart from it.
     ties = [row["label"] for row, found in ours[1:] if float(found["high"]) >= float(figure["value"])]
-    sentence = (
-        f"At {_load(best)} {best['label']} answered the most requests per second of server CPU: {_per_cpu_s(figure)}"
-    )
-    more = _against_baseline(dataset, best)
+    among = " in Python" if len(ours) < len(rows) else ""
     if ties:
-        named = (
-            f"{', '.join(ties[:MOST_NAMED])}{f' and {len(ties) - MOST_NAMED} more' if len(ties) > MOST_NAMED else ''}"
-        )
-        sentence += f", but {len(ties)} other{'s' if len(ties) > 1 else ''} cannot be told from it"
-        more += f" Not told apart from it: {named}."
+        names = [best["label"], *ties]
+        rest = len(names) - MOST_NAMED
+        shown = ", ".join(names[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+        sentence = f"At {_load(best)} no one strategy{among} wins: {shown} cannot be told apart, at about"
+    else:
+        sentence = f"At {_load(best)} the cheapest strategy{among} is {best['label']}, with"
+    sentence += f" {_per_cpu_s(figure)} requests for each second of server CPU"
+    more = _against_baseline(dataset, best)
     references = [
         f"{row['label']} ({_per_cpu_s(found)})"
         for row, found in rows
@@ -198,6 +198,6 @@ def _against_baseline(dataset: Dataset, best: dict[Any, Any]) -> str:
     spread = (float(row["high"]) - float(row["low"])) / 2
     low, high = show.number(float(row["low"]), spread), show.number(float(row["high"]), spread)
     return (
-        f"That is {show.number(float(row['ratio']), spread)} × [{low}, {high}] those of {base.iloc[0]}: "
-        f"{row['verdict']}."
+        f"{best['label']} answers {show.number(float(row['ratio']), spread)} × [{low}, {high}] as many as "
+        f"{base.iloc[0]}: {row['verdict']}."
     )

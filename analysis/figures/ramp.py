@@ -131,6 +131,11 @@ def finding(frame: pd.DataFrame) -> str:
     short = sorted(set(times["label"]) - set(stood.index))
     if short:
         parts.append(f"No sample found all of them with {', '.join(short)}.")
+    dropped = frame["overflows"].fillna(0).astype(float)
+    if len(times):
+        hit = sorted(set(frame.loc[dropped > 0, "label"]))
+        none = "None of their accept queues overflowed."
+        parts.append(f"The accept queue overflowed with {', '.join(hit)}." if hit else none)
     stopped = frame[frame["kind"] == "stopped"].to_dict("records")
     if stopped:
         parts.append(
@@ -138,10 +143,6 @@ def finding(frame: pd.DataFrame) -> str:
             + "; ".join(f"{row['label']} at {show.count(row['connections'])} ({row['note']})" for row in stopped)
             + "."
         )
-    dropped = frame["overflows"].fillna(0).astype(float)
-    if len(times):
-        hit = sorted(set(frame.loc[dropped > 0, "label"]))
-        parts.append(f"The accept queue overflowed with {', '.join(hit)}." if hit else "No accept queue overflowed.")
     return " ".join(parts)
 
 

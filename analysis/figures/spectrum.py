@@ -200,7 +200,7 @@ def _with_range(row: dict[Hashable, Any]) -> str:
     text = show.time(row["response_ns"], (high - low) / 2 if math.isfinite(high) else 0.0)
     size, unit = show.unit_of(row["response_ns"])
     span = show.span(low, high, size)
-    return f"{text} [{span} {unit}]" if span else text
+    return f"{text} (repetitions {span} {unit})" if span else text
 
 
 chart = spectrum_chart.chart

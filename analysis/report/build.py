@@ -159,6 +159,8 @@ def _ratio(value: float) -> str:
 def _interval(low: float, high: float) -> str:
     if pd.isna(low) or pd.isna(high):
         return show.NOTHING
+    if low <= 0 or high / low >= tables.SAYS_NOTHING:
+        return "undetermined"
     return f"{low:.3g} to {high:.3g}"
 
 

@@ -13,6 +13,7 @@ from analysis import format as show
 from analysis.report.parts import Bar, Cell, Download, Row, Table
 from analysis.spreadsheet import csv_text
 
+SAYS_NOTHING = 1000.0  # of an interval, end over end
 MOST_ROWS = 60  # of a figure's table; the CSV has all
 METRICS = (
     # name of the metric in the frame, heading, what makes its text, on a logarithmic bar
@@ -34,9 +35,9 @@ def glance(frame: pd.DataFrame) -> Table:
     headings = [
         "strategy",
         "held",
+        *(["errors"] if has_errors else []),
         *(heading for _, heading, _, _ in METRICS),
         *(["against the baseline"] if has_verdict else []),
-        *(["errors"] if has_errors else []),
     ]
     made = []
     for row in rows:
@@ -45,10 +46,10 @@ def glance(frame: pd.DataFrame) -> Table:
             Cell(str(row["label"]), str(row["label"]), is_number=False),
             Cell(show.count(held), _order(held)),
         ]
-        cells += [_metric(row, name, text, scales[name]) for name, _, text, _ in METRICS]
-        cells += [_verdict(row)] if has_verdict else []
         if has_errors:
             cells.append(Cell(_share(float(row["errors_share"])), _order(float(row["errors_share"]))))
+        cells += [_metric(row, name, text, scales[name]) for name, _, text, _ in METRICS]
+        cells += [_verdict(row)] if has_verdict else []
         state = "struck" if row["struck"] else "dnf" if row["outcome"] == "dnf" else "good"
         made.append(Row(tuple(cells), state, show.visible(str(row["why"]))))
     return Table("Every strategy with its figures, best first", tuple(headings), tuple(made), is_sortable=True)
@@ -102,7 +103,8 @@ def _metric(row: dict[Hashable, Any], name: str, text: Any, scale: tuple[float, 
     value, low, high = (float(row[f"{name}_{part}"]) for part in ("value", "low", "high"))
     if math.isnan(value):
         return Cell(show.NOTHING, math.inf)
-    has_interval = not math.isnan(low) and not math.isnan(high)
+    is_told = not math.isnan(low) and not math.isnan(high)
+    has_interval = is_told and (low <= 0 or high / low < SAYS_NOTHING)
     spread = (high - low) / 2 if has_interval and math.isfinite(high) else 0.0
     bar = (
         Bar(_place(low, scale), _place(high, scale), _place(value, scale))
@@ -110,7 +112,11 @@ def _metric(row: dict[Hashable, Any], name: str, text: Any, scale: tuple[float, 
         else Bar(*[_place(value, scale)] * 3)
     )
     interval = (
-        f"95 % interval {text(low, spread)} to {text(high, spread)}" if has_interval else "one repetition: no interval"
+        f"95 % interval {text(low, spread)} to {text(high, spread)}"
+        if has_interval
+        else "too few repetitions for an interval"
+        if is_told
+        else "one repetition: no interval"
     )
     return Cell(text(value, spread), _order(value), bar, interval, is_marked=row[f"{name}_quality"] == "marked")
 

@@ -31,11 +31,21 @@ def findings(dataset: Dataset) -> tuple[Found, ...]:
             message=_text(row["message"]),
             matters=_text(row["matters"]),
             remedy=_text(row["remedy"]),
-            where=_where(row, label),
+            where=_where(row, label, _cells_of(dataset, row, label)),
             evidence=_text(row["evidence"])[:2000],
         )
         for row in rows
     )
+
+
+def _cells_of(dataset: Dataset, row: dict[Hashable, Any], label: dict[tuple[str, str], str]) -> list[str]:
+    """The labels of the trials that a finding names."""
+    try:
+        numbers = json.loads(row["trials"])
+    except (TypeError, ValueError):
+        return []
+    mine = dataset.trials[(dataset.trials["run"] == row["run"]) & dataset.trials["trial"].isin(numbers)]
+    return list(dict.fromkeys(label.get((row["run"], str(cell)), str(cell)) for cell in mine["cell"]))
 
 
 def _rank(severity: object) -> int:
@@ -46,7 +56,8 @@ def _text(value: object) -> str:
     return show.visible(value) if isinstance(value, str) else ""
 
 
-def _where(row: dict[Hashable, Any], label: dict[tuple[str, str], str]) -> str:
+def _where(row: dict[Hashable, Any], label: dict[tuple[str, str], str], concerned: list[str]) -> str:
+    """Cells, trials and hosts; where no cell is named (none falls) those `concerned`, of the trials."""
     parts = []
     for name in ("cells", "trials", "hosts"):
         try:
@@ -54,7 +65,7 @@ def _where(row: dict[Hashable, Any], label: dict[tuple[str, str], str]) -> str:
         except (TypeError, ValueError):
             continue
         if name == "cells":
-            found = [label.get((row["run"], one), str(one)) for one in found]
+            found = [label.get((row["run"], one), str(one)) for one in found] or concerned
         if found:
             some = ", ".join(_text(str(one)) for one in found[:8]) + (
                 f" and {len(found) - 8} more" if len(found) > 8 else ""
@@ -68,20 +79,19 @@ def counts(dataset: Dataset, found: tuple[Found, ...]) -> dict[str, int]:
     cells = cell_table(dataset)
     told = {severity: sum(one.severity == severity for one in found) for severity in SEVERITIES}
     struck = int(cells["struck"].sum()) if len(cells) else 0
-    return told | {"struck": struck, "cells": len(cells)}
+    limited = int(((cells["outcome"] == "dnf") & ~cells["struck"].astype(bool)).sum()) if len(cells) else 0
+    return told | {"struck": struck, "limited": limited, "cells": len(cells)}
 
 
 def trust(dataset: Dataset, told: dict[str, int]) -> str:
     """One sentence: may I trust these numbers?"""
     if not told["cells"]:
         return "There is nothing here to trust."
-    sound = told["cells"] - told["struck"]
-    text = f"{sound} of {told['cells']} rows are measurements of their server"
-    text += (
-        f"; {told['struck']} {'is' if told['struck'] == 1 else 'are'} struck and in no ranking"
-        if told["struck"]
-        else ""
-    )
+    sound = told["cells"] - told["struck"] - told["limited"]
+    text = f"{sound} of {told['cells']} rows were measured to the end"
+    text += f", {told['limited']} stopped at a limit of their own" if told["limited"] else ""
+    if told["struck"]:
+        text += f", {told['struck']} {'is' if told['struck'] == 1 else 'are'} struck and in no ranking"
     if told["warn"]:
         text += (
             f". {told['warn']} warning{'s' if told['warn'] > 1 else ''} below "

@@ -25,7 +25,7 @@ def test_finding_tells_when_all_stood_who_stopped_and_that_no_queue_overflowed()
     dataset = Dataset.of(trials=[trial(1), SELECT], server_samples=SAMPLES)
     assert ramp.finding(ramp.data(dataset)) == (
         "All 10,000 connections stood at the sample 2.0 s after the first (epoll). "
-        "Stopped at a limit of their own: select at 1,018 (FD_SETSIZE). No accept queue overflowed."
+        "None of their accept queues overflowed. Stopped at a limit of their own: select at 1,018 (FD_SETSIZE)."
     )
 
 
@@ -41,7 +41,7 @@ def test_overflows_are_told_at_the_sample_in_which_they_grew() -> None:
 def test_a_sample_that_never_finds_all_is_said() -> None:
     short = samples(1, (-2.0, 0), (-1.0, 4000), (0.0, 9999))
     text = ramp.finding(ramp.data(Dataset.of(trials=[trial(1)], server_samples=short)))
-    assert text == "No sample found all of them with epoll. No accept queue overflowed."
+    assert text == "No sample found all of them with epoll. None of their accept queues overflowed."
 
 
 def test_a_step_is_what_the_least_of_the_three_counts_confirm() -> None:

@@ -41,13 +41,25 @@ def test_the_winner_its_lead_its_ties_and_what_stopped() -> None:
         contrasts=[contrast("uvloop", 1.025, 1.01, 1.04, "equivalent")],
         findings=[struck("trio", "Saturated.")])  # fmt: skip
     assert found.sentence == (
-        "At 10,000 connections and 10,000 requests/s uvloop answered the most requests per second of server CPU: "
-        "20,500 [19,500, 21,500], but 1 other cannot be told from it."
+        "At 10,000 connections and 10,000 requests/s no one strategy in Python wins: uvloop, epoll cannot be told "
+        "apart, at about 20,500 [19,500, 21,500] requests for each second of server CPU."
     )
     assert found.more == (
-        "That is 1.02 × [1.01, 1.04] those of epoll: equivalent. Not told apart from it: epoll. "
+        "uvloop answers 1.02 × [1.01, 1.04] as many as epoll: equivalent. "
         "For comparison, not in Python: c_epoll (30,000 [29,000, 31,000]). "
         "select stopped at 1,018; trio is not valid."
+    )
+
+
+def test_a_winner_alone() -> None:
+    found = said(
+        trials=[own(1, "epoll"), own(2, "poll")],
+        estimates=[estimate("epoll", "efficiency", 20_000, 19_000, 21_000),
+                   estimate("poll", "efficiency", 4000, 3900, 4100)],
+        contrasts=[contrast("poll", 0.2, 0.19, 0.21, "worse")])  # fmt: skip
+    assert found == Headline(
+        "At 10,000 connections and 10,000 requests/s the cheapest strategy is epoll, with 20,000 [19,000, 21,000] "
+        "requests for each second of server CPU."
     )
 
 

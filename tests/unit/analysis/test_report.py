@@ -54,7 +54,7 @@ def test_a_row_at_a_glance() -> None:
     assert by_name["median response"].text == "–"
     against = by_name["against the baseline"]
     assert (against.text, against.interval) == ("0.50 × worse", "alone, its 95 % interval is 0.40 to 0.60")
-    assert [cell.text for cell in poll.cells][-2:] == ["baseline", "0"]
+    assert [poll.cells[i].text for i in (2, -1)] == ["0", "baseline"]
     alone = dict(zip(table.headings, poll.cells, strict=True))["requests per CPU second"]
     assert (alone.interval, alone.bar) == ("one repetition: no interval", Bar(80.0, 80.0, 80.0))
 
@@ -79,12 +79,12 @@ def test_a_download_is_the_csv() -> None:
 @pytest.mark.parametrize(
     ("told", "repetitions", "sentence"),
     [
-        ({"cells": 3, "struck": 0, "warn": 0}, 10,
-         "3 of 3 rows are measurements of their server. No check has a warning."),
-        ({"cells": 3, "struck": 1, "warn": 2}, 3,
-         "2 of 3 rows are measurements of their server; 1 is struck and in no ranking. 2 warnings below say where to "
-         "be careful. With 3 repetitions only large differences can be told."),
-        ({"cells": 0, "struck": 0, "warn": 0}, 1, "There is nothing here to trust."),
+        ({"cells": 3, "struck": 0, "limited": 0, "warn": 0}, 10,
+         "3 of 3 rows were measured to the end. No check has a warning."),
+        ({"cells": 4, "struck": 1, "limited": 1, "warn": 2}, 3,
+         "2 of 4 rows were measured to the end, 1 stopped at a limit of their own, 1 is struck and in no ranking. "
+         "2 warnings below say where to be careful. With 3 repetitions only large differences can be told."),
+        ({"cells": 0, "struck": 0, "limited": 0, "warn": 0}, 1, "There is nothing here to trust."),
     ],
     ids=["clean", "doubtful", "empty"],
 )  # fmt: skip
@@ -101,7 +101,7 @@ def test_findings_the_worst_first_and_where() -> None:
     assert found[0].where == "s1, s2, s3, s4, s5, s6, s7, s8 and 3 more; trials 1, 2"
     assert found[1].where == "client1"
     assert words.counts(Dataset.of(trials=trials, findings=[mild, many]), found) == {
-        "invalid": 1, "warn": 0, "info": 1, "struck": 11, "cells": 11}  # fmt: skip
+        "invalid": 1, "warn": 0, "info": 1, "struck": 11, "limited": 0, "cells": 11}  # fmt: skip
 
 
 def test_what_may_be_claimed() -> None:
