@@ -277,7 +277,7 @@ def test_a_host_gone_silent_ends_the_run(stage: Stage) -> None:
     stage.trials = 2
     begin = time.monotonic()
     ended = stage.run()
-    assert time.monotonic() - begin < 25
+    assert time.monotonic() - begin < 60
     assert ended.status == 3
     assert ended.trial["outcome"] == "partial"
     assert "client2" in ended.trial["reason"]
@@ -328,7 +328,7 @@ def test_an_agent_that_does_not_stop_is_ended(stage: Stage) -> None:
     stage.behaviours = {"client1": {"is": "deaf to stop"}}
     ended = stage.run()
     assert ended.status == 0
-    assert ended.trial["phases_s"]["stop"] < 7
+    assert ended.trial["phases_s"]["stop"] < 20
 
 
 def until_load(stage: Stage, process: "subprocess.Popen[str]") -> None:
@@ -349,8 +349,8 @@ def test_a_signal_ends_the_run_and_keeps_what_there_is(stage: Stage, number: sig
     until_load(stage, process)
     begin = time.monotonic()
     process.send_signal(number)
-    out, err = process.communicate(timeout=10)
-    assert time.monotonic() - begin < 4
+    out, err = process.communicate(timeout=20)
+    assert time.monotonic() - begin < 15  # of 30 s of load
     ended = Ended(stage, process.returncode, out, err)
     assert ended.status == 130
     assert ended.trial["outcome"] == "interrupted"
@@ -377,9 +377,9 @@ def test_the_owners_death_ends_the_run(stage: Stage) -> None:
     until_load(stage, process)
     kill(owner.pid, signal.SIGKILL)
     begin = time.monotonic()
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=20)
     eventually("all agents gone", lambda: not any(alive(pid) for pid in stage.pids()), 5)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 15  # of 30 s of load
     owner.wait()
     ended = Ended(stage, process.returncode, out, err)
     assert ended.status == 130

@@ -372,7 +372,7 @@ def ending(start: Start, echo: str, generator: str, deed: str) -> None:
         assert agent.end()[0] == 1
         agent.lines()
         assert not agent.where.exists()
-    eventually(lambda: not any(map(alive, crew)), "no process left", 4)
+    eventually(lambda: not any(map(alive, crew)), "no process left", PATIENCE_S)
 
 
 def test_stop_in_mid_load_censors_what_is_open(start: Start) -> None:

@@ -106,7 +106,7 @@ class Conductor:
         return found - {self.process.pid}
 
     def left_nothing(self, pids: set[int]) -> None:
-        eventually(lambda: not any(map(alive, pids)), "no process left", 4)
+        eventually(lambda: not any(map(alive, pids)), "no process left", PATIENCE_S)
         assert not self.where.exists()
         lines = [json.loads(line) for line in (self.dir / "agent.jsonl").read_text().splitlines()]
         for line in lines:
@@ -310,7 +310,7 @@ def test_a_server_that_ignores_sigterm(base: Path) -> None:
     pids, begin = agent.descendants(), time.monotonic()
     agent.order("stop")
     assert agent.wait_for("stopped")["signal"] == signal.SIGKILL
-    assert 1 <= time.monotonic() - begin < 2
+    assert 1 <= time.monotonic() - begin < 10
     assert agent.end()[0] == 0
     agent.left_nothing(pids)
 
@@ -365,8 +365,8 @@ def end_of_input(agent: Conductor) -> None:
         ("", 60, end_of_input, "its input ended"),
         ("", 60, lambda agent: agent.process.send_signal(signal.SIGTERM), "signal 15"),
         ("", 60, lambda agent: agent.process.send_signal(signal.SIGINT), "signal 2"),
-        ("agent.SILENCE_S = 1.0", 60, lambda _: None, "read nothing"),
-        ("", 1.5, lambda _: None, "lifetime"),
+        ("agent.SILENCE_S = 3.0", 60, lambda _: None, "read nothing"),
+        ("", 4, lambda _: None, "lifetime"),
     ],
 )
 def test_the_end_without_an_order(base: Path, constants: str, lifetime_s: float, deed: Any, reason: str) -> None:
@@ -382,9 +382,9 @@ def test_the_end_without_an_order(base: Path, constants: str, lifetime_s: float,
 
 
 def test_alive_breaks_the_silence(base: Path) -> None:
-    agent = Conductor(base, "agent.SILENCE_S = 1.0")
+    agent = Conductor(base, "agent.SILENCE_S = 3.0")
     agent.arm()
-    for _ in range(8):
+    for _ in range(16):
         time.sleep(0.25)
         agent.order("alive")
     assert agent.process.poll() is None
@@ -398,7 +398,7 @@ def test_kill_9_of_the_agent_ends_the_strategy(base: Path) -> None:
     pids = agent.descendants()
     assert len(pids) == 3
     agent.process.kill()
-    eventually(lambda: not any(map(alive, pids)), "no process left", 4)
+    eventually(lambda: not any(map(alive, pids)), "no process left", PATIENCE_S)
 
 
 def test_nobody_reads_its_events(base: Path) -> None:

@@ -81,7 +81,7 @@ def test_one_that_ignores_sigterm_in_every_process(tmp_path: Path) -> None:
     assert len(pids) == 2
     begin = time.monotonic()
     assert stopped(agent, pids)["signal"] == signal.SIGKILL
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 15
 
 
 DAEMON = """

@@ -106,11 +106,8 @@ def test_the_wider_noise_floor_is_the_margin() -> None:
 def test_the_noise_floor_is_that_of_the_runs_own_control() -> None:
     control = [row | {"control": True} for row in trials("c1", "epoll", [100, 104, 98])]
     found = made(*trials("c1", "epoll", [100, 100, 100]), *control)
-    # Logarithms 0, ln 1.04, ln 0.98: standard error by Student of three, t = 4.302653; half the interval, as a share.
-    logs = [0.0, math.log(1.04), math.log(0.98)]
-    mean = sum(logs) / 3
-    error = math.sqrt(sum((x - mean) ** 2 for x in logs) / 2 / 3)
-    assert found.floors["efficiency"] == pytest.approx(math.exp(4.302653 * error) - 1, rel=1e-6)
+    # Of fewer than six blocks it is the largest difference seen between the two that are alike.
+    assert found.floors["efficiency"] == pytest.approx(0.04)
     assert found.cells[0].values["efficiency"] == [100, 100, 100]
 
 

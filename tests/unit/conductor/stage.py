@@ -140,7 +140,7 @@ class Ended:
         assert self.lines[-1]["lines"] == len(self.lines) - 2
         assert self.lines[-2]["event"] == "run"
         assert self.lines[-2]["exit"] == self.status
-        eventually("all agents gone", lambda: not any(alive(pid) for pid in self.stage.pids()), 3)
+        eventually("all agents gone", lambda: not any(alive(pid) for pid in self.stage.pids()), 10)
 
     @property
     def trial(self) -> dict[str, Any]:
