@@ -113,14 +113,15 @@ static int listen_on(const struct options *options, int port)
 
 /* ---- statistics ----------------------------------------------------------------------------------------------- */
 
-/* All workers' slots in one shared map: of the file, or where there is none of memory that nobody reads. */
+/* All workers' slots in one shared map: of the file, or where there is none of memory that nobody reads. A file that
+ * is there is cleared and never shortened: whoever has mapped it would be killed in reading beyond its end. */
 static struct slot *map_slots(const struct options *options)
 {
     size_t size = sizeof(struct slot) * (size_t)options->workers;
     int fd = -1, flags = MAP_SHARED | MAP_ANONYMOUS;
     if (options->stats) {
         flags = MAP_SHARED;
-        fd = open(options->stats, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        fd = open(options->stats, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
         if (fd < 0 || ftruncate(fd, (off_t)size))
             refuse("cannot write the statistics to %s: %s", options->stats, strerror(errno));
     }
@@ -129,6 +130,7 @@ static struct slot *map_slots(const struct options *options)
         refuse("cannot map the statistics: %s", strerror(errno));
     if (fd >= 0)
         close(fd);
+    memset(map, 0, size);
     return map;
 }
 

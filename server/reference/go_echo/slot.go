@@ -17,12 +17,13 @@ type slot struct {
 	accepted, open, peak, closed, bytesIn, bytesOut, limitCode, pid atomic.Uint64
 }
 
-// mapSlot maps the statistics file; without one, the numbers are where nobody reads them.
+// mapSlot maps the statistics file; without one, the numbers are where nobody reads them. A file that is there is
+// cleared and never shortened: whoever has mapped it would be killed in reading beyond its end.
 func mapSlot(path string) *slot {
 	if path == "" {
 		return &slot{}
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		refuse("cannot write the statistics to %s: %v", path, why(err))
 	}
@@ -34,6 +35,7 @@ func mapSlot(path string) *slot {
 	if err != nil {
 		refuse("cannot map the statistics: %v", err)
 	}
+	clear(words)
 	return (*slot)(unsafe.Pointer(&words[0]))
 }
 

@@ -1,5 +1,6 @@
 """The servers in C and Go: built as prepare builds them, then held to what the Python servers are held to."""
 
+import fcntl
 import os
 import random
 import resource
@@ -215,6 +216,21 @@ def test_several_ports(programs: Path, tmp_path: Path, program: str) -> None:
             with socket.create_connection(("127.0.0.1", port), harness.PATIENCE_S) as sock:
                 assert echoes(sock)
         assert server.total("accepted") == 3
+
+
+@pytest.mark.parametrize("program", ECHO)
+def test_statistics_that_somebody_reads_are_cleared_and_never_shortened(
+    programs: Path, tmp_path: Path, program: str
+) -> None:
+    """The agent has mapped the file before: to shorten it, be it for a moment, would kill the agent with SIGBUS."""
+    file = os.memfd_create("stats", os.MFD_ALLOW_SEALING)
+    os.write(file, b"\xff" * 56 + bytes(8))  # but for the process, which says that it is ready
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+    (tmp_path / "stats.bin").symlink_to(f"/proc/{os.getpid()}/fd/{file}")
+    with running(programs / program, tmp_path) as server, server.connect() as sock:
+        eventually(lambda: server.total("accepted") == 1, "numbers from zero")
+        assert echoes(sock)
+    os.close(file)
 
 
 def test_workers_share_a_port(programs: Path, tmp_path: Path) -> None:
