@@ -120,11 +120,12 @@ def serve(options: argparse.Namespace) -> int:
             return refuse(f"Cannot write the statistics to {options.stats}: {error.strerror}.")
     if strategy.is_program:
         return become(strategy, options, listeners)
+    # Before it says that it is ready: Ctrl-C during an import can be lost in one of the import system's callbacks.
+    distribution, loop = importlib.import_module(f"server.distributions.{strategy.distribution}"), strategy.load_loop()
     where = f"{options.host}:{options.port}" + (f" to {listeners[-1].getsockname()[1]}" if options.ports > 1 else "")
     print(f"{strategy.name} listens on {where}; Ctrl-C ends it.", file=sys.stderr, flush=True)
-    distribution = importlib.import_module(f"server.distributions.{strategy.distribution}")
     try:
-        return int(distribution.serve(listeners, strategy.load_loop(), processes, options.stats))
+        return int(distribution.serve(listeners, loop, processes, options.stats))
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
             raise

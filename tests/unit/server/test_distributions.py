@@ -16,7 +16,7 @@ import pytest
 from server import common, ports, processes, slots
 from server.distributions import mutex, sendfd
 from server.distributions.pool import THREADS
-from tests.unit.server.harness import Served, alive, echoes, eventually, free_port, read_to_end, serving
+from tests.unit.server.harness import PATIENCE_S, Served, alive, echoes, eventually, free_port, read_to_end, serving
 
 PREFORK = ("sendfd", "prefork_herd", "prefork_exclusive", "prefork_reuseport", "prefork_select")
 BLOCKING_PREFORK = ("prefork_accept", "prefork_mutex")
@@ -92,7 +92,7 @@ def test_a_signal_ends_it_quietly(strategy: str, number: int, tmp_path: Path) ->
             assert echoes(sock)
             pids = served.pids()
             os.kill(served.process.pid, number)
-            assert served.process.wait(timeout=5) == 0
+            assert served.process.wait(timeout=PATIENCE_S) == 0
         eventually(lambda: not any(map(alive, pids)), "no process left")
         assert len((tmp_path / "log").read_text().splitlines()) == 1
 
@@ -101,7 +101,7 @@ def test_a_signal_ends_it_quietly(strategy: str, number: int, tmp_path: Path) ->
 def test_a_dead_worker_ends_the_server(strategy: str, tmp_path: Path) -> None:
     with serving(strategy, tmp_path) as served:
         os.kill(served.stats.slots()[1]["pid"], signal.SIGKILL)
-        assert served.process.wait(timeout=5) == 1
+        assert served.process.wait(timeout=PATIENCE_S) == 1
         assert "ended on its own" in (tmp_path / "log").read_text()
 
 

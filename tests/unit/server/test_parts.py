@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import select
 import signal
 import socket
 import struct
@@ -16,7 +17,7 @@ import pytest
 
 from server import catalog, needs, processes, slots, sockdiag
 from server.sampling import Sampler
-from tests.unit.server.harness import ROOT, eventually, free_port
+from tests.unit.server.harness import PATIENCE_S, ROOT, eventually, free_port
 
 
 def test_a_slot_is_eight_little_endian_words(tmp_path: Path) -> None:
@@ -246,9 +247,28 @@ def test_a_plain_copy_runs(tmp_path: Path) -> None:
         assert process.stderr
         assert b"listens on" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
         assert process.stderr.read() == b""
     finally:
         process.kill()
         process.wait()
     eventually(lambda: process.poll() is not None, "the end")
+
+
+def test_a_signal_that_interrupts_nothing_is_heeded_too() -> None:
+    """As one does that comes just before the call that waits: here it is another thread's, and the wait goes on."""
+    code = (
+        "import select, signal, threading, time\nfrom server.common import Stopped, stop_on_signals\n"
+        "stop_on_signals()\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+        "try: print('waits', flush=True); select.epoll().poll()\nexcept Stopped: print('stopped', flush=True)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout and process.stdout.readline() == "waits\n"
+        process.send_signal(signal.SIGTERM)
+        assert select.select([process.stdout], [], [], PATIENCE_S)[0], "it waits on"
+        assert process.stdout.read() == "stopped\n"
+    finally:
+        process.kill()
+        process.communicate()

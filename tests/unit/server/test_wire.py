@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server import catalog, slots
-from tests.unit.server.harness import alive, echoes, eventually, read_exactly, read_to_end, serving
+from tests.unit.server.harness import PATIENCE_S, alive, echoes, eventually, read_exactly, read_to_end, serving
 
 # The servers in C have tests of their own (tests/unit/reference).
 STRATEGIES = tuple(name for name, strategy in catalog.load().items() if not strategy.is_program)
@@ -27,7 +27,7 @@ def test_a_signal_ends_it_quietly(strategy: str, tmp_path: Path, number: int) ->
         sock = served.connect()
         assert echoes(sock)
         os.kill(served.process.pid, number)
-        assert served.process.wait(timeout=5) == 0
+        assert served.process.wait(timeout=PATIENCE_S) == 0
         assert len((tmp_path / "log").read_text().splitlines()) == 1, "it says only where it listens"
         sock.close()
 
@@ -58,7 +58,7 @@ def test_select_meets_its_own_limit(tmp_path: Path) -> None:
 def test_the_server_ends_when_a_worker_does(tmp_path: Path) -> None:
     with serving("workers", tmp_path) as served:
         os.kill(served.stats.slots()[0]["pid"], signal.SIGKILL)
-        assert served.process.wait(timeout=5) == 1
+        assert served.process.wait(timeout=PATIENCE_S) == 1
         assert "ended on its own" in (tmp_path / "log").read_text()
 
 
