@@ -11,6 +11,7 @@ The rules that every loop keeps, because they are kept here:
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import signal
@@ -54,6 +55,7 @@ def stop_on_signals() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)  # Python takes its handlers back before its end
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)
 

@@ -255,6 +255,15 @@ def test_a_plain_copy_runs(tmp_path: Path) -> None:
     eventually(lambda: process.poll() is not None, "the end")
 
 
+def test_the_timer_ends_before_the_handlers_do() -> None:
+    code = (
+        "import time\nfrom server.common import stop_on_signals\nclass Slow:\n    def __del__(self, sleep=time.sleep):"
+        " sleep(0.6); print('gone', flush=True)\nlast = Slow()\nstop_on_signals()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "gone\n", "")
+
+
 def test_a_signal_that_interrupts_nothing_is_heeded_too() -> None:
     """As one does that comes just before the call that waits: here it is another thread's, and the wait goes on."""
     code = (
