@@ -167,7 +167,7 @@ class Subject:
 
     def idles(self) -> bool:
         """Whether it has nothing to do. Waiting for a CPU counts as doing, so that a busy machine hides nothing."""
-        for _ in range(3):  # something may have been left over at first
+        for _ in range(10):  # something may have been left over at first, and what spins does so every time
             begin, before = time.monotonic(), sum(self.scheduled_ns())
             time.sleep(IDLE_S)
             if sum(self.scheduled_ns()) - before < IDLE_SHARE * 1e9 * (time.monotonic() - begin):

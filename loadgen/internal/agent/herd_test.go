@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/hist"
 )
 
@@ -53,7 +52,7 @@ func TestShareOverSeveralProcesses(t *testing.T) {
 	if e := p.next("proved"); number(e["verified"]) != 50 || number(e["failed"]) != 0 {
 		t.Errorf("%v", e)
 	}
-	p.say(`{"order":"go","at":%d}`, engine.Monotonic()+50e6)
+	p.start()
 	answered := 0
 	for k := range 2 { // a second of warm-up, one of window
 		e := p.next("interval")
@@ -73,7 +72,7 @@ func TestShareOverSeveralProcesses(t *testing.T) {
 		t.Errorf("%v", self)
 	}
 	p.say(`{"order":"stop"}`)
-	if code := p.exit(2500 * time.Millisecond); code != 0 {
+	if code := p.exit(); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 }
@@ -93,7 +92,7 @@ func TestLowLimitSplitsTheShare(t *testing.T) {
 		t.Errorf("the processes are %v", pids)
 	}
 	p.say(`{"order":"stop"}`)
-	if code := p.exit(2500 * time.Millisecond); code != 0 {
+	if code := p.exit(); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 }
@@ -106,7 +105,7 @@ func TestProcessOfAHerdIsKilled(t *testing.T) {
 	p.next("hello")
 	p.say(`{"order":"arm"}`)
 	p.next("armed")
-	p.say(`{"order":"go","at":%d}`, engine.Monotonic()+10e6)
+	p.start()
 	pids := children(t, p.cmd.Process.Pid)
 	p.next("interval")
 	_ = syscall.Kill(pids[0], syscall.SIGKILL)
@@ -114,7 +113,7 @@ func TestProcessOfAHerdIsKilled(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 	p.say(`{"order":"stop"}`)
-	p.exit(3 * time.Second)
+	p.exit()
 	for _, pid := range pids {
 		if err := syscall.Kill(pid, 0); err == nil {
 			t.Errorf("process %d is still there", pid)
@@ -132,8 +131,8 @@ func TestHerdDiesWithItsAgent(t *testing.T) {
 	p.next("armed")
 	pids := children(t, p.cmd.Process.Pid)
 	_ = p.cmd.Process.Kill()
-	p.exit(2500 * time.Millisecond)
-	deadline := time.Now().Add(2 * time.Second)
+	p.exit()
+	deadline := time.Now().Add(patience)
 	for _, pid := range pids {
 		for syscall.Kill(pid, 0) == nil && !zombie(pid) {
 			if time.Now().After(deadline) {
@@ -166,18 +165,18 @@ func TestStepsOfARamp(t *testing.T) {
 			t.Errorf("%v", e)
 		}
 	}
-	p.say(`{"order":"go","at":%d}`, engine.Monotonic()+10e6)
+	p.start()
 	if e := p.next("error"); e["phase"] != "protocol" {
 		t.Errorf("go between the steps: %v", e)
 	}
 	p.say(`{"order":"arm","connections":20}`)
 	p.next("armed")
-	p.say(`{"order":"go","at":%d}`, engine.Monotonic()+10e6)
+	p.start()
 	p.next("interval")
 	p.next("interval")
 	p.next("done")
 	p.say(`{"order":"stop"}`)
-	if code := p.exit(2500 * time.Millisecond); code != 0 {
+	if code := p.exit(); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 }

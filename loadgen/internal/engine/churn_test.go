@@ -35,7 +35,7 @@ func TestChurnForATime(t *testing.T) {
 	arm(t, l)
 	begun := time.Now()
 	r := load(t, l)
-	if took := time.Since(begun); took < 2*time.Second || took > 4*time.Second || len(r.intervals) != 2 {
+	if took := time.Since(begun); took < 2*time.Second || took > patience || len(r.intervals) != 2 {
 		t.Errorf("%d intervals in %v", len(r.intervals), took)
 	}
 	if d := r.done; d.Warmup.Answered == 0 || d.Load.Answered == 0 || d.Load.Answered != d.Load.Planned || d.Connect.Count() != d.Load.Planned {
@@ -76,9 +76,9 @@ func TestChurnHostileDeeds(t *testing.T) {
 				}
 				return c.deed
 			}))
-			cfg.Connections, cfg.Timeout = 100, 5*time.Second // so that a busy machine changes nothing
+			cfg.Connections = 100
 			if c.isSilent {
-				cfg.Timeout = 150 * time.Millisecond
+				cfg.Timeout = time.Second
 			}
 			l := start(t, cfg)
 			arm(t, l)
@@ -98,7 +98,7 @@ func TestChurnRestsAfterRefusal(t *testing.T) {
 		t.Fatalf("armed %+v", a)
 	}
 	r := load(t, l)
-	if d := r.done.Load; d.Failed != d.Planned || d.Failed < 20*10 || d.Failed > 20*21 || d.Sent != 0 {
+	if d := r.done.Load; d.Failed != d.Planned || d.Failed < 20*2 || d.Failed > 20*21 || d.Sent != 0 {
 		t.Errorf("%+v", d)
 	}
 }
@@ -107,10 +107,10 @@ func TestChurnRestsAfterRefusal(t *testing.T) {
 func TestChurnEndsThoughAllIsRefused(t *testing.T) {
 	l := start(t, churnConfig(netip.MustParseAddrPort("127.0.0.1:1")))
 	arm(t, l)
-	defer time.AfterFunc(5*time.Second, l.Stop).Stop()
+	defer time.AfterFunc(patience, l.Stop).Stop()
 	begun := time.Now()
 	r := load(t, l)
-	if took := time.Since(begun); r.done.Load != (Counts{Planned: 300, Failed: 300}) || took > 3*time.Second {
+	if took := time.Since(begun); r.done.Load != (Counts{Planned: 300, Failed: 300}) || took > patience/2 {
 		t.Errorf("%+v after %v", r.done.Load, took)
 	}
 }
@@ -122,23 +122,28 @@ func TestChurnWithoutSource(t *testing.T) {
 	cfg.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
 	l := start(t, cfg)
 	arm(t, l)
-	defer time.AfterFunc(5*time.Second, l.Stop).Stop()
+	defer time.AfterFunc(patience, l.Stop).Stop()
 	if r := load(t, l); r.done.Load != (Counts{Planned: 300, Failed: 300}) {
 		t.Errorf("%+v", r.done.Load)
 	}
 }
 
 func TestChurnStops(t *testing.T) {
-	cfg := churnConfig(serve(t, 64, func(connection, _ int) deed {
+	waiting := make(chan bool, 20)
+	l := start(t, churnConfig(serve(t, 64, func(connection, _ int) deed {
 		if connection == 0 {
 			return echo
 		}
+		waiting <- true
 		return ignore
-	}))
-	cfg.Timeout = 5 * time.Second
-	l := start(t, cfg)
+	})))
 	arm(t, l)
-	time.AfterFunc(200*time.Millisecond, l.Stop)
+	go func() {
+		for range 20 {
+			<-waiting
+		}
+		l.Stop()
+	}()
 	if r := load(t, l); r.done.Load.Censored != 20 || len(r.done.Errors) != 0 {
 		t.Errorf("%+v", r.done)
 	}

@@ -83,6 +83,7 @@ func erratic(t *testing.T, seed uint64) (Config, time.Duration) {
 		return deeds[random.IntN(len(deeds))]
 	}))
 	cfg.PayloadBytes, cfg.Pipeline, cfg.ArmTimeout = size, pipeline, 500*time.Millisecond
+	cfg.Timeout = time.Second
 	cfg.Workload = []string{Open, Churn, Closed}[seed%3]
 	return cfg, stop
 }

@@ -45,7 +45,7 @@ func TestClassesOfWrongReplies(t *testing.T) {
 // No single bit of an echo can be wrong unnoticed, whatever the workload.
 func TestEveryFlippedBitIsCorrupt(t *testing.T) {
 	t.Parallel()
-	for _, workload := range []string{Open, Closed, Churn} {
+	for workload, least := range map[string]int64{Open: 512, Closed: 20, Churn: 512} { // a closed loop asks as often as the machine can
 		t.Run(workload, func(t *testing.T) {
 			t.Parallel()
 			var armed, bit atomic.Int64
@@ -59,7 +59,7 @@ func TestEveryFlippedBitIsCorrupt(t *testing.T) {
 			l := start(t, cfg)
 			arm(t, l)
 			d := load(t, l).done
-			if n := d.Load.Planned; n < 512 || d.Load.Mismatched != n || d.Integrity != (Integrity{Corrupt: n}) || d.Service.Count() != 0 {
+			if n := d.Load.Planned; n < least || d.Load.Mismatched != n || d.Integrity != (Integrity{Corrupt: n}) || d.Service.Count() != 0 {
 				t.Errorf("%+v, %+v", d.Load, d.Integrity)
 			}
 		})

@@ -243,7 +243,12 @@ func (l *Loop) settle(i int32, o outcome) {
 			if l.now < r.sent { // sent since the last wait, and answered already
 				l.now = l.clock.Now()
 			}
-			l.ledger.answered(r.slot, l.now-r.intended, l.now-r.sent)
+			if l.now-r.intended >= int64(l.cfg.Timeout) { // nobody has looked since it timed out
+				o = timedOut
+				l.integrity.Late++
+			} else {
+				l.ledger.answered(r.slot, l.now-r.intended, l.now-r.sent)
+			}
 		}
 		l.ledger.settle(r.slot, o)
 	case wire.Prove:

@@ -117,7 +117,10 @@ func (r *Routines) settle(q *query, o outcome, now int64) {
 	r.unsettled--
 	switch q.flags {
 	case wire.Load:
-		if o == answered {
+		if o == answered && now-q.intended >= int64(r.cfg.Timeout) { // nobody has looked since it timed out
+			o = timedOut
+			r.integrity.Late++
+		} else if o == answered {
 			r.ledger.answered(q.slot, now-q.intended, now-q.sent)
 		}
 		r.ledger.settle(q.slot, o)

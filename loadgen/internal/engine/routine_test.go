@@ -82,7 +82,7 @@ func routineLoad(t *testing.T, e Engine) *trial {
 	t.Helper()
 	r := &trial{}
 	var err error
-	if r.done, err = e.Run(Monotonic()+50e6, func(i Interval) { r.intervals = append(r.intervals, i) }); err != nil {
+	if r.done, err = e.Run(Monotonic()+ahead, func(i Interval) { r.intervals = append(r.intervals, i) }); err != nil {
 		t.Error(err)
 		return r
 	}
@@ -143,12 +143,12 @@ func TestRoutinesAgreeWithTheLoop(t *testing.T) {
 			t.Run(name+" "+arrival, func(t *testing.T) {
 				t.Parallel()
 				cfg := config(netip.AddrPort{})
-				cfg.Arrival, cfg.Timeout = arrival, 5*time.Second // so that a busy machine changes nothing
+				cfg.Arrival = arrival
 				if name == "echo" && arrival == "fixed" {
 					cfg.Warmup = 1
 				}
 				if d == ignore || d == truncate {
-					cfg.Timeout = 400 * time.Millisecond
+					cfg.Timeout = 2 * time.Second
 				}
 				a, b := bothTrials(t, cfg, func() netip.AddrPort { return serve(t, 64, afterFirst(d)) })
 				if len(a.intervals) != cfg.Warmup+1 || len(b.intervals) != cfg.Warmup+1 {
@@ -179,9 +179,9 @@ func TestRoutinesAgreeOnChurn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := churnConfig(netip.AddrPort{})
-			cfg.Connections, cfg.Timeout = 100, 5*time.Second
+			cfg.Connections = 100
 			if d == ignore || d == truncate {
-				cfg.Timeout = time.Second
+				cfg.Timeout = 2 * time.Second
 			}
 			a, b := bothTrials(t, cfg, func() netip.AddrPort {
 				return serve(t, 64, func(connection, _ int) deed {
@@ -203,12 +203,12 @@ func TestRoutinesAgreeOnLatency(t *testing.T) {
 	t.Parallel()
 	const delay = 100 * time.Millisecond
 	cfg := config(netip.AddrPort{})
-	cfg.Rate, cfg.Timeout = 100, 2*time.Second
+	cfg.Rate = 100
 	a, b := bothTrials(t, cfg, func() netip.AddrPort {
 		return routineReplies(t, 64, func(record []byte) []byte { time.Sleep(delay); return record })
 	})
 	for _, r := range []*trial{a, b} {
-		if h := r.done.Service.Quantile(0); h < int64(delay)*99/100 || h > int64(2*delay) {
+		if h := r.done.Service.Quantile(0); h < int64(delay)*99/100 || h > int64(5*delay) {
 			t.Errorf("measured %v, the server takes %v", time.Duration(h), delay)
 		}
 	}
@@ -244,7 +244,6 @@ func TestRoutineWrongReplies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := config(routineReplies(t, 64, c.change))
-			cfg.Timeout = 5 * time.Second
 			if d := routineTrial(t, startRoutines(t, cfg), cfg).done; d.Load.Mismatched != 500 || d.Integrity != c.want || d.Surplus != 0 {
 				t.Errorf("%+v, %+v", d.Integrity, d.Load)
 			}
@@ -289,8 +288,8 @@ func TestRoutineSurplus(t *testing.T) {
 			}
 		}
 	}))
-	cfg.Rate, cfg.Timeout = 60, 2*time.Second // of each connection one in 330 ms
-	if d := routineTrial(t, startRoutines(t, cfg), cfg).done; d.Load.Answered != 60 || d.Surplus != 13*80 || d.Integrity != (Integrity{}) {
+	cfg.Rate = 20 // one of each connection: none goes out before the surplus of the last is in
+	if d := routineTrial(t, startRoutines(t, cfg), cfg).done; d.Load.Answered != 20 || d.Surplus != 13*40 || d.Integrity != (Integrity{}) {
 		t.Errorf("%+v", d)
 	}
 }
@@ -317,9 +316,9 @@ func TestRoutineFullSocket(t *testing.T) {
 			}
 			_, _ = c.Write(record)
 		}
-		time.Sleep(3 * time.Second)
+		time.Sleep(patience / 2)
 	}))
-	cfg.Connections, cfg.Active, cfg.Rate, cfg.PayloadBytes, cfg.Pipeline, cfg.Timeout = 2, 2, 40, size, 20, time.Second
+	cfg.Connections, cfg.Active, cfg.Rate, cfg.PayloadBytes, cfg.Pipeline, cfg.Timeout = 2, 2, 40, size, 20, 5*time.Second
 	if d := routineTrial(t, startRoutines(t, cfg), cfg).done; d.Load.Answered != 20 || d.Load.TimedOut != 20 || d.Load.Sent == 40 {
 		t.Errorf("%+v", d.Load)
 	}
@@ -332,15 +331,15 @@ func TestRoutinesClosed(t *testing.T) {
 		think  time.Duration
 		check  func(Counts) bool
 	}{
-		"at once":         {always(echo), 0, func(c Counts) bool { return c.Planned > 1000 && c.Answered == c.Planned }},
-		"after a thought": {always(echo), 100 * time.Millisecond, func(c Counts) bool { return c.Planned <= 60*10 && c.Planned >= 60*2 && c.Answered == c.Planned }},
+		"at once":         {always(echo), 0, func(c Counts) bool { return c.Planned > 60 && c.Answered == c.Planned }},
+		"after a thought": {always(echo), 100 * time.Millisecond, func(c Counts) bool { return c.Planned <= 60*20 && c.Planned > 60 && c.Answered == c.Planned }},
 		"in silence":      {afterFirst(ignore), 0, func(c Counts) bool { return c == Counts{Planned: 60, Sent: 60, TimedOut: 60} }},
 		"after the end":   {afterFirst(closeIt), 0, func(c Counts) bool { return c.Planned == 60 && c.Failed == 60 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := config(serve(t, 64, c.script))
-			cfg.Workload, cfg.Rate, cfg.Pipeline, cfg.ThinkTime = Closed, 0, 3, c.think
+			cfg.Workload, cfg.Rate, cfg.Pipeline, cfg.ThinkTime, cfg.Duration, cfg.Timeout = Closed, 0, 3, c.think, 2, 3*time.Second
 			if d := routineTrial(t, startRoutines(t, cfg), cfg).done; !c.check(d.Load) || d.Surplus != 0 {
 				t.Errorf("%+v", d)
 			}
@@ -379,24 +378,24 @@ func TestRoutinesFailToArm(t *testing.T) {
 	t.Parallel()
 	refused := netip.MustParseAddrPort("127.0.0.1:1")
 	for name, c := range map[string]struct {
-		target  netip.AddrPort
-		key     string
-		retries int64
-		change  func(*Config)
+		target      netip.AddrPort
+		key         string
+		least, most int64 // retries
+		change      func(*Config)
 	}{
-		"refused":   {refused, "connect/refused", 60, func(*Config) {}},
-		"no time":   {refused, "connect/refused", 20, func(c *Config) { c.ArmTimeout = 250 * time.Millisecond }},
-		"corrupted": {serve(t, 64, always(corrupt)), "verify/mismatched", 0, func(*Config) {}},
-		"silent":    {serve(t, 64, always(ignore)), "verify/timeout", 0, func(c *Config) { c.ArmTimeout = 200 * time.Millisecond }},
-		"too slow":  {refused, "connect/timeout", 0, func(c *Config) { c.ArmTimeout, c.ConnectRate = 50*time.Millisecond, 0.001 }},
-		"no source": {refused, "connect/source", 0, func(c *Config) { c.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1")} }},
+		"refused":   {refused, "connect/refused", 60, 60, func(*Config) {}},
+		"no time":   {refused, "connect/refused", 1, 20, func(c *Config) { c.ArmTimeout = 250 * time.Millisecond }},
+		"corrupted": {serve(t, 64, always(corrupt)), "verify/mismatched", 0, 0, func(*Config) {}},
+		"silent":    {serve(t, 64, always(ignore)), "verify/timeout", 0, 0, func(c *Config) { c.ArmTimeout = 2 * time.Second }},
+		"too slow":  {refused, "connect/timeout", 0, 0, func(c *Config) { c.ArmTimeout, c.ConnectRate = 50*time.Millisecond, 0.001 }},
+		"no source": {refused, "connect/source", 0, 0, func(c *Config) { c.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1")} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := config(c.target)
 			c.change(&cfg)
 			a, err := startRoutines(t, cfg).Arm(20)
-			if err != nil || a.Verified != 0 || a.Failed[c.key] < 19 || a.Retries != c.retries {
+			if err != nil || a.Verified != 0 || a.Failed[c.key] < 19 || a.Retries < c.least || a.Retries > c.most {
 				t.Errorf("%+v, %v", a, err)
 			}
 		})
@@ -406,7 +405,7 @@ func TestRoutinesFailToArm(t *testing.T) {
 // A server that comes up while it is tried is not a failure.
 func TestRoutinesTryAgain(t *testing.T) {
 	t.Parallel()
-	held, err := net.Listen("tcp", "127.0.0.1:0")
+	held, err := net.Listen("tcp", "127.0.0.4:0") // where no other test takes the port meanwhile
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -434,8 +433,8 @@ func TestRoutinesStop(t *testing.T) {
 	for name, c := range map[string]struct {
 		workload string
 		after    time.Duration
-	}{"before the start": {Open, 0}, "open": {Open, 300 * time.Millisecond}, "closed": {Closed, 300 * time.Millisecond}, "churn": {Churn, 300 * time.Millisecond},
-		"while it drains": {Open, 1200 * time.Millisecond}} {
+	}{"before the start": {Open, 0}, "open": {Open, 800 * time.Millisecond}, "closed": {Closed, 800 * time.Millisecond}, "churn": {Churn, 800 * time.Millisecond},
+		"while it drains": {Open, 1700 * time.Millisecond}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := config(serve(t, 64, func(connection, record int) deed {
@@ -444,7 +443,7 @@ func TestRoutinesStop(t *testing.T) {
 				}
 				return echo
 			}))
-			cfg.Workload, cfg.Timeout = c.workload, 5*time.Second
+			cfg.Workload = c.workload
 			r := startRoutines(t, cfg)
 			if _, err := r.Arm(20); err != nil {
 				t.Fatal(err)
@@ -452,7 +451,7 @@ func TestRoutinesStop(t *testing.T) {
 			begun := time.Now()
 			time.AfterFunc(c.after, r.Stop)
 			d := routineLoad(t, r).done
-			if took := time.Since(begun); took > c.after+time.Second || d.Load.Censored != d.Load.Planned || len(d.Errors) != 0 {
+			if took := time.Since(begun); took > patience/2 || d.Load.Censored != d.Load.Planned || len(d.Errors) != 0 {
 				t.Errorf("after %v: %+v", took, d)
 			}
 		})
@@ -471,7 +470,7 @@ func TestRoutinesLeaveNothing(t *testing.T) {
 		r.Close()
 		// The server's ends, one goroutine and one descriptor each, go soon after.
 		for begun := time.Now(); runtime.NumGoroutine() > before+2 || routineDescriptors(t) > descriptors+20; runtime.Gosched() {
-			if time.Since(begun) > 2*time.Second {
+			if time.Since(begun) > patience {
 				t.Fatalf("%s: %d goroutines, were %d; %d descriptors, were %d", workload, runtime.NumGoroutine(), before, routineDescriptors(t), descriptors)
 			}
 		}
@@ -530,7 +529,6 @@ func TestRoutinesWithAnHonestServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := config(netip.AddrPort{})
-			cfg.Timeout = 5 * time.Second
 			change(&cfg)
 			cfg.Targets[0] = serve(t, cfg.PayloadBytes, always(echo))
 			r := startRoutines(t, cfg)

@@ -43,7 +43,7 @@ const lateness = 600 * time.Millisecond
 type script func(connection, record int) deed
 
 // freezing is how long a frozen reply takes.
-const freezing = 300 * time.Millisecond
+const freezing = 600 * time.Millisecond
 
 // A hostile server echoes records of one size as its script says.
 type hostile struct {

@@ -21,6 +21,29 @@ func TestSurplusDoesNotHoldUpTheNext(t *testing.T) {
 	}
 }
 
+// A reply that is read before anybody has looked for timeouts is late all the same, never a latency beyond the timeout.
+func TestReplyAtTheTimeout(t *testing.T) {
+	for early, want := range []Counts{{Planned: 1, Sent: 1, TimedOut: 1}, {Planned: 1, Sent: 1, Answered: 1}} {
+		s := newStream(t, 1, 64)
+		s.ask()
+		s.l.now += int64(s.l.cfg.Timeout) - int64(early)
+		s.feed(s.sent())
+		s.balance()
+		if s.l.ledger.window != want || s.l.integrity != (Integrity{Late: want.TimedOut}) {
+			t.Errorf("loop: %+v, %+v", s.l.ledger.window, s.l.integrity)
+		}
+		r := startRoutines(t, s.l.cfg)
+		r.ledger = newLedger(0, 0, 1, 1, func(Interval) {})
+		q := &query{link: &link{r: r}, flags: wire.Load, slot: r.ledger.plan(0)}
+		r.unsettled++
+		q.link.put(q)
+		r.conclude(q, Integrity{}, int64(s.l.cfg.Timeout)-int64(early))
+		if r.ledger.finish(); r.ledger.window != want || r.integrity != (Integrity{Late: want.TimedOut}) {
+			t.Errorf("goroutines: %+v, %+v", r.ledger.window, r.integrity)
+		}
+	}
+}
+
 // A reply may come in any two pieces, right or wrong in either.
 func TestRepliesInPieces(t *testing.T) {
 	s := newStream(t, 1, 64)
