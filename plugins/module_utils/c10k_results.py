@@ -58,7 +58,7 @@ def read_manifest(run: Path) -> dict[str, Any] | None:
 class WithoutAliases(yaml.SafeDumper):
     """A list that is used twice is written twice: plan.yml is read by people too."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+    def ignore_aliases(self, _data: Any) -> bool:
         return True
 
 

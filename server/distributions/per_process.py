@@ -100,8 +100,8 @@ def serve_one(sock: socket.socket, worker: Worker, parent: int) -> None:
         os._exit(0)
 
 
-def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:  # noqa: ARG001
-    """Accept and fork until a signal comes. The loop is always `blocking`; `workers` is for a fixed number."""
+def serve(listeners: list[socket.socket], _loop: Loop, _workers: int, stats: Path | None) -> int:
+    """Accept and fork until a signal comes. The loop is always `blocking`; the number of workers is for a fixed one."""
     worker = Worker(write_to(stats, 0))
     newcomers, children = intake(listeners, worker), Children(worker)
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

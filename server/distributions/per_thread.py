@@ -22,8 +22,8 @@ from server.slots import THREADS, write_to
 STACK_BYTES = 128 * 1024
 
 
-def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:  # noqa: ARG001
-    """Serve until a signal comes. The loop is always `blocking`; `workers` is for processes."""
+def serve(listeners: list[socket.socket], _loop: Loop, _workers: int, stats: Path | None) -> int:
+    """Serve until a signal comes. The loop is always `blocking`; the number of workers is for processes."""
     worker, lock = Worker(write_to(stats, 0)), threading.Lock()
     acceptor = Part(worker, lock)
     newcomers = intake(listeners, acceptor)

@@ -22,8 +22,8 @@ THREADS = 64
 STACK_BYTES = 256 * 1024
 
 
-def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:  # noqa: ARG001
-    """Serve until a signal comes. The loop is always `blocking`; `workers` is for processes."""
+def serve(listeners: list[socket.socket], _loop: Loop, _workers: int, stats: Path | None) -> int:
+    """Serve until a signal comes. The loop is always `blocking`; the number of workers is for processes."""
     worker, lock = Worker(write_to(stats, 0)), threading.Lock()
     try:
         stop_on_signals()

@@ -11,8 +11,8 @@ from server.ports import intake
 from server.slots import write_to
 
 
-def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:  # noqa: ARG001
-    """Serve until a signal comes; the exit status. `workers` is for distributions that have several."""
+def serve(listeners: list[socket.socket], loop: Loop, _workers: int, stats: Path | None) -> int:
+    """Serve until a signal comes; the exit status. The number of workers is for distributions that have several."""
     worker = Worker(write_to(stats, 0))
     try:
         stop_on_signals()

@@ -31,7 +31,7 @@ class Echo(Client, asyncio.BufferedProtocol):
         super().__init__(worker)
         self.buffer = buffer
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+    def get_buffer(self, _sizehint: int) -> memoryview:
         return self.buffer.view
 
     def buffer_updated(self, size: int) -> None:

@@ -41,7 +41,7 @@ class Client(asyncio.BaseProtocol):
         self.worker.bytes_out += self.waiting
         self.transport.resume_reading()
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, _error: Exception | None) -> None:
         self.worker.ended()
 
 

@@ -154,7 +154,10 @@ def test_a_trial(base: Path, strategy: str) -> None:
         sample = agent.wait_for("sample")
         if sample["t"] >= at:
             aligned.append(sample)
-    assert [(sample["t"] - at) / 1e9 for sample in aligned] == pytest.approx([0, 1], abs=0.3)
+    late_s = [(sample["t"] - at) / 1e9 - k for k, sample in enumerate(aligned)]  # a busy machine may delay one
+    assert min(late_s) >= 0
+    assert min(late_s) < 0.05
+    assert max(late_s) < 0.5
     assert aligned[1]["processes"] == (3 if strategy == "workers" else 1)
     expected = {"open": 20, "accepted": 20, "bytes_in": 80, "bytes_out": 80, "accept_queue": 0, "established": None}
     assert {name: aligned[1][name] for name in expected} == expected

@@ -274,23 +274,24 @@ func TestEnds(t *testing.T) {
 		change func(object)
 		act    func(*process)
 		code   int
+		why    string // else a deaf agent would pass, for silence or its lifetime ends it in the end
 	}{
-		"end of input": {nil, func(p *process) { _ = p.stdin.Close() }, 1},
-		"terminated":   {nil, func(p *process) { _ = p.cmd.Process.Signal(syscall.SIGTERM) }, 1},
-		"interrupted":  {nil, func(p *process) { _ = p.cmd.Process.Signal(syscall.SIGINT) }, 1},
-		"lifetime":     {func(s object) { s["lifetime_s"] = 0.3 }, func(*process) {}, 1},
+		"end of input": {nil, func(p *process) { _ = p.stdin.Close() }, 1, "its input ended"},
+		"terminated":   {nil, func(p *process) { _ = p.cmd.Process.Signal(syscall.SIGTERM) }, 1, "terminated"},
+		"interrupted":  {nil, func(p *process) { _ = p.cmd.Process.Signal(syscall.SIGINT) }, 1, "interrupt"},
+		"lifetime":     {func(s object) { s["lifetime_s"] = 0.3 }, func(*process) {}, 1, "its lifetime is over"},
 		"nobody reads": {nil, func(p *process) {
 			_ = p.pipe.Close()
 			p.say(`{"order":"clock","n":1}`)
-		}, 1},
-		"silence": {nil, func(*process) {}, 1},
+		}, 1, "stdout has no reader"},
+		"silence": {nil, func(*process) {}, 1, "no order for 10s"},
 		"in the window": {nil, func(p *process) {
 			p.say(`{"order":"arm"}`)
 			p.next("armed")
 			p.start()
 			p.next("interval")
 			p.say(`{"order":"stop"}`)
-		}, 0},
+		}, 0, "told to stop"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -307,6 +308,9 @@ func TestEnds(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join(spec["dir"].(string), "agent.jsonl"))
 			if err != nil || !strings.Contains(string(text), `{"trailer":1`) {
 				t.Errorf("no trailer: %s, %v", text, err)
+			}
+			if text, err = os.ReadFile(filepath.Join(spec["dir"].(string), "loadgen.log")); err != nil || !strings.Contains(string(text), "ends: "+c.why) {
+				t.Errorf("not %q: %s, %v", c.why, text, err)
 			}
 			if _, err := os.Stat(identityPath(spec["dir"].(string))); err == nil {
 				t.Error("agent.json is left behind")

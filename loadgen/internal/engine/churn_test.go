@@ -35,7 +35,7 @@ func TestChurnForATime(t *testing.T) {
 	arm(t, l)
 	begun := time.Now()
 	r := load(t, l)
-	if took := time.Since(begun); took < 2*time.Second || took > patience || len(r.intervals) != 2 {
+	if took := time.Since(begun); took < 2*time.Second || took > 4500*time.Millisecond || len(r.intervals) != 2 {
 		t.Errorf("%d intervals in %v", len(r.intervals), took)
 	}
 	if d := r.done; d.Warmup.Answered == 0 || d.Load.Answered == 0 || d.Load.Answered != d.Load.Planned || d.Connect.Count() != d.Load.Planned {
@@ -98,7 +98,7 @@ func TestChurnRestsAfterRefusal(t *testing.T) {
 		t.Fatalf("armed %+v", a)
 	}
 	r := load(t, l)
-	if d := r.done.Load; d.Failed != d.Planned || d.Failed < 20*2 || d.Failed > 20*21 || d.Sent != 0 {
+	if d := r.done.Load; d.Failed != d.Planned || d.Failed < 20*10 || d.Failed > 20*21 || d.Sent != 0 {
 		t.Errorf("%+v", d)
 	}
 }

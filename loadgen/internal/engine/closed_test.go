@@ -22,11 +22,11 @@ func TestClosedAsksAgainAtOnce(t *testing.T) {
 	arm(t, l)
 	begun := time.Now()
 	r := load(t, l)
-	if took := time.Since(begun); took < 2*time.Second || took > patience || len(r.intervals) != 2 {
+	if took := time.Since(begun); took < 2*time.Second || took > 3500*time.Millisecond || len(r.intervals) != 2 {
 		t.Errorf("%d intervals in %v", len(r.intervals), took)
 	}
 	for _, c := range []Counts{r.done.Warmup, r.done.Load} {
-		if c.Answered < 100 || c.Answered != c.Planned || c.Sent != c.Planned {
+		if c.Answered < 1000 || c.Answered != c.Planned || c.Sent != c.Planned {
 			t.Errorf("%+v", c)
 		}
 	}

@@ -45,7 +45,7 @@ func TestClassesOfWrongReplies(t *testing.T) {
 // No single bit of an echo can be wrong unnoticed, whatever the workload.
 func TestEveryFlippedBitIsCorrupt(t *testing.T) {
 	t.Parallel()
-	for workload, least := range map[string]int64{Open: 512, Closed: 20, Churn: 512} { // a closed loop asks as often as the machine can
+	for _, workload := range []string{Open, Closed, Churn} {
 		t.Run(workload, func(t *testing.T) {
 			t.Parallel()
 			var armed, bit atomic.Int64
@@ -56,10 +56,13 @@ func TestEveryFlippedBitIsCorrupt(t *testing.T) {
 				return flip + deed((bit.Add(1)-1)%512)
 			}))
 			cfg.Workload, cfg.Rate, cfg.Requests = workload, 512, 512
+			if workload == Closed {
+				cfg.Duration = 3 // it asks as often as the machine can
+			}
 			l := start(t, cfg)
 			arm(t, l)
 			d := load(t, l).done
-			if n := d.Load.Planned; n < least || d.Load.Mismatched != n || d.Integrity != (Integrity{Corrupt: n}) || d.Service.Count() != 0 {
+			if n := d.Load.Planned; n < 512 || d.Load.Mismatched != n || d.Integrity != (Integrity{Corrupt: n}) || d.Service.Count() != 0 {
 				t.Errorf("%+v, %+v", d.Load, d.Integrity)
 			}
 		})
