@@ -50,7 +50,7 @@ class Pool(Generator):
             cpu_ns = time.process_time_ns()
             sends = walker.calibrate(at)
             books.ceiling = {
-                "sends": sends, "wall_ns": time.monotonic_ns() - at, "cpu_ns": time.process_time_ns() - cpu_ns,
+                "sends": sends, "wall_ns": max(0, time.monotonic_ns() - at), "cpu_ns": time.process_time_ns() - cpu_ns,
             }  # fmt: skip
         else:
             walker.offer(at, walker.schedule(self.part.turns()))

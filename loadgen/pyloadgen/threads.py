@@ -155,7 +155,7 @@ class Threads(Generator):
         cpu_ns = time.process_time_ns() - cpu_ns
         self.part.books.ceiling = {
             "sends": sum(sends),
-            "wall_ns": min(SECOND, time.monotonic_ns() - at),
+            "wall_ns": min(SECOND, max(0, time.monotonic_ns() - at)),
             "cpu_ns": cpu_ns,
         }
 

@@ -73,7 +73,7 @@ class Trial:
         if late_ns > 0:
             message = f"The start was ordered for {late_ns / 1e6:.3f} ms before now."
             raise Refusal("start", "late", message, LATE_REMEDY)
-        self._at = at
+        self._at, self._begun = at, time.monotonic_ns()
         self._kernel, self._steal, self._used = usage.kernel(), usage.steal_ns(self.spec.cpus), usage.used()
         self._begin("go", at=at)
 
@@ -160,7 +160,7 @@ class Trial:
         used = books.sum_of([whole["used"], usage.since(self._used)])
         load, window_s = self._totals["load"], self._window_s(whole)
         return {
-            "processes": self._crew.count, "wall_ns": now - self._at, **used,
+            "processes": self._crew.count, "wall_ns": now - self._begun, **used,
             "max_loop_gap_ns": whole["kinds"]["loop_lag"].max, "steal_ns": usage.steal_ns(self.spec.cpus) - self._steal,
             "sent_per_s": load["sent"] / window_s, "answered_per_s": load["answered"] / window_s,
             "send_gaps_ns": whole["gaps"], "kernel": usage.grown(self._kernel),

@@ -399,6 +399,25 @@ def test_stop_in_mid_load_censors_what_is_open(start: Start) -> None:
         assert agent.end()[0] == 0
 
 
+def stopped_before_the_start(start: Start, echo: str, generator: str, workload: str) -> None:
+    agent = start(echo, generator=generator, workload=workload, connections=4, active=4)
+    agent.hear("hello")
+    agent.ask("arm", "armed")
+    agent.order("go", at=time.monotonic_ns() + 600_000_000_000)
+    agent.order("stop")
+    done = agent.next()
+    while done and done["event"] == "interval":
+        done = agent.next()
+    assert done is not None
+    assert (done["event"], done["first_send_ns"]) == ("done", None)
+    assert agent.end()[0] == 0
+
+
+def test_stop_before_the_start(start: Start, echo: str) -> None:
+    cases = [(generator, workload) for generator in GENERATORS for workload in ("open", "calibrate")]
+    side_by_side(*((stopped_before_the_start, start, echo, *case) for case in cases))
+
+
 def test_orders_out_of_place_and_refusals(start: Start, echo: str) -> None:
     agent = start(echo, generator="asyncio")
     agent.hear("hello")

@@ -94,7 +94,7 @@ func failures(failed map[string]int64) string {
 
 func (p *page) ceiling(c *engine.Ceiling) {
 	sends := float64(c.Sends)
-	p.line("ceiling", "%s records in %s: %s a second, %s in a second of CPU", grouped(c.Sends), span(c.Wall), three(sends/(float64(c.Wall)/1e9)),
+	p.line("ceiling", "%s records in %s: %s a second, %s in a second of CPU", grouped(c.Sends), span(c.Wall), three(sends/max(1e-9, float64(c.Wall)/1e9)),
 		three(sends/max(1e-9, float64(c.CPU)/1e9)))
 }
 
