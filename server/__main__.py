@@ -6,6 +6,7 @@ import argparse
 import errno
 import importlib
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -167,6 +168,8 @@ def main(arguments: list[str] | None = None) -> int:
         return check.main(options)
     if options.command == "agent":
         return agent.main(options.spec)
+    # A script's background job begins with SIGINT ignored, and without this one that comes early would be lost.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return serve(options)
     except KeyboardInterrupt:  # before the strategy itself could take care of it

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -242,7 +243,8 @@ def test_a_plain_copy_runs(tmp_path: Path) -> None:
     """As on a host: a copy of server/ and nothing else, without site packages."""
     subprocess.run(["cp", "-r", ROOT / "server", tmp_path], check=True)
     run = [sys.executable, "-S", "-m", "server", "serve", "--port", str(free_port())]
-    process = subprocess.Popen(run, cwd=tmp_path, stderr=subprocess.PIPE)
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)  # as a shell does for a script's background job
+    process = subprocess.Popen(run, cwd=tmp_path, stderr=subprocess.PIPE, preexec_fn=ignore)
     try:
         assert process.stderr
         assert b"listens on" in process.stderr.readline()
