@@ -12,10 +12,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from plugins.module_utils import c10k_admission, c10k_available
-from plugins.module_utils.c10k_cells import Request
-from plugins.module_utils.c10k_parameters import Refused
-from plugins.module_utils.c10k_results import ROOT
+from planner import admission, available
+from planner.cells import Request
+from planner.parameters import Refused
+from planner.results import ROOT
 
 
 def plain(value: Any) -> Any:
@@ -52,11 +52,11 @@ class ActionModule(ActionBase):
         request = Request(**resolved["request"])
         names = [(resolved["server"], "server"), *((client, "client") for client in resolved["clients"])]
         hosts = [self.known(name, role, variables) for name, role in names]
-        problems = c10k_admission.problems_of(request, hosts)
+        problems = admission.problems_of(request, hosts)
         try:
             for host in hosts:
                 count = request.run_wide["sources"] if host["role"] == "client" else 1
-                host["sources"] = c10k_admission.sources(host["name"], host["load_address"], host["listed"], count)
+                host["sources"] = admission.sources(host["name"], host["load_address"], host["listed"], count)
         except Refused as refused:
             problems += refused.problems
         if problems:
@@ -68,45 +68,45 @@ class ActionModule(ActionBase):
         for host in hosts:
             host.update({key: host["probe"]["facts"][key] for key in ("boot_id", "cpus", "nofile_hard")})
             host["python"] = host["probe"]["facts"]["executable"]
-            line = c10k_admission.leftovers(host, request.run_wide["keep_tuned"])
+            line = admission.leftovers(host, request.run_wide["keep_tuned"])
             if line:
                 self._display.display(line)
         controller = {
             "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
             "netns": Path("/proc/self/ns/net").stat().st_ino,
         }
-        tuning = c10k_admission.tuning(request, hosts, controller, resolved["profile"])
+        tuning = admission.tuning(request, hosts, controller, resolved["profile"])
         for line in tuning["lines"]:
             self._display.display(line)
-        arches = {c10k_admission.GOARCH[host["probe"]["facts"]["arch"]] for host in hosts if host["role"] == "client"}
+        arches = {admission.GOARCH[host["probe"]["facts"]["arch"]] for host in hosts if host["role"] == "client"}
         return {
             "changed": False, "hosts": hosts, "tuning": tuning["hosts"], "controller": controller,
-            "ports": c10k_admission.ports(request), "arches": sorted(arches),
+            "ports": admission.ports(request), "arches": sorted(arches),
             "references": references, "go_servers": go_servers, "request": asdict(request),
             "wheels": wheels and str(wheels),
-            "arch": {host["name"]: c10k_admission.GOARCH.get(host["probe"]["facts"]["arch"]) for host in hosts},
+            "arch": {host["name"]: admission.GOARCH.get(host["probe"]["facts"]["arch"]) for host in hosts},
         }  # fmt: skip
 
     def available(
         self, request: Request, catalog: dict[str, Any], server: dict[str, Any]
     ) -> tuple[Request, bool, str | None, Path | None]:
         """The request with what the server host can run; which programs to build, and where its packages are."""
-        names = c10k_available.asked(request)
-        lacking = c10k_available.without_io_uring(names, catalog, server)
-        references, sentence = c10k_admission.references(
+        names = available.asked(request)
+        lacking = available.without_io_uring(names, catalog, server)
+        references, sentence = admission.references(
             request, catalog, server, os.uname().machine, shutil.which("cc") is not None
         )
         if sentence:
-            lacking.update(dict.fromkeys(c10k_admission.programs_asked(request, catalog), sentence))
+            lacking.update(dict.fromkeys(admission.programs_asked(request, catalog), sentence))
             if request.run_wide["calibrate"]:
                 self._display.display(f"The calibration at the end is left out: {sentence}")
-        go_servers, sentence = c10k_admission.go_servers(request, catalog, server)
+        go_servers, sentence = admission.go_servers(request, catalog, server)
         if sentence:
-            lacking.update(dict.fromkeys(c10k_admission.programs_asked(request, catalog, "go"), sentence))
-        wheels, unfetched = c10k_available.wheels_for(
+            lacking.update(dict.fromkeys(admission.programs_asked(request, catalog, "go"), sentence))
+        wheels, unfetched = available.wheels_for(
             names, catalog, server, ROOT / ".cache", ROOT / "requirements-server.lock", self._task.check_mode
         )
-        request, lines, problems = c10k_available.settle(request, lacking | unfetched)
+        request, lines, problems = available.settle(request, lacking | unfetched)
         if problems:
             raise Refused(problems)
         for line in lines:

@@ -9,8 +9,8 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from plugins.module_utils.c10k_admission import GOARCH
-from plugins.module_utils.c10k_results import ROOT
+from planner.admission import GOARCH
+from planner.results import ROOT
 from plugins.module_utils.c10k_tree import digest
 from server.reference import build as reference
 

@@ -12,8 +12,9 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from plugins.module_utils import c10k_results, c10k_tree
-from plugins.module_utils.c10k_parameters import Refused
+from planner import results
+from planner.parameters import Refused
+from plugins.module_utils import c10k_tree
 
 
 class ActionModule(ActionBase):
@@ -26,10 +27,10 @@ class ActionModule(ActionBase):
         if within_run and not self._task.args.get("run"):
             return {"changed": False, "skipped": True, "msg": "Nothing was measured, so there is nothing to collect."}
         try:
-            run = c10k_results.find(self._task.args.get("run"))
+            run = results.find(self._task.args.get("run"))
         except Refused as refused:
             raise AnsibleActionFail(" ".join(refused.problems)) from None
-        if not within_run and c10k_results.goes_on(run):
+        if not within_run and results.goes_on(run):
             raise AnsibleActionFail(f"{run.name} still goes on; it collects its logs itself when it ends.")
         if not within_run:
             return self.collect(run, host, task_vars)
@@ -70,4 +71,4 @@ class ActionModule(ActionBase):
                 raise AnsibleActionFail(
                     f"{packed['archive']} arrived damaged; it is still on the host, so collect again."
                 )
-            return c10k_results.unpack(archive, place)
+            return results.unpack(archive, place)

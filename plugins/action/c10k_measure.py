@@ -9,10 +9,10 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 
+from planner import analyse, conduct, plan, results
+from planner.cells import Request
+from planner.parameters import Refused
 from plugins.action.c10k_admit import plain
-from plugins.module_utils import c10k_analysis, c10k_conductor, c10k_plan, c10k_results
-from plugins.module_utils.c10k_cells import Request
-from plugins.module_utils.c10k_parameters import Refused
 
 
 class ActionModule(ActionBase):
@@ -35,19 +35,19 @@ class ActionModule(ActionBase):
             message = f"Would run {count} trials with {seconds} s of load on {', '.join(plan['hosts'])}."
             self._display.display(message)
             return {"changed": False, "msg": message, "exit": 0, "run": None}
-        run = c10k_results.RESULTS / resolved["run"]
+        run = results.RESULTS / resolved["run"]
         manifest = self.manifest(resolved, admitted, request, hostvars)
-        c10k_results.write_plan(run, plan)
-        c10k_results.write_manifest(run, manifest)
-        c10k_results.claim(run, os.getppid())
-        c10k_results.point_latest(run)
-        if cost := c10k_analysis.design(run / "plan.yml", seconds):
+        results.write_plan(run, plan)
+        results.write_manifest(run, manifest)
+        results.claim(run, os.getppid())
+        results.point_latest(run)
+        if cost := analyse.design(run / "plan.yml", seconds):
             self._display.display(cost)
         began = time.monotonic()
-        code, complaint = c10k_conductor.conduct(
-            run / "plan.yml", run, c10k_results.ROOT, os.getppid(), lambda line: self._display.display(line)
+        code, complaint = conduct.conduct(
+            run / "plan.yml", run, results.ROOT, os.getppid(), lambda line: self._display.display(line)
         )
-        return self.ended(c10k_conductor.meaning(code), complaint, run.name, time.monotonic() - began)
+        return self.ended(conduct.meaning(code), complaint, run.name, time.monotonic() - began)
 
     def ended(self, code: int, message: str, run: str | None = None, trials_s: float = 0.0) -> dict[str, Any]:
         failed = {"failed": True, "msg": f"{message} (exit {code})"} if code and self._task.args["strict"] else {}
@@ -75,7 +75,7 @@ class ActionModule(ActionBase):
             (host for host in hosts if host["ssh_config"] or host["known_hosts"]),
             {"ssh_config": None, "known_hosts": None},
         )
-        return c10k_plan.make(
+        return plan.make(
             resolved["run"], resolved["seed"], request, resolved["catalog"], hosts, admitted["controller"],
             hosts[0]["base"], config["ssh_config"], config["known_hosts"], admitted["references"],
         )  # fmt: skip
@@ -95,9 +95,9 @@ class ActionModule(ActionBase):
             }  # fmt: skip
         binaries = {arch: entry["sha256"] for arch, entry in plain(self._task.args.get("built") or {}).items()}
         calibrate = request.run_wide["calibrate"] and admitted["references"]
-        return c10k_results.begin(
+        return results.begin(
             resolved["run"], {**request.parameters, "calibrate": calibrate}, resolved["seed"], resolved["started_utc"],
-            hosts, tuning, c10k_results.versions(__version__, binaries),
+            hosts, tuning, results.versions(__version__, binaries),
         )  # fmt: skip
 
 

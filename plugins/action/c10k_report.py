@@ -11,9 +11,9 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from planner import analyse, conduct, results
+from planner.parameters import Refused
 from plugins.action.c10k_admit import plain
-from plugins.module_utils import c10k_analysis, c10k_conductor, c10k_results
-from plugins.module_utils.c10k_parameters import Refused
 
 
 class ActionModule(ActionBase):
@@ -28,15 +28,15 @@ class ActionModule(ActionBase):
         if measured:
             return self.finish(measured, (task_vars or {})["hostvars"])
         try:
-            run = c10k_results.find(self._task.args.get("run"))
+            run = results.find(self._task.args.get("run"))
         except Refused as refused:
             raise AnsibleActionFail(" ".join(refused.problems)) from None
         wanted = self._task.args.get("summary", True)
-        complaint = self.show(c10k_analysis.summary, run) if wanted else None
+        complaint = self.show(analyse.summary, run) if wanted else None
         if complaint:
             raise AnsibleActionFail(complaint)
         self.bring_up_to_date(run)
-        complaint = self.show(c10k_analysis.report, run) if wanted else None
+        complaint = self.show(analyse.report, run) if wanted else None
         if complaint:
             raise AnsibleActionFail(complaint)
         return {"changed": True, "run": run.name}
@@ -44,19 +44,19 @@ class ActionModule(ActionBase):
     @staticmethod
     def bring_up_to_date(run: Path) -> None:
         """The files of an old run, and how it ended where it could not say so itself."""
-        manifest = c10k_results.read_manifest(run)
-        if not manifest or c10k_results.goes_on(run):
+        manifest = results.read_manifest(run)
+        if not manifest or results.goes_on(run):
             return
         if manifest["status"] == "running":
-            manifest = c10k_results.end(manifest, run, 130, None)
-        c10k_results.write_manifest(run, {**manifest, "files": c10k_results.file_hashes(run)})
+            manifest = results.end(manifest, run, 130, None)
+        results.write_manifest(run, {**manifest, "files": results.file_hashes(run)})
 
     def finish(self, measured: dict[str, Any], hostvars: Any) -> dict[str, Any]:
         """The end of a whole run."""
         restored = self.restored(hostvars)
         not_restored = [name for name, state in restored.items() if state is False]
         not_collected = self.not_collected(hostvars)
-        code = c10k_results.final_exit(measured["exit"], not_collected, not_restored)
+        code = results.final_exit(measured["exit"], not_collected, not_restored)
         reasons = []
         if not_collected:
             reasons.append(f"The logs of {', '.join(not_collected)} are not here; playbooks/collect.yml fetches them.")
@@ -64,19 +64,19 @@ class ActionModule(ActionBase):
             reasons.append(f"The kernel of {', '.join(not_restored)} was not put back; run playbooks/restore.yml.")
         if measured["run"] is None:
             raise AnsibleActionFail(" ".join([measured["complaint"], *reasons]))
-        run = c10k_results.RESULTS / measured["run"]
-        complaint = self.show(c10k_analysis.summary, run)
-        manifest = c10k_results.read_manifest(run) or {}
+        run = results.RESULTS / measured["run"]
+        complaint = self.show(analyse.summary, run)
+        manifest = results.read_manifest(run) or {}
         for name, entry in manifest.get("tuning", {}).items():
             entry["restored"] = restored.get(name)
         overhead = {
-            "playbook_s": round(max(0.0, c10k_conductor.elapsed_s(os.getppid()) - measured["trials_s"]), 3),
+            "playbook_s": round(max(0.0, conduct.elapsed_s(os.getppid()) - measured["trials_s"]), 3),
             "trials_s": measured["trials_s"],
-            "per_trial_s": c10k_results.per_trial_overhead(run),
+            "per_trial_s": results.per_trial_overhead(run),
         }
-        c10k_results.write_manifest(run, c10k_results.end(manifest, run, code, overhead))
+        results.write_manifest(run, results.end(manifest, run, code, overhead))
         # The report tells how the run ended, so it comes after the manifest.
-        complaint = " ".join(filter(None, [complaint, self.show(c10k_analysis.report, run)]))
+        complaint = " ".join(filter(None, [complaint, self.show(analyse.report, run)]))
         if code != 0:
             reasons = [*(self.spoiled(run) or [measured["complaint"]]), *reasons, complaint]
             raise AnsibleActionFail(" ".join([f"The run {run.name} ended with exit {code}.", *filter(None, reasons)]))

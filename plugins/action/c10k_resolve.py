@@ -35,28 +35,28 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         try:
-            from plugins.module_utils import c10k_admission, c10k_cells, c10k_results
-            from plugins.module_utils.c10k_parameters import Refused
+            from planner import admission, cells, results
+            from planner.parameters import Refused
         except ImportError as error:
             raise AnsibleActionFail(NO_VENV) from error
         variables = task_vars or {}
-        root = c10k_results.ROOT
+        root = results.ROOT
         given = {name: variables.get(name, value) for name, value in load_extra_vars(self._loader).items()}
         given = json.loads(json.dumps(self._templar.template(given)))
         inventoried = set(variables) - set(given)
         try:
-            server, clients = c10k_admission.check_groups(variables["groups"])
+            server, clients = admission.check_groups(variables["groups"])
             catalog = yaml.safe_load((root / "server/catalog.yml").read_text(encoding="utf-8"))
             profiles = sorted(path.stem for path in (root / "roles/kernel_tuning/files/profiles").glob("*.yml"))
             others = [*OTHERS, *(name for name in inventoried if name.startswith("c10k_"))]
-            request = c10k_cells.resolve(given, catalog, profiles, others)
+            request = cells.resolve(given, catalog, profiles, others)
         except Refused as refused:
             raise AnsibleActionFail(" ".join(refused.problems)) from None
         profile = yaml.safe_load(
             (root / f"roles/kernel_tuning/files/profiles/{request.run_wide['profile']}.yml").read_text(encoding="utf-8")
         )
         seed = request.run_wide["seed"]
-        started = c10k_results.utc_now()
+        started = results.utc_now()
         return {
             "changed": False,
             "run": f"{started.replace('-', '').replace(':', '')}-{secrets.token_hex(3)}",

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from plugins.module_utils.c10k_cells import Request, resolve
-from plugins.module_utils.c10k_parameters import Refused
+from planner.cells import Request, resolve
+from planner.parameters import Refused
 
 CATALOG: dict[str, dict[str, Any]] = {
     name: {"loop": name, "distribution": "single", "needs": []} for name in ("epoll", "epoll_edge", "poll", "select")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from plugins.module_utils import c10k_available, c10k_cells, c10k_wheels
-from plugins.module_utils.c10k_parameters import Refused
+from planner import available, cells, wheels
+from planner.parameters import Refused
 
 ROOT = Path(__file__).parents[3]
 LOCK = ROOT / "requirements-server.lock"
@@ -19,8 +19,8 @@ NEEDS: dict[str, list[str]] = {
 CATALOG: dict[str, dict[str, Any]] = {name: {"distribution": "single", "needs": needs} for name, needs in NEEDS.items()}
 
 
-def request(**given: Any) -> c10k_cells.Request:
-    return c10k_cells.resolve(given, CATALOG, ["c10k"], [])
+def request(**given: Any) -> cells.Request:
+    return cells.resolve(given, CATALOG, ["c10k"], [])
 
 
 def server(**facts: Any) -> dict[str, Any]:
@@ -32,16 +32,16 @@ def server(**facts: Any) -> dict[str, Any]:
 
 
 def test_all_is_everything_but_the_null_server() -> None:
-    names = c10k_available.asked(request(strategy="all"))
+    names = available.asked(request(strategy="all"))
     assert names == [name for name in NEEDS if name != "null_server"]
 
 
 def test_what_all_brought_in_vain_is_left_out_and_said_once() -> None:
     asked = request(strategy="all", rate="10,20")
     sentence = "uvloop, trio cannot run: no network."
-    left, lines, problems = c10k_available.settle(asked, dict.fromkeys(["uvloop", "trio"], sentence))
-    assert c10k_available.asked(left) == ["epoll", "workers", "select", "poll", "epoll_edge", "io_uring", "c_epoll"]
-    assert left.parameters["strategy"] == c10k_available.asked(left)
+    left, lines, problems = available.settle(asked, dict.fromkeys(["uvloop", "trio"], sentence))
+    assert available.asked(left) == ["epoll", "workers", "select", "poll", "epoll_edge", "io_uring", "c_epoll"]
+    assert left.parameters["strategy"] == available.asked(left)
     assert left.parameters["rate"] == [10, 20]
     assert len(left.cells) == 14
     assert (lines, problems) == ([f"Left out of `all`: {sentence}"], [])
@@ -59,7 +59,7 @@ def test_what_all_brought_in_vain_is_left_out_and_said_once() -> None:
 )
 def test_what_is_named_and_lacking_is_refused(given: dict[str, Any]) -> None:
     asked = request(**given)
-    _, _, problems = c10k_available.settle(asked, {"uvloop": "uvloop cannot run: no network."})
+    _, _, problems = available.settle(asked, {"uvloop": "uvloop cannot run: no network."})
     assert problems == ["uvloop cannot run: no network."]
 
 
@@ -70,9 +70,9 @@ def test_the_four_of_the_original_are_named_ones() -> None:
 
 def test_a_request_of_which_nothing_is_left_is_refused() -> None:
     only = {"uvloop": CATALOG["uvloop"]}
-    asked = c10k_cells.resolve({"strategy": "all"}, only, ["c10k"], [])
+    asked = cells.resolve({"strategy": "all"}, only, ["c10k"], [])
     with pytest.raises(Refused, match="Nothing is left to measure"):
-        c10k_available.settle(asked, {"uvloop": "no."})
+        available.settle(asked, {"uvloop": "no."})
 
 
 @pytest.mark.parametrize(
@@ -89,25 +89,25 @@ def test_a_request_of_which_nothing_is_left_is_refused() -> None:
 )
 def test_io_uring_is_judged_by_the_servers_kernel(release: str, disabled: str | None, words: str | None) -> None:
     host = server(kernel_release=release, io_uring_disabled=disabled)
-    found = c10k_available.without_io_uring(["epoll", "io_uring"], CATALOG, host)
+    found = available.without_io_uring(["epoll", "io_uring"], CATALOG, host)
     assert list(found) == (["io_uring"] if words else [])
     assert words is None or words in found["io_uring"]
 
 
 def test_a_request_without_packages_fetches_none(tmp_path: Path) -> None:
-    found = c10k_available.wheels_for(["epoll", "c_epoll", "io_uring"], CATALOG, server(), tmp_path, LOCK, False)
+    found = available.wheels_for(["epoll", "c_epoll", "io_uring"], CATALOG, server(), tmp_path, LOCK, False)
     assert found == (None, {})
     assert not list(tmp_path.iterdir())
 
 
 def test_wheels_that_are_there_are_not_fetched_again(tmp_path: Path) -> None:
-    place = c10k_wheels.place_of(tmp_path, LOCK, server()["probe"]["facts"])
+    place = wheels.place_of(tmp_path, LOCK, server()["probe"]["facts"])
     place.mkdir()
-    assert c10k_available.wheels_for(["uvloop"], CATALOG, server(), tmp_path, LOCK, False) == (place, {})
+    assert available.wheels_for(["uvloop"], CATALOG, server(), tmp_path, LOCK, False) == (place, {})
 
 
 def test_check_mode_fetches_nothing(tmp_path: Path) -> None:
-    place, lacking = c10k_available.wheels_for(["uvloop"], CATALOG, server(), tmp_path, LOCK, True)
+    place, lacking = available.wheels_for(["uvloop"], CATALOG, server(), tmp_path, LOCK, True)
     assert place and not place.exists()
     assert not lacking
     assert not list(tmp_path.iterdir())
@@ -125,7 +125,7 @@ def test_packages_that_cannot_be_had_are_one_sentence(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nothing"))
-    place, lacking = c10k_available.wheels_for(
+    place, lacking = available.wheels_for(
         ["epoll", "uvloop", "trio"], CATALOG, server(**facts), tmp_path / "cache", LOCK, False
     )
     assert place is None
@@ -138,7 +138,7 @@ def test_packages_that_cannot_be_had_are_one_sentence(
 
 
 def chosen(python: str, arch: str = "x86_64") -> dict[str, str]:
-    text = c10k_wheels.requirements(LOCK.read_text(), server(python=python, arch=arch)["probe"]["facts"])
+    text = wheels.requirements(LOCK.read_text(), server(python=python, arch=arch)["probe"]["facts"])
     assert ";" not in text
     firsts = re.findall(r"(?m)^(\S+)==(\S+) \\$", text)
     assert len(dict(firsts)) == len(firsts), "a package twice"
@@ -184,5 +184,5 @@ def test_the_locks_of_controller_and_host_agree() -> None:
     ],
 )
 def test_only_wheels_that_the_c_library_can_load_are_asked_for(libc: list[str], first: str, last: str) -> None:
-    found = c10k_wheels.platforms(server(libc=libc)["probe"]["facts"])
+    found = wheels.platforms(server(libc=libc)["probe"]["facts"])
     assert (found[0], found[-1]) == (first, last)

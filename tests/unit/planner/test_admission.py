@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from plugins.module_utils import c10k_admission as admission
-from plugins.module_utils.c10k_cells import Request, resolve
-from plugins.module_utils.c10k_parameters import Refused
-from tests.unit.ansible.test_parameters import CATALOG
+from planner import admission
+from planner.cells import Request, resolve
+from planner.parameters import Refused
+from tests.unit.planner.test_parameters import CATALOG
 
 ROOT = Path(__file__).parents[3]
 PROFILE = yaml.safe_load((ROOT / "roles/kernel_tuning/files/profiles/c10k.yml").read_text())

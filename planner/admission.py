@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plugins.module_utils.c10k_cells import Request
-from plugins.module_utils.c10k_parameters import Refused
-from plugins.module_utils.c10k_plan import compact
+from planner.cells import Request
+from planner.parameters import Refused
+from planner.plan import compact
 
 GOARCH = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 SERVER_PYTHON = (3, 9)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from plugins.module_utils.c10k_results import ROOT
+from planner.results import ROOT
 
 LONG_S = 120  # of load: from here on somebody waits, and wants to know for how long and for what
 MOST_OF_A_COMPLAINT = 600

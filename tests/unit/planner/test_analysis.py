@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plugins.module_utils import c10k_analysis, c10k_results
+from planner import analyse, results
 from tests.unit.analysis.build import plan, trial, whole, write
 
 Make = Callable[[Path], tuple[str, str | None]]
@@ -19,13 +19,13 @@ def run_of(tmp_path: Path) -> Path:
 
 def test_the_summary_is_shown_and_written(tmp_path: Path) -> None:
     run = run_of(tmp_path)
-    shown, complaint = c10k_analysis.summary(run)
+    shown, complaint = analyse.summary(run)
     assert complaint is None
     assert "epoll" in shown
     assert (run / "summary.csv").read_text().count("\n") == 2
 
 
-@pytest.mark.parametrize("make", [c10k_analysis.summary, c10k_analysis.report])
+@pytest.mark.parametrize("make", [analyse.summary, analyse.report])
 def test_what_cannot_be_read_is_a_complaint(tmp_path: Path, make: Make) -> None:
     shown, complaint = make(tmp_path / "nothing")
     assert shown == ""
@@ -35,7 +35,7 @@ def test_what_cannot_be_read_is_a_complaint(tmp_path: Path, make: Make) -> None:
 
 def test_the_report_says_where_it_is(tmp_path: Path) -> None:
     run = run_of(tmp_path)
-    assert c10k_analysis.report(run) == (f"report: {run / 'report.html'}", None)
+    assert analyse.report(run) == (f"report: {run / 'report.html'}", None)
     assert (run / "report.html").stat().st_size > 0
 
 
@@ -43,22 +43,22 @@ def test_a_long_run_is_announced_and_a_short_one_is_not(tmp_path: Path) -> None:
     path = tmp_path / "run" / "plan.yml"
     path.parent.mkdir()
     path.write_text(yaml.safe_dump(plan([trial(n, block=n, warmup=1, duration=200) for n in (1, 2)])))
-    assert c10k_analysis.design(path, 120) == ""
-    assert "2 trials in 2 blocks" in c10k_analysis.design(path, 121)
+    assert analyse.design(path, 120) == ""
+    assert "2 trials in 2 blocks" in analyse.design(path, 121)
 
 
 def test_a_plan_that_cannot_be_judged_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "is not known: analysis: " in c10k_analysis.design(tmp_path / "plan.yml", 1000)
-    monkeypatch.setattr(c10k_analysis, "DESIGN_S", 0.001)
-    assert "timed out" in c10k_analysis.design(tmp_path / "plan.yml", 1000)
+    assert "is not known: analysis: " in analyse.design(tmp_path / "plan.yml", 1000)
+    monkeypatch.setattr(analyse, "DESIGN_S", 0.001)
+    assert "timed out" in analyse.design(tmp_path / "plan.yml", 1000)
     monkeypatch.setattr("sys.executable", str(tmp_path / "no-python"))
-    assert "is not known: " in c10k_analysis.design(tmp_path / "plan.yml", 1000)
+    assert "is not known: " in analyse.design(tmp_path / "plan.yml", 1000)
 
 
 def test_what_was_made_of_the_logs_is_not_in_the_manifest(tmp_path: Path) -> None:
     for name in ("events.jsonl", "manifest.json", "report.html", "dataset/runs.parquet", "hosts/dataset/a", ".owner"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
-    found = c10k_results.file_hashes(tmp_path)
+    found = results.file_hashes(tmp_path)
     assert sorted(found) == ["events.jsonl", "hosts/dataset/a"]
     assert json.loads(json.dumps(found))["events.jsonl"]["bytes"] == 1

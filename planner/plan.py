@@ -8,8 +8,8 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plugins.module_utils.c10k_cells import Catalog, Request
-from plugins.module_utils.c10k_parameters import Refused
+from planner.cells import Catalog, Request
+from planner.parameters import Refused
 from server.budget import OWN_DESCRIPTORS
 from server.catalog import ONE_SLOT
 

@@ -1,6 +1,6 @@
 """The parameters of a run: their names, types, ranges and defaults, each stated once, and what is wrong with a value.
 
-Pure: strings and numbers in, values or one sentence out. What a list of values means is in c10k_cells.
+Pure: strings and numbers in, values or one sentence out. What a list of values means is in cells.
 """
 
 from __future__ import annotations

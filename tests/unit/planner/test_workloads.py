@@ -8,11 +8,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from plugins.module_utils import c10k_admission as admission
-from plugins.module_utils import c10k_plan
-from plugins.module_utils.c10k_cells import Request, resolve
-from plugins.module_utils.c10k_parameters import Refused
-from tests.unit.ansible.test_plan import HERE, SHARED
+from planner import admission
+from planner import plan as planning
+from planner.cells import Request, resolve
+from planner.parameters import Refused
+from tests.unit.planner.test_plan import HERE, SHARED
 
 ROOT = Path(__file__).parents[3]
 CATALOG = yaml.safe_load((ROOT / "server/catalog.yml").read_text())
@@ -24,7 +24,7 @@ def request(**given: Any) -> Request:
 
 
 def plan(references: bool, **given: Any) -> dict[str, Any]:
-    made = c10k_plan.make(
+    made = planning.make(
         "20261122T190312Z-3f9a1c", 7, request(**given), CATALOG, SHARED, {"boot_id": HERE}, "/var/lib/c10k", None, None,
         references,
     )  # fmt: skip
@@ -176,7 +176,7 @@ def test_the_calibration_does_not_depend_on_the_random_order() -> None:
     found = set()
     for seed in range(20):
         asked = request(payload_bytes="64,65536", server_port="9000,9100")
-        trials = c10k_plan.make(
+        trials = planning.make(
             "20261122T190312Z-3f9a1c", seed, asked, CATALOG, SHARED, {"boot_id": HERE}, "/b", None, None, True
         )["trials"]
         found.add((trials[-1]["load"]["payload_bytes"], trials[-1]["server"]["port"]))

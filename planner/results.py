@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 
-from plugins.module_utils.c10k_parameters import Refused
+from planner.parameters import Refused
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
 DERIVED = ("manifest.json", "report.html", "dataset", "export")

@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from plugins.module_utils.c10k_parameters import NAMES, TABLE, Refused, nearest, typed, unknown_names
+from planner.parameters import NAMES, TABLE, Refused, nearest, typed, unknown_names
 from server.catalog import SEED
 
 MOST_RATE = 100_000_000

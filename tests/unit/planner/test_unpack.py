@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.module_utils import c10k_results
+from planner import results
 
 
 def archive(path: Path, *members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE) -> Path:
@@ -24,13 +24,13 @@ def test_files_take_the_place_of_what_was_there(tmp_path: Path) -> None:
     place.mkdir(parents=True)
     (place / "old").write_text("x")
     packed = archive(tmp_path / "a.tgz", ("001/agent.jsonl", b"one"), ("001/latency.hlog", b"two"))
-    assert c10k_results.unpack(packed, place) == 2
+    assert results.unpack(packed, place) == 2
     assert (place / "001/agent.jsonl").read_text() == "one"
     assert not (place / "old").exists()
 
 
 def test_an_empty_archive_is_an_empty_place(tmp_path: Path) -> None:
-    assert c10k_results.unpack(archive(tmp_path / "a.tgz"), tmp_path / "hosts/client1") == 0
+    assert results.unpack(archive(tmp_path / "a.tgz"), tmp_path / "hosts/client1") == 0
     assert (tmp_path / "hosts/client1").is_dir()
 
 
@@ -49,6 +49,6 @@ def test_anything_else_is_refused_and_nothing_is_lost(tmp_path: Path, name: str,
     (place / "old").write_text("x")
     packed = archive(tmp_path / "a.tgz", (name, b""), kind=kind)
     with pytest.raises(ValueError, match="no log file"):
-        c10k_results.unpack(packed, place)
+        results.unpack(packed, place)
     assert (place / "old").read_text() == "x"
     assert not (tmp_path / "hosts/evil").exists()

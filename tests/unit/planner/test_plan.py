@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from plugins.module_utils import c10k_plan
-from plugins.module_utils.c10k_cells import resolve
-from plugins.module_utils.c10k_parameters import Refused
-from tests.unit.ansible.test_parameters import CATALOG
+from planner import plan as planning
+from planner.cells import resolve
+from planner.parameters import Refused
+from tests.unit.planner.test_parameters import CATALOG
 
 ROOT = Path(__file__).parents[3]
 HERE, THERE, ELSEWHERE = "boot-of-the-controller", "boot-of-a-server", "boot-of-a-client"
@@ -30,7 +30,7 @@ APART = [host("server", THERE), host("client1", ELSEWHERE), host("client2", ELSE
 
 def plan(hosts: list[dict[str, Any]], seed: int = 7, **given: Any) -> dict[str, Any]:
     request = resolve(given, CATALOG, ["c10k"], [])
-    return c10k_plan.make(
+    return planning.make(
         "20261122T190312Z-3f9a1c", seed, request, CATALOG, hosts, {"boot_id": HERE}, "/var/lib/c10k", None, None, False
     )  # fmt: skip
 

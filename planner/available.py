@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plugins.module_utils import c10k_wheels
-from plugins.module_utils.c10k_cells import Catalog, Request, without
+from planner import wheels
+from planner.cells import Catalog, Request, without
 from server.needs import packages
 
 IO_URING_SINCE = (6, 1)  # completions that are worked on only where the program asks for them
@@ -47,13 +47,13 @@ def wheels_for(
     if not needy:
         return None, {}
     if check_mode:
-        return c10k_wheels.place_of(cache, lock, facts), {}
+        return wheels.place_of(cache, lock, facts), {}
     where = f"{facts['implementation']} {facts['python']} of {server['name']}, a {facts['arch']}"
     try:
         if facts["implementation"] != "CPython":
-            raise c10k_wheels.NotFetched("they are made for CPython only")
-        return c10k_wheels.fetch(cache, lock, facts), {}
-    except c10k_wheels.NotFetched as error:
+            raise wheels.NotFetched("they are made for CPython only")
+        return wheels.fetch(cache, lock, facts), {}
+    except wheels.NotFetched as error:
         sentence = (
             f"{', '.join(needy)} cannot run: this controller does not get the packages in {lock.name} for {where} "
             f"({error}). Mend the network or pip's index settings here, or leave them out."
