@@ -1,4 +1,4 @@
-"""What the agent is told at its start (docs/schema/server-spec.json), checked and typed."""
+"""What the agent is told at its start (docs/schema/server-spec.yml), checked and typed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tables of a dataset hold, for people (docs/dataset.md) and for programs (docs/schema/dataset.json)."""
+"""What the tables of a dataset hold, for people (docs/dataset.md) and for programs (JSON Schema)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from analysis.model import SCHEMA_VERSION, TABLES
 INTRODUCTION = f"""# The tables of a dataset
 
 Made by `python -m analysis export --schema md` from [schema.yml](../analysis/schema.yml); change that, not this. For
-programs: [schema/dataset.json](schema/dataset.json), the JSON Schema of what `export --format json` writes.
+programs: `python -m analysis export --schema json` prints the JSON Schema of what `export --format json` writes.
 
 `python -m analysis ingest RUN` writes one Parquet file for each table into `RUN/dataset/`. The directory is made of the
 logs alone and may be deleted: every command makes it anew where it is missing, or where the logs, the manifest or
@@ -57,7 +57,7 @@ def page() -> str:
 
 
 def json_schema() -> str:
-    """docs/schema/dataset.json: one file of `export --format json` is one of these."""
+    """JSON Schema: one file of `export --format json` is one of these."""
     definitions = {name: _definition(name) for name in TABLES}
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

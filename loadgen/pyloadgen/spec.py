@@ -1,4 +1,4 @@
-"""What a generator is told at its start (docs/schema/loadgen-spec.json), checked and typed."""
+"""What a generator is told at its start (docs/schema/loadgen-spec.yml), checked and typed."""
 
 from __future__ import annotations
 

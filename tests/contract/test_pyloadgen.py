@@ -18,14 +18,13 @@ from typing import Any
 
 import pytest
 from hdrh.histogram import HdrHistogram
-from jsonschema import Draft202012Validator
 
+from tests.schemas import validator
 from tests.unit.server.harness import alive, eventually, serving
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "loadgen"
 RUN = "20261122T190312Z-3f9a1c"
-SCHEMAS = {name: json.loads((ROOT / f"docs/schema/{name}.json").read_text()) for name in ("protocol", "agent")}
 VECTOR = json.loads((Path(__file__).parent / "vectors/loadgen-spec.json").read_text())
 PATIENCE_S = 20.0
 OUTCOMES = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
@@ -66,7 +65,7 @@ class Agent:
     def next(self) -> Event | None:
         event = self._events.get(timeout=PATIENCE_S)
         if event is not None:
-            Draft202012Validator(SCHEMAS["protocol"]).validate(event)
+            validator("protocol").validate(event)
         return event
 
     def hear(self, name: str) -> Event:
@@ -115,7 +114,7 @@ class Agent:
         """The journal, which must be whole."""
         lines: list[Event] = [json.loads(line) for line in (self.dir / "agent.jsonl").read_text().splitlines()]
         for line in lines:
-            Draft202012Validator(SCHEMAS["agent"]).validate(line)
+            validator("agent").validate(line)
         assert lines[0]["header"] == 1
         assert lines[-1]["trailer"] == 1
         assert lines[-1]["lines"] == len(lines) - 2

@@ -15,16 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from server import slots
 from server.outbox import CAPACITY, Outbox
+from tests.schemas import validator
 from tests.unit.server.harness import alive, echoes, eventually, free_port
 
 ROOT = Path(__file__).parents[2]
 RUN = "20261122T190312Z-3f9a1c"
-PROTOCOL = Draft202012Validator(json.loads((ROOT / "docs/schema/protocol.json").read_text()))
-AGENT_FILE = Draft202012Validator(json.loads((ROOT / "docs/schema/agent.json").read_text()))
 VECTOR = json.loads((Path(__file__).parent / "vectors/server-spec.json").read_text())
 PATIENCE_S = 15.0
 MIB = 1 << 20
@@ -67,7 +65,7 @@ class Conductor:
     def next(self, timeout_s: float = PATIENCE_S) -> Event | None:
         event = self._events.get(timeout=timeout_s)
         if event is not None:
-            PROTOCOL.validate(event)
+            validator("protocol").validate(event)
             self.heard.append(event)
         return event
 
@@ -116,7 +114,7 @@ class Conductor:
         assert not self.where.exists()
         lines = [json.loads(line) for line in (self.dir / "agent.jsonl").read_text().splitlines()]
         for line in lines:
-            AGENT_FILE.validate(line)
+            validator("agent").validate(line)
         assert lines[0]["header"] == 1
         assert lines[-1]["trailer"] == 1
         assert lines[-1]["lines"] == len(lines) - 2

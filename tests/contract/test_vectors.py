@@ -8,20 +8,16 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+
+from tests.schemas import SCHEMAS, validator
 
 ROOT = Path(__file__).parents[2]
 VECTORS = Path(__file__).parent / "vectors"
-SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "docs/schema").glob("*.json")}
-
-
-def validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator(SCHEMAS[name])
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMAS))
 def test_schema_is_a_schema(name: str) -> None:
-    Draft202012Validator.check_schema(SCHEMAS[name])
+    validator(name).check_schema(SCHEMAS[name])
 
 
 @pytest.mark.parametrize("line", (VECTORS / "protocol.jsonl").read_text().splitlines())

@@ -1,18 +1,16 @@
 """Every workload, generator and hostile client once over real SSH; the calibration; a server that alters bytes."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 
 from tests import line
+from tests.schemas import validator
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
 
-SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (line.ROOT / "docs/schema").glob("*.json")}
 SETTLED = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
 CELLS: list[dict[str, Any]] = [
     {"workload": "closed", "think_time": 0.01},
@@ -59,22 +57,21 @@ def done(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_every_trial_is_whole_and_meets_its_schema(run: Path) -> None:
     plan = yaml.safe_load((run / "plan.yml").read_text())
-    Draft202012Validator(SCHEMAS["plan"]).validate(plan)
+    validator("plan").validate(plan)
     assert all(len(host["sources"]) == 2 for host in plan["hosts"].values() if host["role"] == "client")
     trials = line.trials(run)
     assert len(trials) == len(CELLS) + 2  # capacity has two rungs, and the calibration comes last
     for trial in trials:
-        Draft202012Validator(SCHEMAS["trial"]).validate(trial)
+        validator("trial").validate(trial)
         assert trial["outcome"] == "ok", trial
         counts = trial["counts"]
         assert counts["planned"] == sum(counts[name] for name in SETTLED)
     for trial in trials[:-1]:
         assert trial["held"] == 60
         assert trial["counts"]["answered"] == trial["counts"]["planned"] > 50
-    protocol = Draft202012Validator(SCHEMAS["events"])
     for event in line.events(run):
         if "event" in event:
-            protocol.validate(event)
+            validator("events").validate(event)
 
 
 def test_a_ramp_is_proved_at_every_step(run: Path) -> None:

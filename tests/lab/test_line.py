@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 import yaml
 from hdrh.histogram import HdrHistogram
-from jsonschema import Draft202012Validator
 
 from tests import line
+from tests.schemas import validator
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
 
-SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (line.ROOT / "docs/schema").glob("*.json")}
 PYTHON = "/usr/bin/env python3"
 
 
@@ -67,7 +66,7 @@ def test_shares_are_exact(ten_thousand: Path) -> None:
 
 def test_every_file_meets_its_schema(ten_thousand: Path) -> None:
     def check(name: str, document: Any) -> None:
-        Draft202012Validator(SCHEMAS[name]).validate(document)
+        validator(name).validate(document)
 
     check("manifest", line.manifest(ten_thousand))
     check("plan", yaml.safe_load((ten_thousand / "plan.yml").read_text()))

@@ -20,7 +20,7 @@ import (
 	"c10k/loadgen/internal/wire"
 )
 
-// A Spec is all that the agent must know, as one JSON object in its command line (docs/schema/loadgen-spec.json).
+// A Spec is all that the agent must know, as one JSON object in its command line (docs/schema/loadgen-spec.yml).
 type Spec struct {
 	Version         int      `json:"version"`
 	Run             string   `json:"run"`

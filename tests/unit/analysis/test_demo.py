@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import yaml
 from hdrh.histogram import HdrHistogram
-from jsonschema import Draft202012Validator
 
 from analysis.__main__ import main
 from analysis.cells import cell_table
@@ -22,8 +21,8 @@ from analysis.demo.write import write
 from analysis.figures import idle, knee
 from analysis.histograms import DIGITS, HIGHEST_NS, LOWEST_NS
 from analysis.model import Dataset
+from tests.schemas import validator
 
-SCHEMAS = Path(__file__).parents[3] / "docs" / "schema"
 SMALL = (Cell("epoll"), Cell("epoll_edge"), Cell("select"))
 # Few requests lie beyond a p99.9 here, whatever the fault.
 ALWAYS = {("info", "DT5")}
@@ -91,10 +90,9 @@ def test_every_file_is_as_the_contracts_have_it(tmp_path: Path) -> None:
     own = [line for path in run.glob("hosts/*/*/agent.jsonl") for line in lines(path)]
     documents += [("agent", line) for line in own] + [("protocol", line) for line in own if "event" in line]
     for name in ("manifest", "plan", "trial", "events", "agent", "protocol"):
-        validator = Draft202012Validator(json.loads((SCHEMAS / f"{name}.json").read_text()))
         members = [document for kind, document in documents if kind == name]
         assert members
-        assert [error.message for document in members for error in validator.iter_errors(document)] == []
+        assert [error.message for document in members for error in validator(name).iter_errors(document)] == []
 
 
 def lines(path: Path) -> Iterator[dict[str, object]]:

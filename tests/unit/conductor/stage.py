@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+
+from tests.schemas import validator
 
 ROOT = Path(__file__).parents[3]
 FAKE = Path(__file__).with_name("fake_agent.py")
 RUN = "20261122T190312Z-3f9a1c"
-SCHEMAS = {
-    name: json.loads((ROOT / f"docs/schema/{name}.json").read_text())
-    for name in ("plan", "trial", "events", "protocol")
-}
-SPECS = {name: json.loads((ROOT / f"docs/schema/{name}-spec.json").read_text()) for name in ("server", "loadgen")}
 
 
 def host(role: str, **fields: Any) -> dict[str, Any]:
@@ -79,7 +75,7 @@ class Stage:
             "version": 1, "run": RUN, "owner_base": str(self.base), "ssh_config": None, "known_hosts": None,
             "conductor_cpus": None, "hosts": hosts, "trials": trials, **self.plan_fields,
         }  # fmt: skip
-        Draft202012Validator(SCHEMAS["plan"]).validate(plan)
+        validator("plan").validate(plan)
         return plan
 
     def set_up(self) -> Path:
@@ -135,7 +131,7 @@ class Ended:
         self.lines = read_events(self.stage.results)
         self.trials = [json.loads(path.read_text()) for path in sorted(self.stage.results.glob("trials/*/trial.json"))]
         for trial in self.trials:
-            Draft202012Validator(SCHEMAS["trial"]).validate(trial)
+            validator("trial").validate(trial)
         assert self.lines[0]["header"] == 1
         assert self.lines[-1]["lines"] == len(self.lines) - 2
         assert self.lines[-2]["event"] == "run"
@@ -155,9 +151,9 @@ class Ended:
 def read_events(results: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (results / "events.jsonl").read_text().splitlines()]
     for line in lines:
-        Draft202012Validator(SCHEMAS["events"]).validate(line)
+        validator("events").validate(line)
         if "event" in line and line["host"] != "controller" and line["event"] != "stderr":
-            Draft202012Validator(SCHEMAS["protocol"]).validate(line)
+            validator("protocol").validate(line)
     return lines
 
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 
 from conductor.errors import Refused
 from conductor.plan import Plan, load_plan, parse_plan
 from conductor.protocol import Malformed, parse
 from conductor.shares import shares
 from conductor.specs import agent_argv, bounds, estimate_s, generator_spec, run_number, server_spec
+from tests.schemas import validator
 
 ROOT = Path(__file__).parents[3]
 VECTORS = ROOT / "tests/contract/vectors"
@@ -34,8 +34,7 @@ def test_specs_meet_their_schemas_and_the_recorded_one(plan: Plan) -> None:
     recorded = json.loads((VECTORS / "loadgen-spec.json").read_text())
     assert json.loads(json.dumps(client)) | {"lifetime_s": 120} == recorded
     for name, spec in (("loadgen", client), ("server", server_spec(plan, trial))):
-        schema = json.loads((ROOT / f"docs/schema/{name}-spec.json").read_text())
-        Draft202012Validator(schema).validate(json.loads(json.dumps(spec)))
+        validator(f"{name}-spec").validate(json.loads(json.dumps(spec)))
 
 
 def test_the_command_lines_are_those_of_the_contract(plan: Plan) -> None:
@@ -62,10 +61,9 @@ def test_a_generator_is_told_every_port_and_its_part_of_the_hostile_clients(docu
     document["trials"][0]["load"] |= {"hostile": {"kind": "mute", "connections": 4}, "think_time": 0.5}
     plan = parse_plan(document)
     parts = shares(plan.trials[0].load, plan.clients)
-    schema = json.loads((ROOT / "docs/schema/loadgen-spec.json").read_text())
     specs = [generator_spec(plan, plan.trials[0], client, parts[client.name]) for client in plan.clients]
     for spec in specs:
-        Draft202012Validator(schema).validate(json.loads(json.dumps(spec)))
+        validator("loadgen-spec").validate(json.loads(json.dumps(spec)))
         assert spec["targets"] == ["198.18.0.10:9000", "198.18.0.10:9001", "198.18.0.10:9002"]
         assert spec["think_time_s"] == 0.5
     assert [spec["hostile"]["connections"] for spec in specs] == [2, 1, 1]

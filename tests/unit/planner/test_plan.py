@@ -1,15 +1,14 @@
 """The plan: order, seeds, the A/A pair, and who runs on which core."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from planner import plan as planning
 from planner.cells import resolve
 from planner.parameters import Refused
+from tests.schemas import validator
 from tests.unit.planner.test_parameters import CATALOG
 
 ROOT = Path(__file__).parents[3]
@@ -41,11 +40,10 @@ def cpus(made: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def test_it_meets_its_schema() -> None:
-    schema = json.loads((ROOT / "docs/schema/plan.json").read_text())
     several: dict[str, Any] = {"strategy": "seed", "connections": "10,20"}
     mine: dict[str, Any] = {"server_command": "x {host} {port}", "connect_rate": "burst"}
     for given in (several, mine):
-        Draft202012Validator(schema).validate(plan(SHARED, **given))
+        validator("plan").validate(plan(SHARED, **given))
 
 
 def test_each_block_holds_every_cell_once_and_the_first_strategy_twice() -> None:

@@ -1,22 +1,20 @@
 """The parameters of the load generator: workloads, hostile clients, generators, sources, ports, and the calibration."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 
 from planner import admission
 from planner import plan as planning
 from planner.cells import Request, resolve
 from planner.parameters import Refused
+from tests.schemas import validator
 from tests.unit.planner.test_plan import HERE, SHARED
 
 ROOT = Path(__file__).parents[3]
 CATALOG = yaml.safe_load((ROOT / "server/catalog.yml").read_text())
-SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/schema/plan.json").read_text()))
 
 
 def request(**given: Any) -> Request:
@@ -28,7 +26,7 @@ def plan(references: bool, **given: Any) -> dict[str, Any]:
         "20261122T190312Z-3f9a1c", 7, request(**given), CATALOG, SHARED, {"boot_id": HERE}, "/var/lib/c10k", None, None,
         references,
     )  # fmt: skip
-    SCHEMA.validate(made)
+    validator("plan").validate(made)
     return made
 
 
