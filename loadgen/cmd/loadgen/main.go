@@ -11,7 +11,7 @@ import (
 
 	"c10k/loadgen/internal/agent"
 	"c10k/loadgen/internal/cli"
-	"c10k/loadgen/internal/herd"
+	"c10k/loadgen/internal/processes"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,8 +49,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return runRun(args[1:], stdout, stderr)
 	case "agent":
 		return runAgent(args[1:], stdin, stdout, stderr)
-	case herd.Command: // one process of a share that is spread over several
-		return herd.Serve(stdin, stdout)
+	case processes.Command: // one process of a share that is spread over several
+		return processes.Serve(stdin, stdout)
 	case "version", "--version":
 		fmt.Fprintf(stdout, "loadgen %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return 0

@@ -16,14 +16,14 @@ import (
 	"time"
 
 	"c10k/loadgen/internal/engine"
-	"c10k/loadgen/internal/herd"
 	"c10k/loadgen/internal/hist"
+	"c10k/loadgen/internal/processes"
 )
 
 // TestMain turns the test's own binary into the agent, so that its whole life can be tested: streams, signals, exit.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == herd.Command {
-		os.Exit(herd.Serve(os.Stdin, os.Stdout))
+	if len(os.Args) > 1 && os.Args[1] == processes.Command {
+		os.Exit(processes.Serve(os.Stdin, os.Stdout))
 	}
 	if text := os.Getenv("LOADGEN_TEST_NOFILE"); text != "" {
 		n, _ := strconv.ParseUint(text, 10, 64)

@@ -8,8 +8,8 @@ import (
 
 	"c10k/loadgen/internal/budget"
 	"c10k/loadgen/internal/engine"
-	"c10k/loadgen/internal/herd"
 	"c10k/loadgen/internal/hostile"
+	"c10k/loadgen/internal/processes"
 	"c10k/loadgen/internal/report"
 	"c10k/loadgen/internal/selfreport"
 )
@@ -26,7 +26,7 @@ type Share struct {
 // Parts are the shares of its processes.
 func (s *Share) Parts(have budget.Limits) []engine.Config {
 	cpus := max(1, len(selfreport.CPUs(s.CPUs)))
-	return herd.Split(s.Config, herd.Processes(s.Config, s.Processes, have.Descriptors, cpus))
+	return processes.Split(s.Config, processes.Count(s.Config, s.Processes, have.Descriptors, cpus))
 }
 
 // Need is what it takes.
@@ -45,7 +45,7 @@ func (s *Share) Need(have budget.Limits) budget.Need {
 type Load struct {
 	engine.Engine
 	share Share
-	herd  *herd.Herd // nil: the engine is in this process
+	group *processes.Group // nil: the engine is in this process
 	parts int
 }
 
@@ -63,10 +63,10 @@ func New(s Share, have budget.Limits) (*Load, error) {
 		l.Engine, err = engine.Make(s.Config, s.Kind)
 		return l, err
 	}
-	if l.herd, err = herd.New(s.Config, s.Kind, l.parts, s.CPUs); err != nil {
+	if l.group, err = processes.New(s.Config, s.Kind, l.parts, s.CPUs); err != nil {
 		return nil, err
 	}
-	l.Engine = l.herd
+	l.Engine = l.group
 	return l, nil
 }
 
@@ -95,8 +95,8 @@ func (l *Load) Run(at int64, emit func(engine.Interval)) (report.Done, error) {
 	if err != nil {
 		return report.Done{}, err
 	}
-	if l.herd != nil {
-		self = self.Add(l.herd.Used)
+	if l.group != nil {
+		self = self.Add(l.group.Used)
 	}
 	after := selfreport.Look()
 	sum, err := report.OfDone(&done, l.window(&done))

@@ -1,6 +1,6 @@
-// Package herd spreads one share of a load over several processes, because a process may hold only so many descriptors and
+// Package processes spreads one share of a load over several processes, because a process may hold only so many descriptors and
 // one epoll loop uses one processor. To its caller it is an engine like any other; its accounts are the exact sum of theirs.
-package herd
+package processes
 
 import (
 	"sync"
@@ -9,11 +9,11 @@ import (
 	"c10k/loadgen/internal/selfreport"
 )
 
-// Command is the subcommand of this program that is one process of a herd.
+// Command is the subcommand of this program that is one process of a group.
 const Command = "process"
 
-// A Herd is an engine made of processes.
-type Herd struct {
+// A Group is an engine made of processes.
+type Group struct {
 	children []*child
 	mu       sync.Mutex
 	ended    bool
@@ -21,44 +21,35 @@ type Herd struct {
 	Used selfreport.Usage
 }
 
-var _ engine.Engine = (*Herd)(nil)
+var _ engine.Engine = (*Group)(nil)
 
 // New starts n processes, each with its part of cfg, an engine of that kind, and one of the cpus if there are any. It must be
 // called on the locked thread that will call the other methods.
-func New(cfg engine.Config, kind string, n int, cpus []int) (*Herd, error) {
-	h := &Herd{}
+func New(cfg engine.Config, kind string, n int, cpus []int) (*Group, error) {
+	g := &Group{}
 	for i, part := range Split(cfg, n) {
 		c, err := spawn(order{Name: "new", Config: part, Engine: kind, CPUs: cpusOf(cpus, i)})
 		if c != nil {
-			h.children = append(h.children, c)
+			g.children = append(g.children, c)
 		}
 		if err != nil {
-			h.Close()
+			g.Close()
 			return nil, err
 		}
 	}
-	if err := h.gather(func(_ int, r reply) bool { return r.Ready }); err != nil {
-		h.Close()
+	if err := g.gather(func(_ int, r reply) bool { return r.Ready }); err != nil {
+		g.Close()
 		return nil, err
 	}
-	return h, nil
-}
-
-// PIDs are the processes.
-func (h *Herd) PIDs() []int {
-	pids := make([]int, len(h.children))
-	for i, c := range h.children {
-		pids[i] = c.command.Process.Pid
-	}
-	return pids
+	return g, nil
 }
 
 // Arm implements engine.Engine.
-func (h *Herd) Arm(total int) (engine.Armed, error) {
-	n := len(h.children)
-	h.tell(func(i int) order { return order{Name: "arm", Total: portion(total, i, n)} })
+func (g *Group) Arm(total int) (engine.Armed, error) {
+	n := len(g.children)
+	g.tell(func(i int) order { return order{Name: "arm", Total: portion(total, i, n)} })
 	var sum engine.Armed
-	err := h.gather(func(_ int, r reply) bool {
+	err := g.gather(func(_ int, r reply) bool {
 		if r.Armed != nil {
 			sum = addArmed(sum, *r.Armed)
 		}
@@ -68,11 +59,11 @@ func (h *Herd) Arm(total int) (engine.Armed, error) {
 }
 
 // Prove implements engine.Engine.
-func (h *Herd) Prove() engine.Proved {
-	h.tell(func(int) order { return order{Name: "prove"} })
+func (g *Group) Prove() engine.Proved {
+	g.tell(func(int) order { return order{Name: "prove"} })
 	var sum engine.Proved
 	// A process that is gone proves nothing, which the sum says.
-	_ = h.gather(func(_ int, r reply) bool {
+	_ = g.gather(func(_ int, r reply) bool {
 		if r.Proved != nil {
 			sum.Verified += r.Proved.Verified
 			sum.Failed += r.Proved.Failed
@@ -83,18 +74,18 @@ func (h *Herd) Prove() engine.Proved {
 }
 
 // Run implements engine.Engine. An interval is emitted when every process has settled it.
-func (h *Herd) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
-	h.tell(func(int) order { return order{Name: "run", At: at} })
-	intervals := newMerger(len(h.children), emit)
+func (g *Group) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
+	g.tell(func(int) order { return order{Name: "run", At: at} })
+	intervals := newMerger(len(g.children), emit)
 	var dones []engine.Done
-	h.Used = selfreport.Usage{}
-	err := h.gather(func(_ int, r reply) bool {
+	g.Used = selfreport.Usage{}
+	err := g.gather(func(_ int, r reply) bool {
 		if r.Interval != nil {
 			intervals.add(*r.Interval)
 		}
 		if r.Done != nil {
 			dones = append(dones, *r.Done)
-			h.Used = h.Used.Add(r.Used)
+			g.Used = g.Used.Add(r.Used)
 		}
 		return r.Done != nil
 	})
@@ -106,36 +97,36 @@ func (h *Herd) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
 }
 
 // Stop implements engine.Engine.
-func (h *Herd) Stop() { h.tell(func(int) order { return order{Name: "stop"} }) }
+func (g *Group) Stop() { g.tell(func(int) order { return order{Name: "stop"} }) }
 
 // Close implements engine.Engine: the processes close their connections and end, and are reaped.
-func (h *Herd) Close() {
-	h.mu.Lock()
-	h.ended = true
-	for _, c := range h.children {
+func (g *Group) Close() {
+	g.mu.Lock()
+	g.ended = true
+	for _, c := range g.children {
 		_ = c.input.Close()
 	}
-	h.mu.Unlock()
-	for _, c := range h.children {
+	g.mu.Unlock()
+	for _, c := range g.children {
 		_ = c.command.Wait() // however it ended, what it said was heard
 	}
 }
 
 // tell gives every process its order. One that is gone is missed when it should answer.
-func (h *Herd) tell(of func(i int) order) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ended {
+func (g *Group) tell(of func(i int) order) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
 		return
 	}
-	for i, c := range h.children {
+	for i, c := range g.children {
 		_ = c.orders.Encode(of(i))
 	}
 }
 
 // gather hands the replies of all processes to take, one at a time, until it has said of each that this was its last, or one
 // has failed; the others are then told to stop, and heard out.
-func (h *Herd) gather(take func(i int, r reply) (last bool)) error {
+func (g *Group) gather(take func(i int, r reply) (last bool)) error {
 	type heard struct {
 		i    int
 		r    reply
@@ -143,7 +134,7 @@ func (h *Herd) gather(take func(i int, r reply) (last bool)) error {
 		next chan<- bool
 	}
 	all := make(chan heard)
-	for i, c := range h.children {
+	for i, c := range g.children {
 		go func() {
 			next := make(chan bool)
 			for more := true; more; more = <-next {
@@ -153,7 +144,7 @@ func (h *Herd) gather(take func(i int, r reply) (last bool)) error {
 		}()
 	}
 	var failure error
-	for left := len(h.children); left > 0; {
+	for left := len(g.children); left > 0; {
 		m := <-all
 		last := m.err != nil || take(m.i, m.r)
 		m.next <- !last
@@ -162,7 +153,7 @@ func (h *Herd) gather(take func(i int, r reply) (last bool)) error {
 		}
 		if m.err != nil && failure == nil {
 			failure = m.err
-			h.Stop()
+			g.Stop()
 		}
 	}
 	return failure

@@ -1,4 +1,4 @@
-package herd
+package processes
 
 import (
 	"encoding/gob"
@@ -15,7 +15,7 @@ import (
 	"c10k/loadgen/internal/selfreport"
 )
 
-// marker is the environment variable that every process of a herd has.
+// marker is the environment variable that every process of a group has.
 const marker = "LOADGEN_PROCESS"
 
 // An order goes to a child, the first with its configuration.
@@ -51,7 +51,7 @@ type child struct {
 // locked to a thread that stays.
 func spawn(first order) (*child, error) {
 	if os.Getenv(marker) != "" { // a program that does not serve Command would start itself without end
-		return nil, errors.New("a process of a herd may not begin another herd")
+		return nil, errors.New("a process of a group may not begin another group")
 	}
 	path, err := os.Executable()
 	if err != nil {

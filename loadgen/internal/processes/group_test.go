@@ -1,4 +1,4 @@
-package herd
+package processes
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"c10k/loadgen/internal/pacing"
 )
 
-func TestProcesses(t *testing.T) {
+func TestCount(t *testing.T) {
 	open := engine.Config{Workload: engine.Open, Connections: 10_000, Rate: 10_000}
 	with := func(change func(*engine.Config)) engine.Config {
 		c := open
@@ -42,7 +42,7 @@ func TestProcesses(t *testing.T) {
 		{"nothing to do", with(func(c *engine.Config) { c.Connections, c.Rate = 0, 0 }), 0, 20_000, 8, 1},
 		{"no descriptors at all", with(func(c *engine.Config) { c.Connections = 2 }), 0, 3, 1, 2},
 	} {
-		if got := Processes(c.cfg, c.asked, c.descriptors, c.cpus); got != c.want {
+		if got := Count(c.cfg, c.asked, c.descriptors, c.cpus); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}

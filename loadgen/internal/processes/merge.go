@@ -1,4 +1,4 @@
-package herd
+package processes
 
 import (
 	"c10k/loadgen/internal/engine"

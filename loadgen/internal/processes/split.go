@@ -1,4 +1,4 @@
-package herd
+package processes
 
 import (
 	"math"
@@ -10,9 +10,9 @@ import (
 // ratePerProcess is what one process offers with ease on one processor, in requests/s.
 const ratePerProcess = 25_000
 
-// Processes is how many processes a share is spread over: `asked` of them, or as many as its descriptors need and its work is
+// Count is how many processes a share is spread over: `asked` of them, or as many as its descriptors need and its work is
 // worth, given the descriptors that one process may have and the processors that all may use.
-func Processes(cfg engine.Config, asked int, descriptors uint64, cpus int) int {
+func Count(cfg engine.Config, asked int, descriptors uint64, cpus int) int {
 	if asked > 0 {
 		return max(1, min(asked, cfg.Connections))
 	}
