@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tests.bench.verdict
 
-Repetitions spread by 12 %; blocks differ by 8 % and measurements within one by 3 %. The tests assert the same bounds
-with other seeds.
+Repetitions spread by 12 %; blocks differ by 8 % and measurements within a block by 3 %. The tests assert the same
+bounds with other seeds.
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ def main() -> None:
     print("A difference of 10 % called better, at 3 % spread and 10 blocks")
     for others in (0, 8):
         print(f"  {1 + others} compared   {called(10, [0.1] + [0.0] * others, slice(0, 1)) / RUNS:.1%}")
-    print("The planner's smallest difference, found in 80 % of the runs")
+    print("The smallest difference that `analysis design` names, found in 80 % of the runs")
     for n in (3, 10):
         least = detectable(n, 0.03)
         print(f"  {n:>2} blocks: {least:.1%} is found in {called(n, [least], slice(None)) / RUNS:.1%}")
