@@ -1,0 +1,155 @@
+"""A value as a person gives it → the typed value of a parameter, or one sentence that says what is wrong with it.
+
+Pure, for Python 3.9 without packages: the controller and the generators in Python judge with the same declaration.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Callable
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of parameters.yml."""
+
+    name: str
+    belongs: str
+    """run, server or load"""
+    kind: str
+    meaning: str
+    default: Any = None
+    low: float | None = None
+    high: float | None = None
+    words: tuple[str, ...] = ()
+    unit: str = ""
+    varies: bool = True
+    """May be a list, of which each value is a level of the experiment; otherwise it holds for the whole run."""
+    splits: bool = True
+    """A comma in a string separates the values of a list."""
+    workloads: tuple[str, ...] = ()
+    """The workloads that have it; empty: all."""
+    accepts: str = ""
+    """The range in words."""
+
+
+def judge(parameter: Parameter, value: Any) -> Any:
+    """A single value, typed; ValueError with a whole sentence where it cannot be."""
+    try:
+        return KINDS[parameter.kind](parameter, value)
+    except ValueError as error:
+        raise ValueError(f"{parameter.name}={value} {error}; it takes {parameter.accepts}.") from None
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """`; did you mean …?`, or nothing where no name is near."""
+    close = difflib.get_close_matches(str(word).lower(), [str(name) for name in known], n=1, cutoff=0.6)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def within(parameter: Parameter, value: float) -> None:
+    if not (parameter.low or 0) <= value <= (parameter.high or 0):
+        raise ValueError("is out of range")
+
+
+def whole(parameter: Parameter, value: Any) -> Any:
+    """An integer, or one of the words."""
+    if isinstance(value, str):
+        text = value.strip()
+        if text in parameter.words:
+            return text
+        if not re.fullmatch(r"[+-]?\d+(_\d+)*", text):
+            raise ValueError("is not a whole number")
+        value = int(text)
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("is not a whole number")
+    within(parameter, value)
+    return int(value)
+
+
+def seconds(parameter: Parameter, value: Any) -> float:
+    if isinstance(value, bool) or not re.fullmatch(r"[+-]?\d+(\.\d+)?", str(value).strip()):
+        raise ValueError("is not a number of seconds")
+    within(parameter, float(value))
+    return int(float(value)) if float(value).is_integer() else float(value)
+
+
+def choice(parameter: Parameter, value: Any) -> str:
+    # YAML reads a bare `off` as false.
+    text = "off" if value is False and "off" in parameter.words else str(value).strip()
+    if text not in parameter.words:
+        raise ValueError("is not one of them" + nearest(text, parameter.words))
+    return text
+
+
+def truth(_parameter: Parameter, value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text not in ("true", "false", "yes", "no"):
+        raise ValueError("is neither true nor false")
+    return text in ("true", "yes")
+
+
+def name(_parameter: Parameter, value: Any) -> str:
+    text = str(value).strip()
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
+        raise ValueError("is not a name")
+    return text
+
+
+def command(_parameter: Parameter, value: Any) -> str:
+    text = str(value).strip()
+    try:
+        shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"is not a command line ({error})") from None
+    missing = [place for place in ("{host}", "{port}") if place not in text]
+    if missing:
+        raise ValueError(f"does not hold {' and '.join(missing)}, where the listening address is filled in")
+    return text
+
+
+def hostile(parameter: Parameter, value: Any) -> dict[str, Any] | None:
+    """`none`, or {"kind", "connections"} of a text such as slow_read:100."""
+    text = str(value).strip()
+    if text == "none":
+        return None
+    kind, colon, count = text.partition(":")
+    if kind not in parameter.words:
+        raise ValueError(f"names no kind of hostile client{nearest(kind, parameter.words)}")
+    if not colon or not count.isascii() or not count.isdigit():
+        raise ValueError(f"does not say how many, as in {kind}:100")
+    within(parameter, int(count))
+    return {"kind": kind, "connections": int(count)}
+
+
+def objective(_parameter: Parameter, value: Any) -> str:
+    text = str(value).strip()
+    if not re.fullmatch(r"p\d{1,2}(\.\d+)?=\d+(\.\d+)?(ns|us|ms|s)", text):
+        raise ValueError("is not a percentile and a time")
+    return text
+
+
+def cpus(_parameter: Parameter, value: Any) -> str | list[int]:
+    """`auto`, `none`, or the CPUs of a list such as 0-3,6."""
+    text = ",".join(str(part) for part in value) if isinstance(value, list) else str(value).strip()
+    if value is None or text in ("auto", "none"):
+        return "none" if value is None else text
+    found: set[int] = set()
+    for part in text.split(","):
+        bounds = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?\s*", part)
+        if not bounds or int(bounds[2] or bounds[1]) < int(bounds[1]):
+            raise ValueError("is not a list of CPUs")
+        found.update(range(int(bounds[1]), int(bounds[2] or bounds[1]) + 1))
+    return sorted(found)
+
+
+KINDS: dict[str, Callable[[Parameter, Any], Any]] = {
+    "whole": whole, "seconds": seconds, "choice": choice, "truth": truth, "name": name, "command": command,
+    "hostile": hostile, "objective": objective, "cpus": cpus,
+}  # fmt: skip
