@@ -56,9 +56,7 @@ def cost(connections: int, processes: int, seconds: float) -> tuple[float, int, 
 
 
 def main() -> None:
-    parser = common.parser(__doc__, rounds=1)
-    parser.add_argument("--seconds", type=float, default=30, help="of sampling (default: %(default)s)")
-    options = parser.parse_args()
+    options = common.parser(__doc__, rounds=1, seconds=30.0).parse_args()
     raise_descriptor_limit()
     cases = ((10_000, 1), (0, 1), (0, 64), (0, 200), (0, 256), (0, 300))
     rows = []

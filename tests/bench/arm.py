@@ -7,17 +7,12 @@ from tests.bench import common
 
 
 def main() -> None:
-    parser = common.parser(__doc__, rounds=5)
-    add = parser.add_argument
-    add("--connections", type=int, default=10_000, help="(default: %(default)s)")
-    add("--connect-rate", default="5000,burst", help="connections/s, or burst (default: %(default)s)")
-    add("--workers", type=int, default=1, help="of c_echo (default: %(default)s)")
-    add("--processes", type=int, default=1, help="of the generator (default: %(default)s)")
-    add("--sources", default="", help="source addresses, for more than 28,000 connections: 127.0.0.11,127.1.0.11,…")
-    add("--tools", default="epoll,goroutine", help="of epoll, goroutine (default: %(default)s)")
-    options = parser.parse_args()
+    options = common.parser(
+        __doc__, rounds=5, connections=10_000, connect_rate="5000,burst", workers=1, processes=1, sources="",
+        engines="epoll,goroutine",
+    ).parse_args()  # fmt: skip
     common.begin()
-    cells = [(tool, rate) for tool in options.tools.split(",") for rate in options.connect_rate.split(",")]
+    cells = [(tool, rate) for tool in options.engines.split(",") for rate in options.connect_rate.split(",")]
     armed: dict[tuple[str, str], list[dict[str, float]]] = {cell: [] for cell in cells}
     sources = {"source": options.sources} if options.sources else {}
     for _ in range(options.rounds):

@@ -29,11 +29,8 @@ def churned(options: argparse.Namespace, name: str) -> usage.Cost:
 
 
 def main() -> None:
-    parser = strategies.parser(__doc__, rounds=7, strategies="epoll,workers")
-    add = parser.add_argument
-    add("--requests", type=int, default=10_000, help="in each round of each strategy (default: %(default)s)")
-    add("--in-flight", type=int, default=1_000, help="at a time (default: %(default)s)")
-    add("--sources", default="127.0.0.16/28", help="addresses of the client (default: %(default)s)")
+    parser = strategies.parser(__doc__, rounds=7, strategies="epoll,workers", requests=10_000, sources="127.0.0.16/28")
+    parser.add_argument("--in-flight", type=int, default=1_000, help="requests at a time")
     options = parser.parse_args()
     names = strategies.beside_c(strategies.begin(options))
     made = rounds.interleaved(names, options.rounds, options.seed, lambda name: churned(options, name))

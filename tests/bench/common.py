@@ -269,15 +269,51 @@ def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
     return f"{figure(median(ratios))} ({figure(min(ratios))}–{figure(max(ratios))})"
 
 
-def parser(description: str | None, rounds: int) -> argparse.ArgumentParser:
-    """With the option that every bench has."""
+# The options of the benches; a bench names those that it has, with their defaults.
+OPTIONS = {
+    "rounds": "interleaved rounds",
+    "connections": "how many",
+    "low": "the fewer connections",
+    "high": "the more connections",
+    "active": "how many of the connections carry requests",
+    "rate": "requests/s",
+    "connect_rate": "connections/s, or burst",
+    "duration": "window, s",
+    "seconds": "of sampling",
+    "arrival": "law of arrivals",
+    "arrivals": "laws of arrivals",
+    "requests": "counted in each round of each strategy",
+    "responses": "counted in each round of each tool",
+    "engine": "epoll or goroutine",
+    "engines": "of epoll, goroutine",
+    "tools": "of epoll, goroutine, wrk",
+    "processes": "of the generator",
+    "sources": "source addresses, for more than 28,000 connections: 127.0.0.11,127.1.0.11,…",
+    "workers": "server processes, where there are several",
+    "strategies": "names of the catalogue",
+}
+
+
+class _Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """A description as it is written, and the default of each option."""
+
+
+def parser(description: str | None, **defaults: int | float | str) -> argparse.ArgumentParser:
+    """With the named ones of OPTIONS; `connect_rate` is --connect-rate."""
     made = argparse.ArgumentParser(
-        prog=f"python -m tests.bench.{Path(sys.argv[0]).stem}",
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=f"python -m tests.bench.{Path(sys.argv[0]).stem}", description=description, formatter_class=_Help
     )
-    made.add_argument("--rounds", "--runs", type=int, default=rounds, help="interleaved rounds (default: %(default)s)")
+    for name, default in defaults.items():
+        option = f"--{name.replace('_', '-')}"
+        made.add_argument(option, type=type(default), default=default, help=OPTIONS[name])
     return made
+
+
+def open_loop(options: argparse.Namespace, engine: str, arrival: str) -> Report:
+    """The report of an open loop of one engine against c_echo."""
+    load = {"c": options.connections, "r": options.rate, "d": f"{options.duration}s", "arrival": arrival}
+    with serving("c_echo") as server:
+        return sound(generate(server.target, engine=engine, **load))
 
 
 def begin() -> None:

@@ -53,27 +53,14 @@ def measure(server: common.Server, child: "subprocess.Popen[str]", at_least: int
 
 def open_tail_ms(options: argparse.Namespace, engine: str) -> float:
     """The p99.9 of an open loop, from the intended time."""
-    with common.serving("c_echo") as server:
-        found = common.generate(
-            server.target,
-            c=options.connections,
-            r=options.rate,
-            d=f"{options.duration}s",
-            arrival="fixed",
-            engine=engine,
-        )
-    return common.percentile_ms(common.sound(found).response(), "99.9")
+    return common.percentile_ms(common.open_loop(options, engine, "fixed").response(), "99.9")
 
 
 def main() -> None:
-    parser = common.parser(__doc__, rounds=5)
-    add = parser.add_argument
-    add("--connections", type=int, default=10_000, help="(default: %(default)s)")
-    add("--responses", type=int, default=400_000, help="counted in each round of each tool (default: %(default)s)")
-    add("--rate", type=int, default=10_000, help="of the open loop, requests/s (default: %(default)s)")
-    add("--duration", type=int, default=10, help="of the open loop, s (default: %(default)s)")
-    add("--tools", default="epoll,goroutine,wrk", help="of epoll, goroutine, wrk (default: %(default)s)")
-    options = parser.parse_args()
+    open_loop = {"rate": 10_000, "duration": 10}
+    options = common.parser(
+        __doc__, rounds=5, connections=10_000, responses=400_000, **open_loop, tools="epoll,goroutine,wrk"
+    ).parse_args()
     common.begin()
     tools = options.tools.split(",")
     costs: dict[str, list[Cost]] = {tool: [] for tool in tools}

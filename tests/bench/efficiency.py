@@ -11,11 +11,9 @@ from tests.bench import common, rounds, strategies
 
 
 def main() -> None:
-    parser = strategies.parser(__doc__, rounds=7, strategies="epoll_raw,io_uring,epoll")
-    add = parser.add_argument
-    add("--connections", default="1000,10000", help="(default: %(default)s)")
-    add("--requests", type=int, default=400_000, help="counted in each round of each strategy (default: %(default)s)")
-    options = parser.parse_args()
+    options = strategies.parser(
+        __doc__, rounds=7, strategies="epoll_raw,io_uring,epoll", connections="1000,10000", requests=400_000
+    ).parse_args()
     names = strategies.beside_c(strategies.begin(options))
     for connections in map(int, options.connections.split(",")):
         measure = partial(

@@ -123,16 +123,13 @@ def compare(options: argparse.Namespace, cell: Cell, found: Measured) -> Iterato
 
 
 def main() -> None:
-    parser = common.parser(__doc__, rounds=1)
+    parser = common.parser(
+        __doc__, rounds=1, duration=60, rate=1_000, connections=1_000, arrivals="fixed,poisson", engine="epoll"
+    )
     add = parser.add_argument
-    add("--period-ms", type=int, default=5_000, help="T (default: %(default)s)")
-    add("--freezes-ms", default="250,500,1000", help="F: duty cycles of 5, 10 and 20 %% (default: %(default)s)")
-    add("--duration", type=int, default=60, help="window, s; whole periods (default: %(default)s)")
-    add("--rate", type=int, default=1_000, help="requests/s (default: %(default)s)")
-    add("--connections", type=int, default=1_000, help="(default: %(default)s)")
-    add("--hosts", default="1,3", help="generators at once (default: %(default)s)")
-    add("--arrivals", default="fixed,poisson", help="(default: %(default)s)")
-    add("--engine", default="epoll", help="(default: %(default)s)")
+    add("--period-ms", type=int, default=5_000, help="T; the window is whole periods")
+    add("--freezes-ms", default="250,500,1000", help="F: duty cycles of 5, 10 and 20 %%")
+    add("--hosts", default="1,3", help="generators at once")
     options = parser.parse_args()
     common.begin()
     rows, errors = [], []

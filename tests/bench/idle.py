@@ -9,12 +9,9 @@ from tests.bench import common, rounds, strategies, usage
 
 
 def main() -> None:
-    parser = strategies.parser(__doc__, rounds=7, strategies="epoll,poll")
-    add = parser.add_argument
-    add("--held", default="100,1000,10000,19000", help="connections (default: %(default)s)")
-    add("--active", type=int, default=100, help="of them (default: %(default)s)")
-    add("--requests", type=int, default=100_000, help="counted in each round of each strategy (default: %(default)s)")
-    add("--rate", type=int, default=0, help="requests/s of an open loop (default: a closed one)")
+    parser = strategies.parser(__doc__, rounds=7, strategies="epoll,poll", active=100, requests=100_000)
+    parser.add_argument("--held", default="100,1000,10000,19000", help="connections")
+    parser.add_argument("--rate", type=int, default=0, help="requests/s of an open loop; 0: a closed loop")
     options = parser.parse_args()
     names = strategies.begin(options)
     held = sorted(map(int, options.held.split(",")))

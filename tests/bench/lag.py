@@ -4,42 +4,21 @@
 what a request waited behind a busy connection.
 """
 
-import argparse
-
-from analysis import histograms
 from tests.bench import common
 
 PERCENTS = ("50", "95", "99", "99.9")
 
 
-def lag(options: argparse.Namespace, engine: str) -> histograms.Counts:
-    with common.serving("c_echo") as server:
-        found = common.generate(
-            server.target,
-            c=options.connections,
-            r=options.rate,
-            d=f"{options.duration}s",
-            arrival=options.arrival,
-            engine=engine,
-        )
-    return common.sound(found).kind("lag")
-
-
 def main() -> None:
-    parser = common.parser(__doc__, rounds=5)
-    add = parser.add_argument
-    add("--connections", type=int, default=10_000, help="(default: %(default)s)")
-    add("--rate", type=int, default=10_000, help="requests/s (default: %(default)s)")
-    add("--duration", type=int, default=10, help="s (default: %(default)s)")
-    add("--arrival", default="fixed", help="(default: %(default)s)")
-    add("--engines", default="epoll,goroutine", help="(default: %(default)s)")
-    options = parser.parse_args()
+    options = common.parser(
+        __doc__, rounds=5, connections=10_000, rate=10_000, duration=10, arrival="fixed", engines="epoll,goroutine"
+    ).parse_args()
     common.begin()
     engines = options.engines.split(",")
     rounds: dict[str, list[list[float]]] = {engine: [] for engine in engines}
     for _ in range(options.rounds):
         for engine in engines:
-            counts = lag(options, engine)
+            counts = common.open_loop(options, engine, options.arrival).kind("lag")
             rounds[engine].append([common.percentile_ms(counts, percent) for percent in PERCENTS])
     rows = []
     for engine, found in rounds.items():

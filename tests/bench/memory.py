@@ -20,15 +20,8 @@ def memory(tool: str, connections: int, processes: int, sources: str) -> list[us
     """What a tool uses while it loads so many connections."""
     with common.serving("http_twin" if tool == "wrk" else "c_echo", -(-connections // 15_000)) as server:
         if tool == "wrk":
-            command: list[object] = [
-                common.wrk(),
-                "-t",
-                processes,
-                "-c",
-                connections,
-                "-d60s",
-                f"http://{server.target}/",
-            ]
+            target = f"http://{server.target}/"
+            command: list[object] = [common.wrk(), "-t", processes, "-c", connections, "-d60s", target]
         else:
             command = [*common.run_command(
                 server.target, c=connections, r=RATE_PER_S, d="60s", engine=tool, processes=processes, warmup="0s",
@@ -50,14 +43,9 @@ def memory(tool: str, connections: int, processes: int, sources: str) -> list[us
 
 
 def main() -> None:
-    parser = common.parser(__doc__, rounds=3)
-    add = parser.add_argument
-    add("--low", type=int, default=1_000, help="connections (default: %(default)s)")
-    add("--high", type=int, default=10_000, help="connections (default: %(default)s)")
-    add("--processes", type=int, default=1, help="of the generator (default: %(default)s)")
-    add("--sources", default="", help="source addresses, for more than 28,000 connections: 127.0.0.11,127.1.0.11,…")
-    add("--tools", default="epoll,goroutine,wrk", help="of epoll, goroutine, wrk (default: %(default)s)")
-    options = parser.parse_args()
+    options = common.parser(
+        __doc__, rounds=3, low=1_000, high=10_000, processes=1, sources="", tools="epoll,goroutine,wrk"
+    ).parse_args()
     common.begin()
     tools = options.tools.split(",")
     used: dict[tuple[str, int], list[usage.Memory]] = {}

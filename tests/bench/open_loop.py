@@ -68,13 +68,10 @@ def row(name: str, found: list[Found]) -> list[str]:
 
 
 def main() -> None:
-    parser = strategies.parser(__doc__, rounds=5, strategies="c_epoll,epoll_raw,io_uring,epoll")
-    add = parser.add_argument
-    add("--connections", type=int, default=10_000, help="(default: %(default)s)")
-    add("--rate", type=int, default=10_000, help="requests/s (default: %(default)s)")
-    add("--duration", type=int, default=10, help="window, s (default: %(default)s)")
-    add("--arrival", default="poisson", help="(default: %(default)s)")
-    options = parser.parse_args()
+    options = strategies.parser(
+        __doc__, rounds=5, strategies="c_epoll,epoll_raw,io_uring,epoll", connections=10_000, rate=10_000, duration=10,
+        arrival="poisson",
+    ).parse_args()  # fmt: skip
     names = strategies.begin(options)
     made = rounds.interleaved(names, options.rounds, options.seed, lambda name: opened(options, name))
     load = f"{options.connections:,} connections, {options.rate:,} requests/s, {options.arrival}, {options.duration} s"

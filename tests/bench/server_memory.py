@@ -36,11 +36,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def main() -> None:
-    parser = strategies.parser(__doc__, rounds=3, strategies="epoll,epoll_raw")
-    add = parser.add_argument
-    add("--low", type=int, default=1_000, help="connections (default: %(default)s)")
-    add("--high", type=int, default=10_000, help="connections (default: %(default)s)")
-    options = parser.parse_args()
+    options = strategies.parser(__doc__, rounds=3, strategies="epoll,epoll_raw", low=1_000, high=10_000).parse_args()
     names = strategies.begin(options)
 
     def measure(name: str) -> tuple[usage.Memory, usage.Memory]:

@@ -34,12 +34,9 @@ def accepted(options: argparse.Namespace, name: str) -> list[int]:
 
 
 def main() -> None:
-    parser = strategies.parser(__doc__, rounds=10, strategies=NAMES)
-    parser.set_defaults(workers=4)
-    add = parser.add_argument
-    add("--connections", type=int, default=1_000, help="(default: %(default)s)")
-    add("--connect-rate", default="5000", help="connections/s, or burst (default: %(default)s)")
-    options = parser.parse_args()
+    options = strategies.parser(
+        __doc__, rounds=10, strategies=NAMES, workers=4, connections=1_000, connect_rate="5000"
+    ).parse_args()
     names = strategies.begin(options)
     made = rounds.interleaved(names, options.rounds, options.seed, lambda name: accepted(options, name))
     rows = []

@@ -23,12 +23,9 @@ WARMED_UP = 4  # before requests are counted, a fourth as many are answered
 RUN_S = 600  # longer than any round: a run is ended when all has been counted
 
 
-def parser(description: str | None, rounds: int, strategies: str) -> argparse.ArgumentParser:
-    made = common.parser(description, rounds)
-    add = made.add_argument
-    add("--strategies", default=strategies, help="names of the catalogue (default: %(default)s)")
-    add("--workers", type=int, default=2, help="of strategies that have several processes (default: %(default)s)")
-    add("--seed", type=int, default=random.SystemRandom().randrange(2**32), help="of the order (default: random)")
+def parser(description: str | None, **defaults: int | str) -> argparse.ArgumentParser:
+    made = common.parser(description, **{"workers": 2, **defaults})
+    made.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32), help="of the order; random")
     return made
 
 
