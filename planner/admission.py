@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from planner.cells import Request
+from planner.cells import Catalog, Request
 from planner.parameters import Refused
 from planner.plan import compact
 
@@ -122,13 +122,13 @@ def leftovers(host: Host, keep_tuned: bool) -> str | None:
     return f"{host['name']}: {'; '.join(parts)}" if parts else None
 
 
-def programs_asked(request: Request, catalog: Mapping[str, Any], need: str = "cc") -> list[str]:
+def programs_asked(request: Request, catalog: Catalog, need: str = "cc") -> list[str]:
     """The strategies of the run that are programs of their own: in C, or with need `go` in Go."""
     names = dict.fromkeys(cell["strategy"] for cell in request.cells if cell["strategy"])
-    return [name for name in names if need in catalog[name]["needs"]]
+    return [name for name in names if need in catalog[name].needs]
 
 
-def go_servers(request: Request, catalog: Mapping[str, Any], server: Host) -> tuple[str | None, str | None]:
+def go_servers(request: Request, catalog: Catalog, server: Host) -> tuple[str | None, str | None]:
     """The architecture for which servers in Go are to be built, if any are asked for; and why they cannot be."""
     asked = programs_asked(request, catalog, "go")
     facts = (server["probe"] or {}).get("facts")
@@ -141,7 +141,7 @@ def go_servers(request: Request, catalog: Mapping[str, Any], server: Host) -> tu
 
 
 def references(
-    request: Request, catalog: Mapping[str, Any], server: Host, arch: str, has_compiler: bool
+    request: Request, catalog: Catalog, server: Host, arch: str, has_compiler: bool
 ) -> tuple[bool, str | None]:
     """Whether the C programs are to be built for the server host, and why not, where the run wants them in vain."""
     asked = programs_asked(request, catalog)

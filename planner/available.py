@@ -9,7 +9,6 @@ from typing import Any
 
 from planner import wheels
 from planner.cells import Catalog, Request, without
-from server.needs import packages
 
 IO_URING_SINCE = (6, 1)  # completions that are worked on only where the program asks for them
 
@@ -23,7 +22,7 @@ def asked(request: Request) -> list[str]:
 
 def need_packages(names: list[str], catalog: Catalog) -> list[str]:
     """Those of the strategies that need a package."""
-    return [name for name in names if packages(catalog[name]["needs"])]
+    return [name for name in names if catalog[name].packages]
 
 
 def without_io_uring(names: list[str], catalog: Catalog, server: Host) -> dict[str, str]:
@@ -36,7 +35,7 @@ def without_io_uring(names: list[str], catalog: Catalog, server: Host) -> dict[s
         reason = f"io_uring, which {host} forbids: run `sysctl kernel.io_uring_disabled=0` there, as root."
     else:
         return {}
-    return {name: f"{name} needs {reason}" for name in names if "io_uring" in catalog[name]["needs"]}
+    return {name: f"{name} needs {reason}" for name in names if "io_uring" in catalog[name].needs}
 
 
 def wheels_for(

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planner.parameters import NAMES, TABLE, Refused, nearest, typed, unknown_names
-from server.catalog import SEED
+from server.catalog import SEED, Strategy
 
 MOST_RATE = 100_000_000
 
 OF_ONE = (("think_time", "closed"), ("steps", "ramp"), ("rungs", "capacity"))
 """Parameters that one workload alone has."""
 
-Catalog = Mapping[str, Mapping[str, Any]]
+Catalog = Mapping[str, Strategy]
 
 
 @dataclass

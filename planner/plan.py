@@ -10,15 +10,13 @@ from typing import Any
 
 from planner.cells import Catalog, Request
 from planner.parameters import Refused
-from server.budget import OWN_DESCRIPTORS
-from server.catalog import ONE_SLOT
 
 LOAD = (
     "workload", "connections", "active", "rate", "requests", "arrival", "payload_bytes", "pipeline", "think_time",
     "steps", "hostile", "connect_rate", "warmup", "duration", "timeout", "arm_timeout", "generator",
 )  # fmt: skip
 CALIBRATED_PER_CLIENT = 1000
-FD_SETSIZE, UNEVEN = 1024, 1.25
+UNEVEN = 1.25
 Host = Mapping[str, Any]
 """name, role, connection, ssh, python, load_address, sources, weight; of the probe boot_id, cpus (ids), nofile_hard."""
 
@@ -91,18 +89,17 @@ def compact(cpus: list[int]) -> str:
 def workers(cell: Mapping[str, Any], catalog: Catalog, cores: int, descriptors: int) -> int:
     """Server processes of a trial: one, unless the strategy spreads its connections over several.
 
-    `auto` is one for each core, and as many as the connections ask for: of its `descriptors` a process keeps some to
-    itself, select has 1024 whatever the limit is, and no way of dealing is perfectly even.
+    `auto` is one for each core, and as many as the connections ask for: a process has room for only so many, and no
+    way of dealing is perfectly even.
     """
-    entry = catalog.get(cell["strategy"] or "", {"distribution": "single", "loop": ""})
-    if entry["distribution"] in ONE_SLOT:
+    strategy = catalog.get(cell["strategy"])
+    if strategy is None or strategy.one_process:
         return 1
     if cell["workers"] != "auto":
         return int(cell["workers"])
-    if entry["loop"] == "blocking":  # a client each: more processes would be another strategy
+    if strategy.one_client:  # more processes would be another strategy
         return max(2, cores)
-    room = (min(FD_SETSIZE, descriptors) if entry["loop"] == "select" else descriptors) - OWN_DESCRIPTORS
-    asked = math.ceil(int(cell["connections"]) * UNEVEN / max(1, room))
+    asked = math.ceil(int(cell["connections"]) * UNEVEN / max(1, strategy.room(descriptors)))
     return max(2, cores, asked)
 
 

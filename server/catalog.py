@@ -1,7 +1,7 @@
-"""The catalogue of strategies, read from catalog.yml with a tiny strict parser: hosts have no PyYAML.
+"""The catalogue of strategies. Everything that wants catalog.yml reads it here; hosts have no PyYAML.
 
 The parser knows comments, a name, and fields below it, indented by two spaces: plain text, or a list in brackets.
-What it would read differently from YAML it refuses.
+It refuses what it would read differently from YAML.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Union, cast
@@ -21,8 +22,8 @@ SEED = ("workers", "select", "poll", "epoll_edge")  # the four that the original
 FIELDS = ("family", "loop", "distribution", "needs", "limit", "how", "use", "pitfall")
 EXEMPT = ("cannot", "because")  # may follow, both or neither
 LISTS = ("needs", "cannot")  # the others are text
-# Distributions whose connections are all counted in one statistics slot.
-ONE_SLOT = ("single", "per_process", "per_thread", "pool")
+OWN_DESCRIPTORS = 64  # what a server process needs besides its connections; one of them listens
+NO_PACKAGES = ("cc", "go", "io_uring")  # the needs that no package meets
 
 Value = Union[str, tuple[str, ...]]
 Entries = dict[str, dict[str, Value]]
@@ -46,9 +47,15 @@ class Loop(Protocol):
     def run(self, intake: Intake, worker: Worker) -> None: ...
 
 
+class Distribution(Protocol):
+    """A way to spread connections over processes: serves until a signal ends it, and returns the exit status."""
+
+    def serve(self, listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int: ...
+
+
 @dataclass(frozen=True)
 class Strategy:
-    """One entry of the catalogue."""
+    """One entry of the catalogue. What its distribution and its loop are like, their modules state."""
 
     name: str
     family: str
@@ -62,17 +69,54 @@ class Strategy:
     cannot: tuple[str, ...] = ()  # clauses of the conformance suite
     because: str = ""
 
+    @property
+    def one_process(self) -> bool:
+        """One process counts all connections."""
+        return bool(getattr(self.load_distribution(), "ONE_SLOT", False))
+
     def processes(self, workers: int) -> int:
         """How many processes hold connections, each with a statistics slot of its own."""
-        return 1 if self.distribution in ONE_SLOT else max(2, workers)
+        return 1 if self.one_process else max(2, workers)
+
+    @property
+    def listens_per_worker(self) -> bool:
+        """Each worker process needs a listener of its own."""
+        return bool(getattr(self.load_distribution(), "LISTENS_PER_WORKER", False))
+
+    @property
+    def one_client(self) -> bool:
+        """Each process or thread that serves has one client at a time."""
+        return bool(getattr(self._plain_loop(), "ONE_CLIENT", False))
+
+    @property
+    def most_descriptors(self) -> int | None:
+        """How many descriptors one process can use, whatever its limit is; None: as many as that allows."""
+        most: int | None = getattr(self._plain_loop(), "MOST_DESCRIPTORS", None)
+        return most
+
+    def room(self, descriptors: int) -> int:
+        """How many connections one process can hold that may have so many descriptors."""
+        return min(descriptors, self.most_descriptors or descriptors) - OWN_DESCRIPTORS
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages among its needs."""
+        return tuple(need for need in self.needs if need not in NO_PACKAGES)
 
     @property
     def is_program(self) -> bool:
-        """Whether its loop is a program of its own, which also sees to its workers itself."""
+        """The loop is a program of its own, which also sees to its workers itself."""
         return self.loop in programs.NAMES
 
     def load_loop(self) -> Loop:
         return cast(Loop, importlib.import_module(f"server.loops.{self.loop}"))
+
+    def load_distribution(self) -> Distribution:
+        return cast(Distribution, importlib.import_module(f"server.distributions.{self.distribution}"))
+
+    def _plain_loop(self) -> Loop | None:
+        """The loop, where it can be imported anywhere: one that needs something states no facts."""
+        return None if self.needs else self.load_loop()
 
 
 def parse(text: str) -> Entries:

@@ -12,7 +12,7 @@ from multiprocessing import connection
 from pathlib import Path
 
 from server.common import Stopped, Worker, stop_on_signals
-from server.launch import die_with_parent
+from server.linux.launch import die_with_parent
 from server.slots import table
 
 STOP_S = 0.5  # from SIGTERM to SIGKILL

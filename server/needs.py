@@ -1,25 +1,18 @@
-"""What a strategy needs beyond Python: packages, a program built in C, a feature of the kernel. Is it here?"""
+"""Says what a strategy lacks here: packages, a program built in C or Go, a feature of the kernel."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from server import programs
 from server.catalog import Strategy
 
-NO_PACKAGES = ("cc", "go", "io_uring")
 # What `prepare` makes beside the copy of server/ on a host; the stamp is written when all is there.
 VENV = Path(__file__).resolve().parents[2] / "venv"
 STAMP = "c10k-stamp"
-
-
-def packages(needs: Iterable[str]) -> list[str]:
-    """The packages among the needs of a catalogue entry."""
-    return [need for need in needs if need not in NO_PACKAGES]
 
 
 def missing(strategy: Strategy, python: str = sys.executable) -> str | None:
@@ -31,11 +24,11 @@ def missing(strategy: Strategy, python: str = sys.executable) -> str | None:
             return str(error)
     if "io_uring" in strategy.needs:
         # Only where it is asked for, since it calls into the C library.
-        reason: str | None = importlib.import_module("server.uring").unavailable()
+        reason: str | None = importlib.import_module("server.linux.uring").unavailable()
         if reason:
             return reason
     # The venv of a host is only stamped once its packages have been imported.
-    absent = [name for name in packages(strategy.needs) if python == sys.executable and not _importable(name)]
+    absent = [name for name in strategy.packages if python == sys.executable and not _importable(name)]
     if absent:
         names = " ".join(absent)
         return f"{strategy.name} needs a package that this Python lacks: run `{python} -m pip install {names}`."
@@ -44,7 +37,7 @@ def missing(strategy: Strategy, python: str = sys.executable) -> str | None:
 
 def interpreter(strategy: Strategy) -> str:
     """The Python that is to run a strategy: of the host's venv where that was made and is needed, else this one."""
-    needs_venv = packages(strategy.needs) and (VENV / STAMP).exists()
+    needs_venv = strategy.packages and (VENV / STAMP).exists()
     return str(VENV / "bin/python") if needs_venv else sys.executable
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+from server import loops
 from server.catalog import SEED, Strategy
 
 HEAD = """\
@@ -26,7 +28,15 @@ def markdown(strategies: Iterable[Strategy]) -> str:
     listed = list(strategies)
     rows = ["| strategy | family | loop × distribution | ends at |", "|---|---|---|---|"]
     rows += [f"| [{s.name}](#{s.name}) | {s.family} | {s.loop} × {s.distribution} | {s.limit} |" for s in listed]
-    return HEAD + "\n".join(rows) + "\n\n" + "\n".join(section(strategy) for strategy in listed)
+    parts = ["\n".join(rows) + "\n", reading_order(), *map(section, listed)]
+    return HEAD + "\n".join(parts)
+
+
+def reading_order() -> str:
+    """The order for a learner, as the docstring of server/loops has it, with a link to each loop."""
+    steps = [line for line in (loops.__doc__ or "").splitlines() if re.match(r"\d+\. ", line)]
+    linked = re.sub(r"`(\w+)`:", r"[\1](../server/loops/\1.py):", "\n".join(steps))
+    return f"## The loops, in an order to read them\n\nEach begins where the one before it ends.\n\n{linked}\n"
 
 
 def section(strategy: Strategy) -> str:

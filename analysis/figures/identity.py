@@ -7,11 +7,10 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 import altair as alt
-import yaml
+
+from server.catalog import Strategy, load
 
 # Each has a contrast of 3.6 or more both on white and on the dark page, and they differ for colour-blind eyes too in
 # lightness or by their shape.
@@ -19,7 +18,6 @@ COLOURS = ("#2f7fd6", "#d06a00", "#1f9158", "#c2478f", "#8a63d2", "#0f8f9c", "#d
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 # How connections are waited for: the dash of a line.
 DASHES = {"readiness": [1, 0], "completion": [8, 3], "blocking": [2, 2], "other": [6, 2, 2, 2]}
-CATALOG = Path(__file__).resolve().parents[2] / "server" / "catalog.yml"
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,9 @@ class Identity:
 
 
 @cache
-def catalog() -> dict[str, dict[str, Any]]:
-    """The catalogue of strategies; without one (analysis was copied alone) every name is an unknown one."""
-    try:
-        document = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
-        return {}
-    return document if isinstance(document, dict) else {}
+def catalog() -> dict[str, Strategy]:
+    """The catalogue of strategies."""
+    return load()
 
 
 @cache
@@ -51,8 +45,7 @@ def identity(strategy: str) -> Identity:
     entries = catalog()
     known = strategy in entries
     place = list(entries).index(strategy) if known else zlib.crc32(strategy.encode("utf-8", "replace"))
-    entry = entries.get(strategy, {})
-    family = str(entry.get("family", "not in the catalogue"))
+    family = entries[strategy].family if known else "not in the catalogue"
     kind = family.split(",")[0] if family.split(",")[0] in DASHES else "other"
     return Identity(
         colour=COLOURS[place % len(COLOURS)],
@@ -61,7 +54,7 @@ def identity(strategy: str) -> Identity:
         dash=tuple(DASHES[kind]),
         family=family,
         kind=kind,
-        is_reference=bool({"cc", "go"} & set(map(str, entry.get("needs") or ()))),
+        is_reference=known and entries[strategy].is_program,
     )
 
 

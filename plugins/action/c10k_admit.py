@@ -13,9 +13,10 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from planner import admission, available
-from planner.cells import Request
+from planner.cells import Catalog, Request
 from planner.parameters import Refused
 from planner.results import ROOT
+from server import catalog
 
 
 def plain(value: Any) -> Any:
@@ -62,7 +63,7 @@ class ActionModule(ActionBase):
         if problems:
             raise AnsibleActionFail(" ".join(problems))
         try:
-            request, references, go_servers, wheels = self.available(request, resolved["catalog"], hosts[0])
+            request, references, go_servers, wheels = self.available(request, catalog.load(), hosts[0])
         except Refused as refused:
             raise AnsibleActionFail(" ".join(refused.problems)) from None
         for host in hosts:
@@ -88,23 +89,23 @@ class ActionModule(ActionBase):
         }  # fmt: skip
 
     def available(
-        self, request: Request, catalog: dict[str, Any], server: dict[str, Any]
+        self, request: Request, strategies: Catalog, server: dict[str, Any]
     ) -> tuple[Request, bool, str | None, Path | None]:
         """The request with what the server host can run; which programs to build, and where its packages are."""
         names = available.asked(request)
-        lacking = available.without_io_uring(names, catalog, server)
+        lacking = available.without_io_uring(names, strategies, server)
         references, sentence = admission.references(
-            request, catalog, server, os.uname().machine, shutil.which("cc") is not None
+            request, strategies, server, os.uname().machine, shutil.which("cc") is not None
         )
         if sentence:
-            lacking.update(dict.fromkeys(admission.programs_asked(request, catalog), sentence))
+            lacking.update(dict.fromkeys(admission.programs_asked(request, strategies), sentence))
             if request.run_wide["calibrate"]:
                 self._display.display(f"The calibration at the end is left out: {sentence}")
-        go_servers, sentence = admission.go_servers(request, catalog, server)
+        go_servers, sentence = admission.go_servers(request, strategies, server)
         if sentence:
-            lacking.update(dict.fromkeys(admission.programs_asked(request, catalog, "go"), sentence))
+            lacking.update(dict.fromkeys(admission.programs_asked(request, strategies, "go"), sentence))
         wheels, unfetched = available.wheels_for(
-            names, catalog, server, ROOT / ".cache", ROOT / "requirements-server.lock", self._task.check_mode
+            names, strategies, server, ROOT / ".cache", ROOT / "requirements-server.lock", self._task.check_mode
         )
         request, lines, problems = available.settle(request, lacking | unfetched)
         if problems:

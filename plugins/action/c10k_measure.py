@@ -13,6 +13,7 @@ from planner import analyse, conduct, plan, results
 from planner.cells import Request
 from planner.parameters import Refused
 from plugins.action.c10k_admit import plain
+from server import catalog
 
 
 class ActionModule(ActionBase):
@@ -76,7 +77,7 @@ class ActionModule(ActionBase):
             {"ssh_config": None, "known_hosts": None},
         )
         return plan.make(
-            resolved["run"], resolved["seed"], request, resolved["catalog"], hosts, admitted["controller"],
+            resolved["run"], resolved["seed"], request, catalog.load(), hosts, admitted["controller"],
             hosts[0]["base"], config["ssh_config"], config["known_hosts"], admitted["references"],
         )  # fmt: skip
 

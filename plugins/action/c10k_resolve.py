@@ -37,6 +37,7 @@ class ActionModule(ActionBase):
         try:
             from planner import admission, cells, results
             from planner.parameters import Refused
+            from server import catalog
         except ImportError as error:
             raise AnsibleActionFail(NO_VENV) from error
         variables = task_vars or {}
@@ -46,10 +47,9 @@ class ActionModule(ActionBase):
         inventoried = set(variables) - set(given)
         try:
             server, clients = admission.check_groups(variables["groups"])
-            catalog = yaml.safe_load((root / "server/catalog.yml").read_text(encoding="utf-8"))
             profiles = sorted(path.stem for path in (root / "roles/kernel_tuning/files/profiles").glob("*.yml"))
             others = [*OTHERS, *(name for name in inventoried if name.startswith("c10k_"))]
-            request = cells.resolve(given, catalog, profiles, others)
+            request = cells.resolve(given, catalog.load(), profiles, others)
         except Refused as refused:
             raise AnsibleActionFail(" ".join(refused.problems)) from None
         profile = yaml.safe_load(
@@ -64,7 +64,6 @@ class ActionModule(ActionBase):
             "started_utc": started,
             "request": asdict(request),
             "profile": profile,
-            "catalog": catalog,
             "server": server,
             "clients": clients,
         }

@@ -14,9 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from server import catalog, needs, processes
+from server import catalog, needs
 from server.conformance.subject import Subject, family
-from server.launch import die_with_parent
+from server.linux import processes
+from server.linux.launch import die_with_parent
 
 LISTEN_S = 12.0
 HOST = "127.0.0.1"

@@ -12,9 +12,10 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
-from server import processes, slots, sockdiag
+from server import slots
 from server.conformance.client import Client, Failed
-from server.processes import Stat
+from server.linux import processes, sockdiag
+from server.linux.processes import Stat
 
 PATIENCE_S = 10.0
 PACE_S = 0.5  # for a server to accept one connection; who has not until then is not waited for any more

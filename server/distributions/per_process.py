@@ -17,11 +17,12 @@ from pathlib import Path
 
 from server.catalog import Loop
 from server.common import Stopped, Worker, stop_on_signals
-from server.launch import die_with_parent
+from server.linux.launch import die_with_parent
 from server.loops.blocking import echo
 from server.ports import intake
 from server.slots import BYTES_IN, BYTES_OUT, PROCESSES, WORDS, table, write_to
 
+ONE_SLOT = True
 MOST_CHILDREN = 32_768  # places for what children count; by default Linux has fewer pids
 PUBLISH_MS = 500
 

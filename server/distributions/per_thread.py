@@ -19,6 +19,7 @@ from server.loops.blocking import Part, echo
 from server.ports import intake
 from server.slots import THREADS, write_to
 
+ONE_SLOT = True
 STACK_BYTES = 128 * 1024
 
 

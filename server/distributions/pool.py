@@ -18,6 +18,7 @@ from server.loops.blocking import Part, in_turn, turn_away
 from server.ports import intake
 from server.slots import write_to
 
+ONE_SLOT = True
 THREADS = 64
 STACK_BYTES = 256 * 1024
 

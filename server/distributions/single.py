@@ -10,6 +10,8 @@ from server.common import Stopped, Worker, stop_on_signals
 from server.ports import intake
 from server.slots import write_to
 
+ONE_SLOT = True
+
 
 def serve(listeners: list[socket.socket], loop: Loop, _workers: int, stats: Path | None) -> int:
     """Serve until a signal comes; the exit status. The number of workers is for distributions that have several."""

@@ -19,6 +19,7 @@ from typing import Protocol
 from server.common import GONE, Connection, Intake, Worker
 from server.slots import CLIENTS, CLOSED, OPEN, WORDS
 
+ONE_CLIENT = True
 PATIENCE_S = 1.0
 
 

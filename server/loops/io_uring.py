@@ -24,8 +24,8 @@ import select
 import socket
 from collections import deque
 
-from server import uring
 from server.common import CHUNK_BYTES, Intake, Worker
+from server.linux import uring
 
 BUFFERS = 256
 REQUESTS = 512  # one for each buffer, which is its answer, and as many for everything else

@@ -12,7 +12,7 @@ import select
 from server.common import BLOCKED, FLUSHED, GONE, Connection, Intake, Worker
 from server.slots import FD_SETSIZE
 
-DESCRIPTORS_IN_A_SET = 1024
+MOST_DESCRIPTORS = 1024  # bits in a set
 
 
 def run(intake: Intake, worker: Worker) -> None:
@@ -40,7 +40,7 @@ def run(intake: Intake, worker: Worker) -> None:
                     connection.close()
             elif fd == newcomers:
                 for sock in intake.take():
-                    if sock.fileno() >= DESCRIPTORS_IN_A_SET:
+                    if sock.fileno() >= MOST_DESCRIPTORS:
                         worker.refused(sock, FD_SETSIZE)
                     else:
                         connections[sock.fileno()] = Connection(sock, worker)

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from server.budget import raise_descriptor_limit
+from contracts.line import raise_descriptor_limit
 from tests.bench import common
 from tests.contract.test_server_agent import Conductor
 

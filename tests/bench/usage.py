@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.processes import TICK_NS
+from server.linux.processes import TICK_NS
 
 NS_PER_US = 1_000
 

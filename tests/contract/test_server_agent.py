@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from server import slots
-from server.outbox import CAPACITY, Outbox
 from tests.schemas import validator
 from tests.unit.server.harness import alive, echoes, eventually, free_port
 
@@ -42,7 +41,7 @@ class Conductor:
         self.spec = {**VECTOR, **given, "agent_cpus": None, **spec}
         run = ["-m", "server", "agent", "--spec"]
         if constants:  # a test that shortens a wait sets the module's constant
-            run = ["-c", f"import sys; from server import agent; {constants}; sys.exit(agent.main(sys.argv[1]))"]
+            run = ["-c", f"import sys; from server.agent import agent; {constants}; sys.exit(agent.main(sys.argv[1]))"]
         self.process = subprocess.Popen(
             [sys.executable, *run, json.dumps(self.spec)],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -340,6 +339,7 @@ def test_the_strategy_is_killed(base: Path, strategy: str) -> None:
     ("command", "words"),
     [
         ("sh -c 'echo no licence >&2; exit 3'", ["status 3", "no licence"]),
+        ("sh -c 'echo the licence is in use >&2; exit 3'", ["status 3", "in use"]),  # but not the address
         ("/nowhere/server {port}", ["status 127", "/nowhere/server", "No such file"]),
     ],
 )
@@ -433,24 +433,6 @@ def test_nobody_reads_its_events(base: Path) -> None:
         os.close(read)
 
 
-def test_what_was_dropped_is_said() -> None:
-    read, write = os.pipe()
-    outbox = Outbox(None, write)
-    for n in range(10 * CAPACITY):
-        outbox.say({"event": "clock", "n": n, "t": 0})
-    with os.fdopen(read) as lines:
-
-        def close() -> None:
-            outbox.close(PATIENCE_S)
-            os.close(write)
-
-        threading.Thread(target=close).start()
-        said = [json.loads(line) for line in lines]
-    dropped = sum(event["lines"] for event in said if event["event"] == "dropped")
-    assert dropped > 0
-    assert len([event for event in said if event["event"] == "clock"]) + dropped == 10 * CAPACITY
-
-
 def test_the_limit_is_said_once(base: Path) -> None:
     agent = Conductor(base, strategy="select", connections=1100)
     agent.arm()
@@ -499,6 +481,18 @@ def test_an_address_that_cannot_be_had(base: Path) -> None:
     assert (error["phase"], error["cause"]) == ("listen", "addr-not-available")
     end_of_input(agent)
     agent.end()
+
+
+def test_an_address_that_another_takes_meanwhile(base: Path) -> None:
+    """Between the agent's look and the server's listen(): it is the socket that tells, and not the server's words."""
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        port = taken.getsockname()[1]
+        agent = Conductor(base, "agent.budget.check_addresses = lambda spec: None", port=port)
+        agent.order("arm")
+        error = agent.wait_for("error")
+        assert (error["phase"], error["cause"]) == ("listen", "addr-in-use")
+        assert "with status 2" in error["message"]
+        assert agent.end()[0] == 1
 
 
 def test_bad_orders_are_answered(base: Path) -> None:

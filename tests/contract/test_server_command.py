@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server import sampling
+from server.agent import sampling
 from tests.contract.test_server_agent import Conductor, Event
 from tests.unit.server.harness import alive, echoes, eventually
 
@@ -161,7 +161,7 @@ def test_one_that_ends_by_itself(tmp_path: Path, ending: str, words: str) -> Non
 
 
 def test_a_tree_that_is_too_large_to_sample_is_looked_at_at_the_edges(tmp_path: Path) -> None:
-    agent = supervised(tmp_path, FORKS, "from server import sampling; sampling.MOST = 3")
+    agent = supervised(tmp_path, FORKS, "from server.agent import sampling; sampling.MOST = 3")
     agent.arm()
     pids = agent.whole_family(4)
     at = time.monotonic_ns() + 300_000_000

@@ -9,14 +9,12 @@ from packaging.requirements import Requirement
 
 from planner import available, cells, wheels
 from planner.parameters import Refused
+from server.catalog import SEED, load
 
 ROOT = Path(__file__).parents[3]
 LOCK = ROOT / "requirements-server.lock"
-NEEDS: dict[str, list[str]] = {
-    "epoll": [], "workers": [], "select": [], "poll": [], "epoll_edge": [], "uvloop": ["uvloop"], "trio": ["trio"],
-    "io_uring": ["io_uring"], "c_epoll": ["cc"], "null_server": ["cc"],
-}  # fmt: skip
-CATALOG: dict[str, dict[str, Any]] = {name: {"distribution": "single", "needs": needs} for name, needs in NEEDS.items()}
+NAMES = (*SEED, "epoll", "uvloop", "trio", "io_uring", "c_epoll", "null_server")
+CATALOG = {name: strategy for name, strategy in load().items() if name in NAMES}
 
 
 def request(**given: Any) -> cells.Request:
@@ -33,14 +31,14 @@ def server(**facts: Any) -> dict[str, Any]:
 
 def test_all_is_everything_but_the_null_server() -> None:
     names = available.asked(request(strategy="all"))
-    assert names == [name for name in NEEDS if name != "null_server"]
+    assert names == [name for name in CATALOG if name != "null_server"]
 
 
 def test_what_all_brought_in_vain_is_left_out_and_said_once() -> None:
     asked = request(strategy="all", rate="10,20")
     sentence = "uvloop, trio cannot run: no network."
     left, lines, problems = available.settle(asked, dict.fromkeys(["uvloop", "trio"], sentence))
-    assert available.asked(left) == ["epoll", "workers", "select", "poll", "epoll_edge", "io_uring", "c_epoll"]
+    assert available.asked(left) == ["epoll", "epoll_edge", "poll", "select", "io_uring", "workers", "c_epoll"]
     assert left.parameters["strategy"] == available.asked(left)
     assert left.parameters["rate"] == [10, 20]
     assert len(left.cells) == 14

@@ -6,15 +6,10 @@ import pytest
 
 from planner.cells import Request, resolve
 from planner.parameters import Refused
+from server.catalog import SEED, load
 
-CATALOG: dict[str, dict[str, Any]] = {
-    name: {"loop": name, "distribution": "single", "needs": []} for name in ("epoll", "epoll_edge", "poll", "select")
-} | {
-    "workers": {"loop": "epoll", "distribution": "queue", "needs": []},
-    "prefork_select": {"loop": "select", "distribution": "reuseport", "needs": []},
-    "prefork_accept": {"loop": "blocking", "distribution": "shared", "needs": []},
-    "uvloop": {"loop": "uvloop", "distribution": "single", "needs": ["uvloop"]},
-}
+NAMES = (*SEED, "epoll", "prefork_select", "prefork_accept", "uvloop")
+CATALOG = {name: strategy for name, strategy in load().items() if name in NAMES}
 
 
 def asked(**given: Any) -> Request:

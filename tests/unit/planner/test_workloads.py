@@ -10,11 +10,12 @@ from planner import admission
 from planner import plan as planning
 from planner.cells import Request, resolve
 from planner.parameters import Refused
+from server.catalog import load
 from tests.schemas import validator
 from tests.unit.planner.test_plan import HERE, SHARED
 
 ROOT = Path(__file__).parents[3]
-CATALOG = yaml.safe_load((ROOT / "server/catalog.yml").read_text())
+CATALOG = load()
 
 
 def request(**given: Any) -> Request:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from server import slots, sockdiag
+from server import slots
+from server.linux import sockdiag
 from server.reference import build
 from tests.unit.server import harness
 from tests.unit.server.harness import alive, echoes, eventually, free_port, read_exactly, read_to_end, reset

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from server import child
-from server.processes import Stat, Tree
+from server.agent import child
+from server.linux.processes import Stat, Tree
 
 NOBODY = Stat(1, "R", 0, 0, 0, 0, 1, 0, 0)
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from server import common, ports, processes, slots
+from server import common, ports, slots
 from server.distributions import mutex, sendfd
 from server.distributions.pool import THREADS
+from server.linux import processes
 from tests.unit.server.harness import PATIENCE_S, Served, alive, echoes, eventually, free_port, read_to_end, serving
 
 PREFORK = ("sendfd", "prefork_herd", "prefork_exclusive", "prefork_reuseport", "prefork_select")

@@ -1,5 +1,6 @@
 """The parts of the agent one by one: statistics slots, the kernel's sockets, the tree of processes, the command."""
 
+import json
 import mmap
 import os
 import select
@@ -16,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from server import catalog, needs, processes, slots, sockdiag
-from server.sampling import Sampler
+from server import catalog, needs, slots
+from server.agent.sampling import Sampler
+from server.linux import processes, sockdiag
 from tests.unit.server.harness import PATIENCE_S, ROOT, eventually, free_port
 
 
@@ -255,6 +257,14 @@ def test_a_plain_copy_runs(tmp_path: Path) -> None:
         process.kill()
         process.wait()
     eventually(lambda: process.poll() is not None, "the end")
+
+
+def test_a_copy_with_the_contracts_has_the_agent(tmp_path: Path) -> None:
+    subprocess.run(["cp", "-r", ROOT / "server", ROOT / "contracts", tmp_path], check=True)
+    run = [sys.executable, "-S", "-m", "server", "agent", "--spec", "{}"]
+    ended = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert json.loads(ended.stdout)["phase"] == "spec"
 
 
 def test_the_timer_ends_before_the_handlers_do() -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from server import host, processes, sampling
-from server.processes import Stat
-from server.sampling import Sampler
+from server.agent import host, sampling
+from server.agent.sampling import Sampler
+from server.linux import processes
+from server.linux.processes import Stat
 from tests.unit.server.harness import eventually, free_port
 
 MS = 1_000_000

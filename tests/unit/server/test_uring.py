@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from server import __main__, uring
+from server import __main__
+from server.linux import uring
+from server.options import BAD_INPUT
 from tests.unit.server.harness import PATIENCE_S, ROOT, Served, echoes, free_port, read_exactly, read_to_end, serving
 
 MIB = 1 << 20
@@ -26,7 +28,8 @@ NOP = 0
 # listener, too, as far as it knows.
 CRAMPED = """
 import collections, errno, json, sys
-from server import __main__, common, uring
+from server import __main__, common
+from server.linux import uring
 from server.distributions import single
 from server.loops import io_uring
 
@@ -231,7 +234,7 @@ def test_why_it_is_not_available(
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(uring, "system_call", refuse)
-    assert __main__.main(["serve", "--strategy", "io_uring", "--port", str(free_port())]) == __main__.BAD_INPUT
+    assert __main__.main(["serve", "--strategy", "io_uring", "--port", str(free_port())]) == BAD_INPUT
     error = capsys.readouterr().err
     assert sentence in error
     assert len(error.splitlines()) == 1

@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from server import child, host, processes, slots, sockdiag
+from server import slots
+from server.agent import child, host
+from server.linux import processes, sockdiag
 
 SECOND_NS = 1_000_000_000
 MOST = 256  # processes that are looked at every second; listeners that are told one by one

@@ -34,6 +34,11 @@ class Spec:
     lifetime_s: float
 
     @property
+    def server(self) -> dict[str, Any]:
+        """What `serve` is given."""
+        return {name: getattr(self, name) for name in ("strategy", "port", "ports", "backlog", "workers")}
+
+    @property
     def where(self) -> list[str]:
         """The address with each of its ports, as the protocol writes them."""
         host = f"[{self.address}]" if ":" in self.address else self.address

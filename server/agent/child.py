@@ -10,7 +10,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from server.processes import Tree
+from server.linux import launch
+from server.linux.processes import Tree
 
 TERM_S = 1.0  # from SIGTERM to SIGKILL
 ROOT_FIRST_S = 0.5  # how long the child alone has, so that it can end its own children in order
@@ -23,7 +24,7 @@ class Child:
     """A program started in a session of its own, on the given CPUs, with stdout and stderr going to `log`."""
 
     def __init__(self, command: list[str], cpus: set[int], log: Path) -> None:
-        launcher = [sys.executable, "-I", "-S", str(Path(__file__).resolve().with_name("launch.py"))]
+        launcher = [sys.executable, "-I", "-S", launch.__file__]
         line = [*launcher, str(os.getpid()), ",".join(map(str, sorted(cpus))), *command]
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
         files = [

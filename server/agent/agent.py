@@ -1,47 +1,48 @@
 """The server agent: runs one strategy for one trial, watches it, and ends it. docs/contracts.md has its line protocol.
 
 One loop in the main thread does everything in turn, and never waits longer than until the next thing is due. Two
-threads do what may block: reading orders (server/outbox.py, which also answers `clock`) and writing events.
+threads of contracts/line do what may block: reading orders (and answering `clock`) and writing events.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import shlex
 import signal
 import sys
+import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Optional
 
-from server import budget, catalog, launch, needs, processes, slots, sockdiag
-from server.child import Child, rusage
-from server.outbox import Inbox, Journal, Outbox
-from server.sampling import Sampler
-from server.spec import Spec, SpecError
-from server.spec import parse as parse_spec
+from contracts import line
+from contracts.line import FLUSH_S, SILENCE_S, Inbox, Journal, Outbox
+from server import catalog, needs, options, slots
+from server.agent import budget
+from server.agent.child import Child, rusage
+from server.agent.sampling import Sampler
+from server.agent.spec import Spec, SpecError
+from server.agent.spec import parse as parse_spec
+from server.linux import launch, sockdiag
 
-SILENCE_S = 10.0  # the conductor says `alive` every second
 LISTEN_S = 12.0  # for a server to listen, from its start
 POLL_STARTING_S = 0.01
 POLL_ARMING_S = 0.05
 POLL_S = 0.2
-FLUSH_S = 1.0
-SWITCH_S = 0.0005  # threads change places soon, so that a clock reading is not late
-BAD_INPUT = 2
 
 
 class Agent:
     """One trial's server, from `hello` to `stopped`."""
 
-    def __init__(self, spec: Spec, outbox: Outbox, cpus: set[int]) -> None:
+    def __init__(self, spec: Spec, cpus: set[int]) -> None:
         self._spec = spec
-        self._outbox = outbox
-        self._inbox = Inbox(outbox)
+        self._unread = threading.Event()  # nobody reads the events any more
+        self._orders: queue.SimpleQueue[Optional[dict[str, Any]]] = queue.SimpleQueue()  # None: the input ended
+        journal = Journal(spec.dir / "agent.jsonl", spec.run, spec.host, spec.trial)
+        self._outbox = Outbox(journal, self._unread.set)
+        self._inbox = Inbox(self._outbox, self._orders)
         self._child_cpus = set(spec.cpus or cpus)
         self._strategy = catalog.find(spec.strategy) if spec.strategy is not None else None
         self._sampler = Sampler(spec.address, spec.port, spec.ports, self._child_cpus)
@@ -58,12 +59,11 @@ class Agent:
         """Obey until there is a reason to end; the exit status, 0 where the end was ordered."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        hello = {"event": "hello", "version": 1, "host": self._spec.host, "pid": os.getpid(), "role": "server"}
-        self._outbox.say({**hello, "t": time.monotonic_ns(), "descriptors": descriptors})
+        self._outbox.say(line.hello(self._spec.host, "server", descriptors))
         try:
             while self._reason is None:
                 with suppress(queue.Empty):
-                    self._obey(self._inbox.orders.get(timeout=self._wait_s()))
+                    self._obey(self._orders.get(timeout=self._wait_s()))
                 self._look()
         except Exception as error:
             self._error("internal", "agent", f"The server agent failed: {error!r}.", "This is a defect: report it.")
@@ -75,7 +75,7 @@ class Agent:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._reason = f"signal {number}"
-        self._inbox.orders.put({"order": "alive"})  # wakes the loop; SimpleQueue.put may be called from a handler
+        self._orders.put({"order": "alive"})  # wakes the loop; SimpleQueue.put may be called from a handler
 
     def _wait_s(self) -> float:
         starting = self._child is not None and not self._listening
@@ -83,7 +83,7 @@ class Agent:
         return max(0.0, min(poll_s, self._sampler.due_ns() / 1e9 - time.monotonic()))
 
     def _error(self, phase: str, cause: str, message: str, remedy: str) -> None:
-        self._outbox.say({"event": "error", "phase": phase, "cause": cause, "message": message, "remedy": remedy})
+        self._outbox.say(line.error(phase, cause, message, remedy))
 
     # Orders
 
@@ -92,7 +92,7 @@ class Agent:
         if order is None:
             self._reason = "its input ended"
         elif name == "alive":
-            pass
+            pass  # a signal came, and gave its reason
         elif name == "stop":
             self._reason = ""
         elif name == "arm" and self._child is None:
@@ -105,7 +105,7 @@ class Agent:
             known = name in ("arm", "prove", "go")
             what = "does not fit here" if known else "is unknown to the server agent"
             remedy = "Order arm once, then prove and go, then stop." if known else "Orders are in docs/contracts.md."
-            self._error("protocol", "protocol", f"The order {name!r} {what}.", remedy)
+            self._outbox.say(line.protocol_error(f"The order {name[:40]!r} {what}.", remedy))
 
     def _prove(self) -> None:
         self._outbox.say(self._sampler.counts())
@@ -137,9 +137,8 @@ class Agent:
         if self._strategy:
             slots.create(stats, self._strategy.processes(spec.workers))
             self._sampler.stats = slots.Reader(stats)
-            command = [needs.interpreter(self._strategy), "-m", "server", "serve", "--strategy", self._strategy.name]
-            command += ["--host", spec.address, "--port", str(spec.port), "--ports", str(spec.ports)]
-            command += ["--backlog", str(spec.backlog), "--workers", str(spec.workers), "--stats", str(stats)]
+            command = [needs.interpreter(self._strategy), "-m", "server", "serve", *options.words(spec.server)]
+            command += ["--host", spec.address, "--stats", str(stats)]
         else:
             words = shlex.split(spec.command or "")
             command = [word.replace("{host}", spec.address).replace("{port}", str(spec.port)) for word in words]
@@ -150,7 +149,7 @@ class Agent:
 
     def _look(self) -> None:
         now = time.monotonic()
-        if self._outbox.broken.is_set():
+        if self._unread.is_set():
             self._reason = "nobody reads its events"
         elif now - self._inbox.heard > SILENCE_S:
             self._reason = f"it has read nothing for {SILENCE_S:g} s"
@@ -192,12 +191,16 @@ class Agent:
 
     def _crashed(self, child: Child) -> None:
         how = child.how_it_ended()
-        if not self._listening and "in use" in how:
+        if not self._listening and child.exit is not None and self._another_listens():
             self._error("listen", "addr-in-use", f"The server ended {how}.", "Free the port, or choose another.")
         else:
             message = f"The server ended on its own {how}."
             self._error("internal", "crashed", message, f"Read {self._spec.dir / 'server.log'}.")
         self._reason = "the server ended on its own"
+
+    def _another_listens(self) -> bool:
+        """A strategy that ended by itself has ended its workers first: the listener that is there now is another's."""
+        return bool(sockdiag.listeners_for(self._spec.address, self._spec.port, self._spec.ports))
 
     def _finish(self) -> None:
         """A last sample, then the end of every descendant, then `stopped`."""
@@ -217,22 +220,6 @@ class Agent:
         self._outbox.close(FLUSH_S)
 
 
-def say_where(path: Path, run: str) -> None:
-    """Write agent.json, so that who comes later can find and end this agent; whole, or not at all."""
-    me = processes.stat(os.getpid())
-    text = json.dumps({"pid": os.getpid(), "start_ticks": me.start_ticks if me else 0, "run": run})
-    temporary = path.with_name(f".agent.json.{os.getpid()}")
-    temporary.write_text(text + "\n")
-    temporary.replace(path)
-
-
-def forget_where(path: Path) -> None:
-    """Remove agent.json, if it is still this agent's."""
-    with suppress(OSError, ValueError):
-        if json.loads(path.read_text())["pid"] == os.getpid():
-            path.unlink()
-
-
 def main(text: str) -> int:
     """Run the agent for a specification in JSON; the exit status."""
     try:
@@ -245,21 +232,21 @@ def main(text: str) -> int:
         if spec.agent_cpus:
             os.sched_setaffinity(0, spec.agent_cpus)
         spec.dir.mkdir(parents=True, exist_ok=True)
-        outbox = Outbox(Journal(spec.dir / "agent.jsonl", spec))
+        sys.setswitchinterval(line.SWITCH_S)
+        agent = Agent(spec, cpus)
     except (ValueError, KeyError, OSError) as error:
         plain = isinstance(error, (SpecError, KeyError))
         message = str(error.args[0]) if plain else f"The server agent cannot begin: {error}."
         refusal = Outbox(None)
         remedy = "Give what docs/contracts.md describes, and a directory that this user may write."
-        refusal.say({"event": "error", "phase": "spec", "cause": "spec", "message": message, "remedy": remedy})
+        refusal.say(line.error("spec", "spec", message, remedy))
         refusal.close(FLUSH_S)
         print(message, file=sys.stderr)
-        return BAD_INPUT
+        return options.BAD_INPUT
     where = spec.dir.parents[2] / "agent.json"
-    sys.setswitchinterval(SWITCH_S)
     launch.prctl(launch.PR_SET_CHILD_SUBREAPER, 1)
-    say_where(where, spec.run)
+    line.identify(where, spec.run)
     try:
-        return Agent(spec, outbox, cpus).run(budget.raise_descriptor_limit())
+        return agent.run(line.raise_descriptor_limit())
     finally:
-        forget_where(where)
+        line.forget(where)

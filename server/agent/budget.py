@@ -6,13 +6,12 @@ import errno
 import resource
 import socket
 from pathlib import Path
-from typing import Any
 
-from server import common, needs, sockdiag
-from server.catalog import Strategy
-from server.spec import Spec
-
-OWN_DESCRIPTORS = 64  # what a server process needs besides its connections; one of them listens
+from contracts.line import error
+from server import common, needs
+from server.agent.spec import Spec
+from server.catalog import OWN_DESCRIPTORS, Strategy
+from server.linux import sockdiag
 
 
 class Refusal(Exception):
@@ -20,22 +19,12 @@ class Refusal(Exception):
 
     def __init__(self, phase: str, cause: str, message: str, remedy: str) -> None:
         super().__init__(message)
-        self.event: dict[str, Any] = {"event": "error", "phase": phase, "cause": cause, "message": message}
-        self.event["remedy"] = remedy
-
-
-def raise_descriptor_limit() -> int:
-    """Raise the soft limit of descriptors to the hard one; what it is then."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard == resource.RLIM_INFINITY:
-        hard = int(Path("/proc/sys/fs/nr_open").read_text())
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+        self.event = error(phase, cause, message, remedy)
 
 
 def check_descriptors(spec: Spec, strategy: Strategy) -> None:
-    """Refuse what cannot fit. select is let through: where it ends is what one wants to see."""
-    if strategy.loop == "select":
+    """Refuse what cannot fit. A loop with a limit of its own may try: the trial shows where it ends."""
+    if strategy.most_descriptors is not None:
         return
     processes = strategy.processes(spec.workers)
     need = -(-spec.connections // processes) + spec.ports - 1 + OWN_DESCRIPTORS
@@ -52,7 +41,7 @@ def check_descriptors(spec: Spec, strategy: Strategy) -> None:
 
 
 def check_needs(strategy: Strategy) -> None:
-    """Refuse a strategy whose program was not built, whose package is absent, or whose kernel is another."""
+    """Refuse a strategy whose program, package or kernel feature is not here."""
     sentence = needs.missing(strategy, needs.interpreter(strategy))
     if sentence:
         message, _, remedy = sentence.rstrip(".").partition(": ")
@@ -62,7 +51,7 @@ def check_needs(strategy: Strategy) -> None:
 
 
 def check_addresses(spec: Spec) -> None:
-    """Refuse an address that cannot be listened on, naming who holds it where that is visible."""
+    """Refuse an address on which nobody can listen, and name the process that holds it where that is visible."""
     for port in range(spec.port, spec.port + spec.ports):
         _check_address(spec.address, port)
 
@@ -70,11 +59,11 @@ def check_addresses(spec: Spec) -> None:
 def _check_address(address: str, port: int) -> None:
     try:
         common.listen(address, port, 1).close()
-    except OSError as error:
+    except OSError as failure:
         causes = {errno.EADDRINUSE: "addr-in-use", errno.EADDRNOTAVAIL: "addr-not-available", errno.EACCES: "denied"}
-        unknown = isinstance(error, socket.gaierror)
-        cause = "addr-not-available" if unknown else causes.get(error.errno or 0, "listen")
-        sentence = sockdiag.explain_listen_error(error, address, port)
+        unknown = isinstance(failure, socket.gaierror)
+        cause = "addr-not-available" if unknown else causes.get(failure.errno or 0, "listen")
+        sentence = sockdiag.explain_listen_error(failure, address, port)
         message, _, remedy = sentence.partition(": ")
         raise Refusal("listen", cause, f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}") from None
 

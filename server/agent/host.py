@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from server.processes import TICK_NS
+from server.linux.processes import TICK_NS
 
 # Counters of the network namespace that can explain a latency or a lost connection; the generators watch the same.
 WATCHED = (

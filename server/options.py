@@ -1,0 +1,86 @@
+"""The command line of `python -m server`. The options of `serve` are data, so that the agent can fill them in."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+BAD_INPUT = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}. See {self.prog} --help\n")
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    """An argparse type: a whole number from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+SERVE: dict[str, dict[str, Any]] = {
+    "strategy": {"default": "epoll", "help": "a name from `list` (default: %(default)s)"},
+    "host": {"default": "127.0.0.1", "help": "address to listen on (default: %(default)s)"},
+    "port": {"type": number(1, 65_535), "default": 9000, "help": "port to listen on (default: %(default)s)"},
+    "ports": {
+        "type": number(1, 1000), "default": 1, "help": "how many ports, from that one on (default: %(default)s)",
+    },
+    "backlog": {"type": number(1, 1_048_576), "default": 4096, "help": "argument of listen() (default: %(default)s)"},
+    "workers": {
+        "type": number(1, 1024), "default": 2, "help": "processes, where the strategy has several; at least 2",
+    },
+    "stats": {
+        "type": Path, "metavar": "FILE", "help": "where to keep statistics, 64 bytes for each worker process",
+    },
+}  # fmt: skip
+
+
+def words(parameters: Mapping[str, Any]) -> list[str]:
+    """The options of `serve` that mean a plan's parameters: `server_port` is `--port`. Others are left out."""
+    named = {name[len("server_") :] if name.startswith("server_") else name: name for name in parameters}
+    known = {option: str(parameters[name]) for option, name in named.items() if option in SERVE}
+    return [word for option, value in known.items() for word in (f"--{option.replace('_', '-')}", value)]
+
+
+def parser() -> Parser:
+    top = Parser(prog="python -m server", description="TCP echo servers, one per I/O strategy.")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    serve_command = commands.add_parser("serve", help="run one strategy until Ctrl-C")
+    for option, settings in SERVE.items():
+        serve_command.add_argument(f"--{option.replace('_', '-')}", **settings)
+    list_command = commands.add_parser(
+        "list", help="show every strategy, how it works, where it ends, and whether it runs here"
+    )
+    list_command.add_argument("--markdown", action="store_true", help="as the page docs/strategies.md")
+    add_check(commands)
+    agent_command = commands.add_parser("agent", help="supervise a strategy for the benchmark's conductor")
+    agent_command.add_argument("--spec", required=True, help="JSON, as docs/contracts.md describes")
+    return top
+
+
+def add_check(commands: argparse._SubParsersAction[Parser]) -> None:
+    command = commands.add_parser("check", help="put a strategy, or a server of your own, to the conformance suite")
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--strategy", default="epoll", help="a name from `list` (default: %(default)s)")
+    which.add_argument(
+        "--command",
+        dest="command_line",
+        metavar="LINE",
+        help="your own server's command line; {host} and {port} are filled in, and {stats}, if it keeps statistics",
+    )
+    command.add_argument("--only", metavar="CLAUSES", help="only these, with commas between them")
+    command.add_argument("--clauses", action="store_true", help="show what can be asked, and do nothing else")
+    command.add_argument(
+        "--connections", type=number(1, 10_000), default=200, help="where many are opened (default: %(default)s)"
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON object at the end")

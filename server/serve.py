@@ -1,0 +1,79 @@
+"""`python -m server serve`: listens, then lets the strategy serve until a signal comes."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import socket
+import sys
+
+from server import catalog, common, needs, programs, slots
+from server.linux import sockdiag
+from server.options import BAD_INPUT
+
+
+def refuse(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return BAD_INPUT
+
+
+def serve(options: argparse.Namespace) -> int:
+    try:
+        strategy = catalog.find(options.strategy)
+    except KeyError as error:
+        return refuse(error.args[0])
+    lack = needs.missing(strategy)
+    if lack:
+        return refuse(lack)
+    if options.port + options.ports > 65_536:
+        return refuse(f"{options.ports} ports from {options.port} on do not exist: the last is 65535.")
+    processes = strategy.processes(options.workers)
+    listeners = []
+    for port in range(options.port, options.port + options.ports):
+        try:
+            listeners += listen(strategy, port, options)
+        except OSError as error:
+            return refuse(sockdiag.explain_listen_error(error, options.host, port))
+    if options.stats:
+        try:
+            slots.create(options.stats, processes)
+        except OSError as error:
+            return refuse(f"Cannot write the statistics to {options.stats}: {error.strerror}.")
+    if strategy.is_program:
+        return become(strategy, options, listeners)
+    # Before it says that it is ready: Ctrl-C during an import can be lost in one of the import system's callbacks.
+    distribution, loop = strategy.load_distribution(), strategy.load_loop()
+    where = f"{options.host}:{options.port}" + (f" to {listeners[-1].getsockname()[1]}" if options.ports > 1 else "")
+    print(f"{strategy.name} listens on {where}; Ctrl-C ends it.", file=sys.stderr, flush=True)
+    try:
+        return distribution.serve(listeners, loop, processes, options.stats)
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
+            raise
+        return refuse(f"{strategy.name} cannot begin: {error.strerror}. Raise the limit (ulimit -n), or free some.")
+
+
+def listen(strategy: catalog.Strategy, port: int, options: argparse.Namespace) -> list[socket.socket]:
+    """A listener for the port, or one for each worker where the workers do not share them."""
+    first = common.listen(options.host, port, options.backlog)  # alone, so that it fails where anyone else listens
+    if not strategy.listens_per_worker or strategy.is_program:
+        return [first]
+    first.close()
+    each = range(strategy.processes(options.workers))
+    return [common.listen(options.host, port, options.backlog, reuse_port=True) for _ in each]
+
+
+def become(strategy: catalog.Strategy, options: argparse.Namespace, listeners: list[socket.socket]) -> int:
+    """Let the program in C or Go take this process's place; it listens itself. This returns only where that fails."""
+    program = str(programs.find(strategy.loop))
+    address = listeners[0].getsockname()[0]  # a name is looked up here: the program takes numbers only
+    for listener in listeners:
+        listener.close()
+    words = [program, "--host", address, "--port", str(options.port), "--ports", str(options.ports)]
+    words += ["--backlog", str(options.backlog), "--workers", str(strategy.processes(options.workers))]
+    words += ["--stats", str(options.stats)] if options.stats else []
+    try:
+        os.execv(program, words)
+    except OSError as error:
+        return refuse(f"{program} cannot be run: {error.strerror}. Build it again with server/reference/build.py.")
