@@ -1,9 +1,10 @@
-"""What the agent is told at its start (docs/schema/server-spec.yml), checked and typed."""
+"""What the conductor gives the agent at its start (docs/schema/server-spec.yml). It checks shape and type, not ranges."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,43 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class Spec:
-    """One trial's server. `workers` counts processes, `lifetime_s` bounds the agent's life in seconds."""
+    """One trial's server. `server` holds the plan's parameters of the server; the agent itself looks at these only."""
 
-    version: int
     run: str
     trial: int
     host: str
     dir: Path
-    strategy: str | None
-    command: str | None
-    address: str
-    port: int
-    ports: int
-    backlog: int
-    workers: int
-    connections: int
     cpus: list[int] | None
     agent_cpus: list[int] | None
     lifetime_s: float
+    address: str
+    connections: int
+    server: Mapping[str, Any]
 
     @property
-    def server(self) -> dict[str, Any]:
-        """What `serve` is given."""
-        return {name: getattr(self, name) for name in ("strategy", "port", "ports", "backlog", "workers")}
+    def strategy(self) -> str | None:
+        name: str | None = self.server["strategy"]
+        return name
+
+    @property
+    def command(self) -> str:
+        return str(self.server["server_command"])
+
+    @property
+    def port(self) -> int:
+        return int(self.server["server_port"])
+
+    @property
+    def ports(self) -> int:
+        return int(self.server["server_ports"])
+
+    @property
+    def backlog(self) -> int:
+        return int(self.server["backlog"])
+
+    @property
+    def workers(self) -> int:
+        return int(self.server["workers"])
 
     @property
     def where(self) -> list[str]:
@@ -45,42 +60,51 @@ class Spec:
         return [f"{host}:{port}" for port in range(self.port, self.port + self.ports)]
 
 
-TYPES: dict[str, tuple[type, ...]] = {
-    "dir": (str,),
-    "lifetime_s": (int, float),
-    **dict.fromkeys(("run", "host", "address"), (str,)),
-    **dict.fromkeys(("strategy", "command"), (str, type(None))),
+Types = Mapping[str, tuple[type, ...]]
+SPEC: Types = {
+    **dict.fromkeys(("run", "host", "dir", "address"), (str,)),
+    **dict.fromkeys(("trial", "connections"), (int,)),
     **dict.fromkeys(("cpus", "agent_cpus"), (list, type(None))),
-    **dict.fromkeys(("version", "trial", "port", "ports", "backlog", "workers", "connections"), (int,)),
+    "lifetime_s": (int, float),
+    "server": (dict,),
+}
+SERVER: Types = {
+    **dict.fromkeys(("strategy", "server_command"), (str, type(None))),
+    **dict.fromkeys(("server_port", "server_ports", "backlog", "workers"), (int,)),
 }
 
 
 def parse(text: str) -> Spec:
-    """Read a specification; fields of later versions are ignored."""
+    """Read a specification; unknown fields are ignored."""
     try:
         given = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(f"The specification is not JSON: {error}.") from None
     if not isinstance(given, dict):
         raise SpecError("The specification is not a JSON object.")
-    values: dict[str, Any] = {}
-    for field in fields(Spec):
-        if field.name not in given:
-            raise SpecError(f"The specification lacks {field.name!r}.")
-        value = given[field.name]
-        if not isinstance(value, TYPES[field.name]) or isinstance(value, bool):
-            raise SpecError(f"The specification has {field.name} = {value!r}, which is not of its type.")
-        if isinstance(value, (int, float)) and value <= 0:
-            raise SpecError(f"The specification has {field.name} = {value!r}; it must be above 0.")
+    if given.get("version") == 1:  # until the conductor gives version 2
+        names = {"strategy": "strategy", "server_command": "command", "server_port": "port", "server_ports": "ports"}
+        names |= {"backlog": "backlog", "workers": "workers"}
+        given |= {"version": 2, "server": {name: given.get(old) for name, old in names.items()}}
+    if given.get("version") != 2:
+        raise SpecError(f"The specification is of version {given.get('version')!r}; this agent knows version 2.")
+    check(given, SPEC)
+    check(given["server"], SERVER)
+    spec = Spec(**{**{name: given[name] for name in SPEC}, "dir": Path(given["dir"])})
+    if (spec.strategy is None) == (spec.server["server_command"] is None):
+        raise SpecError("The specification must name either a strategy or a server_command.")
+    if not spec.dir.is_absolute() or len(spec.dir.parts) < 5:
+        raise SpecError("The specification's dir must be an absolute path <base>/<host>/runs/<run>/<trial>.")
+    return spec
+
+
+def check(given: Mapping[str, Any], types: Types) -> None:
+    """Every field is there, and of its type."""
+    for name, kinds in types.items():
+        if name not in given:
+            raise SpecError(f"The specification lacks {name!r}.")
+        value = given[name]
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise SpecError(f"The specification has {name} = {value!r}, which is not of its type.")
         if isinstance(value, list) and not (value and all(type(cpu) is int and cpu >= 0 for cpu in value)):
-            raise SpecError(f"The specification has {field.name} = {value!r}, which is not a list of CPUs.")
-        values[field.name] = Path(str(value)) if field.name == "dir" else value
-    if values["version"] != 1:
-        raise SpecError(f"The specification is of version {values['version']}; this agent knows version 1.")
-    if (values["strategy"] is None) == (values["command"] is None):
-        raise SpecError("The specification must name either a strategy or a command.")
-    if not values["dir"].is_absolute() or values["port"] + values["ports"] > 65_536:
-        raise SpecError("The specification's dir must be absolute, and its ports at most 65535.")
-    if values["command"] is not None and values["ports"] > 1:
-        raise SpecError("The specification gives a command several ports; it can be told only one.")
-    return Spec(**values)
+            raise SpecError(f"The specification has {name} = {value!r}, which is not a list of CPUs.")

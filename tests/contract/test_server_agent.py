@@ -17,12 +17,24 @@ from typing import Any
 import pytest
 
 from server import slots
+from server.agent.spec import parse
 from tests.schemas import validator
 from tests.unit.server.harness import alive, echoes, eventually, free_port
 
 ROOT = Path(__file__).parents[2]
 RUN = "20261122T190312Z-3f9a1c"
-VECTOR = json.loads((Path(__file__).parent / "vectors/server-spec.json").read_text())
+VECTOR = Path(__file__).parent / "vectors/server-spec.json"
+SERVER: dict[str, Any] = {"strategy": "epoll", "server_command": None, "server_port": 9000, "server_ports": 1}
+SERVER |= {"backlog": 4096, "workers": 1, "a_parameter_of_tomorrow": 1}
+SPEC: dict[str, Any] = {
+    "version": 2,
+    "run": RUN,
+    "trial": 1,
+    "host": "server",
+    "address": "127.0.0.1",
+    "connections": 100,
+}
+SPEC |= {"cpus": None, "agent_cpus": None, "lifetime_s": 120, "a_field_of_tomorrow": 1}
 PATIENCE_S = 15.0
 MIB = 1 << 20
 
@@ -36,9 +48,9 @@ class Conductor:
         self.port = free_port(ports)
         self.dir = base / "server/runs" / RUN / "001"
         self.where = base / "server/agent.json"
-        given = {"dir": str(self.dir), "address": "127.0.0.1", "port": self.port, "connections": 100, "cpus": None}
-        given["ports"] = ports
-        self.spec = {**VECTOR, **given, "agent_cpus": None, **spec}
+        server = {**SERVER, "server_port": self.port, "server_ports": ports}
+        server.update((name, spec.pop(name)) for name in [*spec] if name in SERVER)
+        self.spec = {**SPEC, "dir": str(self.dir), "server": server, **spec}
         run = ["-m", "server", "agent", "--spec"]
         if constants:  # a test that shortens a wait sets the module's constant
             run = ["-c", f"import sys; from server.agent import agent; {constants}; sys.exit(agent.main(sys.argv[1]))"]
@@ -292,7 +304,7 @@ def test_a_users_own_server(base: Path) -> None:
     script.write_text(
         f"setsid {sys.executable} {ROOT}/tests/fixtures/frozen_server.py --host $1 --port $2 & sleep 60\n"
     )
-    agent = Conductor(base, strategy=None, command=f"sh '{script}' {{host}} {{port}}")
+    agent = Conductor(base, strategy=None, server_command=f"sh '{script}' {{host}} {{port}}")
     assert agent.arm()["backlog"] == 4096
     with agent.connect() as sock:
         assert echoes(sock)
@@ -311,7 +323,7 @@ def test_a_users_own_server(base: Path) -> None:
 def test_a_server_that_ignores_sigterm(base: Path) -> None:
     code = "import signal,socket,time,sys;signal.signal(15,signal.SIG_IGN);" \
         "s=socket.create_server((sys.argv[1],int(sys.argv[2])));time.sleep(99)"  # fmt: skip
-    agent = Conductor(base, strategy=None, command=f"{sys.executable} -c '{code}' {{host}} {{port}}")
+    agent = Conductor(base, strategy=None, server_command=f"{sys.executable} -c '{code}' {{host}} {{port}}")
     agent.arm()
     pids, begin = agent.descendants(), time.monotonic()
     agent.order("stop")
@@ -344,7 +356,7 @@ def test_the_strategy_is_killed(base: Path, strategy: str) -> None:
     ],
 )
 def test_a_command_that_fails_at_once(base: Path, command: str, words: list[str]) -> None:
-    agent = Conductor(base, strategy=None, command=command)
+    agent = Conductor(base, strategy=None, server_command=command)
     agent.order("arm")
     error = agent.wait_for("error")
     assert error["cause"] == "crashed"
@@ -354,7 +366,7 @@ def test_a_command_that_fails_at_once(base: Path, command: str, words: list[str]
 
 
 def test_a_command_that_never_listens(base: Path) -> None:
-    agent = Conductor(base, "agent.LISTEN_S = 0.5", strategy=None, command="sleep 60")
+    agent = Conductor(base, "agent.LISTEN_S = 0.5", strategy=None, server_command="sleep 60")
     agent.order("arm")
     error = agent.wait_for("error")
     assert (error["phase"], error["cause"]) == ("listen", "not-listening")
@@ -411,8 +423,8 @@ def test_nobody_reads_its_events(base: Path) -> None:
     """A pipe that is closed ends the agent; one that is merely full does not hold it up."""
     for closed in (True, False):
         read, write = os.pipe()
-        spec = {**VECTOR, "dir": str(base / f"{closed}/server/runs/{RUN}/001"), "address": "127.0.0.1", "cpus": None}
-        spec.update(port=free_port(), agent_cpus=None, connections=100)
+        spec = {**SPEC, "dir": str(base / f"{closed}/server/runs/{RUN}/001")}
+        spec["server"] = {**SERVER, "server_port": free_port()}
         command = [sys.executable, "-m", "server", "agent", "--spec", json.dumps(spec)]
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE)
         os.close(write)
@@ -466,7 +478,7 @@ def test_too_few_descriptors(base: Path) -> None:
 def test_an_address_that_cannot_be_had(base: Path) -> None:
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]
-        agent = Conductor(base, port=port)
+        agent = Conductor(base, server_port=port)
         agent.order("arm")
         error = agent.wait_for("error")
         assert (error["phase"], error["cause"]) == ("listen", "addr-in-use")
@@ -487,7 +499,7 @@ def test_an_address_that_another_takes_meanwhile(base: Path) -> None:
     """Between the agent's look and the server's listen(): it is the socket that tells, and not the server's words."""
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]
-        agent = Conductor(base, "agent.budget.check_addresses = lambda spec: None", port=port)
+        agent = Conductor(base, "agent.budget.check_addresses = lambda spec: None", server_port=port)
         agent.order("arm")
         error = agent.wait_for("error")
         assert (error["phase"], error["cause"]) == ("listen", "addr-in-use")
@@ -515,19 +527,39 @@ def test_bad_orders_are_answered(base: Path) -> None:
     assert agent.end()[0] == 0
 
 
+def test_the_recorded_specification_is_read() -> None:
+    spec = parse(VECTOR.read_text())
+    assert (spec.strategy, spec.where, spec.backlog, spec.workers) == ("epoll", ["198.18.0.10:9000"], 4096, 1)
+    assert (spec.trial, spec.connections, spec.cpus, spec.agent_cpus) == (1, 10000, [0], [1])
+
+
+def test_what_serve_refuses_is_told(base: Path) -> None:
+    """Ranges were judged where a person typed; a number that is out of range all the same ends in a sentence."""
+    agent = Conductor(base, backlog=0)
+    agent.order("arm")
+    error = agent.wait_for("error")
+    assert error["cause"] == "crashed"
+    assert "--backlog" in error["message"]
+    assert agent.end()[0] == 1
+
+
 @pytest.mark.parametrize(
     ("spec", "word"),
     [
         ({"strategy": "epol"}, "'epoll'"),
         ({"strategy": None}, "either"),
-        ({"version": 2}, "version"),
-        ({"port": "9000"}, "port"),
-        ({"backlog": 0}, "backlog"),
+        ({"strategy": "epoll", "server_command": "sleep 1"}, "either"),
+        ({"version": 3}, "version 3; this agent knows version 2"),
+        ({"server_port": "9000"}, "server_port"),
+        ({"backlog": True}, "backlog"),
+        ({"server": {}}, "lacks 'strategy'"),
+        ({"server": None}, "server = None"),
         ({"cpus": []}, "cpus"),
         ({"dir": "relative"}, "absolute"),
+        ({"dir": "/too/short"}, "<base>/<host>/runs/<run>/<trial>"),
         ({"dir": "/proc/nowhere/runs/x/001"}, "cannot begin"),
         ({"agent_cpus": [9999]}, "cannot begin"),
-        ({"strategy": None, "command": "unfinished 'quote"}, "quot"),
+        ({"strategy": None, "server_command": "unfinished 'quote"}, "quot"),
     ],
 )
 def test_a_bad_specification(base: Path, spec: Event, word: str) -> None:

@@ -21,7 +21,7 @@ SERVE += "        while data := sock.recv(4096): sock.sendall(data)\n"
 def supervised(base: Path, code: str, constants: str = "") -> Conductor:
     script = base / "own.py"
     script.write_text(LISTEN + SERVE + code)
-    return Conductor(base, constants, strategy=None, command=f"{sys.executable} {script} {{host}} {{port}}")
+    return Conductor(base, constants, strategy=None, server_command=f"{sys.executable} {script} {{host}} {{port}}")
 
 
 def went(agent: Conductor) -> None:
