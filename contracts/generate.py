@@ -12,6 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ("contracts/declared.json", "loadgen/internal/contracts/declared.json")
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BEGIN = "<!-- parameters: script/generate makes this table from contracts/parameters.yml -->\n"
 END = "<!-- end of parameters -->\n"
 
@@ -73,6 +74,32 @@ def table(document: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def shape(row: dict[str, Any], words: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of a value in plan or specification: its type. Ranges are judged where a person types."""
+    if row["kind"] == "choice":
+        return {"enum": list(words.get(row["name"] + "s", row["words"]))}
+    # A client's share of what comes each second need not be whole.
+    number = "number" if row.get("unit", "").endswith("/s") or row["kind"] == "seconds" else "integer"
+    kind = {"whole": number, "seconds": number, "hostile": "object"}.get(row["kind"], "string")
+    never_null = kind in ("number", "integer") and row["default"] is not None and row.get("words") != ["burst"]
+    return {"type": kind if never_null else [kind, "null"]} | ({"minimum": 0} if kind == number else {})
+
+
+def schema(document: dict[str, Any]) -> str:
+    """docs/schema/parameters.yml: `server` and `load` of a trial, for the schemas of plan and specifications."""
+    parts: dict[str, dict[str, Any]] = {"server": {}, "load": {}}
+    for row in document["parameters"]:
+        if row["belongs"] in parts:
+            parts[row["belongs"]][row["name"]] = shape(row, document)
+    parts["load"]["seed"] = {"type": "integer", "minimum": 0}
+    lines = ["# Made by script/generate from contracts/parameters.yml.", f"$schema: {DIALECT}", "$defs:"]
+    for part, properties in parts.items():
+        lines += [f"  {part}:", "    type: object", "    properties:"]
+        lines += [f"      {name}: {json.dumps(value)}" for name, value in properties.items()]
+        lines += [f"    required: [{', '.join(properties)}]", "    additionalProperties: false"]
+    return "\n".join(lines) + "\n"
+
+
 def made() -> dict[Path, str]:
     """Every generated file, whole."""
     document = declared()
@@ -80,7 +107,8 @@ def made() -> dict[Path, str]:
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     return {ROOT / place: one_a_line(document) for place in PLACES} | {
-        page: before + BEGIN + table(document) + END + after
+        page: before + BEGIN + table(document) + END + after,
+        ROOT / "docs/schema/parameters.yml": schema(document),
     }
 
 
