@@ -2,7 +2,6 @@
 
 import json
 import os
-import queue
 import signal
 import socket
 import subprocess
@@ -19,54 +18,29 @@ from typing import Any
 import pytest
 from hdrh.histogram import HdrHistogram
 
-from tests.schemas import validator
+from tests.contract.pipes import PATIENCE_S, Event, Pipes
 from tests.unit.server.harness import alive, eventually, serving
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "loadgen"
 RUN = "20261122T190312Z-3f9a1c"
 VECTOR = json.loads((Path(__file__).parent / "vectors/loadgen-spec.json").read_text())
-PATIENCE_S = 20.0
 OUTCOMES = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
 GENERATORS = ("pool", "threads", "asyncio")
 FEW = {"pool": 3, "threads": 1, "asyncio": 2}  # processes, where their number is not the matter
 
-Event = dict[str, Any]
 
-
-class Agent:
+class Agent(Pipes):
     """One generator, and the conductor's side of its pipes."""
 
     def __init__(self, base: Path, target: str, stdout: int = subprocess.PIPE, **spec: Any) -> None:
-        self.dir = base / "client1/runs" / RUN / "001"
+        home = base / "client1/runs" / RUN / "001"
         self.where = base / "client1/agent.json"
-        given = {"dir": str(self.dir), "targets": [target], "sources": ["127.0.0.1"], "connections": 50, "active": 50}
+        given = {"dir": str(home), "targets": [target], "sources": ["127.0.0.1"], "connections": 50, "active": 50}
         given.update(rate_per_s=200, connect_rate_per_s=2000, warmup_s=0, duration_s=1, timeout_s=10, cpus=None)
         given.update(arm_timeout_s=10, lifetime_s=60, hostile=None, processes=None, think_time_s=0)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pyloadgen", "agent", "--spec", json.dumps({**VECTOR, **given, **spec})],
-            cwd=PACKAGE, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        self._events: queue.Queue[Event | None] = queue.Queue()
-        if self.process.stdout:
-            threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self._events.put(json.loads(line))
-        self._events.put(None)
-
-    def order(self, name: str, **fields: Any) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps({"order": name, **fields}).encode() + b"\n")
-        self.process.stdin.flush()
-
-    def next(self) -> Event | None:
-        event = self._events.get(timeout=PATIENCE_S)
-        if event is not None:
-            validator("protocol").validate(event)
-        return event
+        words = ["-m", "pyloadgen", "agent", "--spec", json.dumps({**VECTOR, **given, **spec})]
+        super().__init__(home, words, PACKAGE, stdout)
 
     def hear(self, name: str) -> Event:
         """The next event, which must be this one."""
@@ -93,13 +67,9 @@ class Agent:
         return intervals, event
 
     def end(self) -> tuple[int, str]:
-        """Hear it to its end; exit status and stderr."""
-        while self.next() is not None:
-            pass
-        assert self.process.stderr
-        text = self.process.stderr.read().decode()
+        status, text = super().end()
         assert "Traceback" not in text
-        return self.process.wait(timeout=PATIENCE_S), text
+        return status, text
 
     def stop(self) -> None:
         self.order("stop")
@@ -109,16 +79,6 @@ class Agent:
         """The processes that it has started."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
-
-    def lines(self) -> list[Event]:
-        """The journal, which must be whole."""
-        lines: list[Event] = [json.loads(line) for line in (self.dir / "agent.jsonl").read_text().splitlines()]
-        for line in lines:
-            validator("agent").validate(line)
-        assert lines[0]["header"] == 1
-        assert lines[-1]["trailer"] == 1
-        assert lines[-1]["lines"] == len(lines) - 2
-        return lines
 
 
 def total(encoded: str) -> int:

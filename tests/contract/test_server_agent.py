@@ -2,14 +2,12 @@
 
 import json
 import os
-import queue
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import sysconfig
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import pytest
 
 from server import slots
 from server.agent.spec import parse
-from tests.schemas import validator
+from tests.contract.pipes import PATIENCE_S, Event, Pipes
 from tests.unit.server.harness import alive, echoes, eventually, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -35,50 +33,23 @@ SPEC: dict[str, Any] = {
     "connections": 100,
 }
 SPEC |= {"cpus": None, "agent_cpus": None, "lifetime_s": 120, "a_field_of_tomorrow": 1}
-PATIENCE_S = 15.0
 MIB = 1 << 20
 
-Event = dict[str, Any]
 
-
-class Conductor:
-    """One agent, and this side of its pipes. Every event is checked against the schema as it arrives."""
+class Conductor(Pipes):
+    """One server agent, and this side of its pipes."""
 
     def __init__(self, base: Path, constants: str = "", ports: int = 1, **spec: Any) -> None:
         self.port = free_port(ports)
-        self.dir = base / "server/runs" / RUN / "001"
+        home = base / "server/runs" / RUN / "001"
         self.where = base / "server/agent.json"
         server = {**SERVER, "server_port": self.port, "server_ports": ports}
         server.update((name, spec.pop(name)) for name in [*spec] if name in SERVER)
-        self.spec = {**SPEC, "dir": str(self.dir), "server": server, **spec}
+        self.spec = {**SPEC, "dir": str(home), "server": server, **spec}
         run = ["-m", "server", "agent", "--spec"]
         if constants:  # a test that shortens a wait sets the module's constant
             run = ["-c", f"import sys; from server.agent import agent; {constants}; sys.exit(agent.main(sys.argv[1]))"]
-        self.process = subprocess.Popen(
-            [sys.executable, *run, json.dumps(self.spec)],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        self.heard: list[Event] = []
-        self._events: queue.Queue[Event | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self._events.put(json.loads(line))
-        self._events.put(None)
-
-    def order(self, name: str, **fields: Any) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps({"order": name, **fields}).encode() + b"\n")
-        self.process.stdin.flush()
-
-    def next(self, timeout_s: float = PATIENCE_S) -> Event | None:
-        event = self._events.get(timeout=timeout_s)
-        if event is not None:
-            validator("protocol").validate(event)
-            self.heard.append(event)
-        return event
+        super().__init__(home, [*run, json.dumps(self.spec)], ROOT)
 
     def wait_for(self, name: str) -> Event:
         while True:
@@ -93,13 +64,6 @@ class Conductor:
 
     def connect(self, number: int = 0) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port + number), timeout=PATIENCE_S)
-
-    def end(self) -> tuple[int, str]:
-        """Hear it to its end; exit status and stderr."""
-        while self.next() is not None:
-            pass
-        assert self.process.stderr
-        return self.process.wait(timeout=PATIENCE_S), self.process.stderr.read().decode()
 
     def descendants(self) -> set[int]:
         """All live processes below the agent."""
@@ -123,12 +87,7 @@ class Conductor:
     def left_nothing(self, pids: set[int]) -> None:
         eventually(lambda: not any(map(alive, pids)), "no process left", PATIENCE_S)
         assert not self.where.exists()
-        lines = [json.loads(line) for line in (self.dir / "agent.jsonl").read_text().splitlines()]
-        for line in lines:
-            validator("agent").validate(line)
-        assert lines[0]["header"] == 1
-        assert lines[-1]["trailer"] == 1
-        assert lines[-1]["lines"] == len(lines) - 2
+        self.lines()
 
 
 @pytest.fixture

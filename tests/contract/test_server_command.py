@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from server.agent import sampling
-from tests.contract.test_server_agent import Conductor, Event
+from tests.contract.pipes import Event
+from tests.contract.test_server_agent import Conductor
 from tests.unit.server.harness import alive, echoes, eventually
 
 LISTEN = "import os, signal, socket, sys, time\n"

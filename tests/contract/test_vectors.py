@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.fixtures.faulty_server import crc32c
 from tests.schemas import SCHEMAS, validator
 
 ROOT = Path(__file__).parents[2]
@@ -75,16 +76,6 @@ def test_recorded_plan_meets_its_schema() -> None:
     ]
     for damage in damages:
         assert not validator("plan").is_valid({**plan, **damage})
-
-
-def crc32c(data: bytes) -> int:
-    """Castagnoli, a bit at a time: slow, and shares nothing with what it checks."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
 
 
 @pytest.mark.parametrize("vector", json.loads((VECTORS / "record.json").read_text())["vectors"])
