@@ -31,7 +31,7 @@ def cost(connections: int, processes: int, seconds: float) -> tuple[float, int, 
         script = Path(directory) / "forest.py"
         script.write_text(FOREST)
         command = f"{sys.executable} {script} {{host}} {{port}} {processes}"
-        what = {"strategy": "epoll"} if connections else {"strategy": None, "command": command}
+        what = {"strategy": "epoll"} if connections else {"strategy": None, "server_command": command}
         agent = Conductor(Path(directory), **what, connections=connections or 1)
         agent.arm()
         held: list[socket.socket] = []

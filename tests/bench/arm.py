@@ -7,11 +7,10 @@ from tests.bench import common
 
 
 def main() -> None:
-    options = common.parser(
+    options = common.begin(common.parser(
         __doc__, rounds=5, connections=10_000, connect_rate="5000,burst", workers=1, processes=1, sources="",
         engines="epoll,goroutine",
-    ).parse_args()  # fmt: skip
-    common.begin()
+    ))  # fmt: skip
     cells = [(tool, rate) for tool in options.engines.split(",") for rate in options.connect_rate.split(",")]
     armed: dict[tuple[str, str], list[dict[str, float]]] = {cell: [] for cell in cells}
     sources = {"source": options.sources} if options.sources else {}

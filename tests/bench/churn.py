@@ -31,8 +31,8 @@ def churned(options: argparse.Namespace, name: str) -> usage.Cost:
 def main() -> None:
     parser = strategies.parser(__doc__, rounds=7, strategies="epoll,workers", requests=10_000, sources="127.0.0.16/28")
     parser.add_argument("--in-flight", type=int, default=1_000, help="requests at a time")
-    options = parser.parse_args()
-    names = strategies.beside_c(strategies.begin(options))
+    options, names = strategies.begin(parser)
+    names = strategies.beside_c(names)
     made = rounds.interleaved(names, options.rounds, options.seed, lambda name: churned(options, name))
     rows = []
     for name in names:

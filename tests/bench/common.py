@@ -316,8 +316,9 @@ def open_loop(options: argparse.Namespace, engine: str, arrival: str) -> Report:
         return sound(generate(server.target, engine=engine, **load))
 
 
-def begin() -> None:
-    """Build, raise the descriptor limit for the children, and say what machine this is."""
+def begin(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the options, build, raise the descriptor limit for the children, and say what machine this is."""
+    options = parser.parse_args()
     generator()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -328,3 +329,4 @@ def begin() -> None:
     model = described[0].split(":")[1].strip() if described else "of no name"
     print(f"`{' '.join(['python -m tests.bench.' + Path(sys.argv[0]).stem, *sys.argv[1:]])}`  ")
     print(f"{os.cpu_count()} CPUs ({model}), Linux {os.uname().release}, load {os.getloadavg()[0]:.1f}")
+    return options

@@ -58,10 +58,11 @@ def open_tail_ms(options: argparse.Namespace, engine: str) -> float:
 
 def main() -> None:
     open_loop = {"rate": 10_000, "duration": 10}
-    options = common.parser(
-        __doc__, rounds=5, connections=10_000, responses=400_000, **open_loop, tools="epoll,goroutine,wrk"
-    ).parse_args()
-    common.begin()
+    options = common.begin(
+        common.parser(
+            __doc__, rounds=5, connections=10_000, responses=400_000, **open_loop, tools="epoll,goroutine,wrk"
+        )
+    )
     tools = options.tools.split(",")
     costs: dict[str, list[Cost]] = {tool: [] for tool in tools}
     tails: dict[str, list[float]] = {tool: [] for tool in tools if tool != "wrk"}

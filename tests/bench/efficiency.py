@@ -11,10 +11,12 @@ from tests.bench import common, rounds, strategies
 
 
 def main() -> None:
-    options = strategies.parser(
-        __doc__, rounds=7, strategies="epoll_raw,io_uring,epoll", connections="1000,10000", requests=400_000
-    ).parse_args()
-    names = strategies.beside_c(strategies.begin(options))
+    options, names = strategies.begin(
+        strategies.parser(
+            __doc__, rounds=7, strategies="epoll_raw,io_uring,epoll", connections="1000,10000", requests=400_000
+        )
+    )
+    names = strategies.beside_c(names)
     for connections in map(int, options.connections.split(",")):
         measure = partial(
             strategies.cost, workers=options.workers, connections=connections, active=connections,

@@ -130,8 +130,7 @@ def main() -> None:
     add("--period-ms", type=int, default=5_000, help="T; the window is whole periods")
     add("--freezes-ms", default="250,500,1000", help="F: duty cycles of 5, 10 and 20 %%")
     add("--hosts", default="1,3", help="generators at once")
-    options = parser.parse_args()
-    common.begin()
+    options = common.begin(parser)
     rows, errors = [], []
     freezes, arrivals, hosts = (text.split(",") for text in (options.freezes_ms, options.arrivals, options.hosts))
     for _, freeze, arrival, count in product(range(options.rounds), freezes, arrivals, hosts):

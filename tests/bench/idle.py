@@ -12,8 +12,7 @@ def main() -> None:
     parser = strategies.parser(__doc__, rounds=7, strategies="epoll,poll", active=100, requests=100_000)
     parser.add_argument("--held", default="100,1000,10000,19000", help="connections")
     parser.add_argument("--rate", type=int, default=0, help="requests/s of an open loop; 0: a closed loop")
-    options = parser.parse_args()
-    names = strategies.begin(options)
+    options, names = strategies.begin(parser)
     held = sorted(map(int, options.held.split(",")))
 
     def measure(key: tuple[str, int]) -> usage.Cost:

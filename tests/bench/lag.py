@@ -10,10 +10,11 @@ PERCENTS = ("50", "95", "99", "99.9")
 
 
 def main() -> None:
-    options = common.parser(
-        __doc__, rounds=5, connections=10_000, rate=10_000, duration=10, arrival="fixed", engines="epoll,goroutine"
-    ).parse_args()
-    common.begin()
+    options = common.begin(
+        common.parser(
+            __doc__, rounds=5, connections=10_000, rate=10_000, duration=10, arrival="fixed", engines="epoll,goroutine"
+        )
+    )
     engines = options.engines.split(",")
     rounds: dict[str, list[list[float]]] = {engine: [] for engine in engines}
     for _ in range(options.rounds):

@@ -43,10 +43,9 @@ def memory(tool: str, connections: int, processes: int, sources: str) -> list[us
 
 
 def main() -> None:
-    options = common.parser(
-        __doc__, rounds=3, low=1_000, high=10_000, processes=1, sources="", tools="epoll,goroutine,wrk"
-    ).parse_args()
-    common.begin()
+    options = common.begin(
+        common.parser(__doc__, rounds=3, low=1_000, high=10_000, processes=1, sources="", tools="epoll,goroutine,wrk")
+    )
     tools = options.tools.split(",")
     used: dict[tuple[str, int], list[usage.Memory]] = {}
     for _ in range(options.rounds):

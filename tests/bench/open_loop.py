@@ -68,11 +68,10 @@ def row(name: str, found: list[Found]) -> list[str]:
 
 
 def main() -> None:
-    options = strategies.parser(
+    options, names = strategies.begin(strategies.parser(
         __doc__, rounds=5, strategies="c_epoll,epoll_raw,io_uring,epoll", connections=10_000, rate=10_000, duration=10,
         arrival="poisson",
-    ).parse_args()  # fmt: skip
-    names = strategies.begin(options)
+    ))  # fmt: skip
     made = rounds.interleaved(names, options.rounds, options.seed, lambda name: opened(options, name))
     load = f"{options.connections:,} connections, {options.rate:,} requests/s, {options.arrival}, {options.duration} s"
     title = f"Open loop: {load}, {options.rounds} rounds; ms from the intended time, best and median of the rounds."

@@ -36,8 +36,9 @@ def spread(values: Sequence[float]) -> str:
 
 
 def main() -> None:
-    options = strategies.parser(__doc__, rounds=3, strategies="epoll,epoll_raw", low=1_000, high=10_000).parse_args()
-    names = strategies.begin(options)
+    options, names = strategies.begin(
+        strategies.parser(__doc__, rounds=3, strategies="epoll,epoll_raw", low=1_000, high=10_000)
+    )
 
     def measure(name: str) -> tuple[usage.Memory, usage.Memory]:
         return held(name, options.workers, options.low), held(name, options.workers, options.high)

@@ -34,10 +34,9 @@ def accepted(options: argparse.Namespace, name: str) -> list[int]:
 
 
 def main() -> None:
-    options = strategies.parser(
-        __doc__, rounds=10, strategies=NAMES, workers=4, connections=1_000, connect_rate="5000"
-    ).parse_args()
-    names = strategies.begin(options)
+    options, names = strategies.begin(
+        strategies.parser(__doc__, rounds=10, strategies=NAMES, workers=4, connections=1_000, connect_rate="5000")
+    )
     made = rounds.interleaved(names, options.rounds, options.seed, lambda name: accepted(options, name))
     rows = []
     for name in names:

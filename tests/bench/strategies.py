@@ -29,20 +29,20 @@ def parser(description: str | None, **defaults: int | str) -> argparse.ArgumentP
     return made
 
 
-def begin(options: argparse.Namespace) -> list[str]:
-    """Build, say what machine this is, and give the names of the strategies, without any twice."""
+def begin(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, list[str]]:
+    """Build and say what machine this is; the options, and the names of the strategies, each once."""
+    options = common.begin(parser)
     names = list(dict.fromkeys(options.strategies.split(",")))
     for name in names:
         try:
             catalog.find(name)
         except KeyError as error:
             raise SystemExit(error.args[0]) from None
-    common.begin()
     reference.build(programs.HOMES[-1])
     if any("go" in catalog.find(name).needs for name in names):
         reference.build_go(programs.HOMES[-1])
     print(f"The order of the rounds is that of --seed {options.seed}.")
-    return names
+    return options, names
 
 
 def beside_c(names: Sequence[str]) -> list[str]:
