@@ -24,7 +24,6 @@ from typing import Protocol
 from server import slots
 
 CHUNK_BYTES = 16_384  # larger reads cost page faults on every request, smaller ones more calls on large records
-ACCEPTS_PER_TURN = 64  # a burst of new connections must not keep those already held waiting
 NO_MEMORY_PAUSE_S = 0.01
 LOOK_S = 0.25  # how often Python looks for signals at least
 PUBLISH_S = 0.1  # how often numbers of bytes are published by a loop that does not see its own turns
@@ -62,6 +61,8 @@ def stop_on_signals() -> None:
 
 class Worker:
     """What one process counts. Numbers of connections are stored at once, those of bytes once a turn (`publish`)."""
+
+    accept_batch = 64  # connections accepted in one turn: a burst must not keep the others waiting
 
     __slots__ = ("_slot", "accepted", "bytes_in", "bytes_out", "closed", "everyone", "index", "peak")
 
@@ -165,16 +166,17 @@ class Connection:
 class Intake(Protocol):
     """Where a loop gets its connections from: it becomes readable, and then gives non-blocking sockets.
 
-    Several processes may wait for the same one. `wake_one` asks a loop that can to be woken only where no other process
-    has been (EPOLLEXCLUSIVE).
+    Several processes may wait for the same intake. `wake_one` asks a loop to be woken only where no other process has
+    been, if it can (EPOLLEXCLUSIVE).
     """
 
     wake_one: bool
+    more: bool  # the last `take` stopped at its batch, so that others may be waiting
 
     def fileno(self) -> int: ...
 
-    def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
-        """New sockets, until there are none or `at_most` were taken; None: until there are none."""
+    def take(self, at_most: int | None = None) -> Iterator[socket.socket]:
+        """New sockets, until there are none or `at_most` were taken; None: the worker's batch."""
         ...
 
 
@@ -190,7 +192,7 @@ class Spare:
             os.close(self._held.pop())
 
     def take_back(self) -> bool:
-        """Whether all of them could be had again; what could is kept in any case."""
+        """Open them again, as many as possible; False where that was not all."""
         try:
             while len(self._held) < self._count:
                 self._held.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
@@ -201,6 +203,8 @@ class Spare:
 
 class Listener:
     """The listening socket, and the connections that wait in its queue."""
+
+    more = False
 
     def __init__(self, sock: socket.socket, worker: Worker, spare: Spare | None = None, wake_one: bool = False) -> None:
         self.wake_one = wake_one
@@ -215,8 +219,9 @@ class Listener:
         """From now on `take` waits for newcomers: ask for one at a time."""
         self._sock.setblocking(True)
 
-    def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
-        while at_most is None or at_most > 0:
+    def take(self, at_most: int | None = None) -> Iterator[socket.socket]:
+        self.more = False
+        for _ in range(at_most or self._worker.accept_batch):
             try:
                 sock, _ = self._sock.accept()
             except BlockingIOError:
@@ -231,11 +236,10 @@ class Listener:
             else:
                 sock.setblocking(False)
                 yield sock
-            if at_most is not None:
-                at_most -= 1
+        self.more = True
 
     def _refuse_one(self) -> bool:
-        """Whether there was one: out of descriptors the kernel says so even where nobody waits."""
+        """Accept and close; False where nobody waited: out of descriptors, accept fails before it looks."""
         self._spare.give_up()
         try:
             sock, _ = self._sock.accept()

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Union
 
-from server.common import ACCEPTS_PER_TURN, Listener, Spare, Worker
+from server.common import Listener, Spare, Worker
 
 
 class Ports:
@@ -17,10 +17,12 @@ class Ports:
     """
 
     wake_one = False  # which has no effect through a second epoll
+    more = False
     _wait_s = 0
 
     def __init__(self, socks: Sequence[socket.socket], worker: Worker) -> None:
         spare = Spare()
+        self._worker = worker
         self._epoll = select.epoll()
         self._listeners = {sock.fileno(): Listener(sock, worker, spare) for sock in socks}
         for fd in self._listeners:
@@ -33,14 +35,12 @@ class Ports:
         """From now on `take` waits for newcomers of any port, which accept itself cannot: another may be faster."""
         self._wait_s = -1
 
-    def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
+    def take(self, at_most: int | None = None) -> Iterator[socket.socket]:
         """As many from each port that has some; what is left over keeps the epoll readable."""
-        ready = self._epoll.poll(self._wait_s)
-        while ready:
-            each = None if at_most is None else max(1, at_most // len(ready))
-            for fd, _ in ready:
-                yield from self._listeners[fd].take(each)
-            ready = self._epoll.poll(0) if at_most is None else []
+        ready = [self._listeners[fd] for fd, _ in self._epoll.poll(self._wait_s)]
+        for listener in ready:
+            yield from listener.take(max(1, (at_most or self._worker.accept_batch) // len(ready)))
+        self.more = any(listener.more for listener in ready)
 
 
 def intake(socks: Sequence[socket.socket], worker: Worker, wake_one: bool = False) -> Union[Listener, Ports]:

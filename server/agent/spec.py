@@ -1,4 +1,4 @@
-"""What the conductor gives the agent at its start (docs/schema/server-spec.yml). It checks shape and type, not ranges."""
+"""What the conductor gives the agent at its start (docs/schema/server-spec.yml), checked for shape and type."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from typing import Union
 
 from server import crew
 from server.catalog import Loop
-from server.common import ACCEPTS_PER_TURN, Listener, Worker
+from server.common import Listener, Worker
 from server.ports import Ports, intake
 
 
@@ -27,6 +27,7 @@ class OneAtATime:
     """An intake that takes only while it holds the lock. `locks` is any descriptor of the file to lock."""
 
     wake_one = False
+    more = False
 
     def __init__(self, inner: Union[Listener, Ports], locks: int) -> None:
         self._inner = inner
@@ -39,10 +40,11 @@ class OneAtATime:
     def block(self) -> None:
         self._inner.block()
 
-    def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
+    def take(self, at_most: int | None = None) -> Iterator[socket.socket]:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             taken = list(self._inner.take(at_most))
+            self.more = self._inner.more
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
         yield from taken

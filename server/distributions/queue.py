@@ -18,7 +18,7 @@ from pathlib import Path
 
 from server import crew
 from server.catalog import Loop
-from server.common import ACCEPTS_PER_TURN, Spare, Worker
+from server.common import Spare, Worker
 from server.ports import intake
 from server.slots import DESCRIPTORS, write_to
 
@@ -30,6 +30,7 @@ class Hand:
     """The worker's end of its queue: readable when a socket waits in it."""
 
     wake_one = False
+    more = False
 
     def __init__(self, queue: SimpleQueue[socket.socket], room: Semaphore, worker: Worker) -> None:
         self._queue, self._room, self._worker = queue, room, worker
@@ -38,8 +39,10 @@ class Hand:
     def fileno(self) -> int:
         return int(self._queue._reader.fileno())  # type: ignore[attr-defined]  # nothing public can be waited for
 
-    def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
-        while not self._queue.empty() and at_most != 0:
+    def take(self, at_most: int | None = None) -> Iterator[socket.socket]:
+        for _ in range(at_most or self._worker.accept_batch):
+            if self._queue.empty():
+                break
             self._spare.give_up()  # a socket that finds no room would be lost, and its client would wait for ever
             sock = self._queue.get()
             self._room.release()
@@ -49,8 +52,7 @@ class Hand:
             else:
                 self._worker.refused(sock, DESCRIPTORS)
                 self._spare.take_back()
-            if at_most is not None:
-                at_most -= 1
+        self.more = not self._queue.empty()
 
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:

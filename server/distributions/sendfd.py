@@ -21,7 +21,7 @@ from pathlib import Path
 
 from server import crew
 from server.catalog import Loop
-from server.common import ACCEPTS_PER_TURN, Spare, Worker
+from server.common import Spare, Worker
 from server.ports import intake
 from server.slots import DESCRIPTORS, write_to
 
@@ -32,6 +32,7 @@ class Hand:
     """The worker's end: readable when a socket waits in it."""
 
     wake_one = False
+    more = False
 
     def __init__(self, end: socket.socket, worker: Worker) -> None:
         self._end, self._worker = end, worker
@@ -40,8 +41,9 @@ class Hand:
     def fileno(self) -> int:
         return self._end.fileno()
 
-    def take(self, at_most: int | None = ACCEPTS_PER_TURN) -> Iterator[socket.socket]:
-        while at_most is None or at_most > 0:
+    def take(self, at_most: int | None = None) -> Iterator[socket.socket]:
+        self.more = False
+        for _ in range(at_most or self._worker.accept_batch):
             self._spare.give_up()
             try:
                 data, descriptors, flags, _ = socket.recv_fds(self._end, 1, 1)
@@ -60,8 +62,7 @@ class Hand:
             else:
                 self._worker.refused(socket.socket(fileno=descriptors[0]), DESCRIPTORS)
                 self._spare.take_back()
-            if at_most is not None:
-                at_most -= 1
+        self.more = True
 
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:

@@ -1,9 +1,10 @@
 """epoll, edge-triggered: the kernel tells each change once, and never again.
 
-Registered once for both directions, so the interest never changes and no call is spent on it. The price: accept and
-read must go on until the kernel says that nothing is left, or what was left is never heard of again. That last, vain
-read costs an exception per event, which is why this loop is slower than the level-triggered one on small records.
-A fast peer could keep its connection readable for ever, so after a few chunks it waits for its next turn.
+Each socket is registered once for both directions, so the interest never changes and no call is spent on it. The price:
+the kernel does not repeat what the loop leaves over. So the loop reads until the kernel says that nothing is left. That
+last, vain read costs an exception per event, which is why this loop is slower than the level-triggered one on small
+records. A fast peer could keep its connection readable for ever, and a burst the listener, so both get a share of each
+turn; the loop itself remembers what it left over, and goes on with it in the next turn, without a new event.
 """
 
 from __future__ import annotations
@@ -31,17 +32,21 @@ def run(intake: Intake, worker: Worker) -> None:
     newcomers = intake.fileno()
     connections: dict[int, Connection] = {}
     unfinished: dict[int, Connection] = {}  # had their turn, and may have more
+    coming = False  # newcomers may be waiting
     worker.begin()
     while True:
         ready, unfinished = unfinished, {}
-        for fd, _ in epoll.poll(0 if ready else -1):
+        for fd, _ in epoll.poll(0 if ready or coming else -1):
             if fd in connections:
                 ready[fd] = connections[fd]
             elif fd == newcomers:
-                for sock in intake.take(at_most=None):
-                    connections[sock.fileno()] = Connection(sock, worker)
-                    epoll.register(sock, EDGE)
+                coming = True
             # Anything else is an event for a descriptor that was closed earlier.
+        if coming:
+            for sock in intake.take():
+                connections[sock.fileno()] = Connection(sock, worker)
+                epoll.register(sock, EDGE)
+            coming = intake.more
         for fd, connection in ready.items():
             outcome = drain(connection)
             if outcome == GONE:

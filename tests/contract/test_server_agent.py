@@ -21,18 +21,10 @@ from tests.unit.server.harness import alive, echoes, eventually, free_port
 
 ROOT = Path(__file__).parents[2]
 RUN = "20261122T190312Z-3f9a1c"
-VECTOR = Path(__file__).parent / "vectors/server-spec.json"
-SERVER: dict[str, Any] = {"strategy": "epoll", "server_command": None, "server_port": 9000, "server_ports": 1}
-SERVER |= {"backlog": 4096, "workers": 1, "a_parameter_of_tomorrow": 1}
-SPEC: dict[str, Any] = {
-    "version": 2,
-    "run": RUN,
-    "trial": 1,
-    "host": "server",
-    "address": "127.0.0.1",
-    "connections": 100,
-}
-SPEC |= {"cpus": None, "agent_cpus": None, "lifetime_s": 120, "a_field_of_tomorrow": 1}
+VECTOR: dict[str, Any] = json.loads((Path(__file__).parent / "vectors/server-spec.json").read_text())
+SERVER = {**VECTOR["server"], "a_parameter_of_tomorrow": 1}
+HERE = {"address": "127.0.0.1", "connections": 100, "cpus": None, "agent_cpus": None, "a_field_of_tomorrow": 1}
+SPEC = {**VECTOR, **HERE}
 MIB = 1 << 20
 
 
@@ -487,7 +479,7 @@ def test_bad_orders_are_answered(base: Path) -> None:
 
 
 def test_the_recorded_specification_is_read() -> None:
-    spec = parse(VECTOR.read_text())
+    spec = parse(json.dumps(VECTOR))
     assert (spec.strategy, spec.where, spec.backlog, spec.workers) == ("epoll", ["198.18.0.10:9000"], 4096, 1)
     assert (spec.trial, spec.connections, spec.cpus, spec.agent_cpus) == (1, 10000, [0], [1])
 

@@ -45,9 +45,13 @@ class Served(Subject):
 
 
 @contextmanager
-def serving(strategy: str, directory: Path, descriptors: int | None = None, ports: int = 1) -> Iterator[Served]:
+def serving(
+    strategy: str, directory: Path, descriptors: int | None = None, ports: int = 1, setup: str = ""
+) -> Iterator[Served]:
+    """`setup` is what to run first in the server's process."""
     port, stats = free_port(ports), directory / "stats.bin"
-    words = [sys.executable, "-m", "server", "serve", "--strategy", strategy]
+    run = ["-c", f"import sys; from server import __main__, common; {setup}; sys.exit(__main__.main())"]
+    words = [sys.executable, *(run if setup else ["-m", "server"]), "serve", "--strategy", strategy]
     words += ["--port", str(port), "--ports", str(ports), "--stats", str(stats)]
     process = launch(words, directory / "log", descriptors, ROOT)
     try:

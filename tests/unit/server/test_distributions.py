@@ -265,3 +265,18 @@ def test_a_worker_that_does_not_keep_up_holds_nobody_up() -> None:
     assert not sendfd.passed_on(free[1], full[0])
     assert sendfd.passed_on(free[1], free[0])
     assert select.select([free[1]], [], [], 5)[0]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "count"),
+    [("epoll_edge", 1), ("epoll_edge", 3), ("epoll", 3), ("workers", 1), ("sendfd", 1), ("prefork_mutex", 1)],
+)
+def test_a_burst_beyond_the_batch_is_taken_without_new_events(tmp_path: Path, strategy: str, count: int) -> None:
+    """Nobody comes after the burst, so a loop that waited for the next event would leave the rest waiting."""
+    with serving(strategy, tmp_path, ports=count, setup="common.Worker.accept_batch = 2") as served:
+        with served.frozen():
+            burst = [served.connect(number=number % count) for number in range(31)]
+        for sock in burst:
+            with sock:
+                assert echoes(sock)
+        served.holds("accepted", 31)
