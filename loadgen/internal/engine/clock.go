@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// second is in ns.
+const second = int64(time.Second)
+
 // Monotonic is CLOCK_MONOTONIC in ns, read from the kernel.
 func Monotonic() int64 {
 	var t unix.Timespec
@@ -37,3 +40,6 @@ func NewClock() Clock {
 
 // Now is the time in ns.
 func (c *Clock) Now() int64 { return c.origin + int64(time.Since(c.base)) }
+
+// Time is a time of the clock as other packages want it.
+func (c *Clock) Time(ns int64) time.Time { return c.base.Add(time.Duration(ns - c.origin)) }

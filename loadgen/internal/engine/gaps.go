@@ -1,5 +1,8 @@
 package engine
 
+// MostSendGaps bounds the sample of times between sends.
+const MostSendGaps = 2048
+
 // A gaps keeps an even sample of the times between sends, of which nobody knows beforehand how many there will be: when
 // it is full, every second is given up, and from then on half as many are taken.
 type gaps struct {

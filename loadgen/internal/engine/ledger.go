@@ -1,21 +1,24 @@
 package engine
 
 import (
+	"math"
 	"time"
 
 	"c10k/loadgen/internal/hist"
+	"c10k/loadgen/internal/pacing"
 )
 
-// An outcome is how a request was settled.
-type outcome uint8
+// An Outcome is how a request was settled.
+type Outcome uint8
 
+// The outcomes.
 const (
-	answered outcome = iota
-	timedOut
-	censored
-	dropped
-	mismatched
-	failed
+	Answered Outcome = iota
+	TimedOut
+	Censored
+	Dropped
+	Mismatched
+	Failed
 )
 
 // Counts is what became of requests. Planned is the sum of the six from Answered on, once all are settled.
@@ -35,19 +38,19 @@ func (c *Counts) Settled() int64 {
 	return c.Answered + c.TimedOut + c.Censored + c.Dropped + c.Mismatched + c.Failed
 }
 
-func (c *Counts) settle(o outcome) {
+func (c *Counts) settle(o Outcome) {
 	switch o {
-	case answered:
+	case Answered:
 		c.Answered++
-	case timedOut:
+	case TimedOut:
 		c.TimedOut++
-	case censored:
+	case Censored:
 		c.Censored++
-	case dropped:
+	case Dropped:
 		c.Dropped++
-	case mismatched:
+	case Mismatched:
 		c.Mismatched++
-	case failed:
+	case Failed:
 		c.Failed++
 	}
 }
@@ -83,9 +86,6 @@ func (i Interval) Recycle() {
 	}
 }
 
-// second is a unit of the ledger in ns.
-const second = int64(time.Second)
-
 // A slot is an interval of which not all requests are settled yet.
 type slot struct {
 	k        int
@@ -95,30 +95,48 @@ type slot struct {
 	response *hist.Histogram
 }
 
-// A ledger accounts for every request by the second of its intended time. Requests are planned in the order of their
+// A Ledger accounts for every request by the second of its intended time. Requests are planned in the order of their
 // intended times, so only one interval at a time can grow; the earlier ones wait for their last settlement.
-type ledger struct {
-	at        int64 // ns, start of interval 0
-	warmup    int   // intervals
-	limit     int   // intervals in all
-	emit      func(Interval)
-	k         int    // the interval that grows
-	growing   uint16 // its slot
-	slots     []slot
-	pool      chan *hist.Histogram
-	before    Counts // warm-up
-	window    Counts
-	service   *hist.Histogram
-	lag       *hist.Histogram
-	firstSend int64
-	lastSend  int64
-	gaps      gaps
+type Ledger struct {
+	Before, Window      Counts // of the settled intervals of the warm-up, and of the window
+	Service, Lag        *hist.Histogram
+	FirstSend, LastSend int64 // ns
+
+	at      int64 // ns, start of interval 0
+	warmup  int   // intervals
+	limit   int   // intervals in all
+	emit    func(Interval)
+	k       int    // the interval that grows
+	growing uint16 // its slot
+	slots   []slot
+	pool    chan *hist.Histogram
+	gaps    gaps
 }
 
+// NewLedger is that of a load that lasts for its Duration.
+func NewLedger(c *Config, at int64, emit func(Interval)) *Ledger {
+	return newLedger(at, c.Warmup, c.Intervals(), spread(c), emit)
+}
+
+// NewLedgerUntil is that of a load that ends with a number of requests, the quota, or at the time end, in ns: with its
+// Duration where there is no such number. A quota has no warm-up.
+func NewLedgerUntil(c *Config, at int64, emit func(Interval)) (g *Ledger, quota, end int64) {
+	if c.Requests < 0 {
+		return NewLedger(c, at, emit), math.MaxInt64, c.End(at)
+	}
+	return newLedger(at, 0, math.MaxInt, spread(c), emit), c.Requests, pacing.Never
+}
+
+// NewEmptyLedger is that of a load without requests.
+func NewEmptyLedger(at int64, emit func(Interval)) *Ledger { return newLedger(at, 0, 0, 1, emit) }
+
+// spread is how many intervals can wait for their last settlement at once.
+func spread(c *Config) int { return int(c.Timeout/time.Second) + 3 }
+
 // newLedger makes room for spread intervals to be open at once. More are possible, at the cost of an allocation each.
-func newLedger(at int64, warmup, limit, spread int, emit func(Interval)) *ledger {
-	g := &ledger{at: at, warmup: warmup, limit: limit, emit: emit, pool: make(chan *hist.Histogram, spread+1),
-		slots: make([]slot, 0, spread), service: hist.New(), lag: hist.New(), gaps: newGaps()}
+func newLedger(at int64, warmup, limit, spread int, emit func(Interval)) *Ledger {
+	g := &Ledger{at: at, warmup: warmup, limit: limit, emit: emit, pool: make(chan *hist.Histogram, spread+1),
+		slots: make([]slot, 0, spread), Service: hist.New(), Lag: hist.New(), gaps: newGaps()}
 	for range spread {
 		g.pool <- hist.New()
 	}
@@ -126,7 +144,7 @@ func newLedger(at int64, warmup, limit, spread int, emit func(Interval)) *ledger
 	return g
 }
 
-func (g *ledger) open() {
+func (g *Ledger) open() {
 	var response *hist.Histogram
 	select {
 	case response = <-g.pool:
@@ -144,8 +162,8 @@ func (g *ledger) open() {
 	g.growing = uint16(len(g.slots) - 1)
 }
 
-// advance completes every interval before the one that holds t, for nothing more is planned before t.
-func (g *ledger) advance(t int64) {
+// Advance completes every interval before the one that holds t, for nothing more is planned before t.
+func (g *Ledger) Advance(t int64) {
 	k := min(int((t-g.at)/second), g.limit)
 	for g.k < k {
 		g.complete()
@@ -156,8 +174,8 @@ func (g *ledger) advance(t int64) {
 	}
 }
 
-// finish completes the growing interval and lets none follow.
-func (g *ledger) finish() {
+// Finish completes the growing interval and lets none follow.
+func (g *Ledger) Finish() {
 	if g.k < g.limit {
 		g.complete()
 		g.k++
@@ -165,60 +183,64 @@ func (g *ledger) finish() {
 	}
 }
 
-// boundary is when the growing interval ends, in ns.
-func (g *ledger) boundary() int64 { return g.at + int64(g.k+1)*second }
+// EndHere lets no interval follow the growing one.
+func (g *Ledger) EndHere() { g.limit = g.k + 1 }
 
-func (g *ledger) complete() {
+// Boundary is when the growing interval ends, in ns.
+func (g *Ledger) Boundary() int64 { return g.at + int64(g.k+1)*second }
+
+func (g *Ledger) complete() {
 	g.slots[g.growing].complete = true
 	g.emitIfSettled(&g.slots[g.growing])
 }
 
-func (g *ledger) emitIfSettled(s *slot) {
+func (g *Ledger) emitIfSettled(s *slot) {
 	if !s.complete || s.counts.Settled() != s.counts.Planned {
 		return
 	}
 	s.used = false
 	warmup := s.k < g.warmup
 	if warmup {
-		g.before.Add(&s.counts)
+		g.Before.Add(&s.counts)
 	} else {
-		g.window.Add(&s.counts)
+		g.Window.Add(&s.counts)
 	}
 	g.emit(Interval{K: s.k, Warmup: warmup, Counts: s.counts, Response: s.response, pool: g.pool})
 }
 
-// plan counts a request and returns the slot that it belongs to.
-func (g *ledger) plan(intended int64) uint16 {
-	g.advance(intended)
+// Plan counts a request and returns the slot that it belongs to.
+func (g *Ledger) Plan(intended int64) uint16 {
+	g.Advance(intended)
 	g.slots[g.growing].counts.Planned++
 	return g.growing
 }
 
-// inWindow tells whether a slot belongs to the window, not to the warm-up.
-func (g *ledger) inWindow(i uint16) bool { return g.slots[i].k >= g.warmup }
+// InWindow tells whether a slot belongs to the window, not to the warm-up.
+func (g *Ledger) InWindow(i uint16) bool { return g.slots[i].k >= g.warmup }
 
-// sent counts a request whose first byte was written at now.
-func (g *ledger) sent(i uint16, intended, now int64) {
+// Sent counts a request whose first byte was written at now.
+func (g *Ledger) Sent(i uint16, intended, now int64) {
 	g.slots[i].counts.Sent++
-	if g.inWindow(i) {
-		g.lag.Record(now - intended)
+	if g.InWindow(i) {
+		g.Lag.Record(now - intended)
 		g.gaps.sent(now)
 	}
-	if g.firstSend == 0 {
-		g.firstSend = now
+	if g.FirstSend == 0 {
+		g.FirstSend = now
 	}
-	g.lastSend = now
+	g.LastSend = now
 }
 
 // answered records the latencies of a request that is about to be settled so.
-func (g *ledger) answered(i uint16, response, service int64) {
+func (g *Ledger) answered(i uint16, response, service int64) {
 	g.slots[i].response.Record(response)
-	if g.inWindow(i) {
-		g.service.Record(service)
+	if g.InWindow(i) {
+		g.Service.Record(service)
 	}
 }
 
-func (g *ledger) settle(i uint16, o outcome) {
+// Settle counts the outcome of a request.
+func (g *Ledger) Settle(i uint16, o Outcome) {
 	s := &g.slots[i]
 	s.counts.settle(o)
 	g.emitIfSettled(s)

@@ -46,9 +46,6 @@ func (h *Histogram) Max() int64 {
 	return h.hdr.Max()
 }
 
-// Quantile is the latency in ns below which the fraction q of all lies.
-func (h *Histogram) Quantile(q float64) int64 { return h.hdr.ValueAtQuantile(q * 100) }
-
 // Reset empties the histogram for its next use.
 func (h *Histogram) Reset() {
 	h.hdr.Reset()

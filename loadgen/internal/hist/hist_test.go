@@ -56,7 +56,7 @@ func TestRange(t *testing.T) {
 	} {
 		h := New()
 		h.Record(c.ns)
-		if got := h.Quantile(0.5); got < c.low || got > c.top || h.Over != c.over || h.Count() != 1 {
+		if got := h.hdr.ValueAtQuantile(50); got < c.low || got > c.top || h.Over != c.over || h.Count() != 1 {
 			t.Errorf("%s: recorded as %d ns, over %d, count %d", c.name, got, h.Over, h.Count())
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"c10k/loadgen/internal/budget"
 	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/engines"
 	"c10k/loadgen/internal/hostile"
 	"c10k/loadgen/internal/processes"
 	"c10k/loadgen/internal/report"
@@ -60,7 +61,7 @@ func New(s Share, have budget.Limits) (*Load, error) {
 	l := &Load{share: s, parts: len(s.Parts(have))}
 	var err error
 	if l.parts == 1 {
-		l.Engine, err = engine.Make(s.Config, s.Kind)
+		l.Engine, err = engines.Make(s.Config, s.Kind)
 		return l, err
 	}
 	if l.group, err = processes.New(s.Config, s.Kind, l.parts, s.CPUs); err != nil {

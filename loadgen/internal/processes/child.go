@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/engines"
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/selfreport"
 )
@@ -137,7 +138,7 @@ func (s *server) prepare(first order) (engine.Engine, error) {
 			return nil, err
 		}
 	}
-	return engine.Make(first.Config, first.Engine)
+	return engines.Make(first.Config, first.Engine)
 }
 
 // read takes orders beside the engine's thread, so that stop is heard at once.

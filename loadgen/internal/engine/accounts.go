@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"time"
+
+	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/hist"
+	"c10k/loadgen/internal/wire"
+
+	"golang.org/x/sys/unix"
+)
+
+// Armed says how the connecting went.
+type Armed struct {
+	Connected  int // connections whose handshake was completed
+	Verified   int // connections that answered their echo and are open
+	Failed     map[string]int64
+	Retries    int64    // attempts beyond the first of each connection
+	SYNRetries [3]int64 // handshakes of 1 s or more, of 3 s, of 7 s: as long as so many lost SYNs take
+}
+
+// Proved says how many of the connections still open answered.
+type Proved struct {
+	Verified, Failed int
+}
+
+// Integrity says what was wrong with the replies that were not the expected record (docs/contracts.md).
+type Integrity struct {
+	Corrupt    int64 `json:"corrupt"`
+	Truncated  int64 `json:"truncated"`
+	Duplicated int64 `json:"duplicated"`
+	Reordered  int64 `json:"reordered"`
+	Crossed    int64 `json:"crossed"`
+	Foreign    int64 `json:"foreign"`
+	Late       int64 `json:"late"`
+}
+
+// Plus is the sum of both.
+func (a Integrity) Plus(b Integrity) Integrity {
+	return Integrity{a.Corrupt + b.Corrupt, a.Truncated + b.Truncated, a.Duplicated + b.Duplicated, a.Reordered + b.Reordered,
+		a.Crossed + b.Crossed, a.Foreign + b.Foreign, a.Late + b.Late}
+}
+
+// Wrong is how many were not what a server may answer; a late reply is right, only late.
+func (a Integrity) Wrong() int64 {
+	return a.Corrupt + a.Truncated + a.Duplicated + a.Reordered + a.Crossed + a.Foreign
+}
+
+// Ceiling is what a calibration found.
+type Ceiling struct {
+	Sends int64 `json:"sends"`
+	Wall  int64 `json:"wall_ns"`
+	CPU   int64 `json:"cpu_ns"` // of the engine's thread
+}
+
+// Done is what a trial's load amounts to.
+type Done struct {
+	FirstSend, LastSend   int64 // ns; 0: nothing was sent
+	Armed, Open, Lost     int   // connections
+	Surplus               int64 // bytes that no request asked for
+	Warmup, Load          Counts
+	Service, Lag, Connect *hist.Histogram
+	LoopLag               *hist.Histogram // how late the loop woke or came round, once a turn
+	Integrity             Integrity
+	SendGaps              []int64 // ns between consecutive sends of the window, a sample spread over it
+	Ceiling               *Ceiling
+	Errors                []errs.Row
+	MaxLoopGap            time.Duration // the longest the loop did not look, though it should have
+}
+
+// Accounts are what an engine has counted so far: connections, wrong replies, errors, and in the ledger the requests. The
+// rules by which something counts stand here, once for both engines.
+type Accounts struct {
+	Armed     Armed
+	Open      int // connections verified and not lost
+	Connect   *hist.Histogram
+	Surplus   int64
+	Integrity Integrity
+	Errors    errs.Tally
+	Ledger    *Ledger // of the load
+
+	notArmed errs.Tally
+	timeout  int64 // ns
+}
+
+// NewAccounts opens those of a share.
+func NewAccounts(c *Config) Accounts {
+	return Accounts{Connect: hist.New(), timeout: int64(c.Timeout)}
+}
+
+// Connected counts a handshake of arming that took so many ns.
+func (a *Accounts) Connected(took int64) {
+	a.Armed.Connected++
+	a.Connect.Record(took)
+	for k := len(synRetries) - 1; k >= 0; k-- {
+		if took >= synRetries[k] {
+			a.Armed.SYNRetries[k]++
+			break
+		}
+	}
+}
+
+// Verified counts a connection that answered its echo.
+func (a *Accounts) Verified() {
+	a.Armed.Verified++
+	a.Open++
+}
+
+// NotArmed counts a connection that arming gave up.
+func (a *Accounts) NotArmed(p errs.Phase, c errs.Cause, errno unix.Errno, number uint32) {
+	a.notArmed.Add(p, c, errno, number)
+}
+
+// ArmedSoFar is the result of all calls of Arm together.
+func (a *Accounts) ArmedSoFar() Armed {
+	armed := a.Armed
+	armed.Failed = a.notArmed.Keys()
+	return armed
+}
+
+// HoldsNone forgets the connection with which arming tried the server, for the workload holds none.
+func (a *Accounts) HoldsNone() {
+	a.Open = 0
+	a.Connect.Reset() // it is to hold the connects of the window
+}
+
+// Settle decides the outcome of a request, once. Where it is answered, now is when its reply was read; a reply is late if
+// nobody has looked since the request timed out.
+func (a *Accounts) Settle(slot uint16, o Outcome, intended, sent, now int64) {
+	if o == Answered {
+		if now-intended >= a.timeout {
+			o = TimedOut
+			a.Integrity.Late++
+		} else {
+			a.Ledger.answered(slot, now-intended, now-sent)
+		}
+	}
+	a.Ledger.Settle(slot, o)
+}
+
+// Afterwards counts the whole reply to a request that was settled without it: by the flags and the size of the record.
+func (a *Accounts) Afterwards(wrong bool, flags uint8, size int) {
+	switch {
+	case wrong:
+		a.Surplus += int64(size) // the request counts as timed out already, and nobody asked for this
+	case flags == wire.Load:
+		a.Integrity.Late++
+	}
+}
+
+// Done sums up a load that is over, on a loop that was so late and once as late as gap.
+func (a *Accounts) Done(loopLag *hist.Histogram, gap int64) Done {
+	g := a.Ledger
+	return Done{FirstSend: g.FirstSend, LastSend: g.LastSend, Armed: a.Armed.Verified, Open: a.Open, Lost: a.Armed.Verified - a.Open,
+		Surplus: a.Surplus, Warmup: g.Before, Load: g.Window, Service: g.Service, Lag: g.Lag, Connect: a.Connect, LoopLag: loopLag,
+		Integrity: a.Integrity, SendGaps: g.gaps.kept, Errors: a.Errors.Rows(), MaxLoopGap: time.Duration(gap)}
+}

@@ -1,0 +1,155 @@
+package epoll
+
+import (
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/pacing"
+	"c10k/loadgen/internal/wire"
+
+	"golang.org/x/sys/unix"
+)
+
+// An arming is the phase in which connections are made, and each is verified as soon as it stands, while others still connect.
+type arming struct {
+	held
+	start int64 // ns
+	first int   // connection
+	total int
+	left  int // connections neither verified nor failed
+}
+
+// Arm implements engine.Engine. Handshakes follow the connect rate, at most ConnectsAtOnce at a time.
+func (l *Loop) Arm(total int) (engine.Armed, error) {
+	total = min(total, len(l.connections))
+	if !l.traits.Holds {
+		total = min(1, total)
+	}
+	a := &arming{held: held{l}, first: l.dials.begun, total: total, left: max(0, total-l.dials.begun)}
+	l.begin(a)
+	if !l.traits.Verifies {
+		l.phase = unverified{a}
+	}
+	a.start = l.watch.now
+	l.dials.deadline = a.start + int64(l.cfg.ArmTimeout)
+	for a.left > 0 && l.watch.now < l.dials.deadline && !l.stopped.Load() {
+		next := a.dialSome()
+		if a.left > 0 {
+			l.poll(min(l.dials.deadline, next))
+		}
+	}
+	a.giveUp()
+	if !l.traits.Holds && total > 0 {
+		l.disconnect(0, &l.connections[0])
+		l.accounts.HoldsNone()
+	}
+	return l.accounts.ArmedSoFar(), nil
+}
+
+// dialSome begins the handshakes that are due, but not so many that replies would have to wait for long. It returns when
+// the next is due, in ns.
+func (a *arming) dialSome() int64 {
+	l, d := a.l, &a.l.dials
+	for range engine.WorkPerTurn {
+		if d.shaking >= engine.ConnectsAtOnce {
+			return pacing.Never
+		}
+		fresh := pacing.Never
+		if d.begun < a.total {
+			fresh = l.cfg.DialDue(a.start, d.begun-a.first)
+		}
+		again, queue := d.rested()
+		if due := min(fresh, again); due > l.watch.clock.Now() {
+			return due
+		}
+		if fresh < again {
+			l.dial(int32(d.begun))
+			d.begun++
+			continue
+		}
+		l.accounts.Armed.Retries++
+		l.dial(queue.Pop().Connection)
+	}
+	return l.watch.now
+}
+
+func (a *arming) stood(i int32, c *connection) {
+	a.l.accounts.Connected(a.l.watch.now - c.begun)
+	c.state = verifying
+	a.l.submit(i, wire.Arm, a.l.watch.now, 0)
+}
+
+func (a *arming) unreached(i int32, cause errs.Cause, errno unix.Errno) {
+	if !a.retry(i, cause, errno) {
+		a.l.lose(i, errs.Connect, cause, errno)
+	}
+}
+
+// retry lets a handshake that failed be tried again, if that may help and there is time; false: it has failed for good.
+func (a *arming) retry(i int32, cause errs.Cause, errno unix.Errno) bool {
+	l, c := a.l, &a.l.connections[i]
+	retries := c.retries
+	due := l.watch.clock.Now() + engine.FirstBackoff<<retries
+	if !engine.Passing(cause, errno) || retries == engine.MostRetries || due >= l.dials.deadline {
+		return false
+	}
+	l.disconnect(i, c)
+	c.state, c.retries = resting, retries+1
+	l.dials.rest(i, retries, due, len(l.connections))
+	return true
+}
+
+// settled counts nothing: an echo of arming is no request of the load.
+func (a *arming) settled(*request, engine.Outcome) {}
+
+func (a *arming) replied(i int32, c *connection, flags uint8, o engine.Outcome, early bool) {
+	switch {
+	case c.state != verifying:
+		a.held.replied(i, c, flags, o, early)
+	case o == engine.Answered:
+		c.state = established
+		a.left--
+		a.l.accounts.Verified()
+	default:
+		a.l.lose(i, errs.Verify, errs.Mismatched, 0)
+	}
+}
+
+func (a *arming) lost(i int32, was state, phase errs.Phase, cause errs.Cause, errno unix.Errno) {
+	switch was {
+	case connecting, resting, verifying:
+		a.l.accounts.NotArmed(phase, cause, errno, a.l.cfg.Number(int(i)))
+		a.left--
+	default:
+		a.held.lost(i, was, phase, cause, errno)
+	}
+}
+
+// giveUp closes what is not verified in time, so that a connection is open exactly if it was verified.
+func (a *arming) giveUp() {
+	l := a.l
+	for i := range l.connections[:a.total] {
+		switch l.connections[i].state {
+		case connecting, resting:
+			l.lose(int32(i), errs.Connect, errs.Timeout, 0)
+		case verifying:
+			l.lose(int32(i), errs.Verify, errs.Timeout, 0)
+		}
+	}
+	for ; l.dials.begun < a.total; l.dials.begun++ { // never begun
+		l.accounts.NotArmed(errs.Connect, errs.Timeout, 0, l.cfg.Number(l.dials.begun))
+	}
+	l.dials.over()
+}
+
+// An unverified is the arming of connections that nothing is asked of.
+type unverified struct{ *arming }
+
+func (u unverified) stood(_ int32, c *connection) {
+	u.l.accounts.Connected(u.l.watch.now - c.begun)
+	c.state = established
+	u.left--
+	u.l.accounts.Open++
+}
+
+// unasked passes over what a server says unasked, for nothing is checked.
+func (u unverified) unasked(int32, *connection, []byte) {}

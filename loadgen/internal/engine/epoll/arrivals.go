@@ -1,0 +1,65 @@
+package epoll
+
+import (
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/pacing"
+	"c10k/loadgen/internal/wire"
+)
+
+// An arrivals plans the requests of an open loop: their times come from the pacer alone, whatever the server does.
+type arrivals struct {
+	held
+	at   int64 // ns, start
+	end  int64 // ns
+	turn int   // the connection of the next request
+}
+
+var _ = register(newArrivals, engine.Open, engine.Ramp, engine.Capacity)
+
+func newArrivals(l *Loop, at int64, emit func(engine.Interval)) workload {
+	l.accounts.Ledger = engine.NewLedger(&l.cfg, at, emit)
+	return &arrivals{held: held{l}, at: at, end: l.cfg.End(at)}
+}
+
+// run offers requests at their intended times, then waits until the last is settled.
+func (a *arrivals) run() {
+	a.schedule()
+	a.offer(a.end)
+}
+
+// schedule asks the pacer for the next time.
+func (a *arrivals) schedule() {
+	a.l.due = pacing.Never
+	if next := a.l.pacer.Next(); a.l.cfg.Active > 0 && next < a.end-a.at {
+		a.l.due = a.at + next
+	}
+}
+
+// pump plans what is due, but not so much that replies would have to wait for long.
+func (a *arrivals) pump() {
+	for range engine.WorkPerTurn {
+		if a.l.due > a.l.watch.clock.Now() {
+			return
+		}
+		intended := a.l.due
+		a.schedule()
+		a.plan(intended)
+	}
+}
+
+// plan gives one request to the active connection whose turn it is; a busy one keeps it until it can be sent.
+func (a *arrivals) plan(intended int64) {
+	l := a.l
+	i := int32(a.turn)
+	if a.turn++; a.turn == l.cfg.Active {
+		a.turn = 0
+	}
+	slot := l.accounts.Ledger.Plan(intended)
+	if l.connections[i].state != established {
+		l.accounts.Ledger.Settle(slot, engine.Failed)
+		return
+	}
+	if !l.submit(i, wire.Load, intended, slot) {
+		l.accounts.Ledger.Settle(slot, engine.Dropped)
+	}
+}

@@ -1,0 +1,152 @@
+package epoll
+
+import (
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/pacing"
+	"c10k/loadgen/internal/wire"
+
+	"golang.org/x/sys/unix"
+)
+
+// A churn keeps a number of requests in flight, each on a connection of its own: connect, echo, close.
+type churn struct {
+	held
+	ready, resting engine.Ring // connections whose turn it is, and those that could not connect
+	at             int64       // ns, start
+	started        int         // connections that had their first turn
+	begun          int64       // requests
+	quota          int64
+	end            int64 // ns
+}
+
+var _ = register(newChurn, engine.Churn)
+
+func newChurn(l *Loop, at int64, emit func(engine.Interval)) workload {
+	n := len(l.connections)
+	k := &churn{held: held{l}, at: at, ready: engine.NewRing(n), resting: engine.NewRing(n)}
+	l.accounts.Ledger, k.quota, k.end = engine.NewLedgerUntil(&l.cfg, at, emit)
+	return k
+}
+
+// run begins requests until the quota or the end is reached, then waits for the last.
+func (k *churn) run() {
+	l := k.l
+	for !l.stopped.Load() {
+		now := l.watch.clock.Now()
+		l.expire(now)
+		if k.begun < k.quota { // a quota ends the window with its last request
+			l.accounts.Ledger.Advance(min(now, k.end))
+		}
+		over := k.isOver(now)
+		if over && l.requests.oldest == nothing {
+			break
+		}
+		if !over {
+			now = k.work()
+		}
+		l.poll(k.until(now))
+	}
+}
+
+func (k *churn) isOver(now int64) bool { return now >= k.end || k.begun >= k.quota }
+
+// work begins the requests whose turn it is, but not so many that replies would have to wait for long.
+func (k *churn) work() int64 {
+	l := k.l
+	now := l.watch.clock.Now()
+	for range engine.WorkPerTurn {
+		var i int32
+		switch {
+		case k.isOver(now):
+			return now
+		case k.firstDue() <= now:
+			i = int32(k.started)
+			k.started++
+		case k.ready.Due() <= now:
+			i = k.ready.Pop().Connection
+		case k.resting.Due() <= now:
+			i = k.resting.Pop().Connection
+		default:
+			return now
+		}
+		k.begun++
+		// Its place in the slab is sure: there is room for more requests than connections.
+		l.submit(i, wire.Load, now, l.accounts.Ledger.Plan(now))
+		l.dial(i)
+		now = l.watch.clock.Now()
+	}
+	return now
+}
+
+// firstDue is when the next connection has its first turn, in ns. These follow the connect rate: all at once they would
+// only test the accept queue.
+func (k *churn) firstDue() int64 {
+	if k.started == len(k.l.connections) {
+		return pacing.Never
+	}
+	return k.l.cfg.DialDue(k.at, k.started)
+}
+
+// until is when the loop must look again, in ns.
+func (k *churn) until(now int64) int64 {
+	t := k.l.oldestExpires()
+	switch over := k.isOver(now); {
+	case over && k.l.requests.oldest == nothing:
+		return now // the last one failed at once
+	case !over:
+		t = min(t, k.firstDue(), k.ready.Due(), k.resting.Due(), k.l.accounts.Ledger.Boundary(), k.end)
+	}
+	return t
+}
+
+// stood records a handshake of the window, and asks.
+func (k *churn) stood(i int32, c *connection) {
+	c.state = established
+	l := k.l
+	if r := c.waiting.head; r != nothing && l.accounts.Ledger.InWindow(l.requests.all[r].slot) {
+		l.accounts.Connect.Record(l.watch.now - c.begun)
+	}
+	l.flush(i, c)
+}
+
+// replied hangs up, whether the reply was right or wrong: the client closes first.
+func (k *churn) replied(i int32, c *connection, _ uint8, _ engine.Outcome, _ bool) { k.hangUp(i, c) }
+
+// gaveUp closes the connection of a request that was settled without a reply.
+func (k *churn) gaveUp(i int32, c *connection, o engine.Outcome, _ bool) {
+	if o == engine.TimedOut {
+		doing := errs.Read
+		if c.state == connecting {
+			doing = errs.Connect
+		}
+		k.l.accounts.Errors.Add(doing, errs.Timeout, 0, k.l.cfg.Number(int(i)))
+	}
+	k.hangUp(i, c)
+}
+
+// hangUp closes a connection and gives it its next turn.
+func (k *churn) hangUp(i int32, c *connection) {
+	k.l.disconnect(i, c)
+	k.ready.Push(engine.Turn{Connection: i, Due: k.l.watch.now})
+}
+
+// lost gives a connection its next turn, after a rest if it could not be made.
+func (k *churn) lost(i int32, _ state, phase errs.Phase, _ errs.Cause, _ unix.Errno) {
+	now := k.l.watch.clock.Now()
+	if phase == errs.Connect {
+		k.resting.Push(engine.Turn{Connection: i, Due: now + engine.Reconnect})
+		return
+	}
+	k.ready.Push(engine.Turn{Connection: i, Due: now})
+}
+
+// over leaves no connection, and none of them was lost.
+func (k *churn) over(d *engine.Done) {
+	d.Lost = 0
+	for i := range k.l.connections {
+		if c := &k.l.connections[i]; c.state != closed {
+			k.l.disconnect(int32(i), c)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+// Package epoll is the engine of one thread: a flat array of connections, one wait for the events of all, and nothing on the
+// path of a request that allocates, locks or formats. The loop moves bytes and keeps the accounts; what follows from an event
+// is for the phase to say: arming, proving, or the workload.
+//
+// To read it: loop, then the path of a request (send, reply, settle), then turn and run, then a workload, arrivals first.
+package epoll
+
+import (
+	"sync/atomic"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/pacing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Loop is the epoll engine.
+type Loop struct {
+	cfg     engine.Config
+	traits  engine.Traits
+	work    construct // of the workload
+	stopped atomic.Bool
+
+	watch       watch
+	sockets     sockets
+	dials       dials
+	connections []connection
+	requests    slab
+	records     records
+	in          []byte
+	strangers   strangers
+	accounts    engine.Accounts
+	pacer       pacing.Pacer
+
+	phase phase // what the loop does now
+	due   int64 // ns, when the phase wants to be pumped
+}
+
+// A phase says what follows from what happens. Its methods are called on the loop's thread; held has the usual answers.
+type phase interface {
+	// pump plans what is due.
+	pump()
+	// stood goes on with a connection whose handshake is done.
+	stood(i int32, c *connection)
+	// unreached goes on with a connection whose handshake failed.
+	unreached(i int32, cause errs.Cause, errno unix.Errno)
+	// settled counts the outcome of a request.
+	settled(r *request, o engine.Outcome)
+	// replied goes on when the whole reply to a request of these flags has been read; early: before it was sent.
+	replied(i int32, c *connection, flags uint8, o engine.Outcome, early bool)
+	// gaveUp goes on when a request was settled without a reply, which may still come if it is on the wire.
+	gaveUp(i int32, c *connection, o engine.Outcome, onWire bool)
+	// unasked counts bytes that came while no request waited.
+	unasked(i int32, c *connection, b []byte)
+	// lost goes on without a connection, which was in that state when it failed so.
+	lost(i int32, was state, phase errs.Phase, cause errs.Cause, errno unix.Errno)
+}
+
+// A workload is the phase of a load.
+type workload interface {
+	phase
+	// run offers the load until it is over.
+	run()
+	// over corrects the sum of what the load amounts to; all is settled.
+	over(d *engine.Done)
+}
+
+// A construct takes the memory that a workload needs, so that it does not cost time after the start at that time.
+type construct func(l *Loop, at int64, emit func(engine.Interval)) workload
+
+// workloads are all that this engine knows. Each file of a workload registers its own.
+var workloads = map[string]construct{}
+
+func register(c construct, names ...string) bool {
+	for _, name := range names {
+		workloads[name] = c
+	}
+	return true
+}
+
+const readBytes = 64 << 10
+
+// New makes an engine for a share; it opens no connection yet.
+func New(cfg engine.Config) (*Loop, error) {
+	work := workloads[cfg.Workload]
+	if work == nil {
+		return nil, engine.Unknown(cfg.Workload, engine.Epoll)
+	}
+	pacer, err := cfg.Pacer()
+	if err != nil {
+		return nil, err
+	}
+	w, err := newWatch()
+	if err != nil {
+		return nil, err
+	}
+	return &Loop{
+		cfg: cfg, traits: cfg.Traits(), work: work, watch: w, sockets: newSockets(&cfg), connections: newConnections(cfg.Connections),
+		requests: newSlab(cfg.MostRequests()), records: newRecords(&cfg), in: make([]byte, readBytes), strangers: strangers{},
+		accounts: engine.NewAccounts(&cfg), pacer: pacer, due: pacing.Never,
+	}, nil
+}
+
+// begin enters a phase.
+func (l *Loop) begin(p phase) {
+	l.watch.begin()
+	l.due = pacing.Never
+	l.phase = p
+}
+
+// Stop implements engine.Engine.
+func (l *Loop) Stop() {
+	l.stopped.Store(true)
+	l.watch.bell.ring()
+}
+
+// Close implements engine.Engine.
+func (l *Loop) Close() {
+	for i := range l.connections {
+		if fd := l.connections[i].fd; fd >= 0 {
+			closeSocket(fd)
+			l.connections[i].fd = -1
+		}
+	}
+	l.watch.close()
+}

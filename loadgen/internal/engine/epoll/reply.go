@@ -1,0 +1,95 @@
+package epoll
+
+import (
+	"bytes"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/wire"
+
+	"golang.org/x/sys/unix"
+)
+
+// receive reads what has arrived; toEnd: until the peer's end has been read too.
+func (l *Loop) receive(i int32, c *connection, toEnd bool) {
+	generation := c.generation
+	for {
+		n, errno := readSome(c.fd, l.in)
+		switch {
+		case errno == unix.EINTR:
+			continue
+		case errno == unix.EAGAIN:
+			return
+		case errno != 0:
+			l.lose(i, during(c, errs.Read), errs.CauseOf(errno), errno)
+			return
+		case n == 0:
+			l.lose(i, during(c, errs.Read), errs.PeerClosed, 0)
+			return
+		}
+		l.consume(i, c, l.in[:n])
+		if (n < len(l.in) && !toEnd) || c.generation != generation {
+			return
+		}
+		l.watch.now = l.watch.clock.Now() // the rest arrived later than the event
+	}
+}
+
+// consume compares what has arrived with what was sent: a reply is right if every byte of it is. Replies have a fixed
+// length, so a wrong one does not lose the place of the next.
+func (l *Loop) consume(i int32, c *connection, b []byte) {
+	generation, expected := c.generation, l.records.expected
+	for len(b) > 0 {
+		if c.wire.head == nothing {
+			l.phase.unasked(i, c, b)
+			break
+		}
+		if c.stray {
+			l.strangers.forget(i, c)
+		}
+		r := &l.requests.all[c.wire.head]
+		if c.received < wire.HeaderBytes {
+			l.records.expect(r)
+		}
+		n := min(len(b), len(expected)-int(c.received))
+		if c.wrong || !bytes.Equal(b[:n], expected[c.received:int(c.received)+n]) {
+			l.differs(i, c, r, b[:n])
+		}
+		c.received += int32(n)
+		b = b[n:]
+		if int(c.received) < len(expected) {
+			return
+		}
+		l.conclude(i, c)
+		if c.generation != generation {
+			l.phase.unasked(i, c, b)
+			l.strangers.forget(i, c)
+			return
+		}
+	}
+	if !c.stuck {
+		l.flush(i, c)
+	}
+}
+
+// conclude settles the first request on the wire, whose whole reply has been read.
+func (l *Loop) conclude(i int32, c *connection) {
+	result := engine.Answered
+	early := c.unsent > 0 && c.wire.head == c.wire.tail // nobody can echo what was not yet sent
+	n := c.wire.pop(&l.requests)
+	r := &l.requests.all[n]
+	if c.wrong || early {
+		result, c.wrong = engine.Mismatched, true
+		l.classify(i, c, r.sequence)
+	}
+	c.onWire--
+	c.received = 0
+	flags := r.flags
+	if r.settled {
+		l.accounts.Afterwards(result == engine.Mismatched, flags, len(l.records.expected))
+	} else {
+		l.settle(n, result)
+	}
+	l.requests.release(n)
+	l.phase.replied(i, c, flags, result, early)
+}

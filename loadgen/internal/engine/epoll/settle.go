@@ -1,0 +1,51 @@
+package epoll
+
+import (
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/pacing"
+)
+
+// settle decides the outcome of a request, once.
+func (l *Loop) settle(i int32, o engine.Outcome) {
+	l.requests.unlink(i)
+	l.phase.settled(&l.requests.all[i], o)
+}
+
+// expire settles what was not answered within the timeout.
+func (l *Loop) expire(now int64) {
+	timeout := int64(l.cfg.Timeout)
+	for i := l.requests.oldest; i != nothing && l.requests.all[i].intended+timeout <= now; i = l.requests.oldest {
+		l.retire(i, engine.TimedOut)
+	}
+}
+
+// abandon settles all that is left, because the phase ends early.
+func (l *Loop) abandon(now int64) {
+	l.expire(now)
+	for l.requests.oldest != nothing {
+		l.retire(l.requests.oldest, engine.Censored)
+	}
+}
+
+// retire settles the oldest request without a reply. What is on the wire stays in its connection's list, for its reply may
+// still come; what is not leaves it, and is the first there because it is the oldest of all.
+func (l *Loop) retire(i int32, o engine.Outcome) {
+	r := &l.requests.all[i]
+	at, c, onWire := r.owner, &l.connections[r.owner], r.onWire
+	if !onWire {
+		c.waiting.pop(&l.requests)
+	}
+	l.settle(i, o)
+	if !onWire {
+		l.requests.release(i)
+	}
+	l.phase.gaveUp(at, c, o, onWire)
+}
+
+// oldestExpires is when the next request times out, in ns.
+func (l *Loop) oldestExpires() int64 {
+	if l.requests.oldest == nothing {
+		return pacing.Never
+	}
+	return l.requests.all[l.requests.oldest].intended + int64(l.cfg.Timeout)
+}

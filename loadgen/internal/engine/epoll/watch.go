@@ -1,0 +1,73 @@
+package epoll
+
+import (
+	"fmt"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/hist"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	eventsPerWait = 512 // replies that share one reading of the clock
+	timerSlack    = 1   // ns, so that the kernel does not gather our wake-ups with others
+)
+
+// A watch waits for events, keeps the time, and knows how late it was.
+type watch struct {
+	clock   engine.Clock
+	waiter  waiter
+	bell    bell
+	events  []unix.EpollEvent
+	now     int64 // ns, read right after the last wait
+	maxGap  int64 // ns
+	loopLag *hist.Histogram
+}
+
+func newWatch() (watch, error) {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return watch{}, fmt.Errorf("make an epoll: %w", err)
+	}
+	b, err := newBell(ep)
+	if err != nil {
+		_ = unix.Close(ep)
+		return watch{}, err
+	}
+	return watch{clock: engine.NewClock(), waiter: waiter{ep: ep}, bell: b, events: make([]unix.EpollEvent, eventsPerWait),
+		loopLag: hist.New()}, nil
+}
+
+// begin readies the thread and the clock for a phase.
+func (w *watch) begin() {
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlack, 0, 0, 0) // coarser timers are no reason to give up
+	w.now = w.clock.Now()
+}
+
+// await returns the events that came until deadline. It keeps the longest time that the loop was busy, or asleep beyond its
+// deadline: as late as that can a send or a reading of the clock have been.
+func (w *watch) await(deadline int64) []unix.EpollEvent {
+	before := w.clock.Now()
+	n, errno := w.waiter.wait(w.events, deadline-before)
+	busy := before - w.now
+	w.now = w.clock.Now()
+	late := max(busy, w.now-max(deadline, before))
+	w.maxGap = max(w.maxGap, late)
+	w.loopLag.Record(late)
+	if errno != 0 { // EINTR; the others would be defects of ours, and the deadlines still end the phase
+		return nil
+	}
+	return w.events[:n]
+}
+
+// punctual forgets how late it was: the wait for the start is nobody's lateness.
+func (w *watch) punctual() {
+	w.maxGap = 0
+	w.loopLag.Reset()
+}
+
+func (w *watch) close() {
+	_ = unix.Close(w.waiter.ep)
+	_ = unix.Close(w.bell.fd)
+}

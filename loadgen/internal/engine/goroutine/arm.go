@@ -1,0 +1,105 @@
+package goroutine
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/errs"
+)
+
+// Arm implements engine.Engine. Each connection has a goroutine that connects and verifies it, and then reads.
+func (e *Routines) Arm(total int) (engine.Armed, error) {
+	total = min(total, len(e.connections))
+	if !e.traits.Holds {
+		total = min(1, total)
+	}
+	ctx, cancel := context.WithTimeout(e.alive, e.cfg.ArmTimeout)
+	defer cancel()
+	start, first := e.clock.Now(), e.begun
+	room := make(chan struct{}, engine.ConnectsAtOnce)
+	var arming sync.WaitGroup
+	for ; e.begun < total; e.begun++ {
+		i := e.begun
+		if e.sleep(ctx, e.cfg.DialDue(start, i-first), nil); ctx.Err() != nil {
+			break
+		}
+		arming.Go(func() { e.open(ctx, i, room) })
+	}
+	arming.Wait()
+	for ; e.begun < total; e.begun++ {
+		e.accounts.NotArmed(errs.Connect, errs.Timeout, 0, e.cfg.Number(e.begun))
+	}
+	if !e.traits.Holds && total > 0 {
+		e.hangUp()
+		e.accounts.HoldsNone()
+	}
+	return e.accounts.ArmedSoFar(), nil
+}
+
+// open connects, verifies, and leaves two goroutines behind.
+func (e *Routines) open(ctx context.Context, i int, room chan struct{}) {
+	c := e.newConnection(i)
+	phase := errs.Connect
+	var err error
+	if c.conn, err = e.connect(ctx, i, room); err == nil {
+		phase = errs.Verify
+		err = c.verify(ctx)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		cause, errno := causeOf(err)
+		e.accounts.Errors.Add(phase, cause, errno, c.number())
+		e.accounts.NotArmed(phase, cause, errno, c.number())
+		if c.conn != nil {
+			_ = c.conn.Close()
+		}
+		return
+	}
+	e.connections[i] = c
+	e.accounts.Verified()
+	e.running.Go(c.read)
+	e.running.Go(c.write)
+}
+
+// connect makes a connection; a handshake that failed for a passing reason is tried again, after a rest that doubles.
+func (e *Routines) connect(ctx context.Context, i int, room chan struct{}) (*net.TCPConn, error) {
+	deadline, _ := ctx.Deadline()
+	for retry := 0; ; retry++ {
+		conn, took, err := e.shake(ctx, i, room)
+		if err == nil {
+			_ = conn.SetLinger(0) // without it teardown leaves TIME_WAIT, no more
+			e.mu.Lock()
+			e.accounts.Connected(took)
+			e.mu.Unlock()
+			return conn, nil
+		}
+		rest := engine.FirstBackoff << retry
+		cause, errno := causeOf(err)
+		if !engine.Passing(cause, errno) || retry == engine.MostRetries || time.Until(deadline) <= time.Duration(rest) {
+			return nil, err
+		}
+		if e.sleep(ctx, e.clock.Now()+rest, nil); ctx.Err() != nil {
+			return nil, err
+		}
+		e.mu.Lock()
+		e.accounts.Armed.Retries++
+		e.mu.Unlock()
+	}
+}
+
+// shake does one handshake, when there is room for it, and says how many ns it took.
+func (e *Routines) shake(ctx context.Context, i int, room chan struct{}) (*net.TCPConn, int64, error) {
+	select {
+	case room <- struct{}{}:
+		defer func() { <-room }()
+	case <-ctx.Done():
+		return nil, 0, ctx.Err()
+	}
+	begun := e.clock.Now()
+	conn, err := e.sockets.dial(ctx, i)
+	return conn, e.clock.Now() - begun, err
+}

@@ -1,0 +1,142 @@
+package goroutine
+
+import (
+	"context"
+	"sync"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/pacing"
+	"c10k/loadgen/internal/wire"
+)
+
+// A churn keeps a number of requests in flight, each on a connection of its own. A goroutine for each connects, asks, and
+// closes, as long as there is something to do; the pacer only completes the intervals.
+type churn struct {
+	held
+	at    int64 // ns
+	begun int64 // requests
+	quota int64
+	until int64 // ns
+}
+
+var _ = register(newChurn, engine.Churn)
+
+func newChurn(e *Routines, at int64, emit func(engine.Interval)) workload {
+	k := &churn{held: held{e}, at: at}
+	e.accounts.Ledger, k.quota, k.until = engine.NewLedgerUntil(&e.cfg, at, emit)
+	return k
+}
+
+func (k *churn) due() int64  { return pacing.Never }
+func (k *churn) begin(int64) {}
+
+func (k *churn) end() int64 {
+	if k.begun >= k.quota {
+		return 0
+	}
+	return k.until
+}
+
+func (k *churn) run() {
+	e := k.e
+	var visitors sync.WaitGroup
+	for i := range e.connections {
+		visitors.Go(func() {
+			e.sleep(e.alive, e.cfg.DialDue(k.at, i), nil)
+			k.visit(e.newConnection(i))
+		})
+	}
+	e.pace(e.alive, k)
+	visitors.Wait()
+}
+
+// over: none of its connections was lost.
+func (k *churn) over(d *engine.Done) { d.Lost = 0 }
+
+// visit is the life of one of these goroutines.
+func (k *churn) visit(c *connection) {
+	e := k.e
+	record, reply := c.record(), make([]byte, 2*len(e.filler))
+	for r := k.take(c); r != nil; r = k.take(c) {
+		ctx, cancel := context.WithDeadline(e.alive, e.clock.Time(r.intended+int64(e.cfg.Timeout)))
+		reached := k.once(ctx, c, r, record, reply)
+		cancel()
+		if !reached {
+			e.sleep(e.alive, e.clock.Now()+engine.Reconnect, nil)
+		}
+	}
+}
+
+// take plans the next request; nil: there is none.
+func (k *churn) take(c *connection) *request {
+	e := k.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.clock.Now()
+	if e.alive.Err() != nil || now >= k.end() {
+		return nil
+	}
+	r := &request{connection: c, flags: wire.Load, intended: now, slot: e.accounts.Ledger.Plan(now)}
+	e.unsettled++
+	if k.begun++; k.begun == k.quota {
+		e.accounts.Ledger.EndHere() // a quota ends the window with its last request
+		e.poke()
+	}
+	return r
+}
+
+// once makes a request on a connection of its own; false: the server could not be reached.
+func (k *churn) once(ctx context.Context, c *connection, r *request, record, reply []byte) bool {
+	e, n, phase := k.e, 0, errs.Connect
+	begun := e.clock.Now()
+	conn, err := e.sockets.dial(ctx, c.index)
+	now := e.clock.Now()
+	if err == nil {
+		e.mu.Lock()
+		if e.accounts.Ledger.InWindow(r.slot) {
+			e.accounts.Connect.Record(now - begun)
+		}
+		c.conn = conn
+		c.put(r)
+		e.mu.Unlock()
+		n, phase, err = c.exchange(ctx, r, record, reply)
+		now = e.clock.Now()
+		_ = conn.Close() // the client closes first
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		return k.failed(r, phase, err, n, now)
+	}
+	e.conclude(r, classify(reply[:len(record)], c.header(r.flags, r.sequence, r.intended), e.filler), now)
+	e.accounts.Surplus += int64(n - len(record))
+	if n == len(reply) {
+		e.unasked(classify(reply[len(record):], c.header(r.flags, c.sequence, 0), e.filler))
+	}
+	return true
+}
+
+// failed settles a request that has no whole reply, but n bytes; false: the server could not be reached.
+func (k *churn) failed(r *request, phase errs.Phase, err error, n int, now int64) bool {
+	e := k.e
+	if e.alive.Err() != nil {
+		e.settle(r, engine.Censored, now)
+		return true
+	}
+	outcome, reached := engine.TimedOut, true
+	if timeIsUp(err) {
+		if phase == errs.Write {
+			phase = errs.Read
+		}
+	} else {
+		outcome, reached = engine.Failed, phase != errs.Connect
+		if n > 0 {
+			e.accounts.Integrity.Truncated++
+		}
+	}
+	cause, errno := causeOf(err)
+	e.accounts.Errors.Add(phase, cause, errno, r.connection.number())
+	e.settle(r, outcome, now)
+	return reached
+}

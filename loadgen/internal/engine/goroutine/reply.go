@@ -1,0 +1,64 @@
+package goroutine
+
+import (
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/wire"
+)
+
+// read takes in replies until there are no more.
+func (c *connection) read() {
+	reply := make([]byte, c.e.cfg.PayloadBytes)
+	for {
+		n, err := c.conn.Read(reply[c.have:])
+		if err != nil {
+			c.lose(errs.Read, err)
+			return
+		}
+		now := c.e.clock.Now()
+		if r, want := c.arrived(reply, n); c.have == 0 {
+			c.concluded(r, classify(reply, want, c.e.filler), now)
+		}
+	}
+}
+
+// arrived adds n bytes to the reply; have is 0 if it is whole. Then want is the record that it should be, and r its request,
+// or nil if there is none. What nobody asked for is forgotten as soon as somebody asks, so that it does not shift the replies.
+func (c *connection) arrived(reply []byte, n int) (r *request, want wire.Header) {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	if len(c.wire) == 0 {
+		c.e.accounts.Surplus += int64(n)
+		c.stray = true
+	} else if c.stray {
+		copy(reply, reply[c.have:c.have+n])
+		c.have, c.stray = 0, false
+	}
+	if c.have += n; c.have < len(reply) {
+		return nil, wire.Header{}
+	}
+	c.have = 0
+	if c.stray {
+		c.stray = false
+		return nil, c.header(wire.Load, c.sequence, 0)
+	}
+	r = c.wire[0]
+	return r, c.header(r.flags, r.sequence, r.intended)
+}
+
+// concluded accounts for a whole reply.
+func (c *connection) concluded(r *request, verdict engine.Integrity, now int64) {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	if r == nil {
+		c.e.unasked(verdict)
+		return
+	}
+	if c.lost { // meanwhile, and so is the request
+		return
+	}
+	c.wire = c.wire[1:]
+	c.ready.Signal()
+	c.e.conclude(r, verdict, now)
+	c.e.phase.replied(c, r.flags)
+}

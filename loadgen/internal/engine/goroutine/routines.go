@@ -1,0 +1,133 @@
+// Package goroutine is the engine that everybody writes first: a goroutine reads on each connection, another writes, and the
+// runtime does the rest. It does the same trials as package epoll and keeps the same accounts, so each can check the other;
+// what is the same idea has the same name in both.
+package goroutine
+
+import (
+	"context"
+	"net"
+	"sync"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/hist"
+	"c10k/loadgen/internal/pacing"
+	"c10k/loadgen/internal/wire"
+)
+
+// Routines is the engine of goroutines.
+type Routines struct {
+	cfg     engine.Config
+	traits  engine.Traits
+	work    construct // of the workload
+	pacer   pacing.Pacer
+	clock   engine.Clock
+	sockets sockets
+	filler  []byte          // a record of which the header does not count
+	alive   context.Context // until Stop
+	stop    context.CancelFunc
+	wake    chan struct{}  // ends the pacer's sleep
+	running sync.WaitGroup // goroutines of the connections
+
+	loopLag *hist.Histogram // of the pacer, who alone may touch it
+	maxGap  int64           // ns
+
+	// One lock guards all that follows, the queues of the connections too. It is held for a moment, never while anything is
+	// sent or received.
+	mu          sync.Mutex
+	connections []*connection
+	begun       int // connections that were tried
+	accounts    engine.Accounts
+	timeline    []*request // in the order of their intended times; those at its head are not settled
+	unsettled   int
+	most        int   // unsettled at once
+	draining    bool  // the pacer wants to know when all are settled
+	phase       phase // what the engine does now
+}
+
+// A connection and what is asked of it: waiting to be sent, or on the wire, in the order of the replies.
+type connection struct {
+	e        *Routines
+	index    int
+	conn     *net.TCPConn
+	sequence uint32    // of its next record
+	ready    sync.Cond // there may be something to write, or nothing more ever
+	waiting  []*request
+	wire     []*request
+	have     int  // bytes of the reply that is being read
+	stray    bool // nobody asked for these
+	lost     bool
+}
+
+// A request on its way from plan to outcome.
+type request struct {
+	connection *connection
+	intended   int64 // ns
+	sent       int64 // ns, when its writing began
+	sequence   uint32
+	slot       uint16 // of the ledger
+	flags      uint8  // of the record
+	onWire     bool
+	settled    bool // its reply may still come, but counts no more
+}
+
+// A phase says when the next request is due and what follows from what happens. Its methods are called with the lock held.
+type phase interface {
+	due() int64 // ns; pacing.Never: nothing is
+	begin(intended int64)
+	end() int64 // ns, from when on nothing is begun any more
+	// settled counts the outcome of a request.
+	settled(r *request, o engine.Outcome, now int64)
+	// replied goes on when the whole reply to a request of these flags has been read.
+	replied(c *connection, flags uint8)
+	// gaveUp goes on when a request that was not sent was settled.
+	gaveUp(c *connection)
+}
+
+// A workload is the phase of a load.
+type workload interface {
+	phase
+	// run offers the load until it is over. It is called without the lock.
+	run()
+	// over corrects the sum of what the load amounts to; all is settled.
+	over(d *engine.Done)
+}
+
+// A construct readies a workload for a start at that time.
+type construct func(e *Routines, at int64, emit func(engine.Interval)) workload
+
+// workloads are all that this engine knows. Each file of a workload registers its own.
+var workloads = map[string]construct{}
+
+func register(c construct, names ...string) bool {
+	for _, name := range names {
+		workloads[name] = c
+	}
+	return true
+}
+
+// New makes an engine for a share; it opens no connection yet.
+func New(cfg engine.Config) (*Routines, error) {
+	work := workloads[cfg.Workload]
+	if work == nil {
+		return nil, engine.Unknown(cfg.Workload, engine.Goroutine)
+	}
+	pacer, err := cfg.Pacer()
+	if err != nil {
+		return nil, err
+	}
+	e := &Routines{cfg: cfg, traits: cfg.Traits(), work: work, pacer: pacer, clock: engine.NewClock(), sockets: newSockets(&cfg),
+		filler: wire.NewBuffer(cfg.PayloadBytes, cfg.Seed), wake: make(chan struct{}, 1),
+		connections: make([]*connection, cfg.Connections), most: cfg.MostRequests(), accounts: engine.NewAccounts(&cfg)}
+	e.alive, e.stop = context.WithCancel(context.Background())
+	return e, nil
+}
+
+// newConnection is connection i, not yet connected.
+func (e *Routines) newConnection(i int) *connection {
+	return &connection{e: e, index: i, ready: sync.Cond{L: &e.mu}}
+}
+
+func (e *Routines) isOpen(i int) bool { return e.connections[i] != nil && !e.connections[i].lost }
+
+// Stop implements engine.Engine.
+func (e *Routines) Stop() { e.stop() }

@@ -1,0 +1,84 @@
+package goroutine
+
+import (
+	"math"
+
+	"c10k/loadgen/internal/engine"
+)
+
+// settle decides the outcome of a request, once.
+func (e *Routines) settle(r *request, o engine.Outcome, now int64) {
+	r.settled = true
+	e.unsettled--
+	e.phase.settled(r, o, now)
+	if e.draining && e.unsettled == 0 {
+		e.poke()
+	}
+}
+
+// conclude settles what was replied to, unless it timed out before.
+func (e *Routines) conclude(r *request, verdict engine.Integrity, now int64) {
+	e.accounts.Integrity = e.accounts.Integrity.Plus(verdict)
+	wrong := verdict != (engine.Integrity{})
+	switch {
+	case r.settled:
+		e.accounts.Afterwards(wrong, r.flags, len(e.filler))
+	case wrong:
+		e.settle(r, engine.Mismatched, now)
+	default:
+		e.settle(r, engine.Answered, now)
+	}
+}
+
+// unasked accounts for a whole reply that nobody waited for, and that is surplus already.
+func (e *Routines) unasked(verdict engine.Integrity) {
+	verdict.Corrupt = 0 // it need not have been meant as a record
+	e.accounts.Integrity = e.accounts.Integrity.Plus(verdict)
+}
+
+// expire settles what was not answered within the timeout.
+func (e *Routines) expire(now int64) {
+	e.retire(engine.TimedOut, now-int64(e.cfg.Timeout))
+}
+
+// abandon settles all that is left, because the phase ends.
+func (e *Routines) abandon() {
+	e.expire(e.clock.Now())
+	e.retire(engine.Censored, math.MaxInt64)
+}
+
+// retire settles without a reply what was meant for no later than limit. What is on the wire stays there, for its reply may
+// still come; what is not leaves its connection, where it is the first because it is the oldest of all.
+func (e *Routines) retire(o engine.Outcome, limit int64) {
+	for len(e.timeline) > 0 {
+		r := e.timeline[0]
+		if !r.settled {
+			if r.intended > limit {
+				return
+			}
+			e.settle(r, o, 0)
+			if c := r.connection; !r.onWire {
+				c.waiting = c.waiting[1:]
+				e.phase.gaveUp(c)
+			}
+		}
+		e.timeline[0] = nil
+		e.timeline = e.timeline[1:]
+	}
+}
+
+// nextExpires is when the pacer must look for timeouts again: no request that is still to come can expire earlier.
+func (e *Routines) nextExpires(now int64) int64 {
+	if len(e.timeline) > 0 {
+		now = e.timeline[0].intended
+	}
+	return now + int64(e.cfg.Timeout)
+}
+
+// poke makes the pacer look again.
+func (e *Routines) poke() {
+	select {
+	case e.wake <- struct{}{}:
+	default: // it will
+	}
+}

@@ -1,0 +1,30 @@
+package engine
+
+import "testing"
+
+func TestLedgerWaitsForTheLast(t *testing.T) {
+	var seen []int
+	g := newLedger(1000, 1, 3, 2, func(i Interval) { seen = append(seen, i.K); i.Recycle() })
+	slow := g.Plan(1000)
+	g.Plan(1000 + second/2)
+	g.Settle(slow, Answered) // the other one is still out
+	next := g.Plan(1000 + 2*second)
+	if g.Settle(next, Failed); len(seen) != 1 || seen[0] != 1 {
+		t.Fatalf("written %v, want the empty interval 1 only", seen)
+	}
+	g.Advance(1000 + 10*second)
+	g.Settle(slow, TimedOut)
+	if len(seen) != 3 || g.Before != (Counts{Planned: 2, Answered: 1, TimedOut: 1}) || g.Window != (Counts{Planned: 1, Failed: 1}) {
+		t.Errorf("written %v, %+v, %+v", seen, g.Before, g.Window)
+	}
+}
+
+func TestClockIsTheKernels(t *testing.T) {
+	c := NewClock()
+	before := Monotonic()
+	now := c.Now()
+	after := Monotonic()
+	if now < before-20_000 || now > after+20_000 {
+		t.Errorf("%d is not between %d and %d", now, before, after)
+	}
+}
