@@ -17,17 +17,17 @@ var Workloads = []string{Open, Closed, Churn, Ramp, Capacity, Calibrate}
 
 // Traits say what arming must know of a workload. All else is the workload's own.
 type Traits struct {
-	Holds    bool // its connections stand before the load; else each request has one of its own, and arming tries one
-	Verifies bool // each connection answers one echo before the load; else it need only connect
+	ConnectsAhead bool // its connections stand before the load; else each request has one of its own, and arming tries one
+	Verifies      bool // each connection answers one echo before the load; else it need only connect
 }
 
 var traits = map[string]Traits{
-	Open:      {Holds: true, Verifies: true},
-	Closed:    {Holds: true, Verifies: true},
-	Churn:     {Holds: false, Verifies: true},
-	Ramp:      {Holds: true, Verifies: true},
-	Capacity:  {Holds: true, Verifies: true},
-	Calibrate: {Holds: true, Verifies: false},
+	Open:      {ConnectsAhead: true, Verifies: true},
+	Closed:    {ConnectsAhead: true, Verifies: true},
+	Churn:     {ConnectsAhead: false, Verifies: true},
+	Ramp:      {ConnectsAhead: true, Verifies: true},
+	Capacity:  {ConnectsAhead: true, Verifies: true},
+	Calibrate: {ConnectsAhead: true, Verifies: false},
 }
 
 // Traits are those of the workload.

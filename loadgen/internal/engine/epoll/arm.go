@@ -21,7 +21,7 @@ type arming struct {
 // Arm implements engine.Engine. Handshakes follow the connect rate, at most ConnectsAtOnce at a time.
 func (l *Loop) Arm(total int) (engine.Armed, error) {
 	total = min(total, len(l.connections))
-	if !l.traits.Holds {
+	if !l.traits.ConnectsAhead {
 		total = min(1, total)
 	}
 	a := &arming{held: held{l}, first: l.dials.begun, total: total, left: max(0, total-l.dials.begun)}
@@ -38,7 +38,7 @@ func (l *Loop) Arm(total int) (engine.Armed, error) {
 		}
 	}
 	a.giveUp()
-	if !l.traits.Holds && total > 0 {
+	if !l.traits.ConnectsAhead && total > 0 {
 		l.disconnect(0, &l.connections[0])
 		l.accounts.HoldsNone()
 	}

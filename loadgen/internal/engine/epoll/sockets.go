@@ -17,7 +17,7 @@ type sockets struct {
 }
 
 func newSockets(cfg *engine.Config) sockets {
-	s := sockets{lingers: !cfg.Traits().Holds}
+	s := sockets{lingers: !cfg.Traits().ConnectsAhead}
 	for _, target := range cfg.Targets {
 		s.targets = append(s.targets, sockaddrOf(target))
 	}

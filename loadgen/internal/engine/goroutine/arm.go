@@ -13,7 +13,7 @@ import (
 // Arm implements engine.Engine. Each connection has a goroutine that connects and verifies it, and then reads.
 func (e *Routines) Arm(total int) (engine.Armed, error) {
 	total = min(total, len(e.connections))
-	if !e.traits.Holds {
+	if !e.traits.ConnectsAhead {
 		total = min(1, total)
 	}
 	ctx, cancel := context.WithTimeout(e.alive, e.cfg.ArmTimeout)
@@ -32,7 +32,7 @@ func (e *Routines) Arm(total int) (engine.Armed, error) {
 	for ; e.begun < total; e.begun++ {
 		e.accounts.NotArmed(errs.Connect, errs.Timeout, 0, e.cfg.Number(e.begun))
 	}
-	if !e.traits.Holds && total > 0 {
+	if !e.traits.ConnectsAhead && total > 0 {
 		e.hangUp()
 		e.accounts.HoldsNone()
 	}
