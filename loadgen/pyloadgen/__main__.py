@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from contracts.declared import PARAMETERS
+from contracts.judge import judge
 from pyloadgen import agent, alone
-from pyloadgen.crew import CLASSES
-from pyloadgen.pacing import LAWS
-from pyloadgen.record import HEADER_BYTES, MAX_BYTES
+from pyloadgen.crew import CLASSES, MOST_PROCESSES
 
 BAD_INPUT = 2
 UNITS = {"k": 1000, "m": 1_000_000}
@@ -23,35 +24,56 @@ Try:  python3 -m pyloadgen threads --target 127.0.0.1:9000 -c 100 -r 100 -d 5
 """
 EXITS = """exit: 0 every reply was right; 2 refused: wrong options, or this host lacks descriptors, ports or threads;
 3 replies were wrong, or none came; 130 interrupted"""
+CONDUCTED = ("ramp", "capacity")  # workloads that need a conductor
+# Parameters that a person may give, each with its flags, and with a default where that of the benchmark is too much.
+OPTIONS: tuple[tuple[str, tuple[str, ...], Any], ...] = (
+    ("connections", ("-c",), 100),
+    ("rate", ("-r",), 100),
+    ("duration", ("-d",), 5),
+    ("workload", (), None),
+    ("active", (), None),
+    ("arrival", (), None),
+    ("payload_bytes", ("--payload",), None),
+    ("pipeline", (), None),
+    ("think_time", (), None),
+    ("timeout", (), None),
+    ("connect_rate", (), None),
+    ("seed", (), None),
+)
 
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the usage in front of it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"{self.prog}: {message}. See {self.prog} --help\n")
+        self.exit(BAD_INPUT, f"{self.prog}: {message.rstrip('.')}. See {self.prog} --help\n")
 
 
-def number(low: float, high: float, whole: bool = True) -> Callable[[str], float]:
-    """An argparse type: a number from `low` to `high`, such as 500 or 10k."""
+def plain(text: str) -> str:
+    """A number as the declaration has it: 10k is 10000, 5s is 5."""
+    parts = re.fullmatch(r"(\d+\.?\d*)([km])", text.lower())
+    if parts:
+        return f"{float(parts[1]) * UNITS[parts[2]]:.15g}"
+    return text[:-1] if re.fullmatch(r"\d+\.?\d*s", text) else text
 
-    def parse(text: str) -> float:
+
+def value_of(name: str) -> Callable[[str], Any]:
+    """An argparse type: a value of the parameter."""
+
+    def read(text: str) -> Any:
         try:
-            factor = UNITS.get(text[-1:].lower(), 1)
-            value = float(text[:-1] if factor > 1 else text) * factor
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high or (whole and value != int(value)):
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a {'whole ' if whole else ''}number from {low:g} to {high:g}"
-            )
-        return int(value) if whole else value
+            return judge(PARAMETERS[name], plain(text))
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
-    return parse
+    return read
 
 
-def seconds(low: float, high: float, whole: bool) -> Callable[[str], float]:
-    return lambda text: number(low, high, whole)(text[:-1] if text.endswith("s") else text)
+def few(text: str) -> int:
+    """An argparse type: a number of processes."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_PROCESSES}")
+    return int(text)
 
 
 def parser() -> Parser:
@@ -68,39 +90,22 @@ def parser() -> Parser:
 
 
 def options(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add(
-        "--target",
-        type=alone.target,
-        required=True,
-        metavar="ADDRESS:PORT",
-        help="the echo server; an address, not a name",
-    )
-    add("-c", "--connections", type=number(1, 1e7), default=100, help="held at the same time (default: %(default)s)")
-    add(
-        "-r", "--rate", type=number(0, 1e8, whole=False), default=100, help="requests/s over all (default: %(default)s)"
-    )
-    add("-d", "--duration", type=seconds(1, 86_400, whole=True), default=5, help="in s (default: %(default)s)")
-    workloads = "a rate; as fast as replies come; connect, echo, close (default: %(default)s)"
-    add("--workload", choices=("open", "closed", "churn"), default="open", help=workloads)
-    add("--active", type=number(0, 1e7), help="how many connections carry requests (default: all)")
-    add("--arrival", choices=LAWS, default="poisson", help="the law of the gaps (default: %(default)s)")
-    add("--payload", type=number(HEADER_BYTES, MAX_BYTES), default=64, help="bytes of a record (default: %(default)s)")
-    add("--pipeline", type=number(1, 64), default=1, help="outstanding on one connection; asyncio only")
-    add(
-        "--think-time",
-        type=seconds(0, 3600, whole=False),
-        default=0,
-        help="of a closed loop, in s (default: %(default)s)",
-    )
-    add("--timeout", type=seconds(0.1, 60, whole=False), default=5, help="of a request, in s (default: %(default)s)")
-    add("--connect-rate", type=number(1, 1e9), default=5000, help="connections/s (default: %(default)s)")
-    add(
-        "--processes",
-        type=number(1, 64),
-        help="how many share the load (default: 16 for pool, else as many as descriptors need)",
-    )
-    add("--seed", type=number(0, 2**32 - 1), help="of arrivals and filler (default: random)")
+    where = "the echo server; an address, not a name"
+    command.add_argument("--target", type=alone.target, required=True, metavar="ADDRESS:PORT", help=where)
+    for name, flags, default in OPTIONS:
+        parameter = PARAMETERS[name]
+        choices = [word for word in parameter.words if word not in CONDUCTED] if parameter.kind == "choice" else None
+        command.add_argument(
+            *flags,
+            "--" + name.replace("_", "-"),
+            type=value_of(name),
+            choices=choices,
+            metavar=None if choices else "N",
+            default=parameter.default if default is None else default,
+            help=f"{parameter.meaning.replace('%', '%%')} (default: {'%(default)s' if name != 'seed' else 'random'})",
+        )
+    how_many = "how many share the load (default: 16 for pool, else as many as descriptors need)"
+    command.add_argument("--processes", type=few, metavar="N", help=how_many)
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """The generator as the conductor's agent: orders in, events out, and an end of its own when nobody needs it any more.
 
 The main thread obeys and adds up; it never waits longer than until the next thing is due. Threads of their own read
-orders (pyloadgen/line.py, which answers `clock` at once), write events, and hear the processes that do the work.
+orders (contracts/line, which answers `clock` at once), write events, and hear the processes that do the work.
 """
 
 from __future__ import annotations
@@ -17,19 +17,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Optional, TextIO
 
-from pyloadgen import budget
+from contracts import line
+from contracts.line import FLUSH_S, SILENCE_S, Inbox, Journal, Outbox, protocol_error, whole
 from pyloadgen.crew import Crew, Message, processes_for
 from pyloadgen.errors import Refusal
-from pyloadgen.line import Inbox, Journal, LatencyLog, Outbox, forget, identify, protocol_error, whole
+from pyloadgen.hlog import LatencyLog
 from pyloadgen.spec import Spec, parse, refuse
 from pyloadgen.trial import Event, Trial
 
-SILENCE_S = 10.0  # the conductor says `alive` every second
 POLL_S = 0.2
 SETTLE_S = 2.0  # for the processes to settle what they have
 END_S = 1.0  # for them to close their sockets
-FLUSH_S = 1.0
-SWITCH_S = 0.0005  # threads change places soon, so that a clock reading is not late
 TOLD, ALONE, REFUSED = 0, 1, 2  # the exit: by the order stop, for any other reason, because the trial cannot be
 
 
@@ -61,12 +59,12 @@ class Agent:
         self._die_at = time.monotonic() + spec.lifetime_s
         self._todo: queue.SimpleQueue[Any] = queue.SimpleQueue()  # orders, words of the crew, reasons to end
         self._latencies: Optional[LatencyLog] = None
-        self._outbox = Outbox(Journal(spec.dir / "agent.jsonl", spec), lambda: self._todo.put("stdout has no reader"))
+        journal = Journal(spec.dir / "agent.jsonl", spec.run, spec.host, spec.trial)
+        self._outbox = Outbox(journal, lambda: self._todo.put("stdout has no reader"))
         self._trial = Trial(spec, crew, descriptors)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        hello = {"event": "hello", "version": 1, "host": spec.host, "pid": os.getpid(), "role": "client"}
-        self._outbox.say({**hello, "t": time.monotonic_ns(), "descriptors": descriptors})
+        self._outbox.say(line.hello(spec.host, "client", descriptors))
         self._inbox = Inbox(self._outbox, self._todo)
         crew.listen(self._todo)
 
@@ -170,7 +168,7 @@ class Agent:
             step = workload == "ramp" and whole(order.get("connections"))
             return state == "fresh" or (state == "armed" and step)
         if name == "prove":
-            return state in ("armed", "done") and workload not in ("churn", "calibrate")
+            return state in ("armed", "done") and self._spec.does.holds
         return state == "armed"
 
     def _begin(self, name: str, order: dict[str, Any]) -> None:
@@ -201,7 +199,7 @@ class Agent:
             self._latencies.add("response", event["k"], 1, self._trial.response, event["response"])
         elif event["event"] == "done" and self._latencies:
             for kind in ("lag", "service"):
-                self._latencies.add(kind, self._spec.warmup_s, self._spec.duration_s, kinds[kind], event[kind])
+                self._latencies.add(kind, self._spec.warmup, self._spec.duration, kinds[kind], event[kind])
             self._latencies.add("connect", 0, 0, kinds["connect"], event["connect"])
             lag = kinds["lag"]
             self._log(f"done: {event['totals']}, lag p50 {lag.quantile(0.5)} p99 {lag.quantile(0.99)} max {lag.max} ns")
@@ -231,17 +229,17 @@ def main(text: str) -> int:
         pin(spec.cpus)
     except Refusal as refusal:
         print(f"pyloadgen: {refusal}", file=sys.stderr)
-        outbox = Outbox(None, lambda: None)
+        outbox = Outbox(None)
         outbox.say(refusal.event)
         outbox.close(FLUSH_S)
         return REFUSED
-    descriptors = budget.raise_descriptor_limit()
+    descriptors = line.raise_descriptor_limit()
     crew = Crew(spec, processes_for(spec, descriptors))  # before there is any thread
-    sys.setswitchinterval(SWITCH_S)
+    sys.setswitchinterval(line.SWITCH_S)
     where = spec.dir.parents[2] / "agent.json"
-    identify(where, spec.run)
+    line.identify(where, spec.run)
     try:
         return Agent(spec, crew, descriptors, log).run()
     finally:
-        forget(where)
+        line.forget(where)
         log.close()

@@ -9,14 +9,14 @@ import secrets
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from pyloadgen import budget
+from contracts.declared import LOAD, PARAMETERS
+from contracts.line import raise_descriptor_limit
 from pyloadgen.crew import Crew, Message, processes_for
 from pyloadgen.errors import Refusal
 from pyloadgen.histogram import Histogram
-from pyloadgen.spec import Spec, check, target_of
+from pyloadgen.spec import Spec, target_of, typed
 from pyloadgen.trial import Event, Trial
 
 LEAD_NS = 200_000_000  # between the order and the start
@@ -45,17 +45,19 @@ def target(text: str) -> str:
 
 def specification(options: argparse.Namespace) -> Spec:
     """The share of a trial that has one client."""
-    seed = secrets.randbits(32) if options.seed is None else options.seed
-    return check(
-        Spec(
-            version=1, run="alone", run_number=secrets.randbits(32), trial=1, host="alone", dir=Path("/"),
-            targets=[options.target], sources=[], workload=options.workload, connections=options.connections,
-            first_connection=0, active=options.connections if options.active is None else options.active,
-            rate_per_s=options.rate, phase=0, requests=None, arrival=options.arrival, pipeline=options.pipeline,
-            payload_bytes=options.payload, connect_rate_per_s=options.connect_rate, warmup_s=0,
-            duration_s=options.duration, timeout_s=options.timeout, arm_timeout_s=30, seed=seed, cpus=None,
-            lifetime_s=1e7, generator=options.generator, think_time_s=options.think_time, processes=options.processes,
-        )
+    load = {name: getattr(options, name, PARAMETERS[name].default) for name in (*LOAD, "seed")}
+    if load["seed"] is None:
+        load["seed"] = secrets.randbits(32)
+    if load["active"] == "all":
+        load["active"] = load["connections"]
+    if load["connect_rate"] == "burst":
+        load["connect_rate"] = None
+    return typed(
+        {
+            **load, "warmup": 0, "run": "alone", "run_number": secrets.randbits(32), "trial": 1, "host": "alone",
+            "dir": "/", "targets": [options.target], "sources": [], "first_connection": 0, "phase": 0, "cpus": None,
+            "lifetime_s": 1e7, "processes": options.processes,
+        }
     )  # fmt: skip
 
 
@@ -65,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         spec = specification(options)
     except Refusal as refusal:
         return refuse(refusal)
-    descriptors = budget.raise_descriptor_limit()
+    descriptors = raise_descriptor_limit()
     crew = Crew(spec, processes_for(spec, descriptors))
     try:
         return Session(spec, crew, descriptors).run()
@@ -96,7 +98,7 @@ class Session:
         try:
             self._trial.arm(None)
             armed = self._until("armed")
-            tried = 1 if self._spec.workload == "churn" else self._spec.connections
+            tried = self._spec.connections if self._spec.does.holds else 1
             print(f"{armed['verified']} of {tried} connections answer", file=sys.stderr)
             if not armed["verified"]:
                 failed = ", ".join(f"{count} × {what}" for what, count in armed["failed"].items())
@@ -172,7 +174,7 @@ def report(spec: Spec, done: Event, kinds: dict[str, Histogram]) -> list[str]:
     wrong: dict[str, Any] = {name: count for name, count in done["integrity"].items() if count}
     if wrong:
         lines.append("  wrong replies: " + ", ".join(f"{name} {count}" for name, count in wrong.items()))
-    if kinds["lag"].quantile(0.99) > max(LATE_NS, kinds["service"].quantile(0.99)) and spec.workload == "open":
+    if kinds["lag"].quantile(0.99) > max(LATE_NS, kinds["service"].quantile(0.99)) and spec.does.paced:
         lines.append(
             "  The sends were later than the server is slow: this says more of the generator than of the server."
         )

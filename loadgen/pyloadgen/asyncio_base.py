@@ -54,7 +54,7 @@ class Base(Owner):
     # Arming and proof
 
     async def _arm(self, total: int, start: int) -> None:
-        deadline = time.monotonic_ns() + int(self.part.spec.arm_timeout_s * 1e9)
+        deadline = time.monotonic_ns() + int(self.part.spec.arm_timeout * 1e9)
         room = asyncio.Semaphore(CONNECTS_AT_ONCE)
         tasks = []
         for index in self.part.indices():
@@ -78,17 +78,16 @@ class Base(Owner):
         books, spec = self.part.books, self.part.spec
         try:
             books.connect_took(await self.connect(connection, deadline))
-            if spec.workload != "calibrate":
-                connection.state = "verifying"
-                right = await connection.ask(ARM, deadline)
-                if not right:
-                    raise Lost("verify", "timeout" if right is None else "mismatched")
-                books.verified += 1
+            connection.state = "verifying"
+            right = await connection.ask(ARM, deadline)
+            if not right:
+                raise Lost("verify", "timeout" if right is None else "mismatched")
+            books.verified += 1
             connection.state = "open"
         except Lost as lost:
             connection.close()
             books.arming_failed(lost, spec.first_connection + index)
-        if spec.workload == "churn":
+        if not spec.does.holds:
             connection.close()
 
     async def connect(self, connection: Connection, deadline: int) -> int:
@@ -115,7 +114,7 @@ class Base(Owner):
         for _ in range(3):  # what was closed since is known before anything is asked
             await asyncio.sleep(0)
         asked = [connection for connection in self.connections.values() if connection.state == "open"]
-        deadline = time.monotonic_ns() + int(self.part.spec.arm_timeout_s * 1e9)
+        deadline = time.monotonic_ns() + int(self.part.spec.arm_timeout * 1e9)
         verified = 0
         for first in range(0, len(asked), PROVES_AT_ONCE):
             if not self.part.stopped():

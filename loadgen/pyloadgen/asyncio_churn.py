@@ -1,4 +1,4 @@
-"""The loads of the generator `asyncio` that are no offer of requests at a rate: churn, and its ceiling."""
+"""The churn of the generator `asyncio`: connect, echo, close, again and again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pyloadgen.asyncio_base import TICK_S, Base
 from pyloadgen.asyncio_connection import Connection
 from pyloadgen.errors import Lost
 from pyloadgen.ledger import CENSORED, FAILED, SECOND, TIMED_OUT
-from pyloadgen.record import LOAD
 from pyloadgen.stream import Request, Stream
 
 BACKOFF_S = 0.05  # after a connection that could not be made
@@ -82,18 +81,3 @@ async def _visit(base: Base, connection: Connection, intended: int, k: int) -> b
             base.settle(k, CENSORED if time.monotonic_ns() < deadline else TIMED_OUT)
     connection.close(reset=False)
     return True
-
-
-async def calibrate(base: Base) -> None:
-    """Send on the connections in turn, as fast as the sockets take it, for a second."""
-    await base.sleep_until(base.at)
-    connections = [connection for connection in base.connections.values() if connection.state == "open"]
-    part, sends = base.part, 0
-    began, cpu_ns = time.monotonic_ns(), time.process_time_ns()
-    while connections and time.monotonic_ns() < began + SECOND and not part.stopped():
-        for connection in connections:
-            number = part.spec.first_connection + connection.index
-            sends += connection.push(part.recorder.encode(LOAD, number, sends, base.at))
-        await asyncio.sleep(0)
-    wall_ns = time.monotonic_ns() - began
-    part.books.ceiling = {"sends": sends, "wall_ns": wall_ns, "cpu_ns": time.process_time_ns() - cpu_ns}

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Optional
 
 from pyloadgen.asyncio_base import TICK_S, Base
-from pyloadgen.asyncio_churn import calibrate, churn
+from pyloadgen.asyncio_churn import churn
 from pyloadgen.asyncio_connection import Connection
 from pyloadgen.books import Report
 from pyloadgen.ledger import DROPPED, FAILED, MISMATCHED, SECOND, TIMED_OUT, Interval
@@ -36,7 +36,7 @@ class Client(Base):
     def __init__(self, part: Part) -> None:
         super().__init__(part)
         spec = part.spec
-        self._most = int(spec.rate_per_s * spec.timeout_s * 1.1 + spec.active * spec.pipeline) + SPARE_REQUESTS
+        self._most = int(spec.rate * spec.timeout * 1.1 + spec.active * spec.pipeline) + SPARE_REQUESTS
         self._waited = 0  # for what time
         self._arrivals: Iterator[Arrival] = iter(())
         self._next: Optional[Arrival] = None
@@ -45,14 +45,10 @@ class Client(Base):
 
     def run(self, at: int, emit: Callable[[Interval], None]) -> Report:
         books = self.part.books
-        workload = self.part.spec.workload
         books.begin(at, planners=1, emit=emit)
         self.at = at
-        if workload == "calibrate":
-            self.do(calibrate(self))
-        else:
-            self.do(churn(self) if workload == "churn" else self._offer())
-            books.ledger.finish(self.part.seconds(at))
+        self.do(self._offer() if self.part.spec.does.holds else churn(self))
+        books.ledger.finish(self.part.seconds(at))
         for connection in self.connections.values():
             connection.stream.sweep()
         books.open = sum(connection.state == "open" for connection in self.connections.values())
@@ -63,19 +59,17 @@ class Client(Base):
         self._end = self.at + (spec.intervals or 0) * SECOND
         await self.sleep_until(self.at - int(2 * TICK_S * 1e9))
         self._planning = True
-        if spec.workload == "closed":
+        if not spec.does.paced:
             for index in turns.numbers():
                 self._again(index, self.at)
         else:
-            self._arrivals = arrivals(
-                spec.arrival, spec.rate_per_s, spec.phase, spec.seed, spec.first_connection, turns
-            )
+            self._arrivals = arrivals(spec.arrival, spec.rate, spec.phase, spec.seed, spec.first_connection, turns)
             self._next = next(self._arrivals, None)
             self.loop.call_at(self.at / 1e9, self._pump)
         while not self.part.stopped():
             now = time.monotonic_ns()
             self.expire(now)
-            if spec.workload == "closed" or self._next is None:
+            if not spec.does.paced or self._next is None:
                 self.come_to(min(now, self._end))
             if now >= self._end and not self.owed and (self._next is None or self.at + self._next[0] >= self._end):
                 break
@@ -147,8 +141,8 @@ class Client(Base):
             books.ledger.settle(request.k, MISMATCHED)
         if connection.echo and not connection.echo.done():  # of a churn
             connection.echo.set_result(request.right)
-        elif self._planning and self.part.spec.workload == "closed":
-            self._again(connection.index, now + int(self.part.spec.think_time_s * 1e9))
+        elif self._planning and not self.part.spec.does.paced:
+            self._again(connection.index, now + int(self.part.spec.think_time * 1e9))
 
     def _again(self, index: int, due: int) -> None:
         """Plan the next request of a connection in a closed loop."""

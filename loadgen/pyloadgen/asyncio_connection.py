@@ -79,13 +79,6 @@ class Connection(asyncio.Protocol):
         finally:
             self.echo = None
 
-    def push(self, record: bytes) -> bool:
-        """Send a record whose echo nobody waits for; False where one before it is still here."""
-        if not self._transport or self._transport.get_write_buffer_size():
-            return False
-        self._transport.write(record)
-        return True
-
     def close(self, reset: bool = True) -> None:
         transport, self._transport, self.state = self._transport, None, "closed"
         self.stream.reset()

@@ -9,11 +9,9 @@ really sent.
 from __future__ import annotations
 
 import heapq
-import select
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Optional
 
 from pyloadgen.channel import Channel
@@ -64,7 +62,7 @@ class Walker:
 
     def arm(self, total: int, start: int) -> None:
         """Connect and verify those below `total` that were not tried yet."""
-        deadline = time.monotonic_ns() + int(self._spec.arm_timeout_s * 1e9)
+        deadline = time.monotonic_ns() + int(self._spec.arm_timeout * 1e9)
         for index in self.indices:
             if index >= total or index in self._channels or not self.wait(start + self._spec.connect_due_ns(index)):
                 continue
@@ -82,20 +80,18 @@ class Walker:
         took = channel.connect(deadline)
         with self._lock:
             self._books.connect_took(took)
-        if self._spec.workload == "calibrate":
-            return
         request = channel.exchange(ARM, time.monotonic_ns(), deadline)
         if not request.right:
             raise Lost("verify", "timeout" if request.right is None else "mismatched")
         with self._lock:
             self._books.verified += 1
-        if self._spec.workload == "churn":
+        if not self._spec.does.holds:
             channel.close()
 
     def prove(self) -> tuple[int, int]:
         """How many of the connections still open answered one echo, and how many did not."""
         verified = asked = 0
-        deadline = time.monotonic_ns() + int(self._spec.arm_timeout_s * 1e9)
+        deadline = time.monotonic_ns() + int(self._spec.arm_timeout * 1e9)
         self.look()
         for channel in self._open_channels():
             now = time.monotonic_ns()
@@ -126,9 +122,9 @@ class Walker:
 
     def schedule(self, turns: Turns) -> Schedule:
         spec = self._spec
-        if spec.workload == "closed":
+        if not spec.does.paced:
             return self._rounds(turns)
-        return arrivals(spec.arrival, spec.rate_per_s, spec.phase, spec.seed, spec.first_connection, turns)
+        return arrivals(spec.arrival, spec.rate, spec.phase, spec.seed, spec.first_connection, turns)
 
     def _rounds(self, turns: Turns) -> Schedule:
         """Each connection when it is free again and its time to think is over; lost ones have no more turns."""
@@ -150,7 +146,7 @@ class Walker:
             if intended >= end:
                 break
             stopped = not self.wait(intended)
-            if stopped and (self._spec.workload == "closed" or intended > time.monotonic_ns()):
+            if stopped and (not self._spec.does.paced or intended > time.monotonic_ns()):
                 break
             k = ledger.second_of(intended)
             with self._lock:
@@ -158,7 +154,7 @@ class Walker:
                 ledger.plan(k)
             second = k
             self._request(self._channels.get(index), intended, k)
-            self._again = time.monotonic_ns() - at + int(self._spec.think_time_s * 1e9)
+            self._again = time.monotonic_ns() - at + int(self._spec.think_time * 1e9)
         with self._lock:
             ledger.leave(second)
 
@@ -238,23 +234,6 @@ class Walker:
         self._request(channel, intended, k)
         channel.close()
         return True
-
-    def calibrate(self, at: int) -> int:
-        """Send on the connections in turn, as fast as the sockets take it, for a second; how many records went out."""
-        end, sends = at + SECOND, 0
-        channels = self._open_channels()
-        poller = select.poll()
-        for channel in channels:
-            poller.register(channel, select.POLLOUT)
-        while channels and self.wait(at) and time.monotonic_ns() < end:
-            before = sends
-            with suppress(OSError):
-                for channel in channels:
-                    record = self._part.recorder.encode(LOAD, self._spec.first_connection + channel.index, sends, at)
-                    sends += channel.push(record)
-            if sends == before:
-                poller.poll(self._spec.timeout_s * 1e3 / 10)
-        return sends
 
     def close(self) -> None:
         for channel in self._channels.values():

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional
 
+from contracts.declared import INTEGRITY
 from pyloadgen import usage
 from pyloadgen.errors import Lost, Tally
 from pyloadgen.histogram import Histogram
 from pyloadgen.ledger import ANSWERED, SECOND, Interval, Ledger
 from pyloadgen.spec import Spec
-from pyloadgen.stream import CLASSES, Integrity
+from pyloadgen.stream import Integrity
 
 KINDS = ("service", "lag", "connect", "loop_lag")
 SYN_RETRY_NS = (7 * SECOND, 3 * SECOND, SECOND)  # as long as three, two, one lost SYN take
@@ -55,12 +56,11 @@ class Books:
         self.gaps: SendGaps
         self.first_send: Optional[int] = None
         self.last_send: Optional[int] = None
-        self.quota = spec.quota
-        self.ceiling: Optional[dict[str, int]] = None
+        self.requests = spec.requests
 
     def begin(self, at: int, planners: int, emit: Callable[[Interval], None]) -> None:
         self.ledger = Ledger(at, planners, self._spec.intervals, emit)
-        self.gaps = SendGaps(at + self._spec.warmup_intervals * SECOND, self._spec.duration_s * SECOND)
+        self.gaps = SendGaps(at + self._spec.warmup * SECOND, self._spec.duration * SECOND)
         self._before = usage.used()
 
     def connect_took(self, ns: int) -> None:
@@ -77,13 +77,13 @@ class Books:
 
     def take_quota(self) -> bool:
         """Whether one more request of a churn may begin."""
-        if self.quota is None:
+        if self.requests is None:
             return True
-        self.quota -= 1
-        return self.quota >= 0
+        self.requests -= 1
+        return self.requests >= 0
 
     def in_window(self, k: int) -> bool:
-        return k >= self._spec.warmup_intervals
+        return k >= self._spec.warmup
 
     def sent(self, k: int, intended: int, now: int) -> None:
         self.ledger.sent(k)
@@ -105,11 +105,11 @@ class Books:
 
     def report(self) -> Report:
         """Everything but the intervals, which went one by one."""
-        lost = 0 if self._spec.workload in ("churn", "calibrate") else self.verified - self.open
+        lost = self.verified - self.open if self._spec.does.holds else 0
         return {
             "did": "done", "armed": self.verified, "open": self.open, "lost": lost, "surplus": self.integrity.surplus,
             "integrity": self.integrity.counts, "errors": self.errors.rows(), "gaps": self.gaps.gaps(),
-            "first_send": self.first_send, "last_send": self.last_send, "ceiling": self.ceiling,
+            "first_send": self.first_send, "last_send": self.last_send,
             "kinds": {kind: pack(histogram) for kind, histogram in self.kinds.items()},
             "used": usage.since(self._before),
         }  # fmt: skip
@@ -163,23 +163,14 @@ def merged_done(reports: list[Report]) -> dict[str, Any]:
     """What the event `done` takes from the processes, its histograms still to be encoded."""
     sends = [report for report in reports if report["first_send"] is not None]
     gaps = [gap for report in reports for gap in report["gaps"]]
-    ceilings = [report["ceiling"] for report in reports if report["ceiling"]]
     return {
         "first_send_ns": min((report["first_send"] for report in sends), default=None),
         "last_send_ns": max((report["last_send"] for report in sends), default=None),
         "connections": {name: sum(report[name] for report in reports) for name in ("armed", "open", "lost")},
         "surplus": sum(report["surplus"] for report in reports),
         "kinds": {kind: merged(report["kinds"][kind] for report in reports) for kind in KINDS},
-        "integrity": {**dict.fromkeys(CLASSES, 0), **sum_of(report["integrity"] for report in reports)},
+        "integrity": {**dict.fromkeys(INTEGRITY, 0), **sum_of(report["integrity"] for report in reports)},
         "errors": merged_errors(reports),
         "gaps": [gaps[i * len(gaps) // MOST_GAPS] for i in range(MOST_GAPS)] if len(gaps) > MOST_GAPS else gaps,
-        "ceiling": ceiling_of(ceilings),
         "used": sum_of(report["used"] for report in reports),
     }  # fmt: skip
-
-
-def ceiling_of(ceilings: list[dict[str, int]]) -> Optional[dict[str, int]]:
-    """Processes send side by side: sends and CPU add up, time does not."""
-    if not ceilings:
-        return None
-    return {**sum_of(ceilings), "wall_ns": max(ceiling["wall_ns"] for ceiling in ceilings)}

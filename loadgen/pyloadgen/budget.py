@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,16 +17,6 @@ class Ports(NamedTuple):
 
     room: int
     range: str
-
-
-def raise_descriptor_limit() -> int:
-    """Set the soft limit of open files to the hard one, and return it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):
-        return soft
-    return hard
 
 
 def count_ports(port_range: str, reserved: str) -> Ports:
@@ -52,7 +41,7 @@ def check(spec: Spec, processes: int, descriptors: int, ports: Ports) -> None:
     check_descriptors(spec, processes, descriptors)
     check_ports(spec, ports)
     if spec.generator == "threads":
-        check_threads(spec.connections if spec.workload in ("churn", "calibrate") else spec.active, processes)
+        check_threads(spec.busy, processes)
 
 
 def check_descriptors(spec: Spec, processes: int, descriptors: int) -> None:

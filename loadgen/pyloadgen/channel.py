@@ -24,7 +24,7 @@ class Channel:
     def __init__(self, part: Part, index: int) -> None:
         self.index = index
         self._part = part
-        self._slice_s = min(LONGEST_SLICE_S, max(SHORTEST_SLICE_S, part.spec.timeout_s / 10))
+        self._slice_s = min(LONGEST_SLICE_S, max(SHORTEST_SLICE_S, part.spec.timeout / 10))
         self._unsent = memoryview(b"")
         self._sock: Optional[socket.socket] = None
         self._stream = Stream(part.recorder, part.spec.first_connection + index, part.books.integrity)
@@ -100,19 +100,6 @@ class Channel:
             self._stream.sweep()
         except OSError as error:
             raise self._lose("read", error) from None
-
-    def push(self, record: bytes) -> bool:
-        """Send a record whose echo nobody waits for; False where the socket is full."""
-        assert self._sock
-        rest = self._unsent or memoryview(record)
-        try:
-            self._unsent = rest[self._sock.send(rest, socket.MSG_DONTWAIT) :]
-        except BlockingIOError:
-            return False
-        return not self._unsent
-
-    def fileno(self) -> int:
-        return self._sock.fileno() if self._sock else -1
 
     def close(self) -> None:
         self._stream.reset()

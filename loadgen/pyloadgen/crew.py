@@ -18,6 +18,7 @@ import time
 from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn, Optional
 
+from contracts import line
 from pyloadgen import usage
 from pyloadgen.books import Books, Report, pack
 from pyloadgen.budget import SPARE_DESCRIPTORS
@@ -140,9 +141,10 @@ def _live(part: Part, pipe: socket.socket, parent: int) -> NoReturn:
         pass
     except Exception as error:
         print(f"A process of the generator failed: {error!r}.", file=sys.stderr, flush=True)
-        event = {"event": "error", "phase": "internal", "cause": "process", "message": f"A process failed: {error!r}."}
+        remedy = "This is a defect: report it with loadgen.log."
         with suppress(OSError):
-            _say(pipe, {"did": "failed", "event": {**event, "remedy": "This is a defect: report it with loadgen.log."}})
+            event = line.error("internal", "process", f"A process failed: {error!r}.", remedy)
+            _say(pipe, {"did": "failed", "event": event})
     finally:
         os._exit(code)
 
@@ -158,8 +160,8 @@ def _obey(part: Part, pipe: socket.socket) -> None:
     def emit(interval: Interval) -> None:
         _say(pipe, {"did": "interval", "k": interval.k, "counts": interval.counts, "response": pack(interval.response)})
 
-    for line in pipe.makefile("rb"):
-        order = json.loads(line)
+    for text in pipe.makefile("rb"):
+        order = json.loads(text)
         try:
             if order["do"] == "arm":
                 generator.arm(order["total"], order["start"])

@@ -7,6 +7,8 @@ import os
 import socket
 from typing import Any, Optional
 
+from contracts import line
+
 CAUSES = {
     "descriptors": (errno.EMFILE, errno.ENFILE),
     "ports": (errno.EADDRNOTAVAIL, errno.EADDRINUSE),
@@ -29,7 +31,7 @@ class Refusal(Exception):
 
     def __init__(self, phase: str, cause: str, message: str, remedy: str) -> None:
         super().__init__(f"{message} {remedy}")
-        self.event = {"event": "error", "phase": phase, "cause": cause, "message": message, "remedy": remedy}
+        self.event = line.error(phase, cause, message, remedy)
 
 
 class PeerClosed(OSError):

@@ -5,27 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from contracts.declared import COUNTS, SETTLED
 from pyloadgen.histogram import Histogram
 
-ANSWERED, TIMED_OUT, CENSORED, DROPPED, MISMATCHED, FAILED = OUTCOMES = (
-    "answered",
-    "timed_out",
-    "censored",
-    "dropped",
-    "mismatched",
-    "failed",
-)
+# Outcomes of a request.
+ANSWERED, TIMED_OUT, CENSORED = "answered", "timed_out", "censored"
+DROPPED, MISMATCHED, FAILED = "dropped", "mismatched", "failed"
 SECOND = 1_000_000_000
 
 Counts = dict[str, int]
 
 
 def no_counts() -> Counts:
-    return dict.fromkeys(("planned", "sent", *OUTCOMES), 0)
+    return dict.fromkeys(COUNTS, 0)
 
 
 def settled(counts: Counts) -> int:
-    return sum(counts[outcome] for outcome in OUTCOMES)
+    return sum(counts[outcome] for outcome in SETTLED)
 
 
 def add(to: Counts, counts: Counts) -> None:

@@ -12,8 +12,6 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-LAWS = ("poisson", "fixed", "uniform")
-
 Arrival = tuple[int, int]  # ns after the start; number of the connection
 
 

@@ -46,15 +46,8 @@ class Pool(Generator):
     def run(self, at: int, emit: Callable[[Interval], None]) -> Report:
         books, walker = self.part.books, self._walker
         books.begin(at, planners=1, emit=emit)
-        if self.part.spec.workload == "calibrate":
-            cpu_ns = time.process_time_ns()
-            sends = walker.calibrate(at)
-            books.ceiling = {
-                "sends": sends, "wall_ns": max(0, time.monotonic_ns() - at), "cpu_ns": time.process_time_ns() - cpu_ns,
-            }  # fmt: skip
-        else:
-            walker.offer(at, walker.schedule(self.part.turns()))
-            books.ledger.finish(self.part.seconds(at))
+        walker.offer(at, walker.schedule(self.part.turns()))
+        books.ledger.finish(self.part.seconds(at))
         books.open = walker.look()
         return books.report()
 

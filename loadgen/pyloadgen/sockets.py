@@ -19,7 +19,7 @@ class Addresses:
     def __init__(self, spec: Spec) -> None:
         self._targets = targets_of(spec)
         self._sources = sources_of(spec)
-        self._reset = spec.workload != "churn"  # which is about closing
+        self._reset = spec.does.holds  # else closing belongs to the load
 
     def target(self, index: int) -> Address:
         return self._targets[index // max(1, len(self._sources)) % len(self._targets)]

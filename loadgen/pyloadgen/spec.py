@@ -1,22 +1,27 @@
-"""What a generator is told at its start (docs/schema/loadgen-spec.yml), checked and typed."""
+"""What a generator is told at its start (docs/schema/loadgen-spec.yml): its shape is checked here, and its names."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
+import math
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Optional
 
+from contracts.declared import GENERATORS, LOAD, PARAMETERS, WORKLOADS, Workload
+from contracts.line import whole
 from pyloadgen.errors import Refusal
-from pyloadgen.pacing import LAWS
-from pyloadgen.record import HEADER_BYTES, MAX_BYTES
 
-GENERATORS = ("pool", "threads", "asyncio")
-WORKLOADS = ("open", "closed", "churn", "ramp", "capacity", "calibrate")
+VERSION = 2
 MOST_SOURCES = 65_536
+NAMES = {
+    "generator": [name for name, generator in GENERATORS.items() if generator.program == "pyloadgen"],
+    "workload": list(WORKLOADS),
+    "arrival": PARAMETERS["arrival"].words,
+}
 REMEDY = "Correct the specification; docs/contracts.md, Agents, describes it."
 
 Address = tuple[int, tuple[Any, ...]]  # family, and what connect() or bind() takes
@@ -24,160 +29,159 @@ Address = tuple[int, tuple[Any, ...]]  # family, and what connect() or bind() ta
 
 @dataclass(frozen=True)
 class Spec:
-    """One client's share of a trial; durations in s, the fields as docs/contracts.md has them."""
+    """One client's share of a trial, times in s: what belongs to the host, then the parameters of the load."""
 
-    version: int
     run: str
-    run_number: int
     trial: int
     host: str
     dir: Path
+    cpus: Optional[list[int]]
+    lifetime_s: float
+    run_number: int
     targets: list[str]
     sources: list[str]
-    workload: str
-    connections: int
     first_connection: int
-    active: int
-    rate_per_s: float
     phase: float
+    processes: Optional[int]
+    # The mapping `load`
+    workload: str
+    generator: str
+    connections: int
+    active: int
+    rate: float
     requests: Optional[int]
     arrival: str
     pipeline: int
+    think_time: float
     payload_bytes: int
-    connect_rate_per_s: Optional[float]
-    warmup_s: int
-    duration_s: int
-    timeout_s: float
-    arm_timeout_s: float
+    connect_rate: Optional[float]
+    warmup: int
+    duration: int
+    timeout: float
+    arm_timeout: float
+    hostile: Optional[dict[str, Any]]
     seed: int
-    cpus: Optional[list[int]]
-    lifetime_s: float
-    generator: str
-    think_time_s: float = 0
-    hostile: Optional[dict[str, Any]] = None
-    processes: Optional[int] = None
+
+    @property
+    def does(self) -> Workload:
+        return WORKLOADS[self.workload]
+
+    @property
+    def busy(self) -> int:
+        """How many connections carry requests."""
+        return self.active if self.does.holds else self.connections
 
     @property
     def timeout_ns(self) -> int:
-        return int(self.timeout_s * 1e9)
-
-    @property
-    def quota(self) -> Optional[int]:
-        """How many requests end the workload churn."""
-        return self.requests if self.workload == "churn" else None
-
-    @property
-    def warmup_intervals(self) -> int:
-        return 0 if self.quota is not None else self.warmup_s
+        return int(self.timeout * 1e9)
 
     @property
     def intervals(self) -> Optional[int]:
-        """Seconds of load; None: until the quota is used up."""
-        return None if self.quota is not None else self.warmup_s + self.duration_s
+        """Seconds of load; None: until all `requests` are done."""
+        return None if self.requests is not None else self.warmup + self.duration
 
     def connect_due_ns(self, index: int) -> int:
-        """When connection `index` of a paced ramp may begin, after the start."""
-        return int(index / self.connect_rate_per_s * 1e9) if self.connect_rate_per_s else 0
+        """When connection `index` of a paced ramp may begin, after the start; a share of the rate may be 0."""
+        return 0 if self.connect_rate is None else int(index / (self.connect_rate or 1) * 1e9)
 
 
 def refuse(cause: str, message: str) -> Refusal:
     return Refusal("spec", cause, message, REMEDY)
 
 
-def between(low: float, high: float, whole: bool = True) -> Callable[[Any], bool]:
-    kinds = (int,) if whole else (int, float)
-    return lambda value: isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high
-
-
-def absent_or(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or rule(value)
-
-
-def texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
-
-
-def processors(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(between(0, 1 << 20), value))
-
-
-def directory(value: Any) -> bool:
-    return isinstance(value, str) and Path(value).is_absolute() and len(Path(value).parts) > 4
+def number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf
 
 
 def text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "version": (between(1, 1), "1"),
-    "run": (text, "a run id"),
-    "run_number": (between(0, (1 << 32) - 1), "0 to 2^32-1"),
-    "trial": (between(1, 1 << 31), "1 or more"),
-    "host": (text, "a name"),
-    "dir": (directory, "an absolute path <base>/<host>/runs/<run>/<trial>"),
-    "targets": (texts, "at least one address:port"),
-    "sources": (lambda value: value == [] or texts(value), "a list of addresses or networks"),
-    "workload": (WORKLOADS.__contains__, "one of " + ", ".join(WORKLOADS)),
-    "connections": (between(0, 10**7), "0 to 10,000,000"),
-    "first_connection": (between(0, (1 << 32) - 1), "0 to 2^32-1"),
-    "active": (between(0, 10**7), "0 to connections"),
-    "rate_per_s": (between(0, 1e8, whole=False), "0 to 100,000,000"),
-    "phase": (lambda value: between(0, 1, whole=False)(value) and value < 1, "0 or more and below 1"),
-    "requests": (absent_or(between(0, 10**12)), "null, or 0 or more"),
-    "arrival": (LAWS.__contains__, "one of " + ", ".join(LAWS)),
-    "pipeline": (between(1, 64), "1 to 64"),
-    "payload_bytes": (between(HEADER_BYTES, MAX_BYTES), "32 to 1,048,576"),
-    "connect_rate_per_s": (absent_or(between(0.001, 1e9, whole=False)), "null, or more than 0"),
-    "warmup_s": (between(0, 3600), "0 to 3600"),
-    "duration_s": (between(1, 86_400), "1 to 86,400"),
-    "timeout_s": (between(0.001, 60, whole=False), "more than 0, at most 60"),
-    "arm_timeout_s": (between(0.001, 3600, whole=False), "more than 0, at most 3600"),
-    "seed": (between(0, (1 << 32) - 1), "0 to 2^32-1"),
-    "cpus": (absent_or(processors), "null or a list of processors"),
-    "lifetime_s": (between(0.001, 1e8, whole=False), "more than 0"),
-    "generator": (GENERATORS.__contains__, "one of " + ", ".join(GENERATORS)),
-    "think_time_s": (between(0, 3600, whole=False), "0 to 3600"),
-    "hostile": (absent_or(lambda value: isinstance(value, dict)), "null"),
-    "processes": (absent_or(between(1, 64)), "null, or 1 to 64"),
+def list_of(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(rule, value))
+
+
+def directory(value: Any) -> bool:
+    return isinstance(value, str) and Path(value).is_absolute() and len(Path(value).parts) > 4
+
+
+# What a field's type asks of its JSON.
+SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "str": (text, "a text"),
+    "int": (whole, "a whole number, 0 or more"),
+    "float": (number, "a number, 0 or more"),
+    "Path": (directory, "an absolute path <base>/<host>/runs/<run>/<trial>"),
+    "list[str]": (list_of(text), "a list of texts"),
+    "list[int]": (list_of(whole), "a list of whole numbers"),
+    "dict[str, Any]": (lambda value: isinstance(value, dict), "a mapping"),
 }
+
+
+def shape(name: str, kind: str, value: Any) -> None:
+    """Refuse a value that is not of the field's type."""
+    plain = kind[len("Optional[") : -1] if kind.startswith("Optional[") else kind
+    fits, want = SHAPES[plain]
+    if not (fits(value) or (value is None and plain != kind)):
+        raise refuse(name, f"{name} must be {want}{', or null' * (plain != kind)}, not {json.dumps(value)[:60]}.")
+
+
+def second(given: dict[str, Any]) -> dict[str, Any]:
+    """A specification of version 1 as one of version 2, until the conductor sends these."""
+    old = {"rate_per_s": "rate", "connect_rate_per_s": "connect_rate"}
+    old.update({f"{name}_s": name for name in ("think_time", "warmup", "duration", "timeout", "arm_timeout")})
+    flat = {old.get(name, name): value for name, value in given.items()}
+    flat["warmup"] = 0 if flat.get("requests") is not None else flat.get("warmup")
+    load = {name: flat.pop(name) for name in (*LOAD, "seed") if name in flat}
+    return {**flat, "version": VERSION, "load": load}
 
 
 def parse(given_text: str) -> Spec:
     """Read a specification; fields of later versions are ignored."""
     try:
         given = json.loads(given_text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refuse("json", f"The specification is not a JSON object: {error}.") from None
-    if not isinstance(given, dict):
-        raise refuse("json", "The specification is not a JSON object.")
-    optional = {"think_time_s": 0, "hostile": None, "processes": None}
-    values: dict[str, Any] = {field.name: given.get(field.name, optional.get(field.name)) for field in fields(Spec)}
-    for name, (rule, want) in RULES.items():
-        try:
-            right = rule(values[name])
-        except TypeError:  # a list where a name should be
-            right = False
-        if not right:
-            raise refuse(name, f"{name} must be {want}, not {json.dumps(values[name])[:60]}.")
-    return check(Spec(**{**values, "dir": Path(values["dir"])}))
+    if not isinstance(given, dict) or not isinstance(given.get("load", {}), dict):
+        raise refuse("json", "The specification is not a JSON object that holds another one, load.")
+    if given.get("version") == 1:
+        given = second(given)
+    if given.get("version") != VERSION:
+        raise refuse("version", f"version must be {VERSION}, not {json.dumps(given.get('version'))[:60]}.")
+    flat = {**given.get("load", {}), **{name: value for name, value in given.items() if name != "load"}}
+    for field in fields(Spec):
+        shape(field.name, str(field.type), flat.get(field.name))
+    return typed(flat)
+
+
+def typed(flat: Mapping[str, Any]) -> Spec:
+    """A specification whose shapes are right; its parameters stand among the other fields."""
+    values: dict[str, Any] = {field.name: flat[field.name] for field in fields(Spec)}
+    values["dir"] = Path(flat["dir"])
+    return check(Spec(**values))
 
 
 def check(spec: Spec) -> Spec:
-    """Refuse what these generators cannot do."""
-    if spec.active > spec.connections:
-        raise refuse("active", f"active must be 0 to connections ({spec.connections}), not {spec.active}.")
-    if spec.quota and not spec.connections:
-        raise refuse("connections", "connections must be 1 or more where there are requests.")
-    if spec.hostile is not None:
-        raise refuse("hostile", f"The generator {spec.generator} has no hostile clients; the Go generators have.")
-    if spec.pipeline > 1 and spec.generator != "asyncio":
-        raise refuse("pipeline", f"The generator {spec.generator} waits for each reply, so pipeline must be 1.")
-    if spec.workload == "churn" and spec.generator == "pool":
-        raise refuse(
-            "workload",
-            "A process of the generator pool has one request in flight, so it cannot keep up a churn's number.",
-        )
+    """Refuse names that nobody knows, and what these generators cannot do."""
+    for name, known in NAMES.items():
+        if getattr(spec, name) not in known:
+            raise refuse(name, f"{name} must be one of {', '.join(known)}, not {getattr(spec, name)!r}.")
+    for name, right, want in (
+        ("active", spec.active <= spec.connections, f"0 to connections ({spec.connections})"),
+        ("phase", spec.phase < 1, "0 or more and below 1"),
+        ("connections", spec.connections or not spec.requests, "1 or more where there are requests"),
+        ("targets", spec.targets, "at least one address:port"),
+        ("cpus", spec.cpus != [], "null or a list of processors"),
+    ):
+        if not right:
+            raise refuse(name, f"{name} must be {want}, not {getattr(spec, name)}.")
+    mine = GENERATORS[spec.generator]
+    if spec.workload in mine.lacks_workloads:
+        raise refuse("workload", f"The generator {spec.generator} has no workload {spec.workload}.")
+    for name in mine.lacks:
+        if getattr(spec, name) != PARAMETERS[name].default:
+            raise refuse(
+                name, f"The generator {spec.generator} has no {name} but {PARAMETERS[name].default or 'none'}."
+            )
     targets_of(spec)
     sources_of(spec)
     return spec

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import deque
 from typing import Optional
 
+from contracts.declared import INTEGRITY
 from pyloadgen.record import Recorder, decode
-
-CLASSES = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign", "late")
 
 
 class Integrity:
     """What was wrong with the replies of one process, and the bytes that no request asked for."""
 
     def __init__(self) -> None:
-        self.counts: dict[str, int] = dict.fromkeys(CLASSES, 0)
+        self.counts: dict[str, int] = dict.fromkeys(INTEGRITY, 0)
         self.surplus = 0
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from pyloadgen.blocking import Walker
 from pyloadgen.books import Report
 from pyloadgen.errors import Refusal
-from pyloadgen.ledger import SECOND, Interval
+from pyloadgen.ledger import Interval
 from pyloadgen.pacing import Turns
 from pyloadgen.part import Generator, Part
 
@@ -73,9 +73,8 @@ class Threads(Generator):
         self._job: Job = Walker.close
         self._busy = 0
         spec = part.spec
-        active = spec.connections if spec.workload in ("churn", "calibrate") else spec.active
-        self._walkers = [Walker(part, [i], self._halt.wait, self._lock) for i in part.indices() if i < active]
-        self._idle = Walker(part, [i for i in part.indices() if i >= active], self._halt.wait, self._lock)
+        self._walkers = [Walker(part, [i], self._halt.wait, self._lock) for i in part.indices() if i < spec.busy]
+        self._idle = Walker(part, [i for i in part.indices() if i >= spec.busy], self._halt.wait, self._lock)
         self._started = False
 
     def _start(self) -> None:
@@ -129,11 +128,8 @@ class Threads(Generator):
     def run(self, at: int, emit: Callable[[Interval], None]) -> Report:
         books = self.part.books
         books.begin(at, planners=len(self._walkers), emit=emit)
-        if self.part.spec.workload == "calibrate":
-            self._calibrate(at)
-        else:
-            self._all(lambda walker: self._load(walker, at))
-            books.ledger.finish(self.part.seconds(at))
+        self._all(lambda walker: self._load(walker, at))
+        books.ledger.finish(self.part.seconds(at))
         counts: list[int] = []
         self._all(lambda walker: counts.append(walker.look()))
         books.open = sum(counts)
@@ -142,22 +138,11 @@ class Threads(Generator):
     def _load(self, walker: Walker, at: int) -> None:
         if walker is self._idle:
             return
-        if self.part.spec.workload == "churn":
-            walker.churn(at)
-        else:
+        if self.part.spec.does.holds:
             (own,) = walker.indices
             walker.offer(at, walker.schedule(Turns(own, self.part.spec.active, self.part.spec.active)))
-
-    def _calibrate(self, at: int) -> None:
-        sends: list[int] = []
-        cpu_ns = time.process_time_ns()
-        self._all(lambda walker: sends.append(walker.calibrate(at)))
-        cpu_ns = time.process_time_ns() - cpu_ns
-        self.part.books.ceiling = {
-            "sends": sum(sends),
-            "wall_ns": min(SECOND, max(0, time.monotonic_ns() - at)),
-            "cpu_ns": cpu_ns,
-        }
+        else:
+            walker.churn(at)
 
     def close(self) -> None:
         self._halt.set()

@@ -61,7 +61,7 @@ class Trial:
         # A ramp's step is paced from its own first connection on.
         start = time.monotonic_ns() - spec.connect_due_ns(self._armed)
         self._armed = max(self._armed, wanted)
-        if spec.workload == "churn":  # it holds none, but tries one
+        if not spec.does.holds:  # it tries one
             wanted = min(1, wanted)
         self._begin("arm", total=wanted, start=start)
 
@@ -121,7 +121,7 @@ class Trial:
         now = time.monotonic_ns()
         events = []
         for k in sorted(self._seconds):
-            over = (finished and (stopped or self.spec.quota is not None)) or now >= self._at + (k + 1) * SECOND
+            over = (finished and (stopped or self.spec.requests is not None)) or now >= self._at + (k + 1) * SECOND
             if over and (finished or len(self._seconds[k].told) == self._crew.count):
                 events.append(self._interval(k, self._seconds.pop(k)))
         if finished and not self._seconds:
@@ -136,7 +136,7 @@ class Trial:
         return left / 1e9
 
     def _interval(self, k: int, second: Second) -> Event:
-        phase = "warmup" if k < self.spec.warmup_intervals else "load"
+        phase = "warmup" if k < self.spec.warmup else "load"
         add(self._totals[phase], second.counts)
         self._responses_over += second.response.over
         self.response = second.response
@@ -151,7 +151,7 @@ class Trial:
             "event": "done", "first_send_ns": whole["first_send_ns"], "last_send_ns": whole["last_send_ns"],
             "connections": whole["connections"], "surplus": whole["surplus"], "totals": self._totals,
             **{kind: histogram.encode() for kind, histogram in kinds.items()}, "over_60s": over,
-            "integrity": whole["integrity"], "errors": whole["errors"], "hostile": None, "ceiling": whole["ceiling"],
+            "integrity": whole["integrity"], "errors": whole["errors"], "hostile": None, "ceiling": None,
             "self": self._self(now, whole),
         }  # fmt: skip
 
@@ -168,6 +168,6 @@ class Trial:
 
     def _window_s(self, whole: dict[str, Any]) -> float:
         """With a quota the window ends with its last request."""
-        if self.spec.quota is None or whole["last_send_ns"] is None:
-            return self.spec.duration_s
+        if self.spec.requests is None or whole["last_send_ns"] is None:
+            return self.spec.duration
         return float(max(1, whole["last_send_ns"] - self._at)) / 1e9

@@ -2,7 +2,8 @@
 
 import random
 
-from pyloadgen.ledger import ANSWERED, FAILED, OUTCOMES, SECOND, TIMED_OUT, Interval, Ledger, settled
+from contracts.declared import SETTLED
+from pyloadgen.ledger import ANSWERED, FAILED, SECOND, TIMED_OUT, Interval, Ledger, settled
 
 
 def ledger(planners: int = 1, limit: int | None = 3) -> tuple[Ledger, list[Interval]]:
@@ -78,10 +79,10 @@ def test_conservation_in_any_order() -> None:
                 pending.append(k)
             chance.shuffle(pending)
             while pending and chance.random() < 0.8:
-                book.settle(pending.pop(), chance.choice(OUTCOMES), 1000)
+                book.settle(pending.pop(), chance.choice(SETTLED), 1000)
         book.leave(4)
         while pending:
-            book.settle(pending.pop(), chance.choice(OUTCOMES), 1000)
+            book.settle(pending.pop(), chance.choice(SETTLED), 1000)
         book.finish(5)
         assert sorted(one.k for one in out) == [0, 1, 2, 3, 4]
         for one in out:

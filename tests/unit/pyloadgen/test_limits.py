@@ -1,5 +1,6 @@
 """Specifications, budgets, errors and shares: what is refused, and in which words."""
 
+import argparse
 import errno
 import json
 from pathlib import Path
@@ -8,36 +9,46 @@ from typing import Any
 import pytest
 
 from pyloadgen import budget, threads
+from pyloadgen.__main__ import value_of
 from pyloadgen.books import Books, SendGaps, merged_done
-from pyloadgen.crew import processes_for
+from pyloadgen.crew import CLASSES, processes_for
 from pyloadgen.errors import Lost, PeerClosed, Refusal, Tally, blame, cause_of
 from pyloadgen.pacing import Turns
 from pyloadgen.sockets import Addresses
-from pyloadgen.spec import Spec, parse, sources_of
+from pyloadgen.spec import NAMES, Spec, parse, sources_of
 
 VECTOR = json.loads((Path(__file__).parents[2] / "contract/vectors/loadgen-spec.json").read_text())
 
 
 def spec(**changes: Any) -> Spec:
-    return parse(json.dumps({**VECTOR, "generator": "pool", "hostile": None, **changes}))
+    load = {**VECTOR["load"], "generator": "pool"}
+    load.update((name, changes.pop(name)) for name in VECTOR["load"] if name in changes)
+    return parse(json.dumps({**VECTOR, "load": load, **changes}))
 
 
 def refusal(**changes: Any) -> dict[str, str]:
     with pytest.raises(Refusal) as caught:
         spec(**changes)
-    return caught.value.event
+    return dict(caught.value.event)
 
 
 @pytest.mark.parametrize(
     ("changes", "cause", "words"),
     [
-        ({"version": 2}, "version", "must be 1"),
+        ({"version": 3}, "version", "must be 2"),
         ({"generator": "go"}, "generator", "pool, threads, asyncio"),
         ({"workload": "endless"}, "workload", "one of open"),
-        ({"workload": ["open"]}, "workload", "one of open"),
-        ({"payload_bytes": 31}, "payload_bytes", "32 to 1,048,576"),
-        ({"connections": "many"}, "connections", "0 to 10,000,000"),
-        ({"connections": True}, "connections", "0 to 10,000,000"),
+        ({"workload": "calibrate"}, "workload", "no workload calibrate"),
+        ({"workload": ["open"]}, "workload", "must be a text"),
+        ({"arrival": "late"}, "arrival", "poisson"),
+        ({"connections": "many"}, "connections", "a whole number"),
+        ({"connections": True}, "connections", "a whole number"),
+        ({"connections": -1}, "connections", "0 or more"),
+        ({"connections": 0, "active": 0, "requests": 5}, "connections", "1 or more"),
+        ({"rate": None}, "rate", "a number"),
+        ({"timeout": float("inf")}, "timeout", "a number"),
+        ({"cpus": [0, "1"]}, "cpus", "whole numbers, or null"),
+        ({"load": 7}, "json", "load"),
         ({"active": 3335}, "active", "0 to connections"),
         ({"phase": 1.0}, "phase", "below 1"),
         ({"dir": "relative/a/b/c/d"}, "dir", "absolute"),
@@ -46,9 +57,9 @@ def refusal(**changes: Any) -> dict[str, str]:
         ({"targets": ["127.0.0.1:0"]}, "targets", "127.0.0.1:0"),
         ({"sources": ["me"]}, "sources", "'me'"),
         ({"sources": ["10.0.0.0/8"]}, "sources", "65536"),
-        ({"hostile": {"kind": "mute", "connections": 3}}, "hostile", "no hostile clients"),
-        ({"pipeline": 4}, "pipeline", "waits for each reply"),
-        ({"workload": "churn"}, "workload", "one request in flight"),
+        ({"hostile": {"kind": "mute", "connections": 3}}, "hostile", "has no hostile but none"),
+        ({"pipeline": 4}, "pipeline", "has no pipeline but 1"),
+        ({"workload": "churn"}, "workload", "pool has no workload churn"),
     ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, Any], cause: str, words: str) -> None:
@@ -180,3 +191,38 @@ def test_reports_of_processes_add_up() -> None:
 
 def test_turns() -> None:
     assert Turns(1, 3, 8).numbers() == [1, 4, 7]
+
+
+def test_every_declared_generator_has_its_class() -> None:
+    assert list(CLASSES) == NAMES["generator"]
+
+
+def test_a_share_may_be_fractional_or_nothing() -> None:
+    given = spec(rate=0.5, connect_rate=0.25)
+    assert (given.rate, given.connect_due_ns(3)) == (0.5, 12_000_000_000)
+    assert spec(rate=0, connect_rate=0).connect_due_ns(3) == 3_000_000_000
+    assert spec(connect_rate=None).connect_due_ns(3) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("10k", 10_000), ("1.5k", 1500), ("2M", 2_000_000), ("7", 7), ("0.5k", 500)]
+)
+def test_numbers_as_a_person_types_them(text: str, value: int) -> None:
+    assert value_of("connections")(text) == value
+
+
+def test_seconds_as_a_person_types_them() -> None:
+    assert (value_of("duration")("5s"), value_of("timeout")("0.5s"), value_of("active")("all")) == (5, 0.5, "all")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("connections", "0", "1 to 10,000,000"), ("connections", "10kk", "not a whole number"),
+        ("duration", "1.5s", "not a whole number"), ("timeout", "61", "0.1 to 60 s"), ("payload_bytes", "31", "32 to"),
+        ("pipeline", "65", "1 to 64"), ("think_time", "-1s", "0 to 3600"), ("rate", "nan", "not a whole number"),
+    ],
+)  # fmt: skip
+def test_ranges_are_judged_where_a_person_types(name: str, text: str, words: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=words):
+        value_of(name)(text)

@@ -5,7 +5,8 @@ from itertools import islice, pairwise, takewhile
 
 import pytest
 
-from pyloadgen.pacing import LAWS, Arrival, Turns, arrivals
+from contracts.declared import PARAMETERS
+from pyloadgen.pacing import Arrival, Turns, arrivals
 
 SECOND = 1_000_000_000
 
@@ -26,7 +27,7 @@ def test_fixed(rate: float, phase: float, active: int, expected: list[Arrival]) 
     assert list(islice(arrivals("fixed", rate, phase, 71, 0, Turns(0, 1, active)), 3)) == expected
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", PARAMETERS["arrival"].words)
 def test_no_rate_or_no_connection_is_no_arrival(law: str) -> None:
     assert until(SECOND, law, 0, Turns(0, 1, 5)) == []
     assert until(SECOND, law, 100, Turns(0, 1, 0)) == []
