@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from analysis import contrasts, estimates, store
-from analysis.checks import findings_table
+from analysis.checks import findings_table, validity
 from analysis.events import Unreadable
 from analysis.ingest.run import ingest
 from analysis.model import Dataset, union
@@ -71,5 +71,6 @@ def derive(raw: Dataset, *, baseline: str | None = None) -> Dataset:
     """Metrics, then what the checks find, then estimates and contrasts: a struck cell is compared with nothing."""
     data = replace(raw, metrics=estimates.metrics_table(raw))
     data = replace(data, findings=findings_table(data))
+    data = replace(data, trials=data.trials.assign(validity=validity(data)))
     data = replace(data, estimates=estimates.estimates_table(data))
     return replace(data, contrasts=contrasts.contrasts_table(data, baseline))

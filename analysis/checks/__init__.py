@@ -1,5 +1,5 @@
-"""What makes a figure doubtful, or no measurement of the server at all: the validity findings."""
+"""The only judge: every finding, and the validity of a trial, made of the files under results/."""
 
-from analysis.checks.table import findings_table
+from analysis.checks.findings import findings_table, validity
 
-__all__ = ["findings_table"]
+__all__ = ["findings_table", "validity"]

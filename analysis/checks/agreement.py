@@ -13,15 +13,15 @@ import pandas as pd
 from scipy.stats import kstest
 
 from analysis import format as show
-from analysis.checks.base import Observation, Observe, limit, seen
-from analysis.checks.facts import KEY, PACED, Facts, by_trial, clients, paced
+from analysis.checks.base import Observation, Observe, seen, threshold
+from analysis.checks.shared import KEY, PACED, Examined, by_trial, clients, paced
 from analysis.histograms import highest_value_ns
 
 FEWEST = 3  # of two clients nobody can say which one is wrong
 Floats = npt.NDArray[np.float64]
 
 
-def disagree(dataset: Facts) -> Iterable[Observation]:
+def disagree(dataset: Examined) -> Iterable[Observation]:
     """By the p99 of each client; where these are alike, by the p99 without each; and by what each sent."""
     members = clients(dataset)
     members = members[members.groupby(KEY)["host"].transform("size") >= FEWEST]
@@ -38,7 +38,7 @@ def disagree(dataset: Facts) -> Iterable[Observation]:
 def _by_tail(run: str, trial: int, members: pd.DataFrame) -> Iterable[Observation]:
     middle = float(members["response_p99_ns"].median())
     for host, own in zip(members["host"], members["response_p99_ns"], strict=True):
-        if math.isfinite(middle) and own > limit("client_ratio") * middle:
+        if math.isfinite(middle) and own > threshold("client_ratio") * middle:
             text = f"{host}'s p99 response is {show.time(own)}, the median client's {show.time(middle)}"
             yield Observation(run, text, own / middle, trial, (host,), None, {"p99_ns": own, "median_ns": middle})
 
@@ -48,12 +48,12 @@ def _by_share(run: str, trial: int, members: pd.DataFrame) -> Iterable[Observati
     sent = members["sent_per_s"] * members["window_s"]
     wanted = members["rate_share_per_s"] * (sent.sum() / (members["rate_share_per_s"].sum() or np.nan))
     for host, own, due in zip(members["host"], sent, wanted, strict=True):
-        if abs(own - due) > max(limit("share") * due, limit("share_errors") * math.sqrt(due)):
+        if abs(own - due) > max(threshold("share") * due, threshold("share_errors") * math.sqrt(due)):
             text = f"{host} sent {show.count(own)} requests where its share was {show.count(due)}"
             yield Observation(run, text, abs(own / due - 1), trial, (host,), None, {"sent": own, "share": due})
 
 
-def leave_one_out(dataset: Facts, members: pd.DataFrame) -> Iterable[Observation]:
+def leave_one_out(dataset: Examined, members: pd.DataFrame) -> Iterable[Observation]:
     """Trials whose p99 hangs on one client, for it would be lower without: of answered requests, merged exactly."""
     wanted = set(zip(members["run"], members["trial"], strict=True))
     response = dataset.histograms[(dataset.histograms["kind"] == "response").to_numpy(dtype=bool, na_value=False)]
@@ -63,12 +63,12 @@ def leave_one_out(dataset: Facts, members: pd.DataFrame) -> Iterable[Observation
         slots, counts = rows["slot"].to_numpy(dtype=np.int64), rows["count"].to_numpy(dtype=float)
         codes, names = pd.factorize(rows["host"], sort=True)
         is_of = {str(name): codes == code for code, name in enumerate(names)}
-        if len(is_of) < FEWEST or min(counts[mask].sum() for mask in is_of.values()) < 100 * limit("client_tail"):
+        if len(is_of) < FEWEST or min(counts[mask].sum() for mask in is_of.values()) < 100 * threshold("client_tail"):
             continue
         whole = p99_ns(np.bincount(slots, counts).astype(float))
         for host, mask in is_of.items():
             rest = p99_ns(np.bincount(slots[~mask], counts[~mask]).astype(float))
-            if 1 - rest / whole > limit("leave_one_out"):
+            if 1 - rest / whole > threshold("leave_one_out"):
                 text = f"Without {host} the p99 response would be {show.time(rest)} and not {show.time(whole)}"
                 figures = {"p99_ns": whole, "without_ns": rest}
                 yield Observation(run, text, 1 - rest / whole, trial, (host,), None, figures)
@@ -81,13 +81,15 @@ def p99_ns(counts: Floats) -> float:
     return float(highest_value_ns(int(np.searchsorted(np.cumsum(counts), rank))))
 
 
-def arrival_law(dataset: Facts) -> Iterable[Observation]:
+def arrival_law(dataset: Examined) -> Iterable[Observation]:
     for row in clients(dataset).to_dict("records"):
         gaps = _gaps(row["send_gaps_ns"])
-        if row["workload"] not in PACED or len(gaps) < limit("arrival_sample") or gaps.mean() < limit("arrival_gap"):
+        if row["workload"] not in PACED or len(gaps) < threshold("arrival_sample"):
+            continue
+        if gaps.mean() < threshold("arrival_gap"):
             continue
         found = distance(gaps, str(row["arrival"]))
-        if found > limit("arrival_distance"):
+        if found > threshold("arrival_distance"):
             text = f"The gaps between {row['host']}'s sends are {found:.2f} away from the law {row['arrival']}"
             yield seen(row, text, found, (row["host"],), distance=found, gaps=len(gaps))
 

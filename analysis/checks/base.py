@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from analysis.checks.facts import Facts
+from analysis.checks.shared import Examined
 
 SEVERITIES = ("invalid", "warn", "info")
 
@@ -31,7 +31,7 @@ class Observation:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
-Observe = Callable[[Facts], Iterable[Observation]]
+Observe = Callable[[Examined], Iterable[Observation]]
 
 
 def seen(
@@ -81,6 +81,6 @@ WORDS = {
 }
 
 
-def limit(name: str) -> float:
+def threshold(name: str) -> float:
     """The value of a threshold."""
     return THRESHOLDS[name].value

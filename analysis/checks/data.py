@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis import format as show
-from analysis.checks.base import Observation, Observe, limit, seen
-from analysis.checks.facts import KEY, Facts, by_trial, clients, number, trials
+from analysis.checks.base import Observation, Observe, seen, threshold
+from analysis.checks.shared import ENDED, KEY, Examined, by_trial, clients, number, trials
 from analysis.statistics.series import moved
 
 PARTS = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
 WRONG = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign")
+PROOF = ("kernel", "server", "clients")
 WITHOUT_RESULT = ("not run", "unfinished", "interrupted")
 OF_A_TRIAL = re.compile(r"^(?:hosts/(?P<host>[^/]+)|trials)/0*(?P<trial>\d{1,9})/")
 WORST_STATE = {"missing": 3.0, "truncated": 2.0, "changed": 1.0}
 
 
-def incomplete(dataset: Facts) -> Iterable[Observation]:
+def incomplete(dataset: Examined) -> Iterable[Observation]:
     """Files that are not as the manifest lists them, and runs whose log has no end."""
     for row in dataset.files[(dataset.files["state"] != "whole").fillna(False)].drop_duplicates().to_dict("records"):
         path, state = str(row["path"]), str(row["state"])
@@ -39,7 +41,7 @@ def incomplete(dataset: Facts) -> Iterable[Observation]:
         yield Observation(run, text, 4.0, figures={"trials_without_result": left.get(run, 0)})
 
 
-def seconds_missing(dataset: Facts) -> Iterable[Observation]:
+def seconds_missing(dataset: Examined) -> Iterable[Observation]:
     known = dataset.intervals.dropna(subset=["k"])
     own = known.groupby([*KEY, "host"], observed=True)["k"].agg(["min", "max", "nunique"]).reset_index()
     for row in own.merge(trials(dataset)[KEY], on=KEY).to_dict("records"):
@@ -49,7 +51,7 @@ def seconds_missing(dataset: Facts) -> Iterable[Observation]:
             yield seen(row, text, missing, (row["host"],), missing=missing)
 
 
-def conservation(dataset: Facts) -> Iterable[Observation]:
+def conservation(dataset: Examined) -> Iterable[Observation]:
     table = trials(dataset, ("ok", "invalid", "partial"))
     parts = [f"{part}_requests" for part in PARTS]
     for row in table.dropna(subset=["planned_requests", *parts]).to_dict("records"):
@@ -60,7 +62,7 @@ def conservation(dataset: Facts) -> Iterable[Observation]:
     yield from _echoed(dataset)
 
 
-def _echoed(dataset: Facts) -> Iterable[Observation]:
+def _echoed(dataset: Examined) -> Iterable[Observation]:
     """Replies that the server never sent. It sends more than are counted: arming and proving are echoes too."""
     sent = dataset.workers.drop_duplicates([*KEY, "worker"]).groupby(KEY)["bytes_out"].sum(min_count=1).dropna()
     seconds = dataset.seconds.drop_duplicates([*KEY, "k"])
@@ -73,7 +75,7 @@ def _echoed(dataset: Facts) -> Iterable[Observation]:
             yield seen(row, text, claimed / max(1, echoed), answered_bytes=claimed, echoed_bytes=echoed)
 
 
-def integrity(dataset: Facts) -> Iterable[Observation]:
+def integrity(dataset: Examined) -> Iterable[Observation]:
     wrong = dataset.generators.drop_duplicates([*KEY, "host"]).groupby(KEY)[list(WRONG)].sum().reset_index()
     table = trials(dataset, ("ok", "invalid", "partial", "crashed"))
     table = table[[*KEY, "mismatched_requests", "surplus_replies"]].merge(wrong, on=KEY, how="left")
@@ -85,39 +87,39 @@ def integrity(dataset: Facts) -> Iterable[Observation]:
             yield seen(row, f"Replies were not what was asked for: {told}", sum(bad.values()), (), None, **bad)
 
 
-def beyond_range(dataset: Facts) -> Iterable[Observation]:
+def beyond_range(dataset: Examined) -> Iterable[Observation]:
     for row in clients(dataset).to_dict("records"):
         if number(row["over_60s"], 0.0):
             text = f"{row['host']} recorded {row['over_60s']:,} values above 60 s as 60 s"
             yield seen(row, text, row["over_60s"], (row["host"],), values=row["over_60s"])
 
 
-def thin_tail(dataset: Facts) -> Iterable[Observation]:
+def thin_tail(dataset: Examined) -> Iterable[Observation]:
     for row in trials(dataset).to_dict("records"):
         tails = {name: row[f"response_{column}_tail_requests"] for name, column in (("p99", "p99"), ("p99.9", "p99_9"))}
-        thin = {name: tail for name, tail in tails.items() if tail < limit("thin_tail")}
+        thin = {name: tail for name, tail in tails.items() if tail < threshold("thin_tail")}
         if thin:
             told = " and ".join(f"the {name} on {show.number(tail, most=2)}" for name, tail in thin.items())
             # The thinnest is the worst.
             yield seen(row, f"Too few requests lie beyond a percentile: {told}", -min(thin.values()), **thin)
 
 
-def drift(dataset: Facts) -> Iterable[Observation]:
+def drift(dataset: Examined) -> Iterable[Observation]:
     """The window's second half against its first."""
     seconds = dataset.seconds[(dataset.seconds["phase"] == "load").fillna(False)].drop_duplicates([*KEY, "k"])
     table = seconds.merge(trials(dataset)[[*KEY, "workload"]], on=KEY).sort_values([*KEY, "k"])
     for run, trial, own in by_trial(table):
-        if len(own) < limit("drift_seconds"):
+        if len(own) < threshold("drift_seconds"):
             continue
         answered = own["answered_requests"].to_numpy(dtype=float, na_value=np.nan)
         planned = own["planned_requests"].to_numpy(dtype=float, na_value=np.nan)
         # How many are planned in a second is random: an open loop is judged by what became of them.
         done = answered if own["workload"].iloc[0] == "closed" else answered / np.where(planned > 0, planned, np.nan)
-        p = limit("drift_p")
+        p = threshold("drift_p")
         medians = own["response_p50_ns"].to_numpy(dtype=float)
         figures = {"median": moved(medians, p), "throughput": moved(done, p)}
         for name, allowed in (("median", "drift"), ("throughput", "drift_throughput")):
-            if abs(figures[name]) > limit(allowed):
+            if abs(figures[name]) > threshold(allowed):
                 what = "median response" if name == "median" else "throughput"
                 text = f"The {what} of the window's second half is {_change(figures[name])} the first's"
                 yield Observation(run, text, abs(figures[name]), trial, figures=figures)
@@ -128,21 +130,48 @@ def _change(share: float) -> str:
     return f"{1 + share:.3g} times" if np.isfinite(share) else "beyond the timeout, unlike"
 
 
-def failed(dataset: Facts) -> Iterable[Observation]:
+def failed(dataset: Examined) -> Iterable[Observation]:
     for row in trials(dataset, ("invalid", "partial", "crashed")).to_dict("records"):
         reason = "no reason is recorded" if pd.isna(row["reason"]) else str(row["reason"])
         yield seen(row, f"{row['strategy']} is {row['outcome']}: {reason}", 1.0, outcome=row["outcome"], reason=reason)
 
 
-def lost(dataset: Facts) -> Iterable[Observation]:
-    """As the conductor's PR1, from what the clients say of themselves."""
+def lost(dataset: Examined) -> Iterable[Observation]:
+    """Connections that were there before the load and not after it, by the proofs; else by what the clients count."""
+    table = trials(dataset, ENDED)
+    before, after = (
+        dataset.proofs[(dataset.proofs["moment"] == moment).fillna(False)].drop_duplicates(KEY, keep="last")
+        for moment in ("barrier", "end")
+    )
+    proved = set()
+    # Of a client that was lost the connections are gone too: the outcome says that.
+    both = before.merge(after, on=KEY, suffixes=("", "_after")).merge(table.loc[table["outcome"] != "partial", KEY])
+    for row in both.to_dict("records"):
+        gone = max(number(row[name], 0.0) - number(row[f"{name}_after"], number(row[name], 0.0)) for name in PROOF)
+        if gone > 0:
+            proved.add((row["run"], row["trial"]))
+            counts = {name: [row[name], row[f"{name}_after"]] for name in PROOF}
+            yield seen(row, f"Connections were lost under load: {_proof(row)}", gone, (), None, **counts)
     for row in clients(dataset).to_dict("records"):
-        if number(row["lost"], 0.0):
+        if number(row["lost"], 0.0) and (row["run"], row["trial"]) not in proved:
             text = f"{row['host']} lost {row['lost']:,} of {number(row['armed'], 0.0):,.0f} connections under load"
             yield seen(row, text, row["lost"], (row["host"],), lost=row["lost"])
 
 
+def _proof(row: Mapping[Any, Any]) -> str:
+    """The counts of a trial's connections before and after the load; the one of a user's own server is unknown."""
+    known = [name for name in PROOF if not pd.isna(row[name]) and not pd.isna(row[f"{name}_after"])]
+    return ", ".join(f"{name} {row[name]:,} before and {row[f'{name}_after']:,} after" for name in known)
+
+
+def late(dataset: Examined) -> Iterable[Observation]:
+    for row in clients(dataset, ENDED).to_dict("records"):
+        if number(row["late"], 0.0):
+            text = f"{row['host']} got {row['late']:,} right replies after their requests had timed out"
+            yield seen(row, text, row["late"], (row["host"],), late=row["late"])
+
+
 OBSERVERS: dict[str, Observe] = {
     "DT1": incomplete, "DT2": conservation, "DT3": integrity, "DT4": beyond_range, "DT5": thin_tail, "DT6": drift,
-    "DT7": failed, "DT8": seconds_missing, "PR1": lost,
+    "DT7": failed, "DT8": seconds_missing, "PR1": lost, "LT1": late,
 }  # fmt: skip

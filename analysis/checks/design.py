@@ -5,25 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from analysis.checks.base import Observation, Observe, limit, seen
-from analysis.checks.facts import Facts, shares_cpus, trials
+from analysis.checks.base import Observation, Observe, seen, threshold
+from analysis.checks.shared import Examined, shares_cpus, trials
 from analysis.environment import differences, environment
 from analysis.statistics.series import moved, succession
 
 ENDED_EARLY = ("not run", "unfinished", "interrupted")
 
 
-def few_repetitions(dataset: Facts) -> Iterable[Observation]:
+def few_repetitions(dataset: Examined) -> Iterable[Observation]:
     table = dataset.trials[~dataset.trials["control"].fillna(False)]
     for run, members in table.groupby("run", sort=False):
         least = members.groupby("cell")["block"].nunique().min()
-        if least < limit("repetitions"):
+        if least < threshold("repetitions"):
             severity = "warn" if least < 2 else None
             text = f"Cells have {least} repetition{'s' if least > 1 else ''}"
             yield Observation(str(run), text, -float(least), severity=severity, figures={"repetitions": int(least)})
 
 
-def no_control(dataset: Facts) -> Iterable[Observation]:
+def no_control(dataset: Examined) -> Iterable[Observation]:
     for run, members in dataset.trials.groupby("run", sort=False):
         if members["strategy"].nunique() > 1 and not members["control"].fillna(False).any():
             yield Observation(
@@ -31,7 +31,7 @@ def no_control(dataset: Facts) -> Iterable[Observation]:
             )
 
 
-def not_run(dataset: Facts) -> Iterable[Observation]:
+def not_run(dataset: Examined) -> Iterable[Observation]:
     cut = set(dataset.runs.loc[(~dataset.runs["is_whole"]).fillna(False), "run"])  # DT1 says how many are left
     left = trials(dataset, ENDED_EARLY)
     for row in left[~left["run"].isin(cut)].to_dict("records"):
@@ -39,7 +39,7 @@ def not_run(dataset: Facts) -> Iterable[Observation]:
         yield seen(row, text, 1.0, outcome=row["outcome"])
 
 
-def same_order(dataset: Facts) -> Iterable[Observation]:
+def same_order(dataset: Examined) -> Iterable[Observation]:
     ran = dataset.trials.dropna(subset=["position", "block"]).sort_values("position")
     for run, members in ran.groupby("run", sort=False):
         names = members["cell"] + members["control"].fillna(False).map({True: " control", False: ""}).astype("string")
@@ -48,12 +48,12 @@ def same_order(dataset: Facts) -> Iterable[Observation]:
             continue
         length = len(next(iter(orders.values())))
         chance = math.exp(-(len(orders) - 1) * math.lgamma(length + 1))
-        if chance < limit("order_by_chance"):
+        if chance < threshold("order_by_chance"):
             text = f"All {len(orders)} blocks ran their {length} trials in the same order"
             yield Observation(str(run), text, float(length), figures={"blocks": len(orders), "trials": length})
 
 
-def environments(dataset: Facts) -> Iterable[Observation]:
+def environments(dataset: Examined) -> Iterable[Observation]:
     """What differs between runs or between hosts of one role. Parameters are left out: they name the cells."""
     table = differences(environment(dataset))
     table = table[~table["key"].str.startswith("parameter ").fillna(False)]
@@ -67,36 +67,36 @@ def environments(dataset: Facts) -> Iterable[Observation]:
         )
 
 
-def dirty(dataset: Facts) -> Iterable[Observation]:
+def dirty(dataset: Examined) -> Iterable[Observation]:
     for run in dataset.runs[dataset.runs["git_dirty"].fillna(False)].drop_duplicates("run")["run"]:
         yield Observation(run, "The checkout had changes that no commit holds")
 
 
-def closed_loop(dataset: Facts) -> Iterable[Observation]:
+def closed_loop(dataset: Examined) -> Iterable[Observation]:
     table = trials(dataset)
     for row in table[(table["workload"] == "closed").fillna(False)].to_dict("records"):
         yield seen(row, "A closed loop asks less the slower the server is", 0.0)
 
 
-def shared_cpus(dataset: Facts) -> Iterable[Observation]:
+def shared_cpus(dataset: Examined) -> Iterable[Observation]:
     good = set(trials(dataset, ("ok", "dnf"))["run"])
     for run in sorted(shares_cpus(dataset) & good):
         yield Observation(run, "Server and clients may use the same CPUs of one machine")
 
 
-def restless(dataset: Facts) -> Iterable[Observation]:
+def restless(dataset: Examined) -> Iterable[Observation]:
     """What a request cost in each block, of what is usual for its cell: does it move, are neighbours alike?"""
     known = trials(dataset).dropna(subset=["block", "cpu_us_per_request"])
     known = known[known["cpu_us_per_request"] > 0]
     for run, members in known.groupby("run", sort=False):
         usual = members.groupby("cell")["cpu_us_per_request"].transform("median")
         blocks = (members["cpu_us_per_request"] / usual).groupby(members["block"]).median().to_numpy(dtype=float)
-        share, (likeness, p) = moved(blocks, limit("restless_p")), succession(blocks.tolist())
+        share, (likeness, p) = moved(blocks, threshold("restless_p")), succession(blocks.tolist())
         figures = {"blocks": len(blocks), "moved": share, "correlation": likeness, "p": p}
-        if abs(share) > limit("restless"):
+        if abs(share) > threshold("restless"):
             text = f"In the run's second half a request cost {1 + share:.3g} times what it cost in the first"
             yield Observation(str(run), text, abs(share), figures=figures)
-        elif p < limit("restless_p"):
+        elif p < threshold("restless_p"):
             text = f"What a request cost went up and down over the run: neighbouring blocks correlate by {likeness:.2f}"
             yield Observation(str(run), text, likeness, figures=figures)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from analysis import format as show
-from analysis.checks.base import Observation, Observe, limit, seen
-from analysis.checks.facts import (
+from analysis.checks.base import Observation, Observe, seen, threshold
+from analysis.checks.shared import (
+    ENDED,
     KEY,
-    Facts,
+    Examined,
     clients,
     hosts,
     number,
@@ -29,7 +31,7 @@ LOADED = ("ok", "invalid", "partial")
 
 
 @once
-def busy_cpus(dataset: Facts, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+def busy_cpus(dataset: Examined, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
     """How much clients used of the CPUs that they share: run, trial, hosts, cpus (of all together), share of these."""
     known = hosts(dataset)
     rows = []
@@ -52,7 +54,7 @@ def busy_cpus(dataset: Facts, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFra
 
 
 @once
-def schedule(dataset: Facts) -> pd.DataFrame:
+def schedule(dataset: Examined) -> pd.DataFrame:
     """How each paced trial kept its schedule, and who is to blame where it did not.
 
     `lag_ns`: median over the clients of their median lag; `gap_ns`: longest turn of a loop; `unsent`: share of the
@@ -73,18 +75,18 @@ def schedule(dataset: Facts) -> pd.DataFrame:
         server = servers.get(row["run"])
         cpus = len(server.usable) if server and server.usable else 1
         usable.append(max(1.0, min(threads.get((row["run"], int(row["trial"])), 1.0), cpus)))
-    table["room"] = table["server_cpu_share"] < limit("room") * np.array(usable, dtype=float)
+    table["room"] = table["server_cpu_share"] < threshold("room") * np.array(usable, dtype=float)
     # A loop makes no request later than its longest turn; what waits longer waits behind a busy connection.
-    table["is_generator"] = (table["busy"] >= limit("busy")) | ~(table["lag_ns"] > table["gap_ns"])
+    table["is_generator"] = (table["busy"] >= threshold("busy")) | ~(table["lag_ns"] > table["gap_ns"])
     return table
 
 
-def saturated(dataset: Facts) -> Iterable[Observation]:
+def saturated(dataset: Examined) -> Iterable[Observation]:
     for row in schedule(dataset).to_dict("records"):
         lag = number(row["lag_ns"], 0.0)
-        is_small = lag <= limit("late_share_of_median") * row["response_p50_ns"]
-        is_late = lag > limit("late_median") and not is_small
-        if row["is_generator"] and row["room"] and (is_late or row["unsent"] > limit("unsent")):
+        is_small = lag <= threshold("late_share_of_median") * row["response_p50_ns"]
+        is_late = lag > threshold("late_median") and not is_small
+        if row["is_generator"] and row["room"] and (is_late or row["unsent"] > threshold("unsent")):
             text = (
                 f"Half of the requests were sent more than {show.time(lag)} late and {percent(row['unsent'])} of them "
                 f"never, while the server used {show.number(row['server_cpu_share'])} CPUs{_busy(row)}"
@@ -92,9 +94,9 @@ def saturated(dataset: Facts) -> Iterable[Observation]:
             yield seen(row, text, max(lag, row["unsent"]), **_figures(row))
 
 
-def unsent(dataset: Facts) -> Iterable[Observation]:
+def unsent(dataset: Examined) -> Iterable[Observation]:
     for row in schedule(dataset).to_dict("records"):
-        if row["unsent"] > limit("unsent"):
+        if row["unsent"] > threshold("unsent"):
             late, held = f"the generators came late{_busy(row)}", "they waited behind connections still to be answered"
             cause = late if row["is_generator"] else held
             text = f"{percent(row['unsent'])} of the planned requests were never sent: {cause}"
@@ -109,22 +111,35 @@ def _figures(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("lag_ns", "gap_ns", "unsent", "busy", "server_cpu_share")}
 
 
-def late_tail(dataset: Facts) -> Iterable[Observation]:
+def late_tail(dataset: Examined) -> Iterable[Observation]:
     for row in paced(trials(dataset)).to_dict("records"):
         lag, response = row["lag_p99_ns"], row["response_p99_ns"]
-        if lag > limit("late_tail") and lag >= limit("late_share_of_tail") * response:
+        if lag > threshold("late_tail") and lag >= threshold("late_share_of_tail") * response:
             sent = f"One request in a hundred was sent more than {show.time(lag)} late"
             text = f"{sent}, where the p99 response is {show.time(response)}"
             yield seen(row, text, lag / response, lag_p99_ns=lag, response_p99_ns=response)
 
 
-def very_late(dataset: Facts) -> Iterable[Observation]:
-    """As the conductor's LG1, for a run whose conductor did not say it."""
-    for row in paced(clients(dataset)).to_dict("records"):
+def very_late(dataset: Examined) -> Iterable[Observation]:
+    for row in paced(clients(dataset, ENDED)).to_dict("records"):
         late_ms = row["lag_p99_ns"] / 1e6
-        if row["lag_p99_ns"] > limit("conductor_lag"):
+        if row["lag_p99_ns"] > threshold("late_client"):
             text = f"{row['host']} sent one request in a hundred more than {late_ms:.1f} ms late"
             yield seen(row, text, late_ms, (row["host"],), lag_p99_ms=late_ms)
 
 
-OBSERVERS: dict[str, Observe] = {"GN1": saturated, "GN3": late_tail, "GN4": unsent, "LG1": very_late}
+def apart(dataset: Examined) -> Iterable[Observation]:
+    """Clients whose first requests lie further apart than chance explains. Of a workload without a schedule the server
+    decides when a request is sent."""
+    shares = clients(dataset, ENDED).dropna(subset=["rate_share_per_s"])
+    rarest = shares[shares["rate_share_per_s"] > 0].groupby(KEY)["rate_share_per_s"].min().rename("rate").reset_index()
+    for row in paced(trials(dataset, ENDED)).merge(rarest, on=KEY, how="left").to_dict("records"):
+        chance_ms = threshold("start_gaps") * 1000 / number(row["rate"], math.inf)
+        if row["start_skew_ms"] > threshold("start_skew") / 1e6 + chance_ms:
+            text = f"The clients' first requests are {row['start_skew_ms']:.1f} ms apart"
+            yield seen(row, text, row["start_skew_ms"], start_skew_ms=row["start_skew_ms"])
+
+
+OBSERVERS: dict[str, Observe] = {
+    "GN1": saturated, "GN3": late_tail, "GN4": unsent, "LG1": very_late, "CL2": apart
+}  # fmt: skip

@@ -7,19 +7,19 @@ from collections.abc import Iterable
 import numpy as np
 
 from analysis import format as show
-from analysis.checks.base import Observation, Observe, limit, seen
-from analysis.checks.facts import KEY, Facts, clients, hosts, number, percent, trials
+from analysis.checks.base import Observation, Observe, seen, threshold
 from analysis.checks.lateness import busy_cpus
+from analysis.checks.shared import KEY, Examined, clients, hosts, number, percent, trials
 
 
-def busy(dataset: Facts) -> Iterable[Observation]:
+def busy(dataset: Examined) -> Iterable[Observation]:
     for row in busy_cpus(dataset).to_dict("records"):
-        if row["share"] >= limit("busy"):
+        if row["share"] >= threshold("busy"):
             text = f"{', '.join(row['hosts'])} used {percent(row['share'])} of their CPUs"
             yield seen(row, text, row["share"], row["hosts"], cpu=row["share"])
 
 
-def held_up(dataset: Facts) -> Iterable[Observation]:
+def held_up(dataset: Examined) -> Iterable[Observation]:
     yield from busy(dataset)
     known = hosts(dataset)
     for row in clients(dataset).to_dict("records"):
@@ -31,17 +31,18 @@ def held_up(dataset: Facts) -> Iterable[Observation]:
             "was withheld by its cgroup": row["throttled_ns"] / wall,
             "was collection of garbage": row["gc_pause_ns"] / wall,
         }
-        parts = [f"{percent(share)} of its time {what}" for what, share in shares.items() if share > limit("stolen")]
-        if row["max_loop_gap_ns"] > limit("loop_gap"):
+        stolen = {what: share for what, share in shares.items() if share > threshold("stolen")}
+        parts = [f"{percent(share)} of its time {what}" for what, share in stolen.items()]
+        if row["max_loop_gap_ns"] > threshold("loop_gap"):
             parts.append(f"its loop was away for {show.time(row['max_loop_gap_ns'])}")
         if parts:
             names = ("steal_ns", "throttled_ns", "gc_pause_ns", "max_loop_gap_ns", "wall_ns")
-            worst = max((share for share in shares.values() if share > limit("stolen")), default=0.0)
+            worst = max(stolen.values(), default=0.0)
             text = f"{row['host']}: {', '.join(parts)}"
             yield seen(row, text, worst, (row["host"],), **{name: row[name] for name in names})
 
 
-def ports(dataset: Facts) -> Iterable[Observation]:
+def ports(dataset: Examined) -> Iterable[Observation]:
     yield from _refused(dataset, "ports", "found no free port")
     known = hosts(dataset)
     for row in clients(dataset).to_dict("records"):
@@ -50,55 +51,46 @@ def ports(dataset: Facts) -> Iterable[Observation]:
             continue
         pairs = host.sources * number(row["ports"], 1.0)
         used = number(row["connections_share"], np.nan) / pairs / host.ports
-        if used >= limit("ports"):
+        if used >= threshold("ports"):
             text = f"{row['host']} used {percent(used)} of its ephemeral ports towards each address of the server"
             yield seen(row, text, used, (row["host"],), "warn", share=used)
 
 
-def descriptors(dataset: Facts) -> Iterable[Observation]:
+def descriptors(dataset: Examined) -> Iterable[Observation]:
     yield from _refused(dataset, "descriptors", "was out of descriptors")
     known = hosts(dataset)
     for row in clients(dataset).to_dict("records"):
         host = known.get((row["run"], row["host"]))
         hard = host.descriptors if host else np.nan
         each = number(row["connections_share"], np.nan) / number(row["processes"], 1.0)
-        if each > limit("descriptors") * hard:
+        if each > threshold("descriptors") * hard:
             text = f"{row['host']} held {show.count(each)} connections a process, of {show.count(hard)} descriptors"
             yield seen(row, text, each / hard, (row["host"],), "warn", connections=each, hard=hard)
 
 
-def _refused(dataset: Facts, cause: str, what: str) -> Iterable[Observation]:
-    """Errors of this cause at clients: as their agents counted them, else as the conductor's reason names them."""
+def _refused(dataset: Examined, cause: str, what: str) -> Iterable[Observation]:
+    """Errors of this cause at clients, as their agents counted them."""
     servers = {key for key, host in hosts(dataset).items() if host.role == "server"}
     found = dataset.errors[(dataset.errors["cause"] == cause).fillna(False)]
-    named = set()
     for row in found.assign(count=found["count"].fillna(1)).dropna(subset=KEY).to_dict("records"):
         if (row["run"], row["host"]) not in servers:
-            named.add((row["run"], row["trial"]))
             text = f"{row['host']} {what} {row['count']:,} times"
             yield seen(row, text, row["count"], (str(row["host"]),), count=row["count"])
-    every = trials(dataset, ("invalid", "partial"))
-    # The reason holds phase/cause and how often, in the conductor's words.
-    counts = every["reason"].str.extract(rf"\b(?:connect|verify|budget)/{cause} ([\d,]+)", expand=False)
-    for row in every.assign(count=counts).dropna(subset=["count"]).to_dict("records"):
-        if (row["run"], row["trial"]) not in named:
-            times = int(row["count"].replace(",", "") or 0)
-            yield seen(row, f"Clients {what} {times:,} times", times, count=times)
 
 
-def uncalibrated(dataset: Facts) -> Iterable[Observation]:
+def uncalibrated(dataset: Examined) -> Iterable[Observation]:
     measured = set(dataset.generators.loc[dataset.generators["ceiling_per_s"].notna(), "run"])
     for run in sorted(set(trials(dataset)["run"]) - measured):
         yield Observation(run, "The generators' ceiling was not measured in this run")
 
 
-def near_ceiling(dataset: Facts) -> Iterable[Observation]:
+def near_ceiling(dataset: Examined) -> Iterable[Observation]:
     known = dataset.generators.dropna(subset=["ceiling_per_s"])
     ceilings = known.groupby(["run", "host"])["ceiling_per_s"].max().to_dict()
     for row in clients(dataset).to_dict("records"):
         ceiling = ceilings.get((row["run"], row["host"]), np.nan)
         share = row["sent_per_s"] / ceiling
-        if share > limit("ceiling"):
+        if share > threshold("ceiling"):
             sent = f"{row['host']} sent {show.number(row['sent_per_s'])} requests/s"
             text = f"{sent}, {percent(share)} of the {show.number(ceiling)}/s that it can send"
             yield seen(row, text, share, (row["host"],), sent_per_s=row["sent_per_s"], ceiling_per_s=ceiling)

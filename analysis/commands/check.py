@@ -15,7 +15,7 @@ import pandas as pd
 from analysis import format as show
 from analysis.cells import cell_table
 from analysis.checks.base import SEVERITIES
-from analysis.checks.page import page as explained
+from analysis.checks.explain import explain
 from analysis.checks.registry import CHECKS
 from analysis.dataset import load
 from analysis.events import Unreadable
@@ -40,7 +40,7 @@ def setup_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if options.explain:
-        print(explained(), end="")
+        print(explain(), end="")
         return 0
     if not options.results:
         raise Unreadable("check needs a run: give its directory, such as results/latest.")

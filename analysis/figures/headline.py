@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.cells import cell_table
-from analysis.checks.facts import Facts, server_of
+from analysis.checks.shared import Examined, server_of
 from analysis.figures import idle, knee
 from analysis.figures.identity import identity
 from analysis.metrics import PRIMARY
@@ -119,7 +119,7 @@ def _room(dataset: Dataset, good: pd.DataFrame) -> str:
     row = good.to_dict("records")[0]
     trials = dataset.trials[(dataset.trials["run"] == row["run"]) & (dataset.trials["cell"] == row["cell"])]
     used = float(trials.loc[trials["outcome"] == "ok", "server_cpu_share"].median())
-    host = server_of(Facts.about(dataset)).get(row["run"])
+    host = server_of(Examined.about(dataset)).get(row["run"])
     if used != used or host is None or not host.usable:
         return ""
     there = len(host.usable)

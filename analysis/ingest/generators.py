@@ -65,8 +65,19 @@ def generator_rows(log: Log, latency: Latency) -> list[dict[str, Any]]:
 
 
 def error_rows(log: Log) -> list[dict[str, Any]]:
-    """One row per kind of error that a client counted, and one per complaint of an agent."""
+    """One row per kind of error that a client counted, and one per complaint of an agent. A client that never went has
+    no `done`: `armed` has its counts. What a strategy at its limit closed is no error."""
     rows = []
+    limited = {event["trial"] for event in log.of("limit")}
+    for event in log.of("armed"):
+        if (event["trial"], event["host"]) in done_of(log) or event["trial"] in limited:
+            continue
+        for kind, failed in mapping(event.get("failed")).items():
+            phase, _, cause = str(kind).partition("/")
+            rows.append(
+                {"run": log.run, "trial": event["trial"], "host": event["host"], "phase": phase, "cause": cause}
+                | {"count": count(failed)}
+            )
     for (n, host), event in done_of(log).items():
         for one in map(mapping, listing(event.get("errors"))):
             said = {name: text(one.get(name)) for name in ("phase", "cause", "blame", "first")}

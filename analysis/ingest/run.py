@@ -11,7 +11,7 @@ from analysis.capacity import DEFAULT
 from analysis.commands.summary import UNITS
 from analysis.events import Log, is_calibration, parsed, read
 from analysis.ingest.clocks import clock_rows
-from analysis.ingest.fields import as_json, count, figure, listing, mapping, number, text, truth, whole
+from analysis.ingest.fields import as_json, count, figure, mapping, number, text, truth, whole
 from analysis.ingest.files import file_rows
 from analysis.ingest.generators import error_rows, generator_rows
 from analysis.ingest.latency import Latency, done_of, latency, own_quantile
@@ -49,7 +49,6 @@ def ingest(given: str) -> Dataset:
         "proofs": _proofs(log),
         "errors": error_rows(log),
         "files": file_rows(log.run, directory, manifest),
-        "findings": _findings(log),
     }
     return Dataset.of([f"{given}: {note}" for note in (*log.notes, *notes, *cut, *more)], **tables)
 
@@ -154,27 +153,3 @@ def _proofs(log: Log) -> list[dict[str, Any]]:
         | {name: count(e.get(name)) for name in PROOF}
         for e in log.of("step")
     ]
-
-
-def _findings(log: Log) -> list[dict[str, Any]]:
-    """What the conductor found, a row for each trial."""
-    rows = []
-    for n, event in last_of(log, "trial", "ended").items():
-        result = mapping(event.get("result"))
-        for finding in map(mapping, listing(result.get("findings"))):
-            said = {name: text(finding.get(name)) for name in ("severity", "message", "remedy")}
-            evidence = mapping(finding.get("evidence"))
-            host = text(evidence.get("host"))
-            rows.append(
-                {
-                    "run": log.run,
-                    "check": text(finding.get("id")),
-                    "scope": "trial",
-                    "cells": as_json([result.get("cell")]),
-                    "trials": as_json([n]),
-                    "hosts": as_json([host] if host else []),
-                    "evidence": as_json(evidence),
-                }
-                | said
-            )
-    return rows

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.checks import findings_table
-from analysis.checks.facts import Facts
 from analysis.checks.registry import OBSERVERS
+from analysis.checks.shared import Examined
 from analysis.model import TABLES, Dataset, frame
 
 MS = 1_000_000
@@ -115,7 +115,7 @@ def found(rows: Rows) -> list[dict[str, Any]]:
 
 def told(check: str, rows: Rows) -> list[int | None]:
     """The trials of which one check has something to say, whatever the others say."""
-    return sorted({one.trial for one in OBSERVERS[check](Facts.about(dataset(rows)))}, key=str)
+    return sorted({one.trial for one in OBSERVERS[check](Examined.about(dataset(rows)))}, key=str)
 
 
 def ids(rows: Rows) -> list[str]:

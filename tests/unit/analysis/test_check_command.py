@@ -9,18 +9,21 @@ from typing import Any
 import pytest
 
 from analysis.__main__ import main
-from analysis.checks.page import page
-from tests.unit.analysis.build import Document, ended, trial, whole, write
+from analysis.checks.explain import explain
+from tests.unit.analysis.build import Document, encode, ended, trial, whole, write
 
 MS = 1_000_000
 
 
-def results(folder: Path, **fields: Any) -> Path:
-    """Six blocks of epoll against itself; `fields` are of the result of the first trial."""
+def results(folder: Path, lag: dict[int, int] | None = None, **fields: Any) -> Path:
+    """Six blocks of epoll against itself; `fields` are of the result of the first trial, `lag` of its client1."""
     planned = [trial(n, block=(n + 1) // 2, control=n % 2 == 0) for n in range(1, 13)]
     events: list[Document] = []
     for one in planned:
         events += whole(one, **(fields if one["n"] == 1 else {}))
+    for event in events:
+        if lag and (event["event"], event["host"], event["trial"]) == ("done", "client1", 1):
+            event["lag"] = encode(lag)
     write(folder, planned, events)
     (folder / "manifest.json").write_text(json.dumps({"schema": 1}))
     return folder
@@ -41,16 +44,14 @@ def test_a_clean_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_warning_is_an_error_only_if_strict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    evidence = {"host": "client1", "lag_p99_ms": 12.3}
-    late = {"id": "LG1", "severity": "warn", "message": "client1 sent late.", "evidence": evidence, "remedy": "pin"}
-    path = results(tmp_path / "r", findings=[late])
+    path = results(tmp_path / "r", lag={30_000: 980, 12 * MS: 20})
     status, out, _ = call(capsys, path)
     assert status == 0
     lines = [line.strip() for line in out.splitlines()]
     assert "warn     LG1   A client sent late" in lines
-    assert "what      client1 sent late." in lines
+    assert "what      client1 sent one request in a hundred more than 12.0 ms late." in lines
     assert "where     epoll · trial 1 · client1" in lines
-    assert "evidence  trial 1, lag p99 ms 12.3" in lines
+    assert "evidence  trial 1, lag p99 ms 12.0" in lines
     assert any(line.startswith("matters   Response counts") for line in lines)
     assert any(line.startswith("remedy    Lower the rate") for line in lines)
     assert lines[-1] == "Cells that no finding doubts (0 of 1): none."
@@ -103,4 +104,4 @@ def test_nothing_to_read(capsys: pytest.CaptureFixture[str], arguments: list[str
 
 def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = call(capsys, "--explain")
-    assert status == 0 and out == page() and "### GN1" in out
+    assert status == 0 and out == explain() and "### GN1" in out

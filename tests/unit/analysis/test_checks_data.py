@@ -167,23 +167,3 @@ def test_a_cell_is_struck_when_no_good_trial_is_left() -> None:
 def test_lost_connections() -> None:
     (one,) = found(change(healthy(), "generators", 1, "client1", lost=5))
     assert one["check"] == "PR1" and one["message"] == "client1 lost 5 of 1,000 connections under load."
-
-
-def test_late_replies_of_the_conductor_get_their_words() -> None:
-    rows = healthy()
-    for n, late in ((2, 7), (1, 5)):
-        rows["findings"].append({"run": RUN, "check": "LT1", "severity": "info", "cells": '["c-epoll"]',
-                                 "trials": f"[{n}]", "hosts": "[]", "message": f"client1 got {late} right replies.",
-                                 "evidence": f'{{"host": "client1", "late": {late}}}'})  # fmt: skip
-    (one,) = found(rows)
-    assert one["trials"] == [1, 2] and one["message"] == "client1 got 7 right replies (trial 2, the worst of 2)."
-    assert one["hosts"] == ["client1"] and "overloaded" in one["matters"] and one["remedy"]
-
-
-def test_a_finding_of_an_unknown_conductor_is_kept() -> None:
-    rows = healthy()
-    rows["findings"].append({"run": RUN, "check": "ZZ9", "severity": "dreadful", "trials": "[1]", "cells": "?",
-                             "message": "The moon is full.", "evidence": "not JSON"})  # fmt: skip
-    (one,) = found(rows)
-    assert (one["check"], one["severity"], one["message"]) == ("ZZ9", "info", "The moon is full.")
-    assert one["trials"] == [1]

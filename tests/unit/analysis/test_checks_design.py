@@ -10,9 +10,9 @@ import pytest
 
 from analysis.checks import findings_table
 from analysis.checks.base import THRESHOLDS, WORDS
-from analysis.checks.facts import Facts
-from analysis.checks.page import FAMILIES, page
-from analysis.checks.registry import CONDUCTOR, OBSERVERS
+from analysis.checks.explain import FAMILIES, explain
+from analysis.checks.registry import OBSERVERS
+from analysis.checks.shared import Examined
 from analysis.model import Dataset
 from tests.unit.analysis.check_data import CLIENTS, RUN, Rows, change, dataset, found, healthy, ids, told
 
@@ -161,7 +161,7 @@ def test_rows_without_their_columns() -> None:
 
 
 def test_every_check_has_words_and_something_that_observes_it() -> None:
-    assert set(OBSERVERS) | {"CL2", "LT1"} == set(WORDS) and set(CONDUCTOR) <= set(WORDS)
+    assert set(OBSERVERS) == set(WORDS)
     for check in WORDS.values():
         assert check.severity in ("invalid", "warn", "info") and check.family in FAMILIES
         assert check.title and check.matters and check.remedy and set(check.covers) <= set(WORDS)
@@ -170,7 +170,7 @@ def test_every_check_has_words_and_something_that_observes_it() -> None:
 
 def test_the_page_is_up_to_date() -> None:
     text = Path(__file__).parents[3].joinpath("docs", "findings.md").read_text(encoding="utf-8")
-    assert text == page(), "docs/findings.md: python -m analysis check --explain > docs/findings.md"
+    assert text == explain(), "docs/findings.md: python -m analysis check --explain > docs/findings.md"
 
 
 def test_hostile_names_are_kept_as_text() -> None:
@@ -195,7 +195,7 @@ def restless(*costs: float) -> Rows:
 
 
 def said(rows: Rows) -> list[str]:
-    return [one.text for one in OBSERVERS["DS9"](Facts.about(dataset(rows)))]
+    return [one.text for one in OBSERVERS["DS9"](Examined.about(dataset(rows)))]
 
 
 def test_a_machine_that_got_slower() -> None:

@@ -37,14 +37,6 @@ def test_overflow_of_a_good_trial_is_about_connecting() -> None:
     assert "full 120 times" in one["message"] and "32 handshakes" in one["message"] and "1.02 s" in one["message"]
 
 
-def test_overflow_that_the_conductor_said_is_not_said_twice() -> None:
-    rows = counter(healthy(), "server", OVERFLOWS, 120)
-    rows["findings"].append(
-        {"run": RUN, "check": "LQ1", "severity": "info", "trials": "[1]", "message": "A full accept queue …."}
-    )
-    assert ids(rows) == ["SV1"]
-
-
 def test_overflow_of_a_limit_explains_it() -> None:
     rows = counter(healthy(), "server", OVERFLOWS, 3900)
     (one,) = found(change(rows, "trials", 1, outcome="dnf", limit="clients served at a time"))

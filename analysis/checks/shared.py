@@ -20,6 +20,8 @@ KEY = ["run", "trial"]
 PACED = ("open", "ramp", "capacity")
 OF_TRIAL = ("workload", "arrival", "window_s", "ports", "connect_p99_ns")
 RANGE = "net.ipv4.ip_local_port_range"
+# The outcomes of a trial that was begun and that ended: their clocks, clients and counters are known.
+ENDED = ("ok", "dnf", "invalid", "partial", "crashed", "interrupted")
 EDGE_S = 0.5  # samples are taken each second, aligned to go: the nearest to an edge of the window is the edge's
 
 
@@ -27,11 +29,11 @@ Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made")
 
 
-class Facts(Dataset):
-    """A dataset that remembers what was made of it."""
+class Examined(Dataset):
+    """A dataset under examination: it remembers what the checks made of it."""
 
     @classmethod
-    def about(cls, dataset: Dataset) -> Facts:
+    def about(cls, dataset: Dataset) -> Examined:
         return cls(**dataset.tables, notes=dataset.notes)
 
     @cached_property
@@ -40,12 +42,12 @@ class Facts(Dataset):
 
 
 def once(
-    make: Callable[Concatenate[Facts, Arguments], Made],
-) -> Callable[Concatenate[Facts, Arguments], Made]:
+    make: Callable[Concatenate[Examined, Arguments], Made],
+) -> Callable[Concatenate[Examined, Arguments], Made]:
     """The function, whose result for a dataset is made once. Nobody changes it."""
 
     @wraps(make)
-    def remembered(dataset: Facts, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Made:
+    def remembered(dataset: Examined, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Made:
         key = (make, args, tuple(kwargs.items()))
         if key not in dataset.made:
             dataset.made[key] = make(dataset, *args, **kwargs)
@@ -71,7 +73,7 @@ class Host:
 
 
 @once
-def trials(dataset: Facts, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+def trials(dataset: Examined, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
     """The trials of these outcomes, controls too."""
     table = dataset.trials.drop_duplicates(KEY)
     return table[table["outcome"].isin(outcomes).fillna(False)]
@@ -83,7 +85,7 @@ def paced(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @once
-def clients(dataset: Facts, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+def clients(dataset: Examined, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
     """What each client of those trials says of itself, and beside it of the trial OF_TRIAL."""
     own = dataset.generators.drop_duplicates([*KEY, "host"])
     return own.merge(trials(dataset, outcomes)[[*KEY, *OF_TRIAL]], on=KEY)
@@ -97,7 +99,7 @@ def by_trial(table: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
 
 
 @once
-def hosts(dataset: Facts) -> dict[tuple[str, str], Host]:
+def hosts(dataset: Examined) -> dict[tuple[str, str], Host]:
     """By run and host."""
     tuning = {run["run"]: document(run["tuning"]) for run in dataset.runs.to_dict("records")}
     found = {}
@@ -138,12 +140,12 @@ def _ports(facts: dict[str, Any], tuning: dict[str, Any]) -> float:
     return float(known[1] - known[0] + 1) if len(known) == 2 else np.nan
 
 
-def server_of(dataset: Facts) -> dict[str, Host]:
+def server_of(dataset: Examined) -> dict[str, Host]:
     """By run."""
     return {run: host for (run, _), host in hosts(dataset).items() if host.role == "server"}
 
 
-def shares_cpus(dataset: Facts) -> set[str]:
+def shares_cpus(dataset: Examined) -> set[str]:
     """The runs whose clients may work on the server's CPUs: on the same machine, and not pinned apart."""
     servers = server_of(dataset)
     return {
@@ -157,13 +159,13 @@ def _apart(one: Host, other: Host) -> bool:
     return bool(one.pinned and other.pinned) and not set(one.pinned) & set(other.pinned)
 
 
-def of_server(dataset: Facts, table: pd.DataFrame) -> pd.DataFrame:
+def of_server(dataset: Examined, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the server's host."""
     servers = {(run, host.name) for run, host in server_of(dataset).items()}
     return table[np.array([pair in servers for pair in zip(table["run"], table["host"], strict=True)], dtype=bool)]
 
 
-def growth(dataset: Facts, samples: pd.DataFrame, column: str) -> pd.DataFrame:
+def growth(dataset: Examined, samples: pd.DataFrame, column: str) -> pd.DataFrame:
     """How much a counter grew in the window of each good trial, and in how many seconds: run, trial, growth, span_s."""
     known = samples.dropna(subset=[column])[[*KEY, "t_s", column]].drop_duplicates([*KEY, "t_s"])
     table = known.merge(trials(dataset)[[*KEY, "warmup_s", "window_s", "duration_s"]], on=KEY)
@@ -178,12 +180,12 @@ def growth(dataset: Facts, samples: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 @once
-def counters(dataset: Facts) -> pd.DataFrame:
+def counters(dataset: Examined) -> pd.DataFrame:
     """The kernel's counters at the end of each trial: run, trial, host, counter, value."""
     return dataset.kernel.groupby([*KEY, "host", "counter"], observed=True)["value"].max().reset_index()
 
 
-def server_threads(dataset: Facts) -> dict[tuple[str, int], float]:
+def server_threads(dataset: Examined) -> dict[tuple[str, int], float]:
     """The most threads that the server of a trial had."""
     known = dataset.server_samples.dropna(subset=["threads"])
     return {(run, trial): float(own["threads"].max()) for run, trial, own in by_trial(known)}

@@ -6,7 +6,7 @@ import textwrap
 
 from analysis import format as show
 from analysis.checks.base import THRESHOLDS, Check, Threshold
-from analysis.checks.registry import CHECKS, CONDUCTOR
+from analysis.checks.registry import CHECKS
 
 WIDTH = 118
 FAMILIES = {
@@ -27,10 +27,11 @@ INTRODUCTION = (
     "**Severity.** `invalid`: the trials it names leave the estimates; a cell with no good trial left is shown struck "
     "and leaves the ranking. `warn`: the figures stand, but a claim that rests on them needs the finding beside it. "
     "`info`: explains a figure. The table has the severity that a finding usually has; a milder case of it may warn.",
-    "**Ids.** Letters for the kind and a number. " + ", ".join(CONDUCTOR[:-1]) + f" and {CONDUCTOR[-1]} are the "
-    "conductor's: it writes them into `trial.json` while the run is on, and here they mean the same (CL: clocks, LG: "
-    "lag, LT: late replies, LQ: listen queue, PR: proof of the connections). The others are analysis's: GN generators, "
-    "SV server, NW network, CK clocks, DT data, DS design. An id is never used for something else again.",
+    "**Ids.** Letters for the kind and a number: GN generators, LG lag, SV server, LQ listen queue, NW network, CK and "
+    "CL clocks, DT data, LT late replies, PR proof of the connections, DS design. An id is never used for something "
+    "else again. Analysis alone makes findings, from the files under `results/`; older runs are judged anew.",
+    "**Validity** of a trial: `suspect` where a finding that warns or worse names it, those of the design left out; "
+    "else `valid`. It never changes the outcome.",
     "**Once.** One finding is one row for all trials of a run that it concerns: its message has the worst of them, its "
     "evidence the figures of each. About a trial that a finding names, those that it covers are silent.",
     "**Exits** of `check`: 0; 1 with `--strict` where something warns or was left out; 2 nothing readable; 3 a cell is "
@@ -38,7 +39,7 @@ INTRODUCTION = (
 )
 
 
-def page() -> str:
+def explain() -> str:
     """The page as Markdown."""
     lines = ["# Findings", ""]
     for paragraph in (MADE_OF, *INTRODUCTION):

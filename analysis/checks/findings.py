@@ -11,67 +11,39 @@ import pandas as pd
 
 from analysis.cells import worst_outcome
 from analysis.checks.base import SEVERITIES, Check, Observation
-from analysis.checks.facts import KEY, Facts
 from analysis.checks.registry import CHECKS, OBSERVERS
+from analysis.checks.shared import ENDED, KEY, Examined
 from analysis.model import Dataset, frame
 
 MOST_EVIDENCE = 100
-# Of a conductor's finding, the figure that says how bad it is.
-SIZES = {"CL1": "bound_ns", "CL2": "start_skew_ms", "LG1": "lag_p99_ms", "LT1": "late"}
 Seen = tuple[Check, Observation]
 
 
 def findings_table(dataset: Dataset) -> pd.DataFrame:
-    """The conductor's findings and those of all checks, each with why it matters and how to mend it."""
-    facts = Facts.about(dataset)
-    seen = list(_of_conductor(dataset))
-    known = {(check.id, one.run, one.trial) for check, one in seen}
-    for id_, observe in OBSERVERS.items():
-        seen += [(CHECKS[id_], one) for one in observe(facts) if (id_, one.run, _int(one.trial)) not in known]
+    """What all checks find, each with why it matters and how to mend it."""
+    examined = Examined.about(dataset)
+    seen = [(CHECKS[id_], one) for id_, observe in OBSERVERS.items() for one in observe(examined)]
     groups: dict[tuple[str, str, str], list[Seen]] = {}
     for check, one in _without_covered(seen):
         groups.setdefault((one.severity or check.severity, check.id, one.run), []).append((check, one))
     struck = _struck_cells(dataset, seen)
     ids = list(CHECKS)
-    order = sorted(groups, key=lambda key: (SEVERITIES.index(key[0]), ids.index(key[1]) if key[1] in CHECKS else -1))
+    order = sorted(groups, key=lambda key: (SEVERITIES.index(key[0]), ids.index(key[1])))
     return frame(
         "findings", [_row(dataset, severity, groups[severity, id, run], struck) for severity, id, run in order]
     )
 
 
-def _of_conductor(dataset: Dataset) -> Iterable[Seen]:
-    for row in dataset.findings.drop_duplicates().to_dict("records"):
-        check = CHECKS.get(row["check"]) or Check(
-            str(row["check"]), "other", "A finding of the conductor", "info", "", ""
-        )
-        evidence = _loads(row["evidence"], {})
-        figures = evidence if isinstance(evidence, dict) else {}
-        kernel = figures.get("kernel")
-        source = kernel if isinstance(kernel, dict) else figures
-        size = source.get(SIZES.get(check.id, "TcpExt.ListenOverflows"))
-        severity = row["severity"] if row["severity"] in SEVERITIES else "info"
-        given = (figures["host"],) if isinstance(figures.get("host"), str) else ()
-        text = "" if pd.isna(row["message"]) else str(row["message"]).rstrip(".")
-        for trial in _loads(row["trials"], []) or [None]:
-            yield (
-                check,
-                Observation(
-                    row["run"],
-                    text,
-                    float(size) if isinstance(size, int | float) else 0.0,
-                    trial,
-                    given,
-                    severity,
-                    figures,
-                ),
-            )
-
-
-def _loads(text: Any, otherwise: Any) -> Any:
-    try:
-        return json.loads(text) if isinstance(text, str) else otherwise
-    except ValueError:
-        return otherwise
+def validity(dataset: Dataset) -> pd.Series:
+    """A word for each row of the trials: suspect where a finding that warns or worse names the trial, else valid;
+    missing where the trial has no result. A finding of the design is about what trials can show together."""
+    doubted = set()
+    for row in dataset.findings[dataset.findings["severity"] != "info"].to_dict("records"):
+        if CHECKS[row["check"]].family != "design":
+            doubted |= {(row["run"], n) for n in json.loads(row["trials"])}
+    keys = zip(dataset.trials["run"], dataset.trials["trial"], strict=True)
+    words = pd.Series(["suspect" if key in doubted else "valid" for key in keys], dataset.trials.index, "string")
+    return words.where(dataset.trials["outcome"].isin(ENDED).fillna(False))
 
 
 def _int(value: Any) -> int | None:
