@@ -13,8 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ("contracts/declared.json", "loadgen/internal/contracts/declared.json")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-BEGIN = "<!-- parameters: script/generate makes this table from contracts/parameters.yml -->\n"
-END = "<!-- end of parameters -->\n"
+BEGIN, END = "<!-- {}: made by script/generate -->\n", "<!-- end of {} -->\n"
 
 
 def load(name: str) -> dict[str, Any]:
@@ -70,17 +69,44 @@ def table(document: dict[str, Any]) -> str:
     for row in document["parameters"]:
         default = "–" if row["default"] is None else f"`{json.dumps(row['default'])}`".replace('"', "")
         only = f" (`{'`, `'.join(row['workloads'])}`)" if row.get("workloads") else ""
-        lines.append(f"| `{row['name']}` | {default} | {row['accepts']} | {row['meaning']}{only} |")
+        accepted = row["accepts"].replace("<", "&lt;")
+        lines.append(f"| `{row['name']}` | {default} | {accepted} | {row['meaning']}{only} |")
     return "\n".join(lines) + "\n"
+
+
+def meanings(document: dict[str, Any], name: str, first: str, second: str) -> str:
+    """A table of the words of one kind in docs/contracts.md."""
+    told = {word: row if isinstance(row, str) else row["meaning"] for word, row in document[name].items()}
+    rows = [f"| `{word}` | {meaning} |" for word, meaning in told.items()]
+    return "\n".join([f"| {first} | {second} |", "|---|---|", *rows]) + "\n"
+
+
+def page(text: str, document: dict[str, Any]) -> str:
+    """docs/contracts.md, with what stands between its markers made anew."""
+    tables = {
+        "parameters": table(document),
+        "hostile": meanings(document, "hostile", "kind", "what each connection does, again and again"),
+        "counts": meanings(document, "counts", "count", "a request that"),
+        "integrity": meanings(document, "integrity", "class", "what came instead of the expected record"),
+        "outcomes": meanings(document, "outcomes", "outcome", "meaning"),
+    }
+    for name, made_of_it in tables.items():
+        before, begin, rest = text.partition(BEGIN.format(name))
+        _, end, after = rest.partition(END.format(name))
+        text = before + begin + made_of_it + end + after
+    return text
 
 
 def shape(row: dict[str, Any], words: dict[str, Any]) -> dict[str, Any]:
     """The JSON schema of a value in plan or specification: its type. Ranges are judged where a person types."""
     if row["kind"] == "choice":
         return {"enum": list(words.get(row["name"] + "s", row["words"]))}
+    if row["kind"] == "hostile":
+        members = {"kind": {"enum": row["words"]}, "connections": {"type": "integer", "minimum": 0}}
+        return {"type": ["object", "null"], "properties": members, "required": [*members]}
     # A client's share of what comes each second need not be whole.
     number = "number" if row.get("unit", "").endswith("/s") or row["kind"] == "seconds" else "integer"
-    kind = {"whole": number, "seconds": number, "hostile": "object"}.get(row["kind"], "string")
+    kind = {"whole": number, "seconds": number}.get(row["kind"], "string")
     never_null = kind in ("number", "integer") and row["default"] is not None and row.get("words") != ["burst"]
     return {"type": kind if never_null else [kind, "null"]} | ({"minimum": 0} if kind == number else {})
 
@@ -100,15 +126,25 @@ def schema(document: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def schema_of_words(document: dict[str, Any]) -> str:
+    """docs/schema/words.yml: the words that protocol and trial.json share with others."""
+    lines = ["# Made by script/generate from contracts/words.yml.", f"$schema: {DIALECT}", "$defs:"]
+    for name in ("counts", "integrity"):
+        lines += [f"  {name}:", "    type: object", f"    required: [{', '.join(document[name])}]"]
+        lines += [f"    patternProperties: {{^({'|'.join(document[name])})$: {{type: integer, minimum: 0}}}}"]
+    for name in ("hostile", "error_phases", "outcomes"):
+        lines.append(f"  {name}: {{enum: [{', '.join(document[name])}]}}")
+    return "\n".join(lines) + "\n"
+
+
 def made() -> dict[Path, str]:
     """Every generated file, whole."""
     document = declared()
-    page = ROOT / "docs/contracts.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
+    contracts = ROOT / "docs/contracts.md"
     return {ROOT / place: one_a_line(document) for place in PLACES} | {
-        page: before + BEGIN + table(document) + END + after,
+        contracts: page(contracts.read_text(encoding="utf-8"), document),
         ROOT / "docs/schema/parameters.yml": schema(document),
+        ROOT / "docs/schema/words.yml": schema_of_words(document),
     }
 
 
