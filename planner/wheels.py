@@ -1,4 +1,4 @@
-"""The packages of strategies, fetched on the controller for the Python of the server host, which needs no network."""
+"""The packages of strategies: pip unpacks them on the controller, for the Python of the server host."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class NotFetched(Exception):
 
 
 def place_of(cache: Path, lock: Path, facts: Facts) -> Path:
-    """Where the wheels of a lock file for such a host are kept: a directory of their own, never changed once there."""
+    """The directory with the packages of a lock file for such a host; it never changes once it is there."""
     kind = f"cp{tag(facts)}-{facts['arch']}-{'-'.join(facts['libc']).strip('-') or 'musl'}"
-    return cache / f"wheels-{kind}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    return cache / f"packages-{kind}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
 
 
 def tag(facts: Facts) -> str:
@@ -63,17 +63,17 @@ def requirements(lock: str, facts: Facts) -> str:
 
 
 def fetch(cache: Path, lock: Path, facts: Facts) -> Path:
-    """The directory of wheels for such a host, fetched unless it is there; NotFetched says why it cannot be."""
+    """The directory of packages for such a host, fetched unless it is there; NotFetched says why it cannot be."""
     place = place_of(cache, lock, facts)
     if place.is_dir():
         return place
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".wheels-") as name:
-        chosen, wheels = Path(name) / "requirements.txt", Path(name) / "wheels"
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".packages-") as name:
+        chosen, packages = Path(name) / "requirements.txt", Path(name) / "packages"
         chosen.write_text(requirements(lock.read_text(encoding="utf-8"), facts), encoding="utf-8")
         abis = (f"cp{tag(facts)}", "abi3", "none")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--retries", "2", "--no-deps"]
-        command += ["--only-binary=:all:", "--require-hashes", "--requirement", str(chosen), "--dest", str(wheels)]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--retries", "2", "--no-deps", "--no-compile"]
+        command += ["--only-binary=:all:", "--require-hashes", "--requirement", str(chosen), "--target", str(packages)]
         command += ["--implementation", "cp", "--python-version", tag(facts)]
         command += [word for abi in abis for word in ("--abi", abi)]
         command += [word for platform in platforms(facts) for word in ("--platform", platform)]
@@ -86,5 +86,5 @@ def fetch(cache: Path, lock: Path, facts: Facts) -> Path:
         if result.returncode:
             lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["nothing"]
             raise NotFetched(f"pip said: {lines[-1].removeprefix('ERROR: ').rstrip('.')}")
-        shutil.move(str(wheels), str(place))
+        shutil.move(str(packages), str(place))
     return place

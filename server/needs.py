@@ -10,13 +10,12 @@ from pathlib import Path
 from server import programs
 from server.catalog import Strategy
 
-# What `prepare` makes beside the copy of server/ on a host; the stamp is written when all is there.
-VENV = Path(__file__).resolve().parents[2] / "venv"
-STAMP = "c10k-stamp"
+# `prepare` brings them beside the copy of server/ on a host.
+PACKAGES = Path(__file__).resolve().parents[1] / "packages"
 
 
-def missing(strategy: Strategy, python: str = sys.executable) -> str | None:
-    """One sentence on what the strategy lacks when that interpreter runs it here, and how to get it; None: nothing."""
+def missing(strategy: Strategy) -> str | None:
+    """One sentence on what the strategy lacks here, and how to get it; None: nothing."""
     if strategy.is_program:
         try:
             programs.find(strategy.loop)
@@ -27,18 +26,17 @@ def missing(strategy: Strategy, python: str = sys.executable) -> str | None:
         reason: str | None = importlib.import_module("server.linux.uring").unavailable()
         if reason:
             return reason
-    # The venv of a host is only stamped once its packages have been imported.
-    absent = [name for name in strategy.packages if python == sys.executable and not _importable(name)]
+    absent = [name for name in strategy.packages if not (PACKAGES / name).is_dir() and not _importable(name)]
     if absent:
         names = " ".join(absent)
-        return f"{strategy.name} needs a package that this Python lacks: run `{python} -m pip install {names}`."
+        return f"{strategy.name} needs a package that this Python lacks: run `{sys.executable} -m pip install {names}`."
     return None
 
 
-def interpreter(strategy: Strategy) -> str:
-    """The Python that is to run a strategy: of the host's venv where that was made and is needed, else this one."""
-    needs_venv = strategy.packages and (VENV / STAMP).exists()
-    return str(VENV / "bin/python") if needs_venv else sys.executable
+def find_packages(strategy: Strategy) -> None:
+    """Let this process import what `prepare` brought, before other versions that the Python has itself."""
+    if strategy.packages and PACKAGES.is_dir():
+        sys.path.insert(0, str(PACKAGES))
 
 
 def _importable(name: str) -> bool:

@@ -23,6 +23,7 @@ def serve(options: argparse.Namespace) -> int:
         strategy = catalog.find(options.strategy)
     except KeyError as error:
         return refuse(error.args[0])
+    needs.find_packages(strategy)
     lack = needs.missing(strategy)
     if lack:
         return refuse(lack)

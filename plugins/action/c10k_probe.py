@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
-
-def sentence(result: dict[str, Any], interpreter: str) -> str:
-    """Why the module could not run there."""
-    said = f"{result.get('msg', '')} {result.get('module_stderr', '')} {result.get('module_stdout', '')}"
-    if result.get("rc") == 127 or "not found" in said or "No such file" in said:
-        return f"has no Python at {interpreter}: install python3 there, or name it as ansible_python_interpreter."
-    return f"cannot be looked at: {' '.join(said.split())[:300]}"
+NOT_RUN = (126, 127)  # the shell's answers for a program that is not there, or that it cannot run
 
 
 class ActionModule(ActionBase):
-    _VALID_ARGS = frozenset({"base", "host", "strict"})
+    _VALID_ARGS = frozenset({"home", "limited", "strict"})
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
-        strict = arguments.pop("strict", False)
-        if not strict and "preflight_resolved" not in (task_vars or {})["hostvars"].get("localhost", {}):
-            return {"failed": True, "msg": "A run needs localhost and every host of the inventory: leave --limit away."}
-        problem = None
-        result: dict[str, Any] = {}
-        try:
-            result = self._execute_module("c10k_probe", module_args=arguments, task_vars=task_vars)
-        except AnsibleConnectionFailure as error:
-            if strict:
-                raise
-            problem = f"cannot be reached: {' '.join(str(error.message).split())[:300].rstrip('.')}."
-        except AnsibleError as error:
-            problem = f"cannot be looked at: {' '.join(str(error.message).split())[:300]}"
-        if problem is None and "facts" not in result:
-            interpreter = str(self._used_interpreter or "/usr/bin/python3").removeprefix("#!")
-            problem = sentence(result, interpreter)
+        if self._task.args.get("limited"):
+            raise AnsibleActionFail("A run needs localhost and every host of the inventory: leave --limit away.")
+        home, strict = Path(str(self._task.args["home"])), bool(self._task.args.get("strict"))
+        problem, facts = self.look(home, strict, task_vars or {})
         if problem and strict:
-            return {"failed": True, "msg": f"{arguments['host']} {problem}"}
-        facts = result.get("facts", {})
+            raise AnsibleActionFail(f"{home.name} {problem}")
         given = task_vars or {}
         password = (
             given.get("ansible_become_password") or given.get("ansible_become_pass") or self._play_context.become_pass
@@ -48,5 +29,23 @@ class ActionModule(ActionBase):
         root = bool(facts.get("root") or password)
         return {
             "changed": False, "problem": problem, "facts": {**facts, "root": root} if facts else {},
-            "become": root and facts.get("user") != 0,
+            "become": root and facts.get("user") != 0, "base": str(home.parent),
         }  # fmt: skip
+
+    def look(self, home: Path, strict: bool, task_vars: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+        """What is wrong with the host, or what it says of itself."""
+        try:
+            result = self._execute_module("c10k_probe", module_args={"home": str(home)}, task_vars=task_vars)
+        except AnsibleConnectionFailure as error:
+            if strict:
+                raise
+            return f"cannot be reached: {' '.join(str(error.message).split())[:300].rstrip('.')}.", {}
+        except AnsibleError as error:
+            return f"cannot be looked at: {' '.join(str(error.message).split())[:300]}", {}
+        if "facts" in result:
+            return None, result["facts"]
+        if result.get("rc") in NOT_RUN:
+            python = str(self._used_interpreter or "/usr/bin/python3").removeprefix("#!")
+            return f"has no Python at {python}: install python3 there, or name it as ansible_python_interpreter.", {}
+        said = " ".join(f"{result.get(key, '')}" for key in ("msg", "module_stderr", "module_stdout"))
+        return f"cannot be looked at: {' '.join(said.split())[:300]}", {}

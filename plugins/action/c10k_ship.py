@@ -1,4 +1,8 @@
-"""Keeps a copy of files on a host equal to the controller's: one look, and one parcel where something differs."""
+"""Keeps the programs on a host equal to the controller's: one look at all of them, and one parcel where a file differs.
+
+ansible.builtin.copy looks at each file by itself; unarchive sends the archive before it looks, needs GNU tar there, and
+takes three tasks (directory, archive, link) where this takes one.
+"""
 
 from __future__ import annotations
 
@@ -14,32 +18,27 @@ from plugins.module_utils import c10k_tree
 
 class ActionModule(ActionBase):
     TRANSFERS_FILES = True
-    _VALID_ARGS = frozenset({"source", "home", "name", "mode"})
+    _VALID_ARGS = frozenset({"home", "programs", "imports"})
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        home, name = str(self._task.args["home"]), str(self._task.args["name"])
-        source = Path(str(self._task.args["source"]))
-        if not source.exists():
-            if self._task.check_mode:
-                return {
-                    "changed": True,
-                    "msg": f"{source.name} is not built yet; it would be, and copied to {home}/{name}.",
-                }
-            raise AnsibleActionFail(f"There is no {source} to copy.")
-        wanted = c10k_tree.listing(source, name, int(str(self._task.args.get("mode", "0")), 8))
-        arguments = {"home": home, "name": name, "wanted": wanted}
+        sources = {str(name): Path(str(path)) for name, path in self._task.args["programs"].items()}
+        absent = [name for name, source in sources.items() if not source.exists()]
+        if absent and not self._task.check_mode:
+            raise AnsibleActionFail(f"There is no {sources[absent[0]]} to copy.")
+        wanted = {name: c10k_tree.listing(sources[name], name) for name in sources if name not in absent}
+        arguments = {"home": self._task.args["home"], "wanted": wanted, "imports": self._task.args.get("imports", [])}
         result: dict[str, Any] = self._execute_module("c10k_ship", module_args=arguments, task_vars=task_vars)
+        if absent:
+            result |= {"changed": True, "msg": f"{', '.join(absent)}: not built yet; it would be, and copied."}
         if result.get("failed") or self._task.check_mode or not result["send"]:
             return self.described(result)
         try:
-            remote = self.transfer(c10k_tree.pack(source, name, result["send"]))
+            remote = self.transfer(c10k_tree.pack(sources, result["send"]))
             sent = self._execute_module("c10k_ship", module_args={**arguments, "archive": remote}, task_vars=task_vars)
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
-        if not sent.get("failed"):
-            sent.update({key: result[key] for key in ("send", "chmod", "remove")})
-        return self.described(sent)
+        return self.described(sent if sent.get("failed") else {**sent, "send": result["send"]})
 
     def transfer(self, content: bytes) -> str:
         self._make_tmp_path()
@@ -53,10 +52,5 @@ class ActionModule(ActionBase):
     def described(result: dict[str, Any]) -> dict[str, Any]:
         """What --diff prints."""
         result.pop("invocation", None)
-        gone, new = result.get("remove", []), result.get("send", [])
-        if gone or new:
-            result["diff"] = {
-                "before": "".join(f"{path}\n" for path in gone),
-                "after": "".join(f"{path}\n" for path in new),
-            }
-        return result
+        before, after = ("".join(f"{path}\n" for path in result.get(key, [])) for key in ("remove", "send"))
+        return {**result, "diff": {"before": before, "after": after}} if before or after else result

@@ -106,8 +106,7 @@ def cpu_facts(cpuinfo: str) -> dict[str, str | None]:
     return {"cpu_model": known.get("model name"), "virtualisation": virtualisation}
 
 
-def facts(base: str, host: str) -> dict[str, Any]:
-    home = Path(base) / host
+def facts(home: Path) -> dict[str, Any]:
     boot = read("/proc/sys/kernel/random/boot_id")
     netns = Path("/proc/self/ns/net").stat().st_ino
     memory = dict(line.split(":", 1) for line in (read("/proc/meminfo") or "").splitlines() if ":" in line)
@@ -141,5 +140,5 @@ def facts(base: str, host: str) -> dict[str, Any]:
         "base_writable": writable(home) and writable(home / "app") and writable(home / "runs"),
         "agent": live_agent(home),
         "uncollected": runs(home),
-        "tuned_by": saved_state(Path(base), boot, netns),
+        "tuned_by": saved_state(home.parent, boot, netns),
     }

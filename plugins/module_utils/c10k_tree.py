@@ -9,6 +9,7 @@ import shutil
 import stat
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,51 +22,43 @@ def digest(path: Path) -> str:
     return sha.hexdigest()
 
 
-def ours(path: Path) -> bool:
-    """Python's own cache comes and goes by itself."""
-    return "__pycache__" not in path.parts
+def files(tree: Path) -> list[Path]:
+    """All files of a directory, or the file itself; Python's own cache comes and goes by itself."""
+    found = sorted(tree.rglob("*")) if tree.is_dir() and not tree.is_symlink() else [tree]
+    return [path for path in found if (path.is_file() or path.is_symlink()) and "__pycache__" not in path.parts]
 
 
-def listing(source: Path, name: str, mode: int = 0) -> dict[str, Any]:
+def listing(source: Path, name: str) -> dict[str, Any]:
     """{"server/core.py": {"sha256": …, "mode": 420}} of a directory, or of a single file, by its name on the host."""
-    if source.is_file():
-        return {name: {"sha256": digest(source), "mode": mode or 0o644}}
     found = {}
-    for path in sorted(source.rglob("*")):
-        if path.is_file() and ours(path.relative_to(source)):
-            executable = bool(path.stat().st_mode & stat.S_IXUSR)
-            found[f"{name}/{path.relative_to(source)}"] = {
-                "sha256": digest(path),
-                "mode": 0o755 if executable else 0o644,
-            }
+    for path in files(source):
+        mode = 0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644
+        found[str(name / path.relative_to(source))] = {"sha256": digest(path), "mode": mode}
     return found
 
 
-def compare(home: Path, wanted: dict[str, Any], name: str) -> dict[str, list[str]]:
-    """What must be sent, what must only change its mode, and what is there too much."""
-    send, chmod = [], []
-    for relative, entry in wanted.items():
-        path = home / relative
-        if path.is_symlink() or not path.is_file() or digest(path) != entry["sha256"]:
-            send.append(relative)
-        elif stat.S_IMODE(path.stat().st_mode) != entry["mode"]:
-            chmod.append(relative)
-    tree = home / name
-    present = [p for p in tree.rglob("*") if p.is_file() or p.is_symlink()] if tree.is_dir() else []
-    gone = [
-        str(p.relative_to(home))
-        for p in present
-        if ours(p.relative_to(home)) and str(p.relative_to(home)) not in wanted
-    ]
-    return {"send": send, "chmod": chmod, "remove": sorted(gone)}
+def compare(home: Path, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What must be sent, what must only change its mode, and what is there too much, of all that is wanted by name."""
+    send, chmod, remove = [], {}, []
+    for name, entries in wanted.items():
+        for relative, entry in entries.items():
+            path = home / relative
+            if path.is_symlink() or not path.is_file() or digest(path) != entry["sha256"]:
+                send.append(relative)
+            elif stat.S_IMODE(path.stat().st_mode) != entry["mode"]:
+                chmod[relative] = entry["mode"]
+        present = [str(path.relative_to(home)) for path in files(home / name)]
+        remove += [relative for relative in present if relative not in entries]
+    return {"send": send, "chmod": chmod, "remove": remove}
 
 
-def pack(source: Path, name: str, chosen: list[str]) -> bytes:
+def pack(sources: Mapping[str, Path], chosen: list[str]) -> bytes:
     """The chosen files, without owners and times."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
         for relative in chosen:
-            path = source if relative == name else source / relative[len(name) + 1 :]
+            name, _, rest = relative.partition("/")
+            path = sources[name] / rest
             info = tarfile.TarInfo(relative)
             info.size = path.stat().st_size
             with open(str(path), "rb") as file:
@@ -73,17 +66,18 @@ def pack(source: Path, name: str, chosen: list[str]) -> bytes:
     return buffer.getvalue()
 
 
-def install(home: Path, wanted: dict[str, Any], archive_path: str) -> None:
+def install(home: Path, wanted: Mapping[str, Mapping[str, Any]], archive_path: str) -> None:
     """Each file whole or not at all, so that a running agent never reads half of one."""
+    modes = {relative: entry["mode"] for entries in wanted.values() for relative, entry in entries.items()}
     with tarfile.open(archive_path, mode="r:gz") as archive:
         for member in archive:
             content = archive.extractfile(member)
-            if member.name not in wanted or content is None:
+            if member.name not in modes or content is None:
                 raise ValueError(f"the archive holds {member.name}, which was not asked for")
             place = home / member.name
             place.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=str(place.parent), prefix=".shipping-")
             with os.fdopen(handle, "wb") as file:
                 shutil.copyfileobj(content, file)
-            Path(name).chmod(wanted[member.name]["mode"])
+            Path(name).chmod(modes[member.name])
             Path(name).replace(place)

@@ -10,13 +10,9 @@ description:
   - An agent is ended by its recorded process id, and only where that process began when the record says.
   - Logs that were not collected are never removed.
 options:
-  base:
-    description: The directory that holds everything of the benchmark on the host.
+  home:
+    description: The directory of this host, <base>/<host>.
     type: path
-    required: true
-  host:
-    description: Name of the host in the inventory.
-    type: str
     required: true
   deployed:
     description: Also remove the deployed files.
@@ -27,8 +23,7 @@ author: C10K benchmark
 EXAMPLES = r"""
 - name: End our agent
   c10k_remove:
-    base: /var/lib/c10k
-    host: client1
+    home: /var/lib/c10k/client1
 """
 RETURN = r"""
 agent:
@@ -49,14 +44,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.c10k_host import live_agent, runs, stop_agent
 
 SPEC = {
-    "base": {"type": "path", "required": True},
-    "host": {"type": "str", "required": True},
+    "home": {"type": "path", "required": True},
     "deployed": {"type": "bool", "default": False},
 }
 
 
-def remove(base: Path, home: Path) -> bool:
-    """The deployed files, then every directory that is empty without them."""
+def remove(home: Path) -> bool:
+    """The deployed files (venv and wheels: of earlier versions), then every directory that is empty without them."""
+    base = home.parent
     deployed = [place for place in (home / "app", home / "venv", home / "wheels") if place.exists()]
     for place in deployed:
         shutil.rmtree(str(place))
@@ -71,8 +66,7 @@ def remove(base: Path, home: Path) -> bool:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    base = Path(module.params["base"])
-    home = base / module.params["host"]
+    home = Path(module.params["home"])
     if module.check_mode:
         agent = live_agent(home)
         module.exit_json(changed=agent is not None, agent=agent, left=runs(home))
@@ -80,7 +74,7 @@ def main() -> None:
         agent = stop_agent(home)
         if agent and agent["signal"] is None:
             module.fail_json(msg=f"The agent of run {agent.get('run')} (process {agent['pid']}) does not end.")
-        removed = remove(base, home) if module.params["deployed"] else False
+        removed = remove(home) if module.params["deployed"] else False
     except OSError as error:
         module.fail_json(msg=f"{error}.")
     module.exit_json(changed=bool(agent or removed), agent=agent, left=runs(home))

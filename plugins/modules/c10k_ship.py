@@ -1,29 +1,26 @@
 #!/usr/bin/python
-"""The host's side of a copy of some files; the action plugin of the same name is the controller's."""
+"""The host's side of a copy of some files; the action plugin of the same name is the controller's, and says why."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: c10k_ship
-short_description: Keep a copy of files on a host equal to the controller's
+short_description: Keep programs on a host equal to the controller's
 description:
   - Compares by content, sends only what differs, removes what is gone. What is right already is not touched.
 options:
   home:
-    description: The directory on the host that holds the copy.
+    description: The directory on the host that holds the programs.
     type: path
     required: true
-  name:
-    description: The name of the file or directory in it.
-    type: str
-    required: true
-  source:
-    description: The file or directory on the controller.
-    type: path
-  mode:
-    description: Permissions of a single file, in octal.
-    type: str
-    default: "0"
+  programs:
+    description: For each name in it the file or directory on the controller.
+    type: dict
+  imports:
+    description: Packages among the programs that the Python of this host must be able to import.
+    type: list
+    elements: str
+    default: []
   wanted:
     description: What must be there; made by the action plugin.
     type: dict
@@ -35,9 +32,9 @@ author: C10K benchmark
 EXAMPLES = r"""
 - name: Copy the servers
   c10k_ship:
-    source: "{{ playbook_dir }}/../server"
     home: /var/lib/c10k/server/app
-    name: server
+    programs:
+      server: "{{ playbook_dir }}/../server"
 """
 RETURN = r"""
 send:
@@ -50,6 +47,9 @@ remove:
   returned: always
 """
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -57,12 +57,26 @@ from ansible.module_utils.c10k_tree import compare, install
 
 SPEC = {
     "home": {"type": "path", "required": True},
-    "name": {"type": "str", "required": True},
-    "source": {"type": "path"},
-    "mode": {"type": "str", "default": "0"},
+    "programs": {"type": "dict"},
+    "imports": {"type": "list", "elements": "str", "default": []},
     "wanted": {"type": "dict"},
     "archive": {"type": "path"},
 }
+
+
+def prove(module: AnsibleModule, packages: Path) -> None:
+    """Import the packages once, in a Python of its own; fail with the last words of what cannot be imported."""
+    names = ", ".join(module.params["imports"])
+    code = f"import sys; sys.path.insert(0, {str(packages)!r}); sys.dont_write_bytecode = True; import {names}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        why = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
+        module.fail_json(
+            msg=f"Python {platform.python_version()} at {sys.executable} cannot import {names} ({why}): "
+            "name another CPython as ansible_python_interpreter, or leave the strategies that need them out."
+        )
 
 
 def main() -> None:
@@ -71,14 +85,16 @@ def main() -> None:
     try:
         if module.params["archive"]:
             install(home, wanted, module.params["archive"])
-        found = compare(home, wanted, module.params["name"])
+        found = compare(home, wanted)
         if not module.check_mode:
-            for relative in found["chmod"]:
-                (home / relative).chmod(wanted[relative]["mode"])
+            for relative, mode in found["chmod"].items():
+                (home / relative).chmod(mode)
             for relative in found["remove"]:
                 (home / relative).unlink()
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"{home}: {error}.")
+    if module.params["imports"] and not module.check_mode and not found["send"]:
+        prove(module, home / "packages")
     module.exit_json(changed=bool(module.params["archive"] or any(found.values())), **found)
 
 

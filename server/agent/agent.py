@@ -19,7 +19,7 @@ from typing import Any, Optional
 
 from contracts import line
 from contracts.line import FLUSH_S, SILENCE_S, Inbox, Journal, Outbox
-from server import catalog, needs, options, slots
+from server import catalog, options, slots
 from server.agent import budget
 from server.agent.child import Child, rusage
 from server.agent.sampling import Sampler
@@ -137,7 +137,7 @@ class Agent:
         if self._strategy:
             slots.create(stats, self._strategy.processes(spec.workers))
             self._sampler.stats = slots.Reader(stats)
-            command = [needs.interpreter(self._strategy), "-m", "server", "serve", *options.words(spec.server)]
+            command = [sys.executable, "-m", "server", "serve", *options.words(spec.server)]
             command += ["--host", spec.address, "--stats", str(stats)]
         else:
             words = shlex.split(spec.command or "")

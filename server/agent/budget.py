@@ -42,7 +42,7 @@ def check_descriptors(spec: Spec, strategy: Strategy) -> None:
 
 def check_needs(strategy: Strategy) -> None:
     """Refuse a strategy whose program, package or kernel feature is not here."""
-    sentence = needs.missing(strategy, needs.interpreter(strategy))
+    sentence = needs.missing(strategy)
     if sentence:
         message, _, remedy = sentence.rstrip(".").partition(": ")
         cause = "program" if strategy.is_program else "needs"

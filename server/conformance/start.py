@@ -8,13 +8,14 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from server import catalog, needs
+from server import catalog
 from server.conformance.subject import Subject, family
 from server.linux import processes
 from server.linux.launch import die_with_parent
@@ -64,7 +65,7 @@ class Target:
 def strategy(name: str, workers: int = 2) -> Target:
     """One of the catalogue; KeyError as catalog.find raises it."""
     entry = catalog.find(name)
-    words = [needs.interpreter(entry), "-m", "server", "serve", "--strategy", name, "--workers", str(workers)]
+    words = [sys.executable, "-m", "server", "serve", "--strategy", name, "--workers", str(workers)]
     words += ["--host", "{host}", "--port", "{port}", "--stats", "{stats}"]
     return Target(name, tuple(words), entry.processes(workers), entry.cannot, entry.because)
 

@@ -7,12 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from server import slots
 from server.agent.spec import parse
@@ -31,7 +31,7 @@ MIB = 1 << 20
 class Conductor(Pipes):
     """One server agent, and this side of its pipes."""
 
-    def __init__(self, base: Path, constants: str = "", ports: int = 1, **spec: Any) -> None:
+    def __init__(self, base: Path, constants: str = "", ports: int = 1, cwd: Path = ROOT, **spec: Any) -> None:
         self.port = free_port(ports)
         home = base / "server/runs" / RUN / "001"
         self.where = base / "server/agent.json"
@@ -41,7 +41,7 @@ class Conductor(Pipes):
         run = ["-m", "server", "agent", "--spec"]
         if constants:  # a test that shortens a wait sets the module's constant
             run = ["-c", f"import sys; from server.agent import agent; {constants}; sys.exit(agent.main(sys.argv[1]))"]
-        super().__init__(home, [*run, json.dumps(self.spec)], ROOT)
+        super().__init__(home, [*run, json.dumps(self.spec)], cwd)
 
     def wait_for(self, name: str) -> Event:
         while True:
@@ -231,17 +231,16 @@ def test_a_strategy_whose_package_is_absent_is_refused(base: Path) -> None:
     agent.end()
 
 
-def test_a_strategy_that_needs_a_package_runs_in_the_venv_of_the_host(base: Path) -> None:
-    venv = base / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True, timeout=60)
-    (site,) = venv.glob("lib/python*/site-packages")
-    (site / "ours.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    (venv / "c10k-stamp").touch()
-    bare = f"from pathlib import Path; from server import needs; needs.VENV = Path({str(venv)!r})"
-    agent = Conductor(base, f"{bare}; needs._importable = lambda name: False", strategy="uvloop")
+def test_a_strategy_that_needs_a_package_runs_with_that_beside_the_copy_of_the_servers(base: Path) -> None:
+    app = base / "server/app"
+    for name in ("server", "contracts"):
+        shutil.copytree(ROOT / name, app / name)
+    (app / "packages").mkdir()
+    (app / "packages/uvloop").symlink_to(Path(uvloop.__file__).parent)
+    agent = Conductor(base, cwd=app, strategy="uvloop")
     agent.arm()
-    programs = [Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0] for pid in agent.descendants()]
-    assert programs == [str(venv / "bin/python")]
+    (server,) = agent.descendants()
+    assert "uvloop" in Path(f"/proc/{server}/maps").read_text()
     with agent.connect() as sock:
         assert echoes(sock)
     agent.order("stop")

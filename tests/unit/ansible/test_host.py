@@ -1,8 +1,10 @@
 """What a host tells of itself."""
 
+from pathlib import Path
+
 import pytest
 
-from plugins.action import c10k_measure
+from planner import measure
 from plugins.module_utils import c10k_host
 
 INTEL = (
@@ -23,4 +25,4 @@ def test_model_and_virtualisation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_manifest_takes_facts_that_there_are() -> None:
-    assert set(c10k_measure.FACTS) <= set(c10k_host.facts("/nonexistent", "server"))
+    assert set(measure.FACTS) <= set(c10k_host.facts(Path("/nonexistent/server")))

@@ -229,16 +229,21 @@ def test_a_package_that_is_absent_is_one_sentence_with_its_remedy(tmp_path: Path
     assert f"no. {sentence}" in here and "yes" in here
 
 
-def test_the_venv_of_a_host_runs_what_needs_a_package_and_nothing_else(
+def test_what_needs_a_package_finds_those_of_the_host_first_and_nothing_else_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(needs, "VENV", tmp_path)
+    monkeypatch.setattr(needs, "PACKAGES", tmp_path)
+    monkeypatch.setattr(needs, "_importable", lambda _: False)
+    before = list(sys.path)
+    monkeypatch.setattr(sys, "path", list(before))
     gevent, epoll = catalog.find("gevent"), catalog.find("epoll")
-    assert needs.interpreter(gevent) == sys.executable
-    (tmp_path / needs.STAMP).touch()
-    assert needs.interpreter(gevent) == str(tmp_path / "bin/python")
-    assert needs.interpreter(epoll) == sys.executable
-    assert needs.missing(gevent, needs.interpreter(gevent)) is None
+    assert needs.missing(gevent)
+    (tmp_path / "gevent").mkdir()
+    assert needs.missing(gevent) is None
+    needs.find_packages(epoll)
+    assert sys.path == before
+    needs.find_packages(gevent)
+    assert sys.path == [str(tmp_path), *before]
 
 
 def test_a_plain_copy_runs(tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""The last deed of a run: the summary and the report, and the manifest completed. Refused, where it did not go well."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from planner import analyse, conduct, results
+from planner.parameters import Refused
+
+Say = Callable[[str], None]
+
+
+def show(make: Callable[[Path], tuple[str, str | None]], run: Path, say: Say) -> str | None:
+    """Say what analysis makes of the run; returns its complaint."""
+    shown, complaint = make(run)
+    if shown:
+        say(shown)
+    return complaint
+
+
+def report(run: Path, say: Say) -> None:
+    """The summary and the report of a run that ended some time ago."""
+    if complaint := show(analyse.summary, run, say):
+        raise Refused([complaint])
+    bring_up_to_date(run)
+    if complaint := show(analyse.report, run, say):
+        raise Refused([complaint])
+
+
+def bring_up_to_date(run: Path) -> None:
+    """The files of an old run, and how it ended where it could not say so itself."""
+    manifest = results.read_manifest(run)
+    if not manifest or results.goes_on(run):
+        return
+    if manifest["status"] == "running":
+        manifest = results.end(manifest, run, 130, None)
+    results.write_manifest(run, {**manifest, "files": results.file_hashes(run)})
+
+
+def finish(given: Mapping[str, Any], say: Say) -> dict[str, Any]:
+    """End a whole run. `given`: measured, tuning (what the gate chose), tuned, collected, restored, keep_tuned."""
+    measured = given["measured"]
+    put_back = restored(given)
+    not_restored = [name for name, state in put_back.items() if state is False]
+    not_collected = [name for name, answer in given["collected"].items() if (answer or {}).get("problem")]
+    code = results.final_exit(measured["exit"], not_collected, not_restored)
+    reasons = []
+    if not_collected:
+        reasons.append(f"The logs of {', '.join(not_collected)} are not here; playbooks/collect.yml fetches them.")
+    if not_restored:
+        reasons.append(f"The kernel of {', '.join(not_restored)} was not put back; run playbooks/restore.yml.")
+    if measured["run"] is None:
+        raise Refused([measured["complaint"], *reasons])
+    run = results.RESULTS / measured["run"]
+    complaint = show(analyse.summary, run, say)
+    manifest = results.read_manifest(run) or {}
+    for name, entry in manifest.get("tuning", {}).items():
+        entry["restored"] = put_back.get(name)
+    overhead = {
+        "playbook_s": round(max(0.0, conduct.elapsed_s(os.getppid()) - measured["trials_s"]), 3),
+        "trials_s": measured["trials_s"],
+        "per_trial_s": results.per_trial_overhead(run),
+    }
+    results.write_manifest(run, results.end(manifest, run, code, overhead))
+    # The report tells how the run ended, so it comes after the manifest.
+    complaint = " ".join(filter(None, [complaint, show(analyse.report, run, say)]))
+    if code != 0:
+        reasons = [*(spoiled(run) or [measured["complaint"]]), *reasons, complaint]
+        raise Refused([f"The run {run.name} ended with exit {code}.", *filter(None, reasons)])
+    if complaint:
+        raise Refused([complaint])
+    return {"run": run.name, "overhead": overhead}
+
+
+def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:
+    """True: put back, or nothing had been changed; False: not, or nobody knows; None: kept on purpose."""
+    found: dict[str, bool | None] = {}
+    for name, tuning in given["tuning"].items():
+        answer = given["restored"].get(name)
+        if given["keep_tuned"]:
+            found[name] = None
+        elif answer and not answer.get("skipped") and not answer.get("unreachable"):
+            found[name] = not answer.get("failed") and not answer.get("unrestored")
+        else:
+            # A host that was lost on the way: what had been tuned there still is.
+            found[name] = not (tuning["entries"] and given["tuned"].get(name))
+    return found
+
+
+def spoiled(run: Path) -> list[str]:
+    """One phrase for each trial that is neither ok nor dnf."""
+    found = []
+    for path in sorted((run / "trials").glob("*/trial.json")):
+        trial = json.loads(path.read_text(encoding="utf-8"))
+        if trial["outcome"] not in ("ok", "dnf"):
+            reason = str(trial.get("reason") or "").rstrip(".")
+            what = f"Trial {trial['n']} ({trial['strategy'] or 'own server'}): {trial['outcome']}"
+            found.append(f"{what}: {reason}." if reason else f"{what}.")
+    return found

@@ -1,0 +1,92 @@
+"""Writes plan.yml and the manifest, and has the conductor run them. How the run ended is a value here."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from planner import analyse, conduct, plan, results
+from planner.cells import Request
+from planner.parameters import Refused
+from server import catalog
+
+FACTS = (
+    "hostname", "kernel", "arch", "cpus", "memory_bytes", "nofile_hard", "python", "boot_id", "netns", "port_range",
+    "somaxconn", "syn_backlog", "file_max", "cpu_model", "virtualisation", "governor", "clocksource",
+)  # fmt: skip
+
+
+def measure(given: Mapping[str, Any], ansible: str, say: Callable[[str], None], dry: bool) -> dict[str, Any]:
+    """`given`: resolved, admitted, binaries, tuned; and prepared, which is None where prepare.yml ran another time."""
+    resolved, admitted = given["resolved"], given["admitted"]
+    request = Request(**admitted["request"])
+    try:
+        if given["prepared"] is not None:
+            all_prepared(admitted["hosts"], given["prepared"])
+        planned = make_plan(resolved, admitted, request)
+    except Refused as refused:
+        return ended(2, " ".join(refused.problems))
+    trials = planned["trials"]
+    load_s = sum(trial["load"]["warmup"] + trial["load"]["duration"] for trial in trials)
+    if dry:
+        message = f"Would run {len(trials)} trials with {load_s} s of load on {', '.join(planned['hosts'])}."
+        say(message)
+        return {"msg": message, "exit": 0, "run": None}
+    run = results.RESULTS / resolved["run"]
+    results.write_plan(run, planned)
+    results.write_manifest(run, manifest(given, request, ansible))
+    results.claim(run, os.getppid())
+    results.point_latest(run)
+    if cost := analyse.design(run / "plan.yml", load_s):
+        say(cost)
+    began = time.monotonic()
+    code, complaint = conduct.conduct(run / "plan.yml", run, results.ROOT, os.getppid(), say)
+    return ended(conduct.meaning(code), complaint, run.name, time.monotonic() - began)
+
+
+def ended(code: int, complaint: str, run: str | None = None, trials_s: float = 0.0) -> dict[str, Any]:
+    return {
+        "changed": run is not None, "exit": code, "complaint": complaint, "run": run, "trials_s": round(trials_s, 3)
+    }  # fmt: skip
+
+
+def all_prepared(hosts: list[dict[str, Any]], prepared: Mapping[str, Any]) -> None:
+    """In a whole run every host must have got its programs, which is the last step of its preparation."""
+    lost = []
+    for host in hosts:
+        shipped = prepared.get(host["name"])
+        if not shipped or shipped.get("failed") or shipped.get("unreachable"):
+            lost.append(host["name"])
+    if lost:
+        raise Refused([f"Nothing was measured: {', '.join(lost)} could not be prepared (the reason is above)."])
+
+
+def make_plan(resolved: Mapping[str, Any], admitted: Mapping[str, Any], request: Request) -> dict[str, Any]:
+    hosts = admitted["hosts"]
+    config: Mapping[str, Any] = next((host for host in hosts if host["ssh_config"] or host["known_hosts"]), {})
+    return plan.make(
+        resolved["run"], resolved["seed"], request, catalog.load(), hosts, admitted["controller"],
+        hosts[0]["base"], config.get("ssh_config"), config.get("known_hosts"), admitted["references"],
+    )  # fmt: skip
+
+
+def manifest(given: Mapping[str, Any], request: Request, ansible: str) -> dict[str, Any]:
+    """What is known before the first trial."""
+    resolved, admitted = given["resolved"], given["admitted"]
+    tuning, hosts = {}, {}
+    for host in admitted["hosts"]:
+        name, chosen = host["name"], admitted["tuning"][host["name"]]
+        keys = (given["tuned"].get(name) or {}).get("keys", [])
+        state = chosen["state"] if keys or chosen["state"] == "off" else "left"
+        tuning[name] = {"state": state, "keys": keys, "restored": None}
+        hosts[name] = {
+            **{key: host[key] for key in ("role", "connection", "load_address", "sources", "weight", "base")},
+            **{key: host["probe"]["facts"][key] for key in FACTS},
+        }  # fmt: skip
+    calibrate = request.run_wide["calibrate"] and admitted["references"]
+    return results.begin(
+        resolved["run"], {**request.parameters, "calibrate": calibrate}, resolved["seed"], resolved["started_utc"],
+        hosts, tuning, results.versions(ansible, given["binaries"]),
+    )  # fmt: skip

@@ -1,0 +1,36 @@
+"""The first deed of a run: the command line becomes typed parameters, or is refused before any host is touched."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import yaml
+
+from planner import admission, cells, results
+from server import catalog
+
+PROFILES = results.ROOT / "roles/kernel_tuning/files/profiles"
+OTHERS = (
+    "run", "purge", "c10k_base", "c10k_load_address", "c10k_sources", "c10k_weight", "c10k_ssh_config",
+    "c10k_known_hosts",
+)  # fmt: skip
+"""Variables of the playbooks and of inventories, which are no parameters of a run."""
+
+
+def resolve(given: Mapping[str, Any], known: Iterable[str], groups: Mapping[str, list[str]]) -> dict[str, Any]:
+    """What the extra variables ask for; `known` are the names of all other variables."""
+    server, clients = admission.check_groups(groups)
+    profiles = {path.stem: path for path in sorted(PROFILES.glob("*.yml"))}
+    others = [*OTHERS, *(name for name in known if name.startswith("c10k_"))]
+    request = cells.resolve(given, catalog.load(), list(profiles), others)
+    profile = yaml.safe_load(profiles[request.run_wide["profile"]].read_text(encoding="utf-8"))
+    seed, started = request.run_wide["seed"], results.utc_now()
+    return {
+        "run": f"{started.replace('-', '').replace(':', '')}-{secrets.token_hex(3)}",
+        "seed": secrets.randbelow(2**32) if seed is None else seed,
+        "started_utc": started, "request": asdict(request), "profile": profile,
+        "server": server, "clients": clients,
+    }  # fmt: skip

@@ -1,0 +1,34 @@
+"""What most action plugins are: a task's arguments go to a function of planner/, and a refusal fails the task."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from planner.parameters import Refused
+
+
+def plain(value: Any) -> Any:
+    """The value without Ansible's tags, of JSON's types."""
+    return json.loads(json.dumps(value))
+
+
+class Door(ActionBase):
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        try:
+            return self.do(plain(self._task.args), task_vars or {})
+        except Refused as refused:
+            raise AnsibleActionFail(" ".join(refused.problems)) from None
+
+    def do(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def say(self, line: str) -> None:
+        """Show a line at once; workers are cut off from stdout."""
+        self._display.display(line)
