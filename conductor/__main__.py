@@ -7,7 +7,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from conductor import progress
-from conductor.errors import Refused
+from conductor.errors import RunRefused
 from conductor.inbox import Inbox
 from conductor.output import complain, say
 from conductor.owner import watch_owner, watch_signals
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         plan = load_plan(arguments.plan)
-    except Refused as refusal:
+    except RunRefused as refusal:
         complain(str(refusal))
         return REFUSED
     if arguments.command == "estimate":

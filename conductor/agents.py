@@ -42,7 +42,7 @@ class Agent:
         return not self.open_streams
 
     def tell(self, name: str, **fields: int) -> None:
-        """Give an order. That it cannot be given is no news: the end of the agent's output says it better."""
+        """Send an order. Errors are ignored: if the agent is gone, the end of its output reports that."""
         channel: Channel | None = self.starting.result
         if channel is not None and not self.silent:
             with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """What can end a run early. Each carries the one sentence that a person will read."""
 
 
-class Refused(Exception):
+class RunRefused(Exception):
     """Nothing may be loaded: the plan, a host or an agent said no. Exit 2."""
 
 

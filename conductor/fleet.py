@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from queue import Empty
 
 from conductor.agents import Agent
-from conductor.errors import Abandoned, Interrupted, Refused
+from conductor.errors import Abandoned, Interrupted, RunRefused
 from conductor.events import EventLog
 from conductor.inbox import Inbox, Interrupt, Item, Line, StreamEnd, Tag, in_background
 from conductor.plan import Plan, Trial
@@ -17,12 +17,12 @@ from conductor.protocol import Event, Malformed, parse
 from conductor.sessions import Session
 from conductor.shares import Share
 from conductor.specs import agent_argv
+from contracts.declared import REFUSING_PHASES
 
 ALIVE_EVERY_NS = 1_000_000_000
 PING_AFTER_NS = 2_000_000_000
 SILENT_AFTER_NS = 5_000_000_000
 LOST_AFTER_NS = 12_000_000_000
-REFUSING_PHASES = ("spec", "budget", "listen")
 
 
 class Fleet:
@@ -72,7 +72,7 @@ class Fleet:
     def wait(self, until: Callable[[], bool], seconds: float) -> bool:
         """Hear what comes until a condition holds; False if it did not within the time. `until` is asked after each.
 
-        Raises Refused, Interrupted, or Abandoned where the trial cannot go on.
+        Raises RunRefused, Interrupted, or Abandoned where the trial cannot go on.
         """
         deadline_ns = time.monotonic_ns() + int(seconds * 1e9)
         while not until():
@@ -88,7 +88,7 @@ class Fleet:
         return True
 
     def lose(self, agent: Agent, why: str) -> None:
-        """Give an agent up; who leaves a ping unanswered as well is out of reach, and is not waited for again."""
+        """Mark an agent as lost. One that ignored a ping too counts as out of reach; nothing waits for it again."""
         agent.lost = agent.lost or why
         agent.silent = agent.silent or time.monotonic_ns() - agent.heard_ns > SILENT_AFTER_NS
 
@@ -141,7 +141,7 @@ class Fleet:
         if event["event"] != "error" or self.ending:
             return
         if event["phase"] in REFUSING_PHASES:
-            raise Refused(f"{agent.name}: {event['message']} {event['remedy']}".strip())
+            raise RunRefused(f"{agent.name}: {event['message']} {event['remedy']}".strip())
         if agent is self.server and event["cause"] == "crashed":
             self.lose(agent, event["message"])
         else:

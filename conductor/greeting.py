@@ -2,7 +2,7 @@
 
 from conductor.agents import Agent
 from conductor.course import Course
-from conductor.errors import Abandoned, Refused, RunEnded
+from conductor.errors import Abandoned, RunEnded, RunRefused
 from conductor.specs import HELLO_S
 
 
@@ -21,7 +21,7 @@ def greet(course: Course) -> None:
     for agent in sorted(agents, key=lambda agent: not _failed_to_start(agent)):
         if problem := _no_hello_because(course, agent):
             fleet.lose(agent, problem.rstrip("."))
-            raise (Refused if course.position == 1 else RunEnded)(f"{agent.name}: {problem}")
+            raise (RunRefused if course.position == 1 else RunEnded)(f"{agent.name}: {problem}")
     fleet.tolerant = False
 
 

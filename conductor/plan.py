@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,17 +11,12 @@ from typing import Any
 
 import yaml
 
-from conductor.errors import Refused
+from conductor.errors import RunRefused
+from contracts.declared import GENERATORS, HOSTILE, PARAMETERS, WORKLOADS, Generator, Workload
+from contracts.older import newest
 
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{6})")
-# Those whose requests have times of their own, whatever the server does.
-PACED = ("open", "ramp", "capacity")
-WORKLOADS = (*PACED, "closed", "churn", "calibrate")
-GO_GENERATORS = ("go", "goroutine")
-GENERATORS = (*GO_GENERATORS, "pool", "threads", "asyncio")
-HOSTILE_KINDS = ("slow_read", "byte_writer", "half_close", "reset", "storm", "mute")
 STEP_HELD_S = 1
-CALIBRATION_S = 1
 
 
 @dataclass(frozen=True)
@@ -41,14 +37,13 @@ class Host:
 
 @dataclass(frozen=True)
 class Server:
-    """What the server host starts: a strategy, or the user's own command."""
+    """The parameters of the server that the conductor looks at; `given` is all of them, for the agent."""
 
     strategy: str | None
-    command: str | None
-    port: int
-    ports: int
-    backlog: int
-    workers: int
+    server_command: str | None
+    server_port: int
+    server_ports: int
+    given: Mapping[str, Any]
 
     @property
     def label(self) -> str:
@@ -56,62 +51,48 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Hostile:
-    """Clients that behave badly beside the load, so many over all hosts."""
-
-    kind: str
-    connections: int
-
-
-@dataclass(frozen=True)
 class Load:
-    """What all clients do together: `rate` in requests/s, `connect_rate` in connections/s, all times in seconds."""
+    """The parameters of the load that the conductor looks at, over all clients; `given` is all of them, for the agents.
+
+    `rate` in requests/s, `connect_rate` in connections/s, all times in seconds.
+    """
 
     workload: str
+    generator: str
     connections: int
     active: int
     rate: int
     requests: int | None
-    arrival: str
-    payload_bytes: int
-    pipeline: int
-    think_time: float
     steps: int
-    hostile: Hostile | None
+    hostile: Mapping[str, Any] | None
     connect_rate: int | None
     warmup: int
     duration: int
-    timeout: float
-    arm_timeout: float
-    generator: str
-    seed: int
+    timeout: int | float
+    arm_timeout: int | float
+    given: Mapping[str, Any]
 
     @property
-    def is_paced(self) -> bool:
-        return self.workload in PACED
+    def traits(self) -> Workload:
+        return WORKLOADS[self.workload]
 
     @property
-    def holds(self) -> bool:
-        """Whether connections are held that can be counted and proved."""
-        return self.workload not in ("churn", "calibrate")
+    def program(self) -> Generator:
+        return GENERATORS[self.generator]
 
     @property
-    def warmup_s(self) -> int:
-        """With a number of requests there is no warm-up."""
-        return 0 if self.requests or self.workload == "calibrate" else self.warmup
-
-    @property
-    def window_s(self) -> int:
-        return CALIBRATION_S if self.workload == "calibrate" else self.duration
+    def climbs(self) -> bool:
+        """Connections are opened in steps, and all are proved at each."""
+        return self.workload in PARAMETERS["steps"].workloads
 
     @property
     def ramp_s(self) -> float:
         """Time that the paced connecting takes by itself."""
-        return self.connections / self.connect_rate if self.connect_rate and self.workload != "churn" else 0.0
+        return self.connections / self.connect_rate if self.connect_rate and self.traits.connects_ahead else 0.0
 
     @property
     def steps_held_s(self) -> int:
-        return self.steps * STEP_HELD_S if self.workload == "ramp" else 0
+        return self.steps * STEP_HELD_S if self.climbs else 0
 
 
 @dataclass(frozen=True)
@@ -158,24 +139,25 @@ class Plan:
 
 
 def load_plan(path: Path) -> Plan:
-    """Read and check a plan; raises Refused with what is wrong."""
+    """Read and check a plan; raises RunRefused with what is wrong."""
     try:
         document = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise Refused(f"The plan {path} cannot be read: {error.strerror}.") from None
+        raise RunRefused(f"The plan {path} cannot be read: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Refused(f"The plan {path} is not YAML: {' '.join(str(error).split())}.") from None
+        raise RunRefused(f"The plan {path} is not YAML: {' '.join(str(error).split())}.") from None
     try:
         return parse_plan(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-        raise Refused(f"The plan {path} is not a plan of version 1: {what}.") from None
+        raise RunRefused(f"The plan {path} is not a plan of version 1 or 2: {what}.") from None
 
 
 def parse_plan(document: Any) -> Plan:
     """The plan that a document describes; raises KeyError, TypeError or ValueError, naming what is wrong."""
     _need(isinstance(document, dict), "it is not a mapping")
-    _need(document["version"] == 1, f"its version is {document['version']!r}")
+    _need(document["version"] in (1, 2), f"its version is {document['version']!r}")
+    document = newest(document)
     _need(RUN_ID.fullmatch(str(document["run"])), f"run {document['run']!r} is no run id")
     hosts = tuple(_host(str(name), fields) for name, fields in document["hosts"].items())
     _need(sum(host.role == "server" for host in hosts) == 1, "it must have exactly one host of role server")
@@ -206,37 +188,48 @@ def _host(name: str, fields: dict[str, Any]) -> Host:
 
 def _trial(fields: dict[str, Any]) -> Trial:
     where = f"trial {fields['n']}"
-    server: Server = _build(Server, where, **fields["server"])
-    load = _load(where, fields["load"])
-    _need((server.strategy is None) != (server.command is None), f"{where}: give a strategy or a command")
-    _need(_at_least_1(server.ports) and server.port + server.ports <= 65_536, f"{where}: {server.ports} ports")
-    _need(server.command is None or server.ports == 1, f"{where}: a command listens on one port")
+    server: Server = _part(Server, where, fields["server"])
+    load: Load = _part(Load, where, fields["load"])
+    _need((server.strategy is None) != (server.server_command is None), f"{where}: give a strategy or a command")
+    last_port = server.server_port + server.server_ports - 1
+    _need(server.server_ports >= 1 and last_port <= 65_535, f"{where}: {server.server_ports} ports")
+    _need(server.server_command is None or server.server_ports == 1, f"{where}: a command listens on one port")
+    _check_load(where, load)
     trial: Trial = _build(Trial, where, **{**fields, "server": server, "load": load})
     _need(trial.kind in ("measure", "calibration"), f"{where}: kind {trial.kind!r}")
-    calibrates = load.workload == "calibrate"
-    _need((trial.kind == "calibration") == calibrates, f"{where}: the workload calibrate is for the kind calibration")
+    _need(
+        (trial.kind == "calibration") != load.traits.asked,
+        f"{where}: the workload {load.workload} is not for the kind {trial.kind}",
+    )
     return trial
 
 
-def _load(where: str, fields: dict[str, Any]) -> Load:
-    hostile = fields.get("hostile")
-    typed = {} if hostile is None else {"hostile": _build(Hostile, where, **hostile)}
-    load: Load = _build(Load, where, **{**fields, **typed})
+def _check_load(where: str, load: Load) -> None:
+    """Known names, and what the conductor counts with. Ranges are judged where a person types them."""
     _need(load.workload in WORKLOADS, f"{where}: workload {load.workload!r}")
     _need(load.generator in GENERATORS, f"{where}: generator {load.generator!r}")
-    for name in ("connections", "active", "rate", "duration", "steps"):
-        _need(_at_least_1(getattr(load, name)), f"{where}: {name} must be at least 1")
+    for name in ("connections", "active", "steps", "duration"):
+        _need(getattr(load, name) >= 1, f"{where}: {name} must be at least 1")
     _need(load.active <= load.connections, f"{where}: active is more than connections")
-    _need(load.requests is None or load.workload == "churn", f"{where}: requests is for the workload churn")
-    _need(load.think_time >= 0, f"{where}: think_time must not be negative")
-    if load.hostile:
-        _need(load.hostile.kind in HOSTILE_KINDS, f"{where}: hostile clients of the kind {load.hostile.kind!r}")
-        _need(_at_least_1(load.hostile.connections), f"{where}: hostile connections must be at least 1")
-    return load
+    _need(
+        load.requests is None or load.workload in PARAMETERS["requests"].workloads,
+        f"{where}: the workload {load.workload} has no requests",
+    )
+    if load.hostile is not None:
+        kind, connections = load.hostile["kind"], load.hostile["connections"]
+        _need(kind in HOSTILE, f"{where}: hostile clients of the kind {kind!r}")
+        _need(isinstance(connections, int) and connections >= 1, f"{where}: {connections!r} hostile connections")
 
 
-def _at_least_1(value: object) -> bool:
-    return isinstance(value, int) and value >= 1
+def _part(whole: Any, where: str, given: dict[str, Any]) -> Any:
+    """The dataclass of what the conductor looks at in a mapping, each of its type; the whole mapping is in `given`."""
+    types = {name: hint for name, hint in typing.get_type_hints(whole).items() if name != "given"}
+    missing = types.keys() - given.keys()
+    _need(not missing, f"{where}: {', '.join(sorted(missing))} missing")
+    for name, hint in types.items():
+        plain = tuple(typing.get_origin(kind) or kind for kind in typing.get_args(hint) or (hint,))
+        _need(isinstance(given[name], plain), f"{where}: {name} {given[name]!r}")
+    return whole(**{name: given[name] for name in types}, given=given)
 
 
 def _build(kind: Any, where: str, /, **fields: Any) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLengthException
 from hdrh.histogram import HdrHistogram
 
-from conductor.protocol import COUNTS, SETTLED, Event
+from conductor.protocol import Event
+from contracts.declared import COUNTS, SETTLED
 
 _UNREADABLE = (
     binascii.Error, struct.error, zlib.error, TypeError, ValueError, IndexError,
@@ -36,12 +37,6 @@ def percentile_ms(histogram: Any, q: float, planned: int) -> float | None:
     if not answered or q / 100 * planned > answered:
         return None
     return float(histogram.get_value_at_percentile(min(100.0, q * max(planned, answered) / answered))) / 1e6
-
-
-def lag_p99_ms(encoded: str) -> float | None:
-    histogram = empty_histogram()
-    add(histogram, encoded)
-    return percentile_ms(histogram, 99, histogram.get_total_count())
 
 
 class Tally:
@@ -109,9 +104,6 @@ def end_line(label: str, result: Mapping[str, Any], tally: Tally) -> str:
         parts.append(f"{result['counts']['answered'] / seconds:,.0f} req/s" if seconds > 0 else "")
         planned = tally.window_counts["planned"]
         parts += [f"p{q} {show_ms(percentile_ms(tally.window, q, planned))}" for q in (50, 99)]
-    if result["validity"] == "suspect":
-        doubts = [finding["message"] for finding in result["findings"] if finding["severity"] != "info"]
-        parts.append("suspect: " + " ".join(doubts))
     if result["reason"]:
         parts.append(result["reason"])
     return "   ".join(part for part in parts if part)

@@ -4,11 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from contracts.declared import COUNTS, INTEGRITY
+
 Event = Mapping[str, Any]
 
-COUNTS = ("planned", "sent", "answered", "timed_out", "censored", "dropped", "mismatched", "failed")
-SETTLED = COUNTS[2:]
-INTEGRITY = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign", "late")
 CEILING = ("sends", "wall_ns", "cpu_ns")
 
 

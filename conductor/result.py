@@ -1,24 +1,21 @@
 """From the course of a trial to trial.json."""
 
-import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
 
 from conductor.course import Course
 from conductor.events import write_whole
-from conductor.outcome import Facts, Verdict, judge
-from conductor.progress import lag_p99_ms
+from conductor.outcome import Seen, outcome_of
 
 
-def facts_of(course: Course) -> Facts:
-    """What the judgement needs to know, and nothing that could still change."""
+def seen_of(course: Course) -> Seen:
+    """What decides the outcome, and nothing that could still change."""
     load, fleet = course.trial.load, course.fleet
-    done = {agent.name: agent.said["done"] for agent in fleet.clients if "done" in agent.said and course.go_ns}
-    return Facts(
-        workload=load.workload,
+    return Seen(
+        workload=load.traits,
         connections=load.connections,
-        expected_requests=load.requests or (load.rate * load.duration if load.is_paced else 0),
+        expected_requests=load.requests or (load.rate * load.duration if load.traits.paced else 0),
         dnf=course.dnf,
         refused=course.refused,
         interrupted=course.interrupted,
@@ -28,40 +25,29 @@ def facts_of(course: Course) -> Facts:
         limit=fleet.server.said.get("limit"),
         armed={agent.name: agent.said["armed"] for agent in fleet.clients if "armed" in agent.said},
         barrier=course.barrier,
-        end=course.end,
-        done=done,
+        done={agent.name: agent.said["done"] for agent in fleet.clients if "done" in agent.said and course.go_ns},
         clocks=course.clocks,
-        lag_p99_ms={name: lag_p99_ms(event["lag"]) for name, event in done.items()},
-        mean_gap_ms=1000 / min(rates) if (rates := rates_of(course)) else 0.0,
-        sample=fleet.server.said.get("sample"),
     )
-
-
-def rates_of(course: Course) -> list[int]:
-    """Requests/s of each client that sends at a rate."""
-    if not course.trial.load.is_paced:
-        return []
-    return [share.rate_per_s for share in course.shares.values() if share.rate_per_s]
 
 
 def trial_json(course: Course) -> dict[str, Any]:
     trial = course.trial
-    verdict: Verdict = judge(facts_of(course))
+    outcome = outcome_of(seen_of(course))
     phases_s, overhead_s = durations(course)
     return {
-        "schema": 1, "run": course.plan.run, "n": trial.n, "cell": trial.cell, "block": trial.block, "kind": trial.kind,
+        "schema": 2, "run": course.plan.run, "n": trial.n, "cell": trial.cell, "block": trial.block, "kind": trial.kind,
         "control": trial.control, "strategy": trial.server.strategy,
-        "outcome": verdict.outcome, "reason": verdict.reason, "validity": verdict.validity,
+        "outcome": outcome.word, "reason": outcome.reason,
         "asked": {
             "connections": trial.load.connections,
-            "rate": trial.load.rate if trial.load.is_paced else None,
+            "rate": trial.load.rate if trial.load.traits.paced else None,
         },
         "proof": {
             "barrier": vars(course.barrier) if course.barrier else None,
             "end": vars(course.end) if course.end else None,
         },
-        "held": verdict.held,
-        "start_skew_ms": verdict.start_skew_ms,
+        "held": outcome.held,
+        "start_skew_ms": outcome.start_skew_ms,
         "clocks": {
             name: {
                 "offset_ns": clock.offset_ns, "bound_ns": clock.bound_ns,
@@ -71,12 +57,11 @@ def trial_json(course: Course) -> dict[str, Any]:
         },
         "go_ns": course.go_ns,
         "window": window(course),
-        "counts": verdict.counts,
+        "counts": outcome.counts,
         "phases_s": phases_s,
         "overhead_s": overhead_s,
-        "steps": course.steps if trial.load.workload == "ramp" else None,
+        "steps": course.steps if trial.load.climbs else None,
         "ceiling": ceilings(course) if trial.kind == "calibration" else None,
-        "findings": [dataclasses.asdict(finding) for finding in verdict.findings],
     }  # fmt: skip
 
 
@@ -100,8 +85,8 @@ def window(course: Course) -> dict[str, int] | None:
     load = course.trial.load
     if load.requests:
         return {"start_ns": 0, "end_ns": max(0, course.marks.get("done", course.go_ns) - course.go_ns)}
-    start_ns = load.warmup_s * 1_000_000_000
-    return {"start_ns": start_ns, "end_ns": start_ns + load.window_s * 1_000_000_000}
+    start_ns = load.warmup * 1_000_000_000
+    return {"start_ns": start_ns, "end_ns": start_ns + load.duration * 1_000_000_000}
 
 
 def durations(course: Course) -> tuple[dict[str, float], float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from queue import Empty
 
 from conductor import progress
-from conductor.errors import Interrupted, Refused
+from conductor.errors import Interrupted, RunRefused
 from conductor.events import EventLog
 from conductor.inbox import Inbox, Interrupt, Task, in_background
 from conductor.output import complain, say
@@ -39,7 +39,7 @@ def run_plan(plan: Plan, results: Path, inbox: Inbox) -> int:
         try:
             with all_sessions(plan, inbox) as sessions:
                 status = run_trials(plan, sessions, inbox, log, results)
-        except Refused as refusal:
+        except RunRefused as refusal:
             complain(str(refusal))
             status = REFUSED
         except Interrupted as interruption:
@@ -64,7 +64,7 @@ def run_trials(plan: Plan, sessions: dict[str, Session], inbox: Inbox, log: Even
         if course.trial.kind == "calibration":
             continue  # a yardstick for the others: whatever became of it, they stand as they are
         if course.refused:
-            raise Refused(course.refused)
+            raise RunRefused(course.refused)
         if result["outcome"] not in ("ok", "dnf"):
             status = FAILED
         silent = {agent.name for agent in course.fleet.agents.values() if agent.silent}
@@ -77,7 +77,7 @@ def run_trials(plan: Plan, sessions: dict[str, Session], inbox: Inbox, log: Even
 
 @contextlib.contextmanager
 def all_sessions(plan: Plan, inbox: Inbox) -> Iterator[dict[str, Session]]:
-    """The way to every host, opened side by side and closed at the end; raises Refused for one that is not reached."""
+    """Open a session to every host, side by side; close them at the end. RunRefused where a host is not reached."""
     cpus = frozenset(os.sched_getaffinity(0))
     if plan.conductor_cpus:
         pin(plan.conductor_cpus, cpus)
@@ -104,7 +104,9 @@ def open_all(waiting: list[Session], inbox: Inbox) -> None:
                 raise task.error
         if time.monotonic() >= deadline:
             slow = ", ".join(task.host for task in opening if not task.over)
-            raise Refused(f"{slow}: no SSH session within {OPEN_S:.0f} s; see that the host is up and not overloaded.")
+            raise RunRefused(
+                f"{slow}: no SSH session within {OPEN_S:.0f} s; see that the host is up and not overloaded."
+            )
 
 
 def await_tasks(inbox: Inbox, tasks: list[Task], seconds: float, number: int) -> None:
@@ -126,5 +128,5 @@ def session_of(plan: Plan, host: Host, cpus: frozenset[int]) -> Session:
 def pin(wanted: tuple[int, ...], there: frozenset[int]) -> None:
     """Stay on the CPUs of the plan; threads begun later stay there too."""
     if not set(wanted) <= there:
-        raise Refused(f"conductor_cpus names CPUs that the controller does not have: it may use {sorted(there)}.")
+        raise RunRefused(f"conductor_cpus names CPUs that the controller does not have: it may use {sorted(there)}.")
     os.sched_setaffinity(0, wanted)

@@ -28,10 +28,10 @@ class Session(Protocol):
     host: Host
 
     def open(self) -> None:
-        """Reach the host; raises Refused with the sentence to print."""
+        """Reach the host; raises RunRefused with the sentence to print."""
 
     def start(self, argv: Sequence[str], cwd: str, inbox: Inbox, tag: Tag) -> Channel:
-        """Start an agent; raises Refused or OSError."""
+        """Start an agent; raises RunRefused or OSError."""
 
     def is_alive(self) -> bool: ...
 

@@ -4,22 +4,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
+from typing import Any
 
-from conductor.plan import Host, Hostile, Load
+from conductor.plan import Host, Load
 
 
 @dataclass(frozen=True)
 class Share:
-    """One client's part. `phase` is the place of its first arrival of a fixed law, in units of its own gap."""
+    """One client's part of the load's totals, in `load` by name.
 
-    connections: int
-    active: int
-    rate_per_s: int
-    connect_rate_per_s: int | None
-    requests: int | None
-    hostile: Hostile | None
+    `phase` is the place of its first arrival of a fixed law, in units of its own gap.
+    """
+
+    load: Mapping[str, Any]
     first_connection: int
     phase: float
+
+    @property
+    def connections(self) -> int:
+        return int(self.load["connections"])
+
+    @property
+    def active(self) -> int:
+        return int(self.load["active"])
 
 
 def split(total: int, weights: Sequence[int | Fraction]) -> list[int]:
@@ -34,23 +41,26 @@ def split(total: int, weights: Sequence[int | Fraction]) -> list[int]:
 
 
 def shares(load: Load, clients: Sequence[Host]) -> dict[str, Share]:
-    """Each client's share: connections by weight, active by connections, rate and requests by active."""
+    """Each client's share: connections by weight, active by connections, rate and requests by active.
+
+    What comes each second to connect may be a fraction, or 0 where there is nothing to connect.
+    """
     weights = [client.weight for client in clients]
     connections = split(load.connections, weights)
-    hostile = split(load.hostile.connections if load.hostile else 0, weights)
+    hostile = split(load.hostile["connections"] if load.hostile else 0, weights)
     active = split(load.active, connections)
     rates = split(load.rate, active)
     requests = split(load.requests, active) if load.requests else None
-    ramp = split(load.connect_rate, connections) if load.connect_rate else None
     return {
         client.name: Share(
-            connections=connections[j],
-            active=active[j],
-            rate_per_s=rates[j],
-            # A generator cannot pace at nothing a second; who has so few connections is soon done at one.
-            connect_rate_per_s=max(1, ramp[j]) if ramp else None,
-            requests=requests[j] if requests else None,
-            hostile=Hostile(load.hostile.kind, hostile[j]) if load.hostile and hostile[j] else None,
+            load={
+                "connections": connections[j],
+                "active": active[j],
+                "rate": rates[j],
+                "connect_rate": load.connect_rate and load.connect_rate * connections[j] / load.connections,
+                "requests": requests and requests[j],
+                "hostile": {**load.hostile, "connections": hostile[j]} if load.hostile and hostile[j] else None,
+            },
             first_connection=sum(connections[:j]),
             phase=j / len(clients),
         )

@@ -4,15 +4,15 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from conductor.plan import GO_GENERATORS, RUN_ID, Host, Load, Plan, Trial
+from conductor.plan import RUN_ID, Host, Load, Plan, Trial
 from conductor.shares import Share
 
 HELLO_S = 15.0
 CLOCK_S = 10.0
 STOP_S = 5.0
-# A server with a process for each connection: so fast the kernel ends them at least, memory and all.
+# Processes that the kernel can end per second, at least: a fork-per-connection server needs this long to stop.
 ENDED_PER_S = 500
-# A client that works through a number of requests has no end known beforehand: the longest window there is.
+# A number of requests ends nobody knows when: at the latest after the longest window there is.
 LONGEST_WINDOW_S = 86_400
 
 
@@ -38,14 +38,14 @@ class Bounds:
 
 
 def bounds(load: Load) -> Bounds:
-    window_s = LONGEST_WINDOW_S if load.requests else load.window_s
+    window_s = LONGEST_WINDOW_S if load.requests else load.duration
     arm_s, prove_s = load.arm_timeout + load.ramp_s + 5, load.arm_timeout + 5
     return Bounds(
         listen_s=max(15.0, load.arm_timeout),
         arm_s=arm_s,
         prove_s=prove_s,
-        load_s=load.warmup_s + window_s + load.timeout + 5,
-        steps_s=load.steps * (arm_s + prove_s) + load.steps_held_s if load.workload == "ramp" else 0,
+        load_s=load.warmup + window_s + load.timeout + 5,
+        steps_s=load.steps * (arm_s + prove_s) + load.steps_held_s if load.climbs else 0,
         stop_s=STOP_S + load.connections / ENDED_PER_S,
     )
 
@@ -53,7 +53,7 @@ def bounds(load: Load) -> Bounds:
 def estimate_s(plan: Plan) -> float:
     """How long the whole run takes if all goes well: window, ramp, and about a second and a half a trial."""
     loads = [trial.load for trial in plan.trials]
-    return sum(load.warmup_s + load.window_s + load.ramp_s + load.steps_held_s + 1.5 for load in loads)
+    return sum(load.warmup + load.duration + load.ramp_s + load.steps_held_s + 1.5 for load in loads)
 
 
 def run_number(run: str, n: int) -> int:
@@ -68,7 +68,7 @@ def agent_argv(plan: Plan, trial: Trial, host: Host, share: Share | None) -> lis
     spec = server_spec(plan, trial) if share is None else generator_spec(plan, trial, host, share)
     if share is None:
         program = [host.python, "-m", "server"]
-    elif trial.load.generator in GO_GENERATORS:
+    elif trial.load.program.program == "loadgen":
         program = ["./loadgen"]
     else:
         program = [host.python, "-m", "pyloadgen"]
@@ -77,7 +77,7 @@ def agent_argv(plan: Plan, trial: Trial, host: Host, share: Share | None) -> lis
 
 def _common(plan: Plan, trial: Trial, host: Host) -> dict[str, Any]:
     return {
-        "version": 1,
+        "version": 2,
         "run": plan.run,
         "trial": trial.n,
         "host": host.name,
@@ -90,42 +90,21 @@ def _common(plan: Plan, trial: Trial, host: Host) -> dict[str, Any]:
 def server_spec(plan: Plan, trial: Trial) -> dict[str, Any]:
     host = plan.server
     return _common(plan, trial, host) | {
-        "strategy": trial.server.strategy,
-        "command": trial.server.command,
-        "address": host.load_address,
-        "port": trial.server.port,
-        "ports": trial.server.ports,
-        "backlog": trial.server.backlog,
-        "workers": trial.server.workers,
-        "connections": trial.load.connections,
         "agent_cpus": host.agent_cpus,
+        "address": host.load_address,
+        "connections": trial.load.connections,
+        "server": trial.server.given,
     }
 
 
 def generator_spec(plan: Plan, trial: Trial, host: Host, share: Share) -> dict[str, Any]:
-    load, server = trial.load, trial.server
+    first_port, ports = trial.server.server_port, trial.server.server_ports
     return _common(plan, trial, host) | {
         "run_number": run_number(plan.run, trial.n),
-        "targets": [f"{plan.server.load_address}:{port}" for port in range(server.port, server.port + server.ports)],
+        "targets": [f"{plan.server.load_address}:{port}" for port in range(first_port, first_port + ports)],
         "sources": host.sources,
-        "workload": load.workload,
-        "connections": share.connections,
         "first_connection": share.first_connection,
-        "active": share.active,
-        "rate_per_s": share.rate_per_s,
         "phase": share.phase,
-        "requests": share.requests,
-        "arrival": load.arrival,
-        "pipeline": load.pipeline,
-        "think_time_s": load.think_time,
-        "hostile": vars(share.hostile) if share.hostile else None,
-        "payload_bytes": load.payload_bytes,
-        "connect_rate_per_s": share.connect_rate_per_s,
-        "warmup_s": load.warmup_s,
-        "duration_s": load.window_s,
-        "timeout_s": load.timeout,
-        "arm_timeout_s": load.arm_timeout,
-        "generator": load.generator,
         "processes": None,
-        "seed": load.seed,
+        "load": {**trial.load.given, **share.load},
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import paramiko
 from fabric import Config, Connection
 
-from conductor.errors import Refused
+from conductor.errors import RunRefused
 from conductor.inbox import Inbox, Tag, drain_in_background
 from conductor.plan import Host
 from conductor.sessions import Channel, command_line
@@ -76,7 +76,7 @@ class SshSession:
             self._connection = connect(self._alias, self._ssh_config, self._known_hosts)
             self._connection.open()
         except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
-            raise Refused(f"{self.host.name}: {self._sentence(error)}") from None
+            raise RunRefused(f"{self.host.name}: {self._sentence(error)}") from None
         transport_socket = self._connection.transport.sock
         if isinstance(transport_socket, socket.socket):
             # An order is one small packet; Nagle would hold it back until the last one is acknowledged.

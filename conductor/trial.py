@@ -1,6 +1,5 @@
 """One trial: the protocol in the order in which it happens."""
 
-import dataclasses
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from conductor import progress
 from conductor.clock import EXCHANGES, Clock, clock_of, lead_ns
 from conductor.course import Course
-from conductor.errors import Abandoned, Interrupted, Refused, RunEnded
+from conductor.errors import Abandoned, Interrupted, RunEnded, RunRefused
 from conductor.events import EventLog
 from conductor.fleet import Fleet
 from conductor.greeting import greet
@@ -43,7 +42,7 @@ def run_trial(plan: Plan, position: int, sessions: Mapping[str, Session], inbox:
         greet(course)
         course.clocks = read_clocks(course, "before")
         arm_server(course)
-        if trial.load.workload == "ramp":
+        if trial.load.climbs:
             climb(course)
         else:
             arm_generators(course)
@@ -56,7 +55,7 @@ def run_trial(plan: Plan, position: int, sessions: Mapping[str, Session], inbox:
             course.clocks_after = read_clocks(course, "after")
     except Abandoned:
         pass  # who is lost or spoiled, and why, is written in the agents
-    except Refused as refusal:
+    except RunRefused as refusal:
         course.refused = str(refusal)
     except RunEnded as end:
         course.run_over = str(end)
@@ -68,10 +67,9 @@ def run_trial(plan: Plan, position: int, sessions: Mapping[str, Session], inbox:
 
 def announce(log: EventLog, trial: Trial, parts: Mapping[str, Share]) -> None:
     log.say(
-        trial.n, "trial", state="started", n=trial.n, server=vars(trial.server), load=dataclasses.asdict(trial.load),
+        trial.n, "trial", state="started", n=trial.n, server=trial.server.given, load=trial.load.given,
         shares={
-            name: {"connections": part.connections, "active": part.active, "rate_per_s": part.rate_per_s}
-            for name, part in parts.items()
+            name: {key: part.load[key] for key in ("connections", "active", "rate")} for name, part in parts.items()
         },
     )  # fmt: skip
 
@@ -149,7 +147,7 @@ def verified(course: Course) -> int:
 def all_armed(course: Course) -> bool:
     """Whether every connection was verified; where none is held to be verified, whether none failed."""
     armed = [agent.said["armed"] for agent in course.fleet.clients]
-    if not course.trial.load.holds:
+    if not course.trial.load.traits.holds:
         return not any(event["failed"] for event in armed)
     return verified(course) == course.trial.load.connections
 
@@ -161,13 +159,13 @@ def limit_met(course: Course) -> bool:
     if all_armed(course) and "limit" not in fleet.server.said:
         return False
     if fleet.wait(lambda: "limit" in fleet.server.said, LIMIT_TELLS_WITHIN_S):
-        return course.trial.load.holds
+        return course.trial.load.traits.holds
     raise Abandoned
 
 
 def barrier_proved(course: Course) -> bool:
     """Kernel, server and clients must count the same connections before anyone may go. False: a limit after all."""
-    if not course.trial.load.holds:
+    if not course.trial.load.traits.holds:
         return True
     proof = count_on_server(course, verified(course), course.trial.load.arm_timeout)
     log_proof(course, "barrier", proof)
@@ -253,7 +251,7 @@ def follow(course: Course) -> None:
 
 
 def prove_end(course: Course) -> None:
-    if not course.trial.load.holds:
+    if not course.trial.load.traits.holds:
         return
     course.enter("checking")
     clients = ask_generators(course)
@@ -298,7 +296,7 @@ def show(course: Course) -> None:
     sample: Mapping[str, Any] = course.fleet.server.said.get("sample", {})
     say(
         progress.load_line(
-            course.label, max(0, now_ns - course.go_ns) / 1e9, None if load.requests else load.warmup_s + load.window_s,
-            sample.get("open") if load.holds else None, course.tally,
+            course.label, max(0, now_ns - course.go_ns) / 1e9, None if load.requests else load.warmup + load.duration,
+            sample.get("open") if load.traits.holds else None, course.tally,
         )
     )  # fmt: skip

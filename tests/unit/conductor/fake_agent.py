@@ -62,6 +62,7 @@ class Orders:
 class Fake:
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
+        self.given: dict[str, Any] = spec.get("load", {})
         behaviours = json.loads(Path("behaviour.json").read_text()) if Path("behaviour.json").exists() else {}
         self.behaviour: str = behaviours.get("is", "normal")
         if self.behaviour.endswith(" after"):  # only from the second trial on
@@ -73,7 +74,7 @@ class Fake:
 
     @property
     def is_server(self) -> bool:
-        return "strategy" in self.spec
+        return "server" in self.spec
 
     def run(self) -> None:
         Path("pid").write_text(str(os.getpid()))
@@ -131,22 +132,24 @@ class Fake:
             message = "40000 connections need 40000 source ports and this host has 28232."
             emit("error", phase="budget", cause="ports", message=message, remedy="Spread the load over more clients.")
         elif self.is_server:
-            emit("listening", addresses=[f"{self.spec['address']}:{self.spec['port']}"], backlog=self.spec["backlog"])
+            server = self.spec["server"]
+            address = f"{self.spec['address']}:{server['server_port']}"
+            emit("listening", addresses=[address], backlog=server["backlog"])
             if self.behaviour == "limit":
                 emit("limit", resource="FD_SETSIZE", held=1015)
         else:
             self.arm(order.get("connections"))
 
     def arm(self, so_many: int | None) -> None:
-        assert (so_many is None) == (self.spec["workload"] != "ramp")
-        share = 1 if self.spec["workload"] == "churn" else self.spec["connections"]
+        assert (so_many is None) == (self.given["workload"] != "ramp")
+        share = 1 if self.given["workload"] == "churn" else self.given["connections"]
         share = share if so_many is None else so_many
         if self.behaviour == "slow arm":
             time.sleep(3)
         missing = max(0, {"some refused": 2, "limited": share - 300}.get(self.behaviour, 0))
         failed = {"connect/refused": missing} if missing else {}
         self.held = share - missing
-        verified = 0 if self.spec["workload"] == "calibrate" else self.held
+        verified = 0 if self.given["workload"] == "calibrate" else self.held
         syn_retries = dict.fromkeys("123", 0)
         Path("held").write_text(str(self.held))
         if missing and self.behaviour == "limited":
@@ -160,7 +163,7 @@ class Fake:
                 json.loads(Path("behaviour.json").read_text()).get("count") if Path("behaviour.json").exists() else None
             )
             count = count if lost is None else lost
-            emit("counts", t=now(), established=count, open=None if self.spec["strategy"] is None else count)
+            emit("counts", t=now(), established=count, open=None if self.spec["server"]["strategy"] is None else count)
         else:
             emit("proved", verified=self.held, failed=0)
 
@@ -190,15 +193,15 @@ class Fake:
         assert self.go_at
         if self.is_server:
             return
-        if self.spec["workload"] == "calibrate":
+        if self.given["workload"] == "calibrate":
             if now() > self.go_at + 1_000_000_000:
                 self.done(0)
             return
-        whole = self.spec["warmup_s"] + self.spec["duration_s"]
+        whole = self.given["warmup"] + self.given["duration"]
         if now() < self.go_at + (self.intervals + 1) * 1_000_000_000:
             return
-        rate = self.spec["rate_per_s"]
-        phase = "warmup" if self.intervals < self.spec["warmup_s"] else "load"
+        rate = self.given["rate"]
+        phase = "warmup" if self.intervals < self.given["warmup"] else "load"
         emit("interval", k=self.intervals, phase=phase, **self.counts(rate), response=histogram(rate))
         self.intervals += 1
         if self.behaviour == "dies in mid-load":
@@ -213,8 +216,8 @@ class Fake:
     def done(self, rate: int) -> None:
         assert self.go_at
         totals = {
-            "warmup": self.counts(rate * self.spec["warmup_s"]) if self.spec["warmup_s"] else dict.fromkeys(COUNTS, 0),
-            "load": self.counts(rate * self.spec["duration_s"]) if rate else dict.fromkeys(COUNTS, 0),
+            "warmup": self.counts(rate * self.given["warmup"]) if self.given["warmup"] else dict.fromkeys(COUNTS, 0),
+            "load": self.counts(rate * self.given["duration"]) if rate else dict.fromkeys(COUNTS, 0),
         }
         late = 50_000_000 if self.behaviour == "starts late" else 0
         connections = {"armed": self.held, "open": self.held, "lost": 0}
@@ -229,7 +232,7 @@ class Fake:
             "done", first_send_ns=self.go_at + late, last_send_ns=now(), connections=connections,
             surplus=7 if self.behaviour == "surplus" else 0, totals=totals, service=histogram(10), lag=histogram(10),
             connect=histogram(10), loop_lag=histogram(10), integrity=integrity, errors=[], hostile=None,
-            ceiling=ceiling if self.spec["workload"] == "calibrate" else None, self=own,
+            ceiling=ceiling if self.given["workload"] == "calibrate" else None, self=own,
         )  # fmt: skip
         self.go_at = None
 

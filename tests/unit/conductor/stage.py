@@ -53,7 +53,14 @@ class Stage:
         hosts = {"server": host("server")} | {f"client{i + 1}": host("client") for i in range(self.clients)}
         for name, fields in self.hosts.items():
             hosts[name] |= fields
-        server = {"strategy": "epoll", "command": None, "port": 9000, "ports": 1, "backlog": 4096, "workers": 1}
+        server = {
+            "strategy": "epoll",
+            "server_command": None,
+            "server_port": 9000,
+            "server_ports": 1,
+            "backlog": 4096,
+            "workers": 1,
+        }
         server |= self.server
         trials = [
             {
@@ -69,10 +76,13 @@ class Stage:
         ]
         if self.calibration:
             last = {"n": self.trials + 1, "cell": "calibration", "kind": "calibration"}
-            last |= {"server": {**server, "strategy": "null_server"}, "load": {**LOAD, "workload": "calibrate"}}
+            last |= {
+                "server": {**server, "strategy": "null_server"},
+                "load": {**LOAD, "workload": "calibrate", "warmup": 0, "duration": 1},
+            }
             trials.append({**trials[0], **last})
         plan: dict[str, Any] = {
-            "version": 1, "run": RUN, "owner_base": str(self.base), "ssh_config": None, "known_hosts": None,
+            "version": 2, "run": RUN, "owner_base": str(self.base), "ssh_config": None, "known_hosts": None,
             "conductor_cpus": None, "hosts": hosts, "trials": trials, **self.plan_fields,
         }  # fmt: skip
         validator("plan").validate(plan)

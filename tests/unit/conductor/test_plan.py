@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conductor.errors import Refused
+from conductor.errors import RunRefused
 from conductor.plan import Plan, load_plan, parse_plan
 from conductor.protocol import Malformed, parse
 from conductor.shares import shares
@@ -53,11 +53,11 @@ def test_a_generator_in_python_is_a_program_of_its_own(document: dict[str, Any],
     words = agent_argv(plan, plan.trials[0], plan.clients[1], part)
     python = ["/usr/bin/python3", "-m", "pyloadgen"]
     assert words[: words.index("agent")] == (["./loadgen"] if generator == "goroutine" else python)
-    assert json.loads(words[-1])["generator"] == generator
+    assert json.loads(words[-1])["load"]["generator"] == generator
 
 
 def test_a_generator_is_told_every_port_and_its_part_of_the_hostile_clients(document: dict[str, Any]) -> None:
-    document["trials"][0]["server"] |= {"ports": 3}
+    document["trials"][0]["server"] |= {"server_ports": 3}
     document["trials"][0]["load"] |= {"hostile": {"kind": "mute", "connections": 4}, "think_time": 0.5}
     plan = parse_plan(document)
     parts = shares(plan.trials[0].load, plan.clients)
@@ -65,9 +65,29 @@ def test_a_generator_is_told_every_port_and_its_part_of_the_hostile_clients(docu
     for spec in specs:
         validator("loadgen-spec").validate(json.loads(json.dumps(spec)))
         assert spec["targets"] == ["198.18.0.10:9000", "198.18.0.10:9001", "198.18.0.10:9002"]
-        assert spec["think_time_s"] == 0.5
-    assert [spec["hostile"]["connections"] for spec in specs] == [2, 1, 1]
-    assert server_spec(plan, plan.trials[0])["ports"] == 3
+        assert spec["load"]["think_time"] == 0.5
+    assert [spec["load"]["hostile"]["connections"] for spec in specs] == [2, 1, 1]
+    assert server_spec(plan, plan.trials[0])["server"]["server_ports"] == 3
+
+
+def test_parameters_that_the_conductor_does_not_look_at_pass_through_unread(document: dict[str, Any]) -> None:
+    document["trials"][0]["server"] |= {"spin": 3}
+    document["trials"][0]["load"] |= {"colour": [1, None]}
+    plan = parse_plan(document)
+    part = shares(plan.trials[0].load, plan.clients)["client1"]
+    assert server_spec(plan, plan.trials[0])["server"] == document["trials"][0]["server"]
+    load = generator_spec(plan, plan.trials[0], plan.clients[0], part)["load"]
+    assert load == {**document["trials"][0]["load"], **part.load}
+
+
+def test_a_plan_of_version_1_is_read_as_one_of_version_2(document: dict[str, Any]) -> None:
+    trial = document["trials"][0]
+    trial["load"] |= {"workload": "churn", "requests": 9, "warmup": 0}
+    old = json.loads(json.dumps(document)) | {"version": 1}
+    names = {"server_command": "command", "server_port": "port", "server_ports": "ports"}
+    old["trials"][0]["server"] = {names.get(name, name): value for name, value in trial["server"].items()}
+    old["trials"][0]["load"]["warmup"] = 2
+    assert parse_plan(old) == parse_plan(document)
 
 
 def test_a_ramp_takes_a_second_more_for_each_step_and_a_calibration_one_in_all(document: dict[str, Any]) -> None:
@@ -77,7 +97,7 @@ def test_a_ramp_takes_a_second_more_for_each_step_and_a_calibration_one_in_all(d
     limits = bounds(ramp.trials[0].load)
     assert limits.lifetime_s > limits.listen_s + 4 * (limits.arm_s + limits.prove_s + 1) + limits.load_s
     document["trials"][0] |= {"kind": "calibration"}
-    document["trials"][0]["load"] |= {"workload": "calibrate"}
+    document["trials"][0]["load"] |= {"workload": "calibrate", "warmup": 0, "duration": 1}
     assert estimate_s(parse_plan(document)) == pytest.approx(1 + 2 + 1.5)
 
 
@@ -95,7 +115,7 @@ def test_no_wait_is_without_a_bound_and_the_lifetime_covers_all(plan: Plan) -> N
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        (["version"], 2, "version"),
+        (["version"], 3, "version"),
         (["run"], "latest", "run id"),
         (["hosts", "server", "role"], "client", "server"),
         (["hosts", "client1", "connection"], "telnet", "telnet"),
@@ -104,20 +124,21 @@ def test_no_wait_is_without_a_bound_and_the_lifetime_covers_all(plan: Plan) -> N
         (["hosts", "client1", "extra"], 1, "extra unknown"),
         (["trials"], [], "no trials"),
         (["trials", 0, "load", "workload"], "flood", "flood"),
-        (["trials", 0, "load", "workload"], "calibrate", "kind calibration"),
-        (["trials", 0, "kind"], "calibration", "kind calibration"),
+        (["trials", 0, "load", "workload"], "calibrate", "not for the kind measure"),
+        (["trials", 0, "kind"], "calibration", "not for the kind calibration"),
         (["trials", 0, "kind"], "rehearsal", "rehearsal"),
         (["trials", 0, "load", "generator"], "wrk", "wrk"),
-        (["trials", 0, "load", "think_time"], -1, "think_time"),
+        (["trials", 0, "load", "timeout"], "long", "timeout"),
+        (["trials", 0, "load", "rate"], None, "rate"),
         (["trials", 0, "load", "steps"], 0, "steps"),
         (["trials", 0, "load", "hostile"], {"kind": "rude", "connections": 1}, "rude"),
         (["trials", 0, "load", "hostile"], {"kind": "mute", "connections": 0}, "hostile"),
-        (["trials", 0, "load", "hostile"], {"kind": "mute"}, "connections missing"),
-        (["trials", 0, "server", "ports"], 0, "ports"),
-        (["trials", 0, "server", "ports"], 60_000, "ports"),
+        (["trials", 0, "load", "hostile"], {"kind": "mute"}, "connections is missing"),
+        (["trials", 0, "server", "server_ports"], 0, "ports"),
+        (["trials", 0, "server", "server_ports"], 60_000, "ports"),
         (["trials", 0, "load", "active"], 10_001, "active"),
         (["trials", 0, "load", "requests"], 5, "requests"),
-        (["trials", 0, "server", "command"], "x {port}", "strategy or a command"),
+        (["trials", 0, "server", "server_command"], "x {port}", "strategy or a command"),
         (["trials", 0, "load"], {}, "missing"),
     ],
 )
@@ -130,7 +151,7 @@ def test_a_wrong_plan_is_refused_in_one_sentence(
     place[path[-1]] = value
     file = tmp_path / "plan.yml"
     file.write_text(yaml.safe_dump(document))
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RunRefused) as refusal:
         load_plan(file)
     assert says in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -140,12 +161,12 @@ def test_a_wrong_plan_is_refused_in_one_sentence(
 def test_what_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "plan.yml"
     file.write_text(text)
-    with pytest.raises(Refused):
+    with pytest.raises(RunRefused):
         load_plan(file)
 
 
 def test_a_missing_plan_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="cannot be read"):
+    with pytest.raises(RunRefused, match="cannot be read"):
         load_plan(tmp_path / "none.yml")
 
 

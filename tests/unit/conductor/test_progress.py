@@ -37,7 +37,6 @@ def test_an_unreadable_histogram_is_left_out(text: str) -> None:
     histogram = progress.empty_histogram()
     progress.add(histogram, text)
     assert histogram.get_total_count() == 0
-    assert progress.lag_p99_ms(text) is None
 
 
 def test_only_a_second_that_all_have_reported_is_shown() -> None:

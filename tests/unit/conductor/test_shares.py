@@ -1,11 +1,13 @@
 import itertools
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.plan import Host, Hostile, Load
+from conductor.plan import Host, Load
 from conductor.shares import shares, split, stairs
 
 
@@ -31,10 +33,10 @@ def test_nothing_is_rounded_away(total: int, weights: list[Fraction]) -> None:
         assert abs(part - total * weight / sum(weights)) < 1
 
 
-def load(connections: int, active: int, rate: int, hostile: Hostile | None = None) -> Load:
+def load(connections: int, active: int, rate: int, hostile: dict[str, Any] | None = None) -> Load:
     return Load(
-        "open", connections, active, rate, None, "poisson", 64, 1, 0, 10, hostile, 5000,
-        warmup=2, duration=10, timeout=5, arm_timeout=30, generator="go", seed=71,
+        "open", "go", connections, active, rate, None, 10, hostile, 5000, warmup=2, duration=10, timeout=5, arm_timeout=30,
+        given={}
     )  # fmt: skip
 
 
@@ -53,9 +55,9 @@ def test_shares_fit_together(data: st.DataObject, weights: list[int], connection
     parts = list(shares(load(connections, active, rate), clients(weights)).values())
     assert sum(part.connections for part in parts) == connections
     assert sum(part.active for part in parts) == active
-    assert sum(part.rate_per_s for part in parts) == rate
+    assert sum(part.load["rate"] for part in parts) == rate
     assert all(part.active <= part.connections for part in parts)
-    assert all(part.active or not part.rate_per_s for part in parts)
+    assert all(part.active or not part.load["rate"] for part in parts)
     assert [part.first_connection for part in parts] == [
         sum(p.connections for p in parts[:j]) for j in range(len(parts))
     ]
@@ -64,13 +66,23 @@ def test_shares_fit_together(data: st.DataObject, weights: list[int], connection
 
 def test_a_client_without_active_connections_only_holds() -> None:
     parts = list(shares(load(10_000, 1, 500), clients([1, 1, 1])).values())
-    assert [(part.active, part.rate_per_s) for part in parts] == [(1, 500), (0, 0), (0, 0)]
+    assert [(part.active, part.load["rate"]) for part in parts] == [(1, 500), (0, 0), (0, 0)]
+
+
+def storm(connections: int) -> dict[str, Any]:
+    return {"kind": "storm", "connections": connections}
+
+
+def test_a_share_of_the_pace_of_connecting_may_be_a_fraction_or_nothing() -> None:
+    parts = shares(load(9, 9, 5), clients([2, 1, 0])).values()
+    assert [part.load["connect_rate"] for part in parts] == [pytest.approx(10_000 / 3), pytest.approx(5_000 / 3), 0]
+    assert shares(replace(load(9, 9, 5), connect_rate=None), clients([1]))["client0"].load["connect_rate"] is None
 
 
 def test_hostile_clients_are_split_by_weight_and_none_is_none() -> None:
-    parts = shares(load(10_000, 10_000, 500, Hostile("storm", 5)), clients([3, 1, 0])).values()
-    assert [part.hostile for part in parts] == [Hostile("storm", 4), Hostile("storm", 1), None]
-    assert shares(load(10, 10, 5), clients([1]))["client0"].hostile is None
+    parts = shares(load(10_000, 10_000, 500, storm(5)), clients([3, 1, 0])).values()
+    assert [part.load["hostile"] for part in parts] == [storm(4), storm(1), None]
+    assert shares(load(10, 10, 5), clients([1]))["client0"].load["hostile"] is None
 
 
 def test_the_stairs_of_a_ramp_are_exact_for_each_client() -> None:
