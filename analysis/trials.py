@@ -119,7 +119,10 @@ def _clients(started: Event | None, log: Log) -> set[str]:
     if not isinstance(shares, dict):
         return set(log.clients)
     # A share of `open` load may be a rate of 0: such a client only holds.
-    return {host for host, share in shares.items() if isinstance(share, dict) and share.get("rate_per_s", 1) != 0}
+    rates = {
+        host: share.get("rate", share.get("rate_per_s", 1)) for host, share in shares.items() if isinstance(share, dict)
+    }
+    return {host for host, rate in rates.items() if rate != 0}
 
 
 def finished_part(intervals: pd.DataFrame, clients: set[str]) -> pd.DataFrame:

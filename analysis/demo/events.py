@@ -81,7 +81,7 @@ def of_trial(told: Truth, trial: Trial) -> list[Event]:
         name: {
             "connections": part(trial.of.connections, i),
             "active": part(trial.of.active, i),
-            "rate_per_s": part(trial.of.rate, i),
+            "rate": part(trial.of.rate, i),
         }
         for i, name in enumerate(CLIENTS)
     }
@@ -172,7 +172,7 @@ def _loaded(told: Truth, trial: Trial, shares: Event, draw: np.random.Generator)
             )
         )
         for host in CLIENTS:
-            counts, response = _second(told, trial, host, k, draw.poisson(shares[host]["rate_per_s"]), draw)
+            counts, response = _second(told, trial, host, k, draw.poisson(shares[host]["rate"]), draw)
             for name, value in counts.items():
                 totals[host][name] += value
             cpu += counts["answered"] * trial.cpu_us / 1e6
@@ -236,7 +236,7 @@ def _client(
     connect = lognormal(draw, 200e3, 0.5, share["connections"])
     if told.fault == "overflow":
         connect[: len(connect) // 20] += NS  # the kernel sends its SYN again after a second
-    gaps = draw.exponential(NS / max(1, share["rate_per_s"]), 400)
+    gaps = draw.exponential(NS / max(1, share["rate"]), 400)
     own = own_report(
         trial.of.duration, 0.98 if is_saturated else 0.2, 40_000_000 if is_saturated else 900_000, total, gaps
     )
@@ -253,7 +253,7 @@ def lognormal(draw: np.random.Generator, median: float, sigma: float, n: int) ->
 def _calibration(told: Truth) -> list[Event]:
     """What each client can send at all: a second as fast as it can, to a server that swallows."""
     n, plan = len(told.trials) + 1, planned(told, None)
-    shares = {host: {"connections": 1, "active": 1, "rate_per_s": 0} for host in CLIENTS}
+    shares = {host: {"connections": 1, "active": 1, "rate": 0} for host in CLIENTS}
     none_of = nothing()
     own = own_report(1.0, 0.5, 900_000, none_of, np.array([]))
     sends = {"sends": CEILING_PER_S, "wall_ns": NS, "cpu_ns": NS // 2}

@@ -43,7 +43,7 @@ def generator_rows(log: Log, latency: Latency) -> list[dict[str, Any]]:
                 "trial": n,
                 "host": host,
                 "connections_share": count(share.get("connections")),
-                "rate_share_per_s": number(share.get("rate_per_s")),
+                "rate_share_per_s": number(share.get("rate", share.get("rate_per_s"))),
                 "processes": count(own.get("processes")),
                 **{name: number(own.get(name)) for name in SELF},
                 "lag_p50_ns": own_quantile(lag, "p50"),

@@ -25,6 +25,9 @@ def host(role: str, **fields: Any) -> dict[str, Any]:
     return {**common, "cpus": None, "agent_cpus": None, **client, **fields}
 
 
+SERVER = {
+    "strategy": "epoll", "server_command": None, "backlog": 4096, "workers": 1, "server_port": 9000, "server_ports": 1,
+}  # fmt: skip
 LOAD = {
     "workload": "open", "connections": 1000, "active": 1000, "rate": 1000, "requests": None, "arrival": "poisson",
     "payload_bytes": 64, "pipeline": 1, "think_time": 0, "steps": 10, "hostile": None, "connect_rate": 5000,
@@ -53,15 +56,7 @@ class Stage:
         hosts = {"server": host("server")} | {f"client{i + 1}": host("client") for i in range(self.clients)}
         for name, fields in self.hosts.items():
             hosts[name] |= fields
-        server = {
-            "strategy": "epoll",
-            "server_command": None,
-            "server_port": 9000,
-            "server_ports": 1,
-            "backlog": 4096,
-            "workers": 1,
-        }
-        server |= self.server
+        server = {**SERVER, **self.server}
         trials = [
             {
                 "n": n,

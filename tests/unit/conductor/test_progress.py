@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from conductor import progress
-from conductor.protocol import COUNTS
+from contracts.declared import COUNTS
 
 VECTOR = json.loads((Path(__file__).parents[2] / "contract/vectors/histogram.json").read_text())
 NONE = dict.fromkeys(COUNTS, 0)

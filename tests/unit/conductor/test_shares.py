@@ -35,8 +35,8 @@ def test_nothing_is_rounded_away(total: int, weights: list[Fraction]) -> None:
 
 def load(connections: int, active: int, rate: int, hostile: dict[str, Any] | None = None) -> Load:
     return Load(
-        "open", "go", connections, active, rate, None, 10, hostile, 5000, warmup=2, duration=10, timeout=5, arm_timeout=30,
-        given={}
+        "open", "go", connections, active, rate, None, 10, hostile, 5000,
+        warmup=2, duration=10, timeout=5, arm_timeout=30, given={},
     )  # fmt: skip
 
 
