@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,14 @@ def shape(row: dict[str, Any], words: dict[str, Any]) -> dict[str, Any]:
     return {"type": kind if never_null else [kind, "null"]} | ({"minimum": 0} if kind == number else {})
 
 
+def entry(key: str, value: Any, indent: str) -> list[str]:
+    """A key of YAML with its value, on as many lines as yamllint asks for."""
+    line = f"{indent}{key}: {json.dumps(value)}"
+    if len(line) <= 120 or not isinstance(value, dict):
+        return textwrap.wrap(line, 120, subsequent_indent=indent + " " * len(f"{key}: ["), break_on_hyphens=False)
+    return [f"{indent}{key}:", *(line for name, part in value.items() for line in entry(name, part, indent + "  "))]
+
+
 def schema(document: dict[str, Any]) -> str:
     """docs/schema/parameters.yml: `server` and `load` of a trial, for the schemas of plan and specifications."""
     parts: dict[str, dict[str, Any]] = {"server": {}, "load": {}}
@@ -121,8 +130,8 @@ def schema(document: dict[str, Any]) -> str:
     lines = ["# Made by script/generate from contracts/parameters.yml.", f"$schema: {DIALECT}", "$defs:"]
     for part, properties in parts.items():
         lines += [f"  {part}:", "    type: object", "    properties:"]
-        lines += [f"      {name}: {json.dumps(value)}" for name, value in properties.items()]
-        lines += [f"    required: [{', '.join(properties)}]", "    additionalProperties: false"]
+        lines += [line for name, value in properties.items() for line in entry(name, value, "      ")]
+        lines += [*entry("required", [*properties], "    "), "    additionalProperties: false"]
     return "\n".join(lines) + "\n"
 
 
