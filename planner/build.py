@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from contracts.declared import GENERATORS
 from planner import available
 from planner.admission import GOARCH
 from planner.cells import Request
@@ -70,7 +71,7 @@ def programs(
     found: dict[str, Path | str | None] = {"contracts": ROOT / "contracts"}
     if host["role"] == "server":
         found |= {"server": ROOT / "server", "reference": references, "packages": admitted["packages"]}
-    elif any(cell["generator"] not in ("go", "goroutine") for cell in request.cells):
+    elif any(GENERATORS[cell["generator"]].program == "pyloadgen" for cell in request.cells):
         found |= {"pyloadgen": ROOT / "loadgen/pyloadgen", "loadgen": loadgen(host["goarch"])}
     else:
         found = {"loadgen": loadgen(host["goarch"])}

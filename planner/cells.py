@@ -7,13 +7,14 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from planner.parameters import NAMES, TABLE, Refused, nearest, typed, unknown_names
+from contracts.declared import GENERATORS, PARAMETERS
+from contracts.judge import nearest
+from planner.parameters import Refused, typed, unknown_names
 from server.catalog import SEED, Strategy
 
-MOST_RATE = 100_000_000
-
-OF_ONE = (("think_time", "closed"), ("steps", "ramp"), ("rungs", "capacity"))
-"""Parameters that one workload alone has."""
+AXES = tuple(name for name, parameter in PARAMETERS.items() if parameter.varies)
+OF_SOME = {name: parameter.workloads for name, parameter in PARAMETERS.items() if parameter.workloads}
+"""The parameters that only some workloads have, and which."""
 
 Catalog = Mapping[str, Strategy]
 
@@ -61,11 +62,12 @@ def cells_of(given: Mapping[str, Any], catalog: Catalog, problems: list[str], na
             "server_command takes the place of a strategy; to compare the two, give them as `cells:` of a scenario."
         )
     values["strategy"] = [None] if command else strategies(values["strategy"], catalog, problems, named)
-    axes = [parameter.name for parameter in TABLE if parameter.varies]
-    cells = [dict(zip(axes, levels, strict=True)) for levels in itertools.product(*(values[axis] for axis in axes))]
-    for name, workload in OF_ONE:
-        if given.get(name) not in (None, "") and cells and all(cell["workload"] != workload for cell in cells):
-            problems.append(f"{name} belongs to the workload `{workload}`, which this run does not have.")
+    cells = [dict(zip(AXES, levels, strict=True)) for levels in itertools.product(*(values[axis] for axis in AXES))]
+    asked = [name for name in PARAMETERS if given.get(name) not in (None, "")]
+    for name in OF_SOME.keys() & set(asked):
+        if cells and all(cell["workload"] not in OF_SOME[name] for cell in cells):
+            which = "`, `".join(OF_SOME[name])
+            problems.append(f"{name} belongs to the workload `{which}`, which this run does not have.")
     for cell in cells:
         settle(cell, problems)
     return [rung for cell in cells for rung in ladder(cell, problems)]
@@ -73,41 +75,36 @@ def cells_of(given: Mapping[str, Any], catalog: Catalog, problems: list[str], na
 
 def ladder(cell: dict[str, Any], problems: list[str]) -> list[dict[str, Any]]:
     """The rungs of `capacity`, each twice the rate of the one before, `rate` in the middle; another cell is alone."""
-    if cell["workload"] != "capacity":
+    if cell["workload"] not in OF_SOME["rungs"]:
         return [cell]
     low = cell["rungs"] // 2
     rates = dict.fromkeys(max(1, cell["rate"] * 2**i // 2**low) for i in range(cell["rungs"]))
-    highest = max(rates)
-    if highest > MOST_RATE:
+    highest, rate = max(rates), PARAMETERS["rate"]
+    if highest > (rate.high or 0):
         problems.append(
             f"rungs={cell['rungs']} around rate={cell['rate']} climb to {highest:,} requests/s, "
-            f"and a rate takes 1 to {MOST_RATE:,}: take fewer rungs, or a lower rate."
+            f"and a rate takes {rate.accepts}: take fewer rungs, or a lower rate."
         )
     return [{**cell, "rate": rate} for rate in rates]
 
 
 def settle(cell: dict[str, Any], problems: list[str]) -> None:
     """What depends on more than one parameter."""
-    if cell["active"] in (None, "all"):
+    if cell["active"] == "all":
         cell["active"] = cell["connections"]
     if cell["active"] > cell["connections"]:
         problems.append(
             f"active={cell['active']} is more than connections={cell['connections']}; it takes 1 to `connections`."
         )
-    if cell["requests"] is not None:
-        if cell["workload"] == "churn":
-            cell["warmup"] = 0
-        else:
-            problems.append(
-                f"requests={cell['requests']} ends `churn` only; `{cell['workload']}` ends after `duration`."
-            )
     if cell["connect_rate"] == "burst":
         cell["connect_rate"] = None
-    for name, workload in OF_ONE:
-        if cell["workload"] != workload:
+    for name, workloads in OF_SOME.items():
+        if cell["workload"] not in workloads:
             # A level that means nothing here would make the same cell twice.
-            cell[name] = NAMES[name].default
-    if cell["workload"] == "ramp" and cell["steps"] > cell["connections"]:
+            cell[name] = PARAMETERS[name].default
+    if cell["requests"] is not None:
+        cell["warmup"] = 0
+    if cell["workload"] in OF_SOME["steps"] and cell["steps"] > cell["connections"]:
         problems.append(
             f"steps={cell['steps']} is more than connections={cell['connections']}: a step opens at least one."
         )
@@ -122,16 +119,17 @@ def settle(cell: dict[str, Any], problems: list[str]) -> None:
 
 
 def beyond(cell: Mapping[str, Any]) -> list[str]:
-    """What a generator in Python does not do."""
-    generator = cell["generator"]
-    if generator in ("go", "goroutine"):
-        return []
-    asked = {
-        "hostile clients": cell["hostile"] is not None,
-        "pipeline above 1": cell["pipeline"] > 1 and generator != "asyncio",
-        "workload churn": cell["workload"] == "churn" and generator == "pool",
-    }
-    return [f"The generator `{generator}` has no {what}; `go` has." for what, wanted in asked.items() if wanted]
+    """What the generator of a cell does not do."""
+    generator = GENERATORS[cell["generator"]]
+    problems = []
+    for name in generator.lacks:
+        only = PARAMETERS[name].default
+        if cell[name] != only:
+            default = "none" if only is None else only
+            problems.append(f"The generator `{generator.name}` takes {name}={default} only; `go` takes others.")
+    if cell["workload"] in generator.lacks_workloads:
+        problems.append(f"The generator `{generator.name}` has no workload {cell['workload']}; `go` has.")
+    return problems
 
 
 def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], others: list[str]) -> Request:
@@ -140,7 +138,7 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
     named: set[str] = set()
     common = {name: value for name, value in given.items() if name != "cells"}
     wide_values = typed(common, [])
-    wide = {p.name: (wide_values[p.name] or [None])[0] for p in TABLE if not p.varies}
+    wide = {name: (wide_values[name] or [None])[0] for name in PARAMETERS if name not in AXES}
     if given.get("cells") is None:
         cells = cells_of(common, catalog, problems, named)
     else:
@@ -175,19 +173,18 @@ def listed_cells(
     if not isinstance(listed, list) or not listed or not all(isinstance(item, dict) for item in listed):
         problems.append("cells must be a list of mappings, each with the parameters of one cell.")
         return []
-    axes = {parameter.name for parameter in TABLE if parameter.varies}
     cells = []
     for number, item in enumerate(listed, 1):
         wrong = unknown_names(item, ["cells"])
         wrong += [
             f"{name} holds for the whole run, so it does not belong in a cell."
             for name in item
-            if name in {p.name for p in TABLE} - axes
+            if name in PARAMETERS and name not in AXES
         ]
         here: list[str] = []
         instead = {"server_command": "strategy", "strategy": "server_command"}
         base = {name: value for name, value in common.items() if not any(instead.get(own) == name for own in item)}
-        cells += cells_of({**base, **{n: v for n, v in item.items() if n in axes}}, catalog, here, named)
+        cells += cells_of({**base, **{n: v for n, v in item.items() if n in AXES}}, catalog, here, named)
         problems += [f"Cell {number}: {sentence}" for sentence in wrong + here]
     return cells
 

@@ -8,14 +8,11 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from contracts.declared import LOAD, SERVER
 from planner.cells import Catalog, Request
 from planner.parameters import Refused
 
-LOAD = (
-    "workload", "connections", "active", "rate", "requests", "arrival", "payload_bytes", "pipeline", "think_time",
-    "steps", "hostile", "connect_rate", "warmup", "duration", "timeout", "arm_timeout", "generator",
-)  # fmt: skip
-CALIBRATED_PER_CLIENT = 1000
+CALIBRATED_PER_CLIENT, CALIBRATION_S = 1000, 1
 UNEVEN = 1.25
 Host = Mapping[str, Any]
 """name, role, connection, ssh, python, load_address, sources, weight; of the probe boot_id, cpus (ids), nofile_hard."""
@@ -137,9 +134,8 @@ def make(
             {
                 "n": n, "block": entry["block"], "cell": entry["cell"], "kind": "measure", "control": entry["control"],
                 "server": {
-                    "strategy": cell["strategy"], "command": cell["server_command"], "port": cell["server_port"],
-                    "ports": cell["server_ports"],
-                    "backlog": cell["backlog"], "workers": workers(cell, catalog, cores, server["nofile_hard"]),
+                    **{name: cell[name] for name in SERVER},
+                    "workers": workers(cell, catalog, cores, server["nofile_hard"]),
                 },
                 "load": {**{name: cell[name] for name in LOAD}, "seed": trial_seed(seed, n)},
             }
@@ -147,7 +143,7 @@ def make(
     if request.run_wide["calibrate"] and references:
         trials.append(calibration(trials, [host for host in hosts if host["role"] == "client"], seed))
     return {
-        "version": 1, "run": run, "owner_base": base, "ssh_config": ssh_config, "known_hosts": known_hosts,
+        "version": 2, "run": run, "owner_base": base, "ssh_config": ssh_config, "known_hosts": known_hosts,
         "conductor_cpus": cpus["conductor"],
         "hosts": {host["name"]: planned_host(host, cpus) for host in hosts},
         "trials": trials,
@@ -162,11 +158,11 @@ def calibration(trials: Sequence[Mapping[str, Any]], clients: Sequence[Host], se
     connections = min(CALIBRATED_PER_CLIENT * len(clients), max(trial["load"]["connections"] for trial in trials))
     return {
         "n": n, "block": trials[-1]["block"] + 1, "cell": "calibration", "kind": "calibration", "control": False,
-        "server": {**first["server"], "strategy": "null_server", "command": None, "workers": 1},
+        "server": {**first["server"], "strategy": "null_server", "server_command": None, "workers": 1},
         "load": {
             **first["load"], "workload": "calibrate", "connections": connections, "active": connections, "rate": 1,
-            "requests": None, "think_time": 0, "hostile": None, "warmup": 0, "duration": 1, "generator": "go",
-            "pipeline": 1, "seed": trial_seed(seed, n),
+            "requests": None, "think_time": 0, "hostile": None, "warmup": 0, "duration": CALIBRATION_S,
+            "generator": "go", "pipeline": 1, "seed": trial_seed(seed, n),
         },
     }  # fmt: skip
 

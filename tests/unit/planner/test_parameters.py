@@ -45,7 +45,7 @@ REFUSALS = [
     ({"workers": 1}, "workers=1 is out of range; it takes 2 to 1024, or `auto`."),
     ({"connect_rate": "brust"}, "connect_rate=brust is not a whole number"),
     ({"arrival": "poison"}, "did you mean `poisson`?"),
-    ({"tune": "auto,off"}, "it takes `auto`, `required` or `off`."),
+    ({"tune": "auto,off"}, "it takes one of auto, required, off."),
     ({"tune": ["auto", "off"]}, "tune holds for the whole run"),
     ({"keep_tuned": "perhaps"}, "keep_tuned=perhaps is neither true nor false"),
     ({"profile": "c10kk"}, "There is no profile `c10kk`; did you mean `c10k`?"),
@@ -53,7 +53,7 @@ REFUSALS = [
     ({"server_cpus": "3-1"}, "server_cpus=3-1 is not a list of CPUs"),
     ({"server_port": 70000}, "server_port=70000 is out of range"),
     ({"seed": 2**32}, "seed=4294967296 is out of range"),
-    ({"requests": 5}, "requests=5 ends `churn` only"),
+    ({"requests": 5}, "requests belongs to the workload `churn`"),
     (
         {"strategy": "pol"},
         "There is no strategy `pol`; did you mean `poll`? There are: epoll, epoll_edge, poll, select,",

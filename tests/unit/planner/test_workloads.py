@@ -63,9 +63,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"server_port": 65535, "server_ports": 2}, "end at 65536"),
     ({"server_command": "x {host} {port}", "server_ports": 2}, "one port"),
     ({"strategy": "null_server"}, "answers nothing"),
-    ({"generator": "asyncio", "hostile": "mute:1"}, "`asyncio` has no hostile clients"),
+    ({"generator": "asyncio", "hostile": "mute:1"}, "`asyncio` takes hostile=none only"),
     ({"generator": "pool", "workload": "churn"}, "`pool` has no workload churn"),
-    ({"generator": "threads", "pipeline": 2}, "pipeline above 1"),
+    ({"generator": "threads", "pipeline": 2}, "`threads` takes pipeline=1 only"),
     ({"generator": "golang"}, "go, goroutine, pool"),
     ({"sources": "1,2"}, "1 to 1024"),
 ]
@@ -178,7 +178,7 @@ def test_the_calibration_does_not_depend_on_the_random_order() -> None:
         trials = planning.make(
             "20261122T190312Z-3f9a1c", seed, asked, CATALOG, SHARED, {"boot_id": HERE}, "/b", None, None, True
         )["trials"]
-        found.add((trials[-1]["load"]["payload_bytes"], trials[-1]["server"]["port"]))
+        found.add((trials[-1]["load"]["payload_bytes"], trials[-1]["server"]["server_port"]))
     assert found == {(64, 9000)}
 
 
