@@ -156,7 +156,7 @@ def load(path: Path = CATALOG) -> dict[str, Strategy]:
         wrong = [field for field, value in fields.items() if isinstance(value, tuple) != (field in LISTS)]
         if wrong:
             raise CatalogError(f"{name} has {wrong[0]!r} as a list where text is due, or as text where a list is")
-        strategies[name] = Strategy(name, **fields)  # type: ignore[arg-type]  # of which type each is was looked at
+        strategies[name] = Strategy(name, **fields)  # type: ignore[arg-type]  # the types were checked above
     return strategies
 
 

@@ -170,8 +170,8 @@ class Intake(Protocol):
     been, if it can (EPOLLEXCLUSIVE).
     """
 
-    wake_one: bool
-    more: bool  # the last `take` stopped at its batch, so that others may be waiting
+    wake_one: bool = False
+    more: bool = False  # the last `take` stopped at its batch, so that others may be waiting
 
     def fileno(self) -> int: ...
 
@@ -201,10 +201,8 @@ class Spare:
         return True
 
 
-class Listener:
+class Listener(Intake):
     """The listening socket, and the connections that wait in its queue."""
-
-    more = False
 
     def __init__(self, sock: socket.socket, worker: Worker, spare: Spare | None = None, wake_one: bool = False) -> None:
         self.wake_one = wake_one

@@ -47,8 +47,8 @@ SERVE: dict[str, dict[str, Any]] = {
 
 def words(parameters: Mapping[str, Any]) -> list[str]:
     """The options of `serve` that mean a plan's parameters: `server_port` is `--port`. Others are left out."""
-    named = {name[len("server_") :] if name.startswith("server_") else name: name for name in parameters}
-    known = {option: str(parameters[name]) for option, name in named.items() if option in SERVE}
+    options = {name.removeprefix("server_"): str(value) for name, value in parameters.items()}
+    known = {option: value for option, value in options.items() if option in SERVE}
     return [word for option, value in known.items() for word in (f"--{option.replace('_', '-')}", value)]
 
 

@@ -7,17 +7,16 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Union
 
-from server.common import Listener, Spare, Worker
+from server.common import Intake, Listener, Spare, Worker
 
 
-class Ports:
+class Ports(Intake):
     """An epoll that holds the listening sockets, and is itself readable when one of them is.
 
-    So no loop need know how many there are: whichever call it waits with, an epoll is a descriptor like any other.
+    So no loop need know how many there are: whichever call it waits with, an epoll is a descriptor like any other. But
+    `wake_one` has no effect through a second epoll.
     """
 
-    wake_one = False  # which has no effect through a second epoll
-    more = False
     _wait_s = 0
 
     def __init__(self, socks: Sequence[socket.socket], worker: Worker) -> None:

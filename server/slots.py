@@ -75,5 +75,5 @@ class Reader:
         return set(self._words[LIMIT_CODE::WORDS].tolist()) - {0}
 
     def begun(self) -> bool:
-        """Whether every worker has taken its slot, which it does when it is ready to serve."""
+        """Every worker has taken its slot, as it does when it is ready to serve."""
         return all(self._words[PID::WORDS].tolist())

@@ -1,4 +1,4 @@
-"""The strategy, or the user's own server, as a child process; and the end of it and of all that it started."""
+"""Starts the strategy, or the user's own server, as a child process, and ends it with all that it started."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Child:
         self.pid = os.posix_spawn(sys.executable, line, os.environ, file_actions=files)
 
     def ended(self) -> bool:
-        """Whether the child has ended; also takes in every other descendant that ended and has no parent but us."""
+        """The child has ended. This also reaps every other descendant that ended and has no parent but this process."""
         try:
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -52,7 +52,7 @@ class Child:
 
     @property
     def left_others(self) -> bool:
-        """Whether it ended well, and descendants of it go on: what daemonises does so. All of them become ours."""
+        """The child ended well and descendants of it go on, as those of a daemon do. All of them become ours."""
         return self.exit == 0 and self._others
 
     @property
@@ -66,7 +66,7 @@ class Child:
         return os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
 
     def how_it_ended(self) -> str:
-        """In words: the status or the signal, and the last line that the child wrote."""
+        """The status or the signal, and the last line that the child wrote, in words."""
         how = f"with status {self.exit}" if self.exit is not None else f"by signal {self.signal}"
         said = self.last_line()
         return f"{how}; its last words: {said}" if said else f"{how}, without a word"
@@ -87,10 +87,10 @@ class Child:
         """
         begin = time.monotonic()
         fewest, fewer_at = sys.maxsize, begin
-        told: set[int] = set()
+        asked: set[int] = set()
         if not self.ended():
-            _tell(self.pid, signal.SIGTERM)
-            told.add(self.pid)
+            _signal(self.pid, signal.SIGTERM)
+            asked.add(self.pid)
         while True:
             left, passed = set(tree.descendants()), time.monotonic() - begin
             ended = self.ended()  # after the look: what was not there any more is reaped now
@@ -100,22 +100,22 @@ class Child:
                 return left
             if passed > TERM_S:
                 for pid in left:
-                    _tell(pid, signal.SIGKILL)
+                    _signal(pid, signal.SIGKILL)
             elif ended or passed > ROOT_FIRST_S:
-                for pid in left - told:
-                    _tell(pid, signal.SIGTERM)
-                told |= left
+                for pid in left - asked:
+                    _signal(pid, signal.SIGTERM)
+                asked |= left
             time.sleep(STEP_S)
 
 
-def _tell(pid: int, number: int) -> None:
+def _signal(pid: int, number: int) -> None:
     """Signal a process that is known to be a descendant: nobody else reaps it, so its pid is still its own."""
     with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
 
 
 def rusage() -> dict[str, int]:
-    """What all descendants used that have ended and were waited for; of `max_rss_bytes` the largest of any one."""
+    """What the descendants used that have ended and were waited for; `max_rss_bytes` is that of the largest."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "cpu_user_ns": round(used.ru_utime * 1e9),

@@ -1,8 +1,8 @@
 """What the server's processes use, once a second: cheap enough to stay below one per cent of a core.
 
-A tree of more than MOST processes would cost more than that. It is looked at only at the edges of the window, which are
-`go`, the first count after it, and the end; of the samples between, what concerns the processes is None. Descriptors
-and context switches are in files of their own, so for them that begins at MOST_CLOSELY already.
+A tree of more than MOST processes would cost more than that. The agent looks at such a tree only at the edges of the
+window, which are `go`, the first count after it, and the end; in the samples between, the fields of the processes are
+None. Descriptors and context switches are in files of their own, so they are left out from MOST_CLOSELY threads on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from server.agent import child, host
 from server.linux import processes, sockdiag
 
 SECOND_NS = 1_000_000_000
-MOST = 256  # processes that are looked at every second; listeners that are told one by one
+MOST = 256  # processes that a sample looks at; listeners that it lists
 MOST_CLOSELY = 64  # threads, over all processes
 OF_THE_TREE = (
     "processes", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "threads", "fds", "minor_faults", "major_faults",
@@ -53,7 +53,7 @@ class Sampler:
 
     @property
     def is_large(self) -> bool:
-        """Whether the tree had more than MOST processes when it was last looked at."""
+        """The tree had more than MOST processes at the last look."""
         return self._is_large
 
     def take(self, at_edge: bool = False) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class Sampler:
     def _add_up(self, looked: dict[int, processes.Stat], ended: dict[str, int]) -> None:
         """Take over the tree's CPU time: the sum is exact, and neither part of it ever falls.
 
-        Where the split into parts is revised, the kernel's own rule holds: a part waits until it is true again.
+        Where the kernel revises the split into parts, a part that fell stays as it was until it has grown past that.
         """
         user_ns = ended["cpu_user_ns"] + sum(one.user_ns for one in looked.values())
         system_ns = ended["cpu_system_ns"] + sum(one.system_ns for one in looked.values())

@@ -15,7 +15,7 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class Spec:
-    """One trial's server. `server` holds the plan's parameters of the server; the agent itself looks at these only."""
+    """One trial's server. `server` has the plan's parameters of the server; the agent reads six of them itself."""
 
     run: str
     trial: int
@@ -27,31 +27,12 @@ class Spec:
     address: str
     connections: int
     server: Mapping[str, Any]
-
-    @property
-    def strategy(self) -> str | None:
-        name: str | None = self.server["strategy"]
-        return name
-
-    @property
-    def command(self) -> str:
-        return str(self.server["server_command"])
-
-    @property
-    def port(self) -> int:
-        return int(self.server["server_port"])
-
-    @property
-    def ports(self) -> int:
-        return int(self.server["server_ports"])
-
-    @property
-    def backlog(self) -> int:
-        return int(self.server["backlog"])
-
-    @property
-    def workers(self) -> int:
-        return int(self.server["workers"])
+    strategy: str | None
+    command: str | None
+    port: int
+    ports: int
+    backlog: int
+    workers: int
 
     @property
     def where(self) -> list[str]:
@@ -90,8 +71,10 @@ def parse(text: str) -> Spec:
         raise SpecError(f"The specification is of version {given.get('version')!r}; this agent knows version 2.")
     check(given, SPEC)
     check(given["server"], SERVER)
-    spec = Spec(**{**{name: given[name] for name in SPEC}, "dir": Path(given["dir"])})
-    if (spec.strategy is None) == (spec.server["server_command"] is None):
+    values = {name: given[name] for name in SPEC}
+    values.update((name.removeprefix("server_"), given["server"][name]) for name in SERVER)
+    spec = Spec(**{**values, "dir": Path(given["dir"])})
+    if (spec.strategy is None) == (spec.command is None):
         raise SpecError("The specification must name either a strategy or a server_command.")
     if not spec.dir.is_absolute() or len(spec.dir.parts) < 5:
         raise SpecError("The specification's dir must be an absolute path <base>/<host>/runs/<run>/<trial>.")

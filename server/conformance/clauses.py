@@ -31,13 +31,13 @@ FIRST = Clause(wire.exact_bytes, "Records of 1 byte to 64 KiB come back, and no 
 
 CLAUSES = (
     FIRST,
-    Clause(wire.split_and_merged, "Records come back that arrive in pieces, and many that arrive at once."),
+    Clause(wire.split_and_merged, "Records that arrive in pieces come back, and so do many that arrive at once."),
     Clause(wire.byte_at_a_time, "Bytes that come one by one are answered one by one (hostile kind byte_writer)."),
-    Clause(wire.one_mebibyte, "A mebibyte that is written before any of the answer is read comes back."),
+    Clause(wire.one_mebibyte, "A client that writes a mebibyte before it reads gets all of it back."),
     Clause(
         wire.slow_reader,
-        "Who reads nothing is soon read from no more: memory stays bounded, no CPU is used; later all is answered "
-        "(hostile kind slow_read).",
+        "The server stops reading from a client that does not read: memory stays bounded, no CPU is used, and all is "
+        "answered later (hostile kind slow_read).",
     ),
     Clause(
         wire.half_close,
@@ -47,18 +47,16 @@ CLAUSES = (
         wire.reset,
         "A reset in any state, or of many connections in the same turn, harms nobody else (hostile kind reset).",
     ),
-    Clause(
-        wire.mute, "Connections that say nothing are held, cost no CPU, and keep nobody waiting (hostile kind mute)."
-    ),
+    Clause(wire.mute, "Silent connections are held, cost no CPU, and keep nobody waiting (hostile kind mute)."),
     Clause(
         wire.accept_queue,
         "A burst of connections is taken in whole, whatever the server was doing (hostile kind storm).",
     ),
     Clause(wire.no_stall, "A connection that takes no answers, or sent half a record, holds no other up."),
-    Clause(process.leaks, "However connections end, no descriptor, child or zombie is left of them."),
+    Clause(process.leaks, "However connections end, they leave no descriptor, child or zombie behind."),
     Clause(
         process.descriptors,
-        "Out of descriptors it goes on serving those it holds, does not spin, and recovers.",
+        "Out of descriptors the server goes on serving the connections it holds, does not spin, and recovers.",
         fresh=True,
         descriptors=process.DESCRIPTORS,
     ),

@@ -105,13 +105,13 @@ class Client:
             raise Failed(f"the server closed the connection after {self.received} of {self.sent} bytes")
 
     def ready(self, events: int, within_s: float) -> bool:
-        """Whether one of these events of poll(2), or the end of the connection, came in time."""
+        """One of these events of poll(2), or the end of the connection, came in time."""
         poller = select.poll()
         poller.register(self._sock, events)
         return bool(poller.poll(max(0.0, within_s) * 1000))
 
     def alive(self) -> bool:
-        """Whether the server has not closed it, as far as is known here."""
+        """The server has not closed the connection, as far as is known here."""
         try:
             self.pull()
         except Failed:

@@ -30,7 +30,7 @@ class NotStarted(Exception):
 
 
 def is_free(port: int) -> bool:
-    """Whether even a server can listen there that does not ask for SO_REUSEADDR."""
+    """Even a server that does not ask for SO_REUSEADDR can listen there."""
     with socket.socket() as probe:
         try:
             probe.bind((HOST, port))
@@ -53,7 +53,7 @@ class Target:
 
     name: str
     words: tuple[str, ...]
-    slots: int = 0  # of a strategy; 0 where it is not known, and whoever listens is taken to be ready
+    slots: int = 0  # of a strategy; 0: unknown, and a server that listens is taken to be ready
     cannot: tuple[str, ...] = ()
     because: str = ""
 

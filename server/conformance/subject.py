@@ -18,7 +18,7 @@ from server.linux import processes, sockdiag
 from server.linux.processes import Stat
 
 PATIENCE_S = 10.0
-PACE_S = 0.5  # for a server to accept one connection; who has not until then is not waited for any more
+PACE_S = 0.5  # for a server to accept one connection; a server that took longer is not waited for again
 IDLE_S, IDLE_SHARE = 0.2, 0.2  # of a CPU
 QUIET_S, FULL_AFTER = 0.1, 10
 FILL_BYTES = 32 << 20  # more than the kernel keeps for one connection here
@@ -35,23 +35,14 @@ def eventually(holds: Callable[[], object], what: str, within_s: float = PATIENC
 
 def family(root: int) -> dict[int, Stat]:
     """A process and its descendants, those that ended and were not reaped among them; the root is the first."""
-    every = {}
-    for entry in Path("/proc").iterdir():
-        one = processes.stat(int(entry.name)) if entry.name.isdigit() else None
-        if one:
-            every[int(entry.name)] = one
-    found, news = {}, [root]
-    while news:
-        found.update({pid: every[pid] for pid in news if pid in every})
-        parents = set(news)
-        news = [pid for pid, one in every.items() if one.parent in parents and pid not in found]
-    return found
+    itself = processes.stat(root)
+    return {**({root: itself} if itself else {}), **processes.Tree(root).look()}
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits to be reaped does not."""
-    one = processes.stat(pid)
-    return one is not None and one.state not in "ZX"
+    """A process runs; one that ended and waits to be reaped does not."""
+    seen = processes.stat(pid)
+    return seen is not None and seen.alive
 
 
 def scheduled_ns(pid: int) -> tuple[int, int]:
@@ -84,7 +75,7 @@ class Subject:
         self._paced = True
 
     def ready(self, workers: int) -> bool:
-        """Whether so many workers have taken their slots; 0 where it is not known: whether somebody listens."""
+        """So many workers have taken their slots; 0 is for an unknown number: somebody listens."""
         if not workers:
             return bool(self.listeners())
         file = self._stats_file
@@ -105,7 +96,7 @@ class Subject:
         """A connection that has written until the server, whose answers it does not read, took no more."""
         client = self.client(slow=True)
         client.exchange(1)
-        with suppress(Failed):  # whoever ends such a connection fails the clause slow_reader
+        with suppress(Failed):  # a server that ends such a connection fails the clause slow_reader
             self.fill(client, FILL_BYTES)
         return client
 
@@ -167,7 +158,7 @@ class Subject:
         return self.scheduled_ns()[0] / 1e9
 
     def idles(self) -> bool:
-        """Whether it has nothing to do. Waiting for a CPU counts as doing, so that a busy machine hides nothing."""
+        """The server has nothing to do. Waiting for a CPU counts as doing, so that a busy machine hides nothing."""
         for _ in range(10):  # something may have been left over at first, and what spins does so every time
             begin, before = time.monotonic(), sum(self.scheduled_ns())
             time.sleep(IDLE_S)

@@ -1,7 +1,7 @@
 """Several processes accept from the same listening socket, and the kernel wakes only as many as it must.
 
 EPOLLEXCLUSIVE (Linux 4.5) ends the thundering herd. It must be in the first registration, and cannot be changed. The
-price: the kernel asks the process that began to wait last, so one process takes nearly all as long as it keeps up, and
+price: the kernel asks the process that registered first, so one process takes nearly all as long as it keeps up, and
 connections that stay are shared unevenly. With several ports a second epoll is in between, and the herd is back.
 """
 

@@ -19,15 +19,12 @@ from typing import Union
 
 from server import crew
 from server.catalog import Loop
-from server.common import Listener, Worker
+from server.common import Intake, Listener, Worker
 from server.ports import Ports, intake
 
 
-class OneAtATime:
+class OneAtATime(Intake):
     """An intake that takes only while it holds the lock. `locks` is any descriptor of the file to lock."""
-
-    wake_one = False
-    more = False
 
     def __init__(self, inner: Union[Listener, Ports], locks: int) -> None:
         self._inner = inner

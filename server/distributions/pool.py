@@ -1,7 +1,7 @@
 """A fixed number of threads, each of which accepts a client, serves it to its end, and accepts the next.
 
 Use it where clients come and go, and the work for one blocks (a database, a file): the threads bound what is done at a
-time, and who comes later waits in the accept queue. With clients that stay, the first ones keep all the threads, and
+time, and later clients wait in the accept queue. With clients that stay, the first ones keep all the threads, and
 the others are turned away after a second.
 """
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from server import crew
 from server.catalog import Loop
-from server.common import Spare, Worker
+from server.common import Intake, Spare, Worker
 from server.ports import intake
 from server.slots import DESCRIPTORS, write_to
 
@@ -26,11 +26,8 @@ ON_THE_WAY = 32  # sockets dealt and not yet taken: each holds a descriptor of t
 SPARES = 4  # taking a socket from the queue needs two descriptors for a moment; some room beyond that
 
 
-class Hand:
+class Hand(Intake):
     """The worker's end of its queue: readable when a socket waits in it."""
-
-    wake_one = False
-    more = False
 
     def __init__(self, queue: SimpleQueue[socket.socket], room: Semaphore, worker: Worker) -> None:
         self._queue, self._room, self._worker = queue, room, worker

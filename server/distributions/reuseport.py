@@ -1,7 +1,7 @@
 """Several processes listen on the same port, each with a socket of its own (SO_REUSEPORT).
 
 The kernel deals the connections by a hash of their addresses, so the shares are even where there are many, and no
-process waits for another. But the hash does not know who is busy: what is dealt to a process that stalls waits for it,
+process waits for another. But the hash does not know which process is busy: what is dealt to one that stalls waits,
 and what is in the queue of a process that dies is lost.
 """
 

@@ -21,18 +21,15 @@ from pathlib import Path
 
 from server import crew
 from server.catalog import Loop
-from server.common import Spare, Worker
+from server.common import Intake, Spare, Worker
 from server.ports import intake
 from server.slots import DESCRIPTORS, write_to
 
 FULL_PAUSE_S = 0.005
 
 
-class Hand:
+class Hand(Intake):
     """The worker's end: readable when a socket waits in it."""
-
-    wake_one = False
-    more = False
 
     def __init__(self, end: socket.socket, worker: Worker) -> None:
         self._end, self._worker = end, worker
@@ -102,7 +99,7 @@ def deal(listeners: list[socket.socket], ends: list[socket.socket], sentinels: l
 
 
 def passed_on(sock: socket.socket, end: socket.socket) -> bool:
-    """Whether a worker can have the socket: not where its end is full, too many are on the way, or it is gone."""
+    """Give a worker the socket; False where its end is full, too many are on the way, or the worker is gone."""
     try:
         socket.send_fds(end, [b"."], [sock.fileno()])
     except OSError:

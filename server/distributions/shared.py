@@ -1,7 +1,7 @@
 """Several processes accept from the same listening socket, which they inherit.
 
 With an event loop this is the thundering herd: each newcomer wakes every process that waits, one gets it, and the
-others have been woken for nothing. Whoever is quickest takes most, so the shares are uneven.
+others have been woken for nothing. The quickest process takes most, so the shares are uneven.
 
 With calls that block there is no herd: the kernel wakes one process for each newcomer, the one that has waited longest,
 and the shares are even. But each then serves one client, and no other until that one has gone.

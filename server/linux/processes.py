@@ -5,8 +5,8 @@ that have ended (/proc/<pid>/schedstat is of the first thread alone). How much o
 ticks of /proc/<pid>/stat tell. The kernel scales these so that user and system ticks add up to the clock, each rounded
 down; so each is right to a tick (10 ms), and what the clock has beyond them is shared out in their proportion.
 
-Of children that have ended the kernel keeps the sum in whoever waited for them, exact to the nanosecond, and shows it
-in ticks. One that nobody waits for (SIGCHLD ignored) is lost with its last sample.
+The kernel adds what an ended child used to the process that waited for it, exact to the nanosecond, and shows the sum
+in ticks. A child that nobody waits for (SIGCHLD ignored) is lost with its last sample.
 """
 
 from __future__ import annotations
@@ -104,18 +104,18 @@ def descriptors(pid: int) -> int:
 
 
 class Tree:
-    """The descendants of this process. As it is a subreaper, none of them can leave its tree."""
+    """The descendants of a process, by default this one. None of them can leave the tree of a subreaper."""
 
-    def __init__(self) -> None:
-        self._root = os.getpid()
+    def __init__(self, root: int | None = None) -> None:
+        self._root = root or os.getpid()
         self._mine: dict[int, int] = {}  # when each began: a pid may be used again
         self._foreign: set[int] = set()
 
     def look(self) -> dict[int, Stat]:
         """Every one, those included that ended and wait to be reaped.
 
-        Only processes that were not there the last time cost a look at their parents. Who was there first is read
-        first: what a child used is then never counted twice, in itself and in the parent that has reaped it since.
+        Only processes that were not there the last time cost a look at their parents. The processes known longest are
+        read first: so a child is never counted twice, in itself and in the parent that has reaped it since.
         """
         present = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - no Path for each
         self._foreign &= present

@@ -127,7 +127,7 @@ def listeners_for(address: str, port: int, ports: int = 1) -> list[Socket]:
 
 
 def holder(port: int) -> str | None:
-    """Who listens on a port, as `pid 123 (command)`, where this user may see it."""
+    """The process that listens on a port, as `pid 123 (command)`, where this user may see it."""
     inodes = {f"socket:[{one.inode}]" for one in listeners(port)}
     for process in Path("/proc").iterdir() if inodes else ():
         if not process.name.isdigit():

@@ -74,7 +74,7 @@ def serve(
         worker.publish()
         loop.call_later(PUBLISH_S, publish)
 
-    # An exception out of a signal handler would end one callback and not the loop, so the loop is told to stop.
+    # An exception out of a signal handler would end one callback and not the loop, so the handler stops the loop.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, loop.stop)
     loop.add_reader(intake.fileno(), take)

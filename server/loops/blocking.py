@@ -3,9 +3,9 @@
 The simplest server there is, and the base of all that give each client a thread or a process. `run` serves one client
 after another; `echo` serves a single one, for the distributions that have a thread or a process for each.
 
-Who waits meanwhile waits in the accept queue. That is right where clients come and go. Where they stay, it would last
-for ever, so a thread looks once a second: when somebody has waited for a second in which nobody came free, it closes
-all that wait, shows the limit, and closes newcomers until somebody comes free.
+The other clients wait in the accept queue meanwhile. That is right where clients come and go. Where they stay, the wait
+would last for ever, so a thread looks once a second: when a client has waited for a second in which no place came free,
+the thread closes all that wait, shows the limit, and closes newcomers until a place comes free.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def echo(sock: socket.socket, worker: Worker) -> None:
 
 
 def run(intake: BlockingIntake, worker: Worker) -> None:
-    """Serve one client after another. Of several processes the first looks after those who wait for any of them."""
+    """Serve one client after another. The first of several processes turns away those that wait for any of them."""
     lock = threading.Lock()
     intake.block()
     worker.begin()

@@ -1,6 +1,6 @@
 """epoll, level-triggered: the kernel keeps the list of sockets, and repeats what is ready until it is dealt with.
 
-Use it when in doubt. Idle connections cost nothing per call, and what one turn leaves over, the next is told again.
+Use it when in doubt. Idle connections cost nothing per call, and the kernel tells again what one turn leaves over.
 A change of interest costs a system call, so this loop sends at once and asks for writability only after a short write.
 """
 

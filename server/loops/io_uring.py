@@ -1,6 +1,6 @@
 """io_uring: a process writes requests into memory that it shares with the kernel, and reads there what became of them.
 
-Unlike the other loops this one is not told that a socket is ready, but that something is done. Each connection has one
+The kernel tells this loop not that a socket is ready, as it tells the others, but what is done. Each connection has one
 receive, which goes on as long as the connection does (multishot), and takes a buffer from a pool only when something
 has come. The answer is sent straight out of that buffer. One system call hands over the answers of a whole turn, and
 brings the next completions, which saves the kernel as much as Python costs.
@@ -66,12 +66,12 @@ class Echo:
         words = self.ring.requests.cast("I")
         self.answer_to, self.answer_size = words[1::16], words[6::16]
         self.aside: dict[int, Aside] = {}
-        self.unsettled: set[int] = set()  # those aside with whom something happened
-        self.starved: deque[int] = deque()  # those aside who wait for nothing but a buffer
+        self.unsettled: set[int] = set()  # connections aside to which something happened
+        self.starved: deque[int] = deque()  # connections aside that wait for nothing but a buffer
         self.taken = self.sent = 0  # buffers and bytes of the answers that were queued last
 
     def hear(self, fd: int) -> None:
-        """Receive, until told otherwise."""
+        """Receive, until the receive is cancelled or fails."""
         self.ring.add(uring.request(uring.RECV, fd, fd, flags=uring.SELECT_BUFFER, multishot=uring.MULTISHOT))
 
     def answered(self) -> None:
@@ -84,7 +84,7 @@ class Echo:
     def turn(self, completions: list[uring.Completion]) -> bool:
         """Answer what came; whether the intake has newcomers.
 
-        The answers are queued before anything else: so what became of them is told before anything that came later.
+        The answers are queued before anything else, so that their completions come before those of anything later.
         """
         newcomers = False
         answers: list[int] = []
@@ -156,7 +156,7 @@ class Echo:
             peer.over, peer.waiting = True, b""
 
     def settle(self, answering: set[int]) -> None:
-        """One step with each connection aside with whom something happened.
+        """One step with each connection aside to which something happened.
 
         Whether an answer that was just queued goes whole is known in the next turn; until then nothing more is sent.
         """
@@ -192,7 +192,7 @@ def run(intake: Intake, worker: Worker) -> None:
     events = select.EPOLLIN | (select.EPOLLEXCLUSIVE if intake.wake_one else 0)
 
     def watch() -> None:
-        """Once for each time that newcomers were taken: asking anew tells of those who are left over."""
+        """Once for each time that newcomers were taken: asking anew finds those that are left over."""
         ring.add(uring.request(uring.POLL_ADD, intake.fileno(), NEWCOMERS << 32, how=events))
 
     watch()

@@ -38,7 +38,7 @@ def compiler() -> str:
 
 
 def digest(sources: Sequence[Path]) -> str:
-    """Of everything that decides what comes out."""
+    """A hash of everything on which the program depends."""
     hashed = hashlib.sha256(" ".join((compiler(), *FLAGS)).encode())
     for source in sources:
         hashed.update(source.read_bytes())
