@@ -63,10 +63,6 @@ def parse(text: str) -> Spec:
         raise SpecError(f"The specification is not JSON: {error}.") from None
     if not isinstance(given, dict):
         raise SpecError("The specification is not a JSON object.")
-    if given.get("version") == 1:  # until the conductor gives version 2
-        names = {"strategy": "strategy", "server_command": "command", "server_port": "port", "server_ports": "ports"}
-        names |= {"backlog": "backlog", "workers": "workers"}
-        given |= {"version": 2, "server": {name: given.get(old) for name, old in names.items()}}
     if given.get("version") != 2:
         raise SpecError(f"The specification is of version {given.get('version')!r}; this agent knows version 2.")
     check(given, SPEC)
