@@ -9,7 +9,7 @@ from pathlib import Path
 
 from planner.results import ROOT
 
-LONG_S = 120  # of load: from here on somebody waits, and wants to know for how long and for what
+LONG_S = 120  # seconds of load, from which on a person wants to know how long the run takes and what it can find
 MOST_OF_A_COMPLAINT = 600
 DESIGN_S = 60
 
@@ -42,7 +42,7 @@ def report(run: Path) -> tuple[str, str | None]:
 
 
 def design(plan: Path, load_s: float) -> str:
-    """Of a long run what it costs and what it can find; nothing of a short one. Never stops a run."""
+    """How long a run of more than LONG_S takes, and how small a difference it can detect; else empty."""
     if load_s <= LONG_S:
         return ""
     shown, complaint = analyse(["design", str(plan)], DESIGN_S)

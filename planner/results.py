@@ -75,7 +75,7 @@ def point_latest(run: Path) -> None:
 
 
 def claim(run: Path, owner: int) -> None:
-    """Note whose run this is, so that nobody collects it while it goes on."""
+    """Note the process that owns this run, so that nobody collects the run while it goes on."""
     write_atomically(run / ".owner", json.dumps({"pid": owner, "start_ticks": start_ticks(owner)}))
 
 
@@ -105,7 +105,7 @@ def find(wanted: str | None, results: Path = RESULTS) -> Path:
 
 
 def file_hashes(run: Path) -> dict[str, dict[str, Any]]:
-    """Of what was recorded: what analysis makes of it can be made again, with other bytes."""
+    """Hash and size of every recorded file; analysis can make its own files again, with other bytes."""
     found = {}
     for path in sorted(run.rglob("*")):
         relative = path.relative_to(run)
@@ -186,8 +186,8 @@ def end(manifest: Mapping[str, Any], run: Path, exit_code: int, overhead: Mappin
 def unpack(archive: Path, place: Path) -> int:
     """Put a host's logs in place of what was there, whole or not at all; returns the number of files.
 
-    Only plain files below `place` are taken. The tarfile filter that would see to it came with Python 3.11.4; Debian 12
-    has 3.11.2. Raises ValueError, and leaves what was there, for an archive that holds anything else.
+    Only plain files below `place` are taken. The filter of tarfile for that came with Python 3.11.4, and Debian 12 has
+    3.11.2. An archive that holds anything else raises ValueError, and changes nothing.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = place.with_name(f".{place.name}-fetched")

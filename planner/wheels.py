@@ -21,7 +21,7 @@ Facts = Mapping[str, Any]
 
 
 class NotFetched(Exception):
-    """Why the packages cannot be had; the end of a sentence."""
+    """The packages cannot be fetched; the message is the reason, as the end of a sentence."""
 
 
 def place_of(cache: Path, lock: Path, facts: Facts) -> Path:

@@ -1,4 +1,4 @@
-"""What is to be known of a host before it is measured, and the agents on it. Runs on the hosts (Python 3.8)."""
+"""The facts of a host that a run needs, and the agents that run there. Runs on the hosts (Python 3.8)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read(path: str) -> str | None:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When a process began, in clock ticks after boot: with its id that names it for good. None: there is none."""
+    """When a process began, in clock ticks after boot; its id and start name it for good. None: no such process."""
     stat = read(f"/proc/{pid}/stat")
     if not stat:
         return None
@@ -31,7 +31,7 @@ def start_ticks(pid: int) -> int | None:
 
 
 def live_agent(home: Path) -> dict[str, Any] | None:
-    """What <base>/<host>/agent.json says, where that very process still runs."""
+    """The content of <base>/<host>/agent.json, if the recorded process still runs."""
     try:
         agent = json.loads((home / "agent.json").read_text())
         alive = start_ticks(int(agent["pid"])) == int(agent["start_ticks"])
@@ -41,7 +41,7 @@ def live_agent(home: Path) -> dict[str, Any] | None:
 
 
 def stop_agent(home: Path, patience_s: float = 8) -> dict[str, Any] | None:
-    """End the agent that is recorded, and nothing else: asked first, killed when it does not listen."""
+    """End the recorded agent and nothing else: SIGTERM first, SIGKILL if it goes on."""
     agent = live_agent(home)
     if agent is None:
         return None
@@ -64,7 +64,7 @@ def runs(home: Path) -> list[str]:
 
 
 def saved_state(base: Path, boot: str | None, netns: int) -> list[str]:
-    """Ids of the runs whose tuning of this kernel was never undone."""
+    """Ids of the runs that tuned this kernel and did not put it back."""
     found = []
     for name in ("global.json", f"netns-{netns}.json"):
         try:
@@ -85,7 +85,7 @@ def writable(path: Path) -> bool:
 
 
 def may_become_root() -> bool:
-    """Without a password, that is; a password that Ansible was given is known to the controller only."""
+    """May this user become root without a password? Only the controller knows a password that Ansible was given."""
     try:
         answer = subprocess.run(
             ["sudo", "-n", "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
@@ -96,7 +96,7 @@ def may_become_root() -> bool:
 
 
 def cpu_facts(cpuinfo: str) -> dict[str, str | None]:
-    """Model, and whether that is a virtual one, in the vendor's words; None where the kernel does not say."""
+    """The CPU's model, and the vendor of a virtual machine or `none`; None where the kernel does not say."""
     lines = [line.partition(":") for line in cpuinfo.splitlines()]
     known = {name.strip(): value.strip() for name, _, value in reversed(lines)}
     virtualisation = None

@@ -27,7 +27,7 @@ class Failed(Exception):
 
 
 def run(*command: str, given: str | None = None) -> str:
-    """The output of a command; its own words where it fails."""
+    """The output of a command; Failed has the words of a command that fails."""
     environment = {**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin", "LC_ALL": "C"}
     result = subprocess.run(command, input=given, capture_output=True, text=True, env=environment, check=False)
     if result.returncode:
@@ -40,7 +40,7 @@ def namespaces() -> list[str]:
 
 
 def inode(namespace: str) -> int | None:
-    """Which network namespace the name stands for; None where it stands for none (any more)."""
+    """The inode of the network namespace with that name; None if there is no such namespace."""
     try:
         found = (NAMESPACES / namespace).stat()
     except OSError:
@@ -108,7 +108,7 @@ def wire(name: str, namespace: str | None, port: str, address: str) -> None:
     remove_cable(name, namespace)
     remove_cable(port, SWITCH)
     end = f"netns {namespace}" if namespace else f"netns {os.getpid()}"
-    # The same hardware address as before, for those who remember it from a cable that was mended.
+    # The same hardware address as before a repair: other hosts may still have it in their tables.
     ours = f"name {name} address 02:c1:0c:00:00:{int(address.rpartition('.')[2]):02x} {end}"
     run("ip", "-n", SWITCH, "link", "add", port, "type", "veth", "peer", *ours.split())
     run("ip", "-n", SWITCH, "link", "set", port, "master", BRIDGE, "up")
@@ -117,7 +117,7 @@ def wire(name: str, namespace: str | None, port: str, address: str) -> None:
 
 
 def remove_cable(name: str, namespace: str | None) -> None:
-    """Its other end goes with it. The kernel may do the same, a moment after the namespace of that end went."""
+    """Remove both ends of a cable. The kernel removes it too, a moment after the namespace of the other end went."""
     if (namespace is None or inode(namespace) is not None) and name in links(namespace):
         try:
             run("ip", *(["-n", namespace] if namespace else []), "link", "del", name)
@@ -152,7 +152,7 @@ def processes(inodes: Collection[int]) -> list[int]:
 
 
 def end_processes(inodes: Collection[int]) -> int:
-    """End all that runs there: asked first, killed where it does not listen. How many there were."""
+    """End all processes there, with SIGTERM first, then SIGKILL; returns how many there were."""
     inodes = set(inodes) - {OWN.stat().st_ino}
     first = processes(inodes)
     for number in (signal.SIGTERM, signal.SIGKILL):

@@ -1,4 +1,4 @@
-"""What is asked of the lab: names, addresses, and what is wrong with a value. Pure."""
+"""The request for a lab: names, addresses, and a sentence for each wrong value. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Host:
 
     @property
     def sources(self) -> str:
-        """A network of which every address is this host's too: more connections than one address has ports for."""
+        """A network whose addresses all belong to this host, for more connections than one address has ports."""
         return f"{SOURCES}.{int(self.address.rpartition('.')[2]) - 10}.0/24"
 
 

@@ -103,7 +103,7 @@ def command(process: Path) -> str:
 
 
 def start_sshd(host: Host, home: Path) -> None:
-    """In the host's own network, with its own hostname and its own clock."""
+    """Start sshd in the network of the host, with the host's own name and clock."""
     (home / "sshd.pid").unlink(missing_ok=True)
     clock = ["--time", "--monotonic", str(host.offset_s)] if host.offset_s else []
     unlock = unlocked_root(home)

@@ -19,7 +19,7 @@ RANGE = "net.ipv4.ip_local_port_range"
 
 
 def words(value: Any) -> str:
-    """As the kernel means it: tabs and runs of blanks count as one."""
+    """A value as the kernel compares it: tabs and runs of blanks count as one blank."""
     return " ".join(str(value).split())
 
 
@@ -76,7 +76,7 @@ class Kernel:
             return None
 
     def write(self, key: str, value: str) -> str | None:
-        """None where it was written, else the status that says why not."""
+        """Write a value; returns None, or the status that says why the kernel refused."""
         try:
             with open(str(self.path(key)), "w") as file:
                 file.write(value + "\n")
@@ -86,7 +86,7 @@ class Kernel:
         return None
 
     def saved(self, scope: str) -> dict[str, Any]:
-        """The originals of this boot; those of another boot are void, since the kernel has forgotten what we did."""
+        """The originals saved in this boot; those of another boot are void, since that kernel is gone."""
         try:
             state = json.loads(self.files[scope].read_text())
         except (OSError, ValueError):
@@ -128,7 +128,7 @@ class Kernel:
     # What is done to it ----------------------------------------------------------------------------------------------
 
     def tune(self, entries: list[dict[str, Any]], ports: Iterable[int] = ()) -> list[dict[str, Any]]:
-        """Ask for each entry; the result says of each what it was, what it is, and what became of it."""
+        """Ask for each entry; the result has the value before, the value after, and a status for each."""
         with self.alone():
             results = []
             for entry in entries:

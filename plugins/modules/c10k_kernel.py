@@ -49,7 +49,7 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 keys:
-  description: Of each key what it was, what was asked, what it is, and one word of the contract.
+  description: For each key the value before, the value asked for, the value after, and a status.
   type: list
   returned: always
 unrestored:
@@ -97,7 +97,7 @@ def restore(module: AnsibleModule, kernel: Kernel) -> None:
     }
     if unrestored and module.params["strict"]:
         module.fail_json(
-            msg=f"The kernel was not put back: {describe(unrestored)}. Run playbooks/restore.yml as a user who may.",
+            msg=f"The kernel was not put back: {describe(unrestored)}. Run playbooks/restore.yml as root.",
             **outcome,
         )
     module.exit_json(**outcome)

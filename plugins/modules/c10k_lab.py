@@ -20,7 +20,7 @@ options:
     type: int
     default: 3
   time_offset_s:
-    description: Of each host the seconds by which its CLOCK_MONOTONIC is ahead.
+    description: For each host the seconds by which its CLOCK_MONOTONIC is ahead.
     type: dict
     default: {}
   inventory:
@@ -84,7 +84,7 @@ PROGRAMS = {
     "unshare": "util-linux",
 }
 SSHD_DIRECTORY = Path("/run/sshd")
-"""Which sshd wants to find, empty, where it starts."""
+"""sshd needs this directory, empty, when it starts."""
 
 
 def impossible() -> str | None:
@@ -108,7 +108,7 @@ class Lab:
             self.ours: dict[str, bool] = json.loads((directory / "ours.json").read_text())
         except (OSError, ValueError):
             self.ours = {}
-        """Directories outside the lab's own: were they made by it, and so are to go with it?"""
+        """For each directory outside the lab's own: did the lab make it, and so has to remove it?"""
 
     def step(self, what: str, act: Callable[..., Any], *arguments: Any) -> None:
         self.steps.append(what)
@@ -116,7 +116,7 @@ class Lab:
             act(*arguments)
 
     def save(self) -> None:
-        """Before the first thing is made, so that whatever interrupts us, its removal knows."""
+        """Save it before anything is made, so that a removal knows what to take away after any interruption."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         ssh.write(self.directory / "ours.json", json.dumps(self.ours, indent=1) + "\n")
 
@@ -176,7 +176,7 @@ class Lab:
 
     @staticmethod
     def boot(host: Host, home: Path) -> None:
-        """As after a reboot: nothing of before is left running."""
+        """Start the host as after a reboot: nothing from before still runs."""
         network.end_processes({network.inode(host.namespace) or 0, *ssh.running(home)})
         ssh.start_sshd(host, home)
 
@@ -218,7 +218,7 @@ class Lab:
             self.step(f"remove {self.directory / name}", shutil.rmtree, self.directory / name)
 
     def remove_home(self, home: Path) -> None:
-        """<base>/<host>, where the lab brought it: one that was there before holds another inventory's runs."""
+        """Remove <base>/<host> if the lab made it; a directory from before holds the runs of another inventory."""
         ours = self.ours.get(str(home))
         if ours and home.exists():
             self.step(f"remove {home}", shutil.rmtree, home)
@@ -228,7 +228,7 @@ class Lab:
             self.save()
 
     def forget_kernel(self, name: str) -> None:
-        """The saved originals of a namespace go with it: another kernel namespace may get its number."""
+        """Remove the saved originals of a namespace: another namespace may get its number."""
         saved = self.base / f"kernel/netns-{network.inode(PREFIX + name)}.json"
         if saved.exists():
             self.notes.append(f"{name} was still tuned; {saved} goes with its namespace.")

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""What must be known of a host before anything is changed on it."""
+"""The facts of a host, before anything is changed there."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""The host's side of a copy of some files; the action plugin of the same name is the controller's, and says why."""
+"""The host's side of a copy of programs; the action plugin of the same name is the controller's side, and says why."""
 
 from __future__ import annotations
 
