@@ -33,6 +33,8 @@ class Parameter:
     """A comma in a string separates the values of a list."""
     workloads: tuple[str, ...] = ()
     """The workloads that have it; empty: all."""
+    optional: bool = False
+    """Of the server: only the strategies that name it in `honours` of server/catalog.yml have it."""
     accepts: str = ""
     """The range in words."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from server.catalog import SEED, Strategy
 AXES = tuple(name for name, parameter in PARAMETERS.items() if parameter.varies)
 OF_SOME = {name: parameter.workloads for name, parameter in PARAMETERS.items() if parameter.workloads}
 """The parameters that only some workloads have, and which."""
+OPTIONAL = tuple(name for name, parameter in PARAMETERS.items() if parameter.optional)
+"""The parameters of the server that only some strategies honour."""
 
 Catalog = Mapping[str, Strategy]
 
@@ -64,13 +66,26 @@ def cells_of(given: Mapping[str, Any], catalog: Catalog, problems: list[str], na
     values["strategy"] = [None] if command else strategies(values["strategy"], catalog, problems, named)
     cells = [dict(zip(AXES, levels, strict=True)) for levels in itertools.product(*(values[axis] for axis in AXES))]
     asked = [name for name in PARAMETERS if given.get(name) not in (None, "")]
-    for name in OF_SOME.keys() & set(asked):
-        if cells and all(cell["workload"] not in OF_SOME[name] for cell in cells):
-            which = "`, `".join(OF_SOME[name])
+    for name, workloads in OF_SOME.items():
+        if name in asked and cells and all(cell["workload"] not in workloads for cell in cells):
+            which = "`, `".join(workloads)
             problems.append(f"{name} belongs to the workload `{which}`, which this run does not have.")
     for cell in cells:
         settle(cell, problems)
+        problems += not_honoured(cell, catalog, asked)
     return [rung for cell in cells for rung in ladder(cell, problems)]
+
+
+def not_honoured(
+    cell: dict[str, Any], catalog: Catalog, asked: Container[str], optional: Iterable[str] = OPTIONAL
+) -> list[str]:
+    """A sentence for each optional parameter that was asked for and that the server of a cell does not honour."""
+    honours = catalog[cell["strategy"]].honours if cell["strategy"] in catalog else ()
+    lacking = [name for name in optional if name not in honours]
+    cell.update({name: PARAMETERS[name].default for name in lacking})
+    server = f"The strategy `{cell['strategy']}`" if cell["strategy"] else "A server_command"
+    others = ", ".join(name for name, strategy in catalog.items() if set(lacking) & set(strategy.honours))
+    return [f"{server} does not honour {name}; these do: {others}." for name in lacking if name in asked]
 
 
 def ladder(cell: dict[str, Any], problems: list[str]) -> list[dict[str, Any]]:

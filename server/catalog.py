@@ -20,8 +20,9 @@ from server.common import Intake, Worker
 CATALOG = Path(__file__).with_name("catalog.yml")
 SEED = ("workers", "select", "poll", "epoll_edge")  # the four that the original experiment compared
 FIELDS = ("family", "loop", "distribution", "needs", "limit", "how", "use", "pitfall")
+HONOURS = "honours"  # may stand anywhere: the optional parameters of contracts/parameters.yml that the strategy has
 EXEMPT = ("cannot", "because")  # may follow, both or neither
-LISTS = ("needs", "cannot")  # the others are text
+LISTS = ("needs", HONOURS, "cannot")  # the others are text
 OWN_DESCRIPTORS = 64  # what a server process needs besides its connections; one of them listens
 NO_PACKAGES = ("cc", "go", "io_uring")  # the needs that no package meets
 
@@ -68,6 +69,7 @@ class Strategy:
     pitfall: str
     cannot: tuple[str, ...] = ()  # clauses of the conformance suite
     because: str = ""
+    honours: tuple[str, ...] = ()  # optional parameters of contracts/parameters.yml
 
     @property
     def one_process(self) -> bool:
@@ -151,7 +153,7 @@ def load(path: Path = CATALOG) -> dict[str, Strategy]:
     """All strategies by name, in the order of the file."""
     strategies = {}
     for name, fields in parse(path.read_text(encoding="utf-8")).items():
-        if tuple(fields) not in (FIELDS, FIELDS + EXEMPT):
+        if tuple(field for field in fields if field != HONOURS) not in (FIELDS, FIELDS + EXEMPT):
             raise CatalogError(f"{name} has the fields {', '.join(fields)}; it must have {', '.join(FIELDS)}")
         wrong = [field for field, value in fields.items() if isinstance(value, tuple) != (field in LISTS)]
         if wrong:

@@ -1,10 +1,11 @@
 """What a person types becomes typed cells, or one sentence for each thing that is wrong."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from planner.cells import Request, resolve
+from planner.cells import Request, not_honoured, resolve
 from planner.parameters import Refused
 from server.catalog import SEED, load
 
@@ -126,6 +127,20 @@ def test_yaml_may_read_off_as_false() -> None:
 def test_churn_with_requests_has_no_warm_up_and_a_burst_no_rate() -> None:
     (cell,) = asked(workload="churn", requests="10_000", connect_rate="burst").cells
     assert (cell["warmup"], cell["requests"], cell["connect_rate"]) == (0, 10000, None)
+
+
+def test_what_a_strategy_does_not_honour_is_refused_where_it_is_named_and_at_its_default_elsewhere() -> None:
+    catalog = {**CATALOG, "poll": replace(CATALOG["poll"], honours=("backlog",))}
+
+    def tried(strategy: str | None, *asked: str) -> tuple[int, list[str]]:
+        cell = {"strategy": strategy, "backlog": 7}
+        problems = not_honoured(cell, catalog, asked, ["backlog"])
+        return int(str(cell["backlog"])), problems
+
+    assert tried("poll", "backlog") == (7, [])
+    assert tried("epoll") == (4096, [])
+    assert tried("epoll", "backlog") == (4096, ["The strategy `epoll` does not honour backlog; these do: poll."])
+    assert tried(None, "backlog") == (4096, ["A server_command does not honour backlog; these do: poll."])
 
 
 def test_cpus_are_read_as_people_write_them() -> None:
