@@ -71,7 +71,7 @@ func (k *calibration) send(i int32, c *connection) {
 	if h.unsent == 0 {
 		h.unsent, h.begun = int32(len(out)), now
 	}
-	l.records.encode(&request{flags: wire.Load, owner: i, sequence: c.sequence, intended: h.begun})
+	wire.Encode(out, l.records.header(&request{flags: wire.Load, owner: i, sequence: c.sequence, intended: h.begun}))
 	n, errno := writeSome(c.fd, out[len(out)-int(h.unsent):])
 	switch errno {
 	case 0:

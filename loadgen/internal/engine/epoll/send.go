@@ -38,8 +38,9 @@ func (l *Loop) flush(i int32, c *connection) {
 				break
 			}
 			l.start(c)
-		} else {
-			l.records.resume(&l.requests.all[c.wire.tail])
+		} else { // the buffer has served others since
+			r := &l.requests.all[c.wire.tail]
+			wire.Rewrite(l.records.out, l.records.header(r), r.sum)
 		}
 		now := l.watch.clock.Now()
 		out := l.records.out
@@ -77,5 +78,5 @@ func (l *Loop) start(c *connection) {
 	c.sequence++
 	c.onWire++
 	c.unsent = int32(len(l.records.out))
-	l.records.encode(r)
+	r.sum = wire.Encode(l.records.out, l.records.header(r))
 }

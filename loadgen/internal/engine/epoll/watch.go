@@ -61,7 +61,7 @@ func (w *watch) await(deadline int64) []unix.EpollEvent {
 	return w.events[:n]
 }
 
-// punctual forgets how late it was: the wait for the start is nobody's lateness.
+// punctual forgets how late it was: the wait for the start is no lateness.
 func (w *watch) punctual() {
 	w.maxGap = 0
 	w.loopLag.Reset()

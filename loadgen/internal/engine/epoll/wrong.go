@@ -1,12 +1,14 @@
 package epoll
 
+import "c10k/loadgen/internal/wire"
+
 // What is done here is off the path of a request: it is about replies that are known to be wrong.
 
 // differs adds a piece to a reply that is not what was sent. What came of it before was right.
 func (l *Loop) differs(i int32, c *connection, r *request, b []byte) {
 	if !c.wrong {
 		c.wrong = true
-		l.records.expect(r)
+		wire.Rewrite(l.records.expected, l.records.header(r), r.sum)
 		l.strangers.reader(i).Add(l.records.expected[:c.received])
 	}
 	l.strangers.reader(i).Add(b)

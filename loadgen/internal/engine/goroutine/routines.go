@@ -28,7 +28,7 @@ type Routines struct {
 	wake    chan struct{}  // ends the pacer's sleep
 	running sync.WaitGroup // goroutines of the connections
 
-	loopLag *hist.Histogram // of the pacer, who alone may touch it
+	loopLag *hist.Histogram // of the pacer, which alone touches it
 	maxGap  int64           // ns
 
 	// One lock guards all that follows, the queues of the connections too. It is held for a moment, never while anything is

@@ -76,7 +76,7 @@ func causeOf(err error) (errs.Cause, unix.Errno) {
 	return errs.Other, 0
 }
 
-// timeIsUp tells whether it was us who gave up.
+// timeIsUp tells whether this side gave up.
 func timeIsUp(err error) bool {
 	var errno unix.Errno
 	var failure net.Error
