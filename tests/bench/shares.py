@@ -16,7 +16,7 @@ NAMES = "prefork_accept,prefork_mutex,prefork_herd,prefork_exclusive,prefork_reu
 def accepted(options: argparse.Namespace, name: str) -> list[int]:
     """What each worker has accepted, the busiest first."""
     with strategies.serving(name, options.workers) as server:
-        if catalog.find(name).loop == "blocking":
+        if catalog.find(name).one_client:
             found = common.generate(
                 server.target, w="churn", c=options.workers, requests=options.connections,
                 timeout_s=strategies.PATIENCE_S,

@@ -2,12 +2,13 @@
 
 import ast
 import importlib
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from server import catalog, page
+from server import catalog, loops, page
 
 SERVER = Path(catalog.__file__).parent
 
@@ -94,6 +95,44 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_the_list() -> None:
 def test_the_page_is_what_the_catalogue_says() -> None:
     """Made again with: python -m server list --markdown > docs/strategies.md"""
     assert (SERVER.parent / "docs/strategies.md").read_text() == page.markdown(catalog.load().values())
+
+
+def test_the_reading_order_names_every_loop_once() -> None:
+    names = re.findall(r"(?m)^\d+\. `(\w+)`", loops.__doc__ or "")
+    assert sorted(names) == sorted(path.stem for path in (SERVER / "loops").glob("[a-z]*.py"))
+    assert all(f"[{name}](../server/loops/{name}.py)" in page.reading_order() for name in names)
+
+
+FACTS = {
+    "epoll": (True, False, False, None), "select": (True, False, False, 1024), "workers": (False, False, False, None),
+    "prefork_select": (False, True, False, 1024), "prefork_accept": (False, False, True, None),
+    "thread_per_connection": (True, False, True, None), "null_server": (False, True, False, None),
+}  # fmt: skip
+
+
+def test_what_loops_and_distributions_say_of_themselves() -> None:
+    for name, facts in FACTS.items():
+        one = catalog.find(name)
+        assert (one.one_process, one.listens_per_worker, one.one_client, one.most_descriptors) == facts, name
+    assert catalog.find("epoll").room(10_000) == catalog.find("poll").room(10_000) == 9_936
+    assert catalog.find("select").room(10_000) == catalog.find("prefork_select").room(10_000) == 960
+    assert catalog.find("select").room(500) == 436
+
+
+def test_a_loop_that_needs_something_says_nothing() -> None:
+    """The planner could not import it."""
+    for strategy in catalog.load().values():
+        if strategy.needs and not strategy.is_program:
+            text = (SERVER / f"loops/{strategy.loop}.py").read_text()
+            assert "MOST_DESCRIPTORS" not in text, strategy.name
+            assert "ONE_CLIENT" not in text, strategy.name
+
+
+def test_only_the_agent_needs_the_contracts() -> None:
+    for path in SERVER.rglob("*.py"):
+        words = re.findall(r"(?m)^(?:from|import) ([\w.]+)", path.read_text())
+        if path.parent.name != "agent":
+            assert not [word for word in words if word.startswith(("contracts", "server.agent"))], path
 
 
 def test_a_field_too_few(tmp_path: Path) -> None:
