@@ -1,4 +1,4 @@
-"""What is known of one agent during a trial: what it said, what was asked of it, and whether it is still there."""
+"""The conductor's end of one agent: what the agent said, what it was asked, whether it is still there."""
 
 import contextlib
 import time
@@ -12,8 +12,8 @@ from conductor.sessions import Channel
 
 
 @dataclass(eq=False)
-class Agent:
-    """`lost` says why it cannot be talked to any more, `spoiled` why its part of the trial is worth nothing."""
+class Peer:
+    """`lost` says why the agent cannot be talked to any more, `spoiled` why its part of the trial is worth nothing."""
 
     host: Host
     tag: Tag

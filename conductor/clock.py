@@ -1,4 +1,4 @@
-"""Whose clock says what. Pure: offsets from exchanges of a message, and times carried from one clock to another."""
+"""Clocks of other hosts. Pure: offsets from exchanges of a message, and times carried from one clock to another."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Clock:
 
 
 def clock_of(exchanges: Iterable[Exchange]) -> Clock:
-    """The clock by the exchange with the shortest round trip: what delayed the others cannot be told from an offset."""
+    """The clock by the exchange with the shortest round trip; in the others a delay looks like an offset."""
     best = min(exchanges, key=lambda exchange: exchange.rtt_ns)
     midpoint_ns = (best.sent_ns + best.arrived_ns) // 2
     return Clock(best.answered_ns - midpoint_ns, -(-best.rtt_ns // 2))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from queue import Empty
 
-from conductor.agents import Agent
+from conductor.agents import Peer
 from conductor.errors import Abandoned, Interrupted, RunRefused
 from conductor.events import EventLog
 from conductor.inbox import Inbox, Interrupt, Item, Line, StreamEnd, Tag, in_background
@@ -48,23 +48,23 @@ class Fleet:
         self.server = self.agents[plan.server.name]
         self.clients = [self.agents[host.name] for host in plan.clients]
 
-    def _begin(self, plan: Plan, trial: Trial, shares: Mapping[str, Share], session: Session) -> Agent:
+    def _begin(self, plan: Plan, trial: Trial, shares: Mapping[str, Share], session: Session) -> Peer:
         """Start one agent; the connection may be slow, so in a thread of its own."""
         host = session.host
         tag = Tag(host.name, trial.n)
         argv = agent_argv(plan, trial, host, shares.get(host.name))
         starting = in_background(self.inbox, host.name, lambda: session.start(argv, plan.app(host), self.inbox, tag))
-        return Agent(host, tag, starting)
+        return Peer(host, tag, starting)
 
     @property
-    def working_clients(self) -> list[Agent]:
+    def working_clients(self) -> list[Peer]:
         return [agent for agent in self.clients if agent.takes_part]
 
-    def tell(self, agents: Iterable[Agent], order: str, **fields: int) -> None:
+    def tell(self, agents: Iterable[Peer], order: str, **fields: int) -> None:
         for agent in agents:
             agent.tell(order, **fields)
 
-    def forget(self, agents: Iterable[Agent], kind: str) -> None:
+    def forget(self, agents: Iterable[Peer], kind: str) -> None:
         """Before an order is repeated: an old answer is no answer to it."""
         for agent in agents:
             agent.said.pop(kind, None)
@@ -87,12 +87,12 @@ class Fleet:
         self._give_up_if_hopeless()
         return True
 
-    def lose(self, agent: Agent, why: str) -> None:
+    def lose(self, agent: Peer, why: str) -> None:
         """Mark an agent as lost. One that ignored a ping too counts as out of reach; nothing waits for it again."""
         agent.lost = agent.lost or why
         agent.silent = agent.silent or time.monotonic_ns() - agent.heard_ns > SILENT_AFTER_NS
 
-    def spoil(self, agents: Iterable[Agent], why: str) -> None:
+    def spoil(self, agents: Iterable[Peer], why: str) -> None:
         for agent in agents:
             agent.spoiled = agent.spoiled or why
 
@@ -112,11 +112,11 @@ class Fleet:
                     if item.stream == "stdout" and not self.ending:
                         self.lose(agent, "its agent ended on its own")
 
-    def _of_this_trial(self, tag: Tag) -> Agent | None:
+    def _of_this_trial(self, tag: Tag) -> Peer | None:
         agent = self.agents.get(tag.host)
         return agent if agent and agent.tag == tag else None
 
-    def _hear_line(self, line: Line, agent: Agent | None) -> None:
+    def _hear_line(self, line: Line, agent: Peer | None) -> None:
         try:
             event = parse(line.text) if line.stream == "stdout" else None
         except Malformed as error:
@@ -134,7 +134,7 @@ class Fleet:
         if agent:
             self._take(agent, event, line.at_ns)
 
-    def _take(self, agent: Agent, event: Event, at_ns: int) -> None:
+    def _take(self, agent: Peer, event: Event, at_ns: int) -> None:
         agent.take(event, at_ns)
         if event["event"] == "interval":
             self.on_interval(agent.name, event)

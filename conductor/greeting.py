@@ -1,13 +1,13 @@
 """The first step of a trial: every agent has started and is the right one."""
 
-from conductor.agents import Agent
+from conductor.agents import Peer
 from conductor.course import Course
 from conductor.errors import Abandoned, RunEnded, RunRefused
 from conductor.specs import HELLO_S
 
 
 def greet(course: Course) -> None:
-    """All were started at once; wait until each has said hello. Who cannot start ends the run, before any load."""
+    """Wait until every agent has said hello; all were started at once. An agent that cannot start ends the run."""
     fleet = course.fleet
     agents = fleet.agents.values()
     fleet.tolerant = True  # an agent that ends at once is judged here, with its last words
@@ -17,7 +17,7 @@ def greet(course: Course) -> None:
         fleet.ending = True  # let the last words of those that ended arrive
         fleet.wait(lambda: all(agent.ended for agent in agents if agent.lost), 1.0)
         fleet.ending = False
-    # Who has ended comes first: of the others it is not known whether they would have said hello.
+    # Agents that have ended come first: the others might still have said hello.
     for agent in sorted(agents, key=lambda agent: not _failed_to_start(agent)):
         if problem := _no_hello_because(course, agent):
             fleet.lose(agent, problem.rstrip("."))
@@ -25,15 +25,15 @@ def greet(course: Course) -> None:
     fleet.tolerant = False
 
 
-def _greeted(agent: Agent) -> bool:
+def _greeted(agent: Peer) -> bool:
     return "hello" in agent.said and agent.starting.over
 
 
-def _failed_to_start(agent: Agent) -> bool:
+def _failed_to_start(agent: Peer) -> bool:
     return agent.ended or agent.starting.error is not None
 
 
-def _no_hello_because(course: Course, agent: Agent) -> str | None:
+def _no_hello_because(course: Course, agent: Peer) -> str | None:
     app = course.plan.app(agent.host)
     hello = agent.said.get("hello")
     if agent.starting.error is not None:

@@ -55,7 +55,7 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskEnd:
-    """Wakes up who waits for a task."""
+    """Wakes up the thread that waits for a task."""
 
     task: Task
 

@@ -133,7 +133,7 @@ def _arming(seen: Seen) -> list[tuple[str, str]]:
     if complete and not whole:
         causes = ", ".join(f"{cause} {count:,}" for cause, count in sorted(failed.items(), key=lambda item: -item[1]))
         verified_of = f"{verified:,} of {seen.connections:,} connections verified"
-        return [("invalid", f"not armed: {verified_of} ({causes or 'no cause told'})")]
+        return [("invalid", f"not armed: {verified_of} ({causes or 'no cause given'})")]
     return []
 
 

@@ -1,4 +1,4 @@
-"""Who may end the run from outside: the playbook that owns it, by dying, and a person, by a signal."""
+"""What ends a run from outside: the death of the playbook that owns it, or a signal from a person."""
 
 import os
 import select
@@ -9,7 +9,7 @@ from conductor.inbox import Inbox, Interrupt
 
 
 def watch_owner(pid: int, inbox: Inbox) -> None:
-    """Interrupt the run when a process dies. A killed playbook leaves its worker and our pipes: EOF does not tell."""
+    """Interrupt the run when a process dies. A killed playbook leaves its worker and our pipes: no end of file comes."""
     gone = Interrupt(f"its owner, process {pid}, is gone")
     try:
         descriptor = os.pidfd_open(pid)

@@ -1,4 +1,4 @@
-"""The plan, read once into values that cannot change; what is wrong with it is said in one sentence."""
+"""The plan, read once into values that cannot change. One sentence names what is wrong with it."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""How an agent is reached: the interface of a session, and the one of this machine. ssh.py has the other."""
+"""The way to an agent: the interface of a session, and the session of this machine. ssh.py has the other session."""
 
 import contextlib
 import os
@@ -39,7 +39,7 @@ class Session(Protocol):
 
 
 def command_line(argv: Sequence[str], cwd: str) -> str:
-    """What the host's shell is given; every word is quoted."""
+    """The command for the host's shell, with every word quoted."""
     return f"cd {shlex.quote(cwd)} && exec {shlex.join(argv)}"
 
 

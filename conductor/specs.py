@@ -1,4 +1,4 @@
-"""What each agent is told at its start, and how long each part of a trial may take. Pure."""
+"""The specification of each agent, and how long each part of a trial may take. Pure."""
 
 import json
 from dataclasses import dataclass

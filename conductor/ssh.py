@@ -28,7 +28,7 @@ class UnknownHostKey(paramiko.SSHException):
 
 
 class Reject(paramiko.RejectPolicy):
-    """paramiko's own, with an exception that can be told from the others."""
+    """Paramiko's RejectPolicy, with an exception of its own class."""
 
     def missing_host_key(self, _client: paramiko.SSHClient, hostname: str, _key: paramiko.PKey) -> None:
         raise UnknownHostKey(hostname)

@@ -19,7 +19,7 @@ from conductor.sessions import Session
 from conductor.shares import Share, shares, stairs
 from conductor.specs import CLOCK_S, bounds
 
-# How long the server's agent may take to tell a limit that the clients have already met.
+# How long the server's agent may take to report a limit that the clients have already met.
 LIMIT_TELLS_WITHIN_S = 1.5
 RECOUNT_AFTER_S = 0.02
 LIMIT_RECOUNT_S = 1.0
@@ -54,7 +54,7 @@ def run_trial(plan: Plan, position: int, sessions: Mapping[str, Session], inbox:
             prove_end(course)
             course.clocks_after = read_clocks(course, "after")
     except Abandoned:
-        pass  # who is lost or spoiled, and why, is written in the agents
+        pass  # the agents hold why they are lost or spoiled
     except RunRefused as refusal:
         course.refused = str(refusal)
     except RunEnded as end:
@@ -145,7 +145,7 @@ def verified(course: Course) -> int:
 
 
 def all_armed(course: Course) -> bool:
-    """Whether every connection was verified; where none is held to be verified, whether none failed."""
+    """Every connection was verified; or, where the workload holds none, no connection failed."""
     armed = [agent.said["armed"] for agent in course.fleet.clients]
     if not course.trial.load.traits.holds:
         return not any(event["failed"] for event in armed)
@@ -153,7 +153,7 @@ def all_armed(course: Course) -> bool:
 
 
 def limit_met(course: Course) -> bool:
-    """Whether the strategy reached a limit of its own while arming. Not all verified and no limit ends the trial."""
+    """The strategy reached a limit while arming. Unverified connections end the trial where no limit explains them."""
     fleet = course.fleet
     course.enter("proving")
     if all_armed(course) and "limit" not in fleet.server.said:
@@ -226,7 +226,7 @@ def log_proof(course: Course, when: str, proof: Proof | None) -> None:
 
 
 def go(course: Course) -> None:
-    """One moment, said to each host in its own clock."""
+    """Give all agents the same moment, each in its own clock."""
     fleet = course.fleet
     fleet.tolerant = True
     course.phase = "load"
@@ -239,7 +239,7 @@ def go(course: Course) -> None:
 
 
 def follow(course: Course) -> None:
-    """Until every client that is still there is done; who is not within the time is given up."""
+    """Wait until every client that is still there is done. A client that is not done in time is lost."""
     assert course.go_ns is not None
     fleet = course.fleet
     seconds = course.bounds.load_s + (course.go_ns - time.monotonic_ns()) / 1e9
@@ -261,7 +261,7 @@ def prove_end(course: Course) -> None:
 
 
 def stop(course: Course) -> None:
-    """Order all to stop, and hear them out: what they flush at the end belongs to the trial."""
+    """Order all agents to stop, and read them to the end: what they flush belongs to the trial."""
     fleet = course.fleet
     course.enter("stopping")
     fleet.ending = True

@@ -1,4 +1,4 @@
-"""May the run begin, on these hosts as they are? And what is to be asked of each kernel? Pure; on the controller."""
+"""Decides whether the run may begin on these hosts, and what to tune on each kernel. Pure; on the controller."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def go_servers(request: Request, catalog: Catalog, server: Host) -> tuple[str | 
 def references(
     request: Request, catalog: Catalog, server: Host, arch: str, has_compiler: bool
 ) -> tuple[bool, str | None]:
-    """Whether the C programs are to be built for the server host, and why not, where the run wants them in vain."""
+    """Should the C programs be built for the server host? Where the run wants them in vain, a sentence says why."""
     asked = programs_asked(request, catalog)
     if not asked and not request.run_wide["calibrate"]:
         return False, None

@@ -23,10 +23,10 @@ def trial_seed(seed: int, n: int) -> int:
 
 
 def split_cpus(request: Request, hosts: Sequence[Host], controller: Host) -> dict[str, Any]:
-    """Who runs where: {"server", "agent", "clients": {name: …}, "conductor"}, each a list of CPUs or None.
+    """The CPUs of each party: {"server", "agent", "clients": {name: …}, "conductor"}, each a list or None.
 
-    Where the server shares its machine with generators or the conductor, the first half of the cores is its own and the
-    rest is everybody else's. A machine that holds one party alone, or has one core, is not pinned.
+    Where the server shares its machine with generators or the conductor, the first half of the cores is the server's
+    and the rest is for all others. A machine that holds one party alone, or has one core, is not pinned.
     """
     server = next(host for host in hosts if host["role"] == "server")
     clients = [host for host in hosts if host["role"] == "client"]
@@ -120,7 +120,7 @@ def make(
     run: str, seed: int, request: Request, catalog: Catalog, hosts: Sequence[Host], controller: Host,
     base: str, ssh_config: str | None, known_hosts: str | None, references: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    """The plan; `references`: the server host has the C programs, of which the calibration needs one."""
+    """The plan. `references`: the server host has the C programs; the calibration needs one of them."""
     problems = cpus_that_are_not(request, hosts)
     if problems:
         raise Refused(problems)
