@@ -9,7 +9,7 @@ from conductor.inbox import Inbox, Interrupt
 
 
 def watch_owner(pid: int, inbox: Inbox) -> None:
-    """Interrupt the run when a process dies. A killed playbook leaves its worker and our pipes: no end of file comes."""
+    """Interrupt the run when a process dies. A killed playbook leaves its worker and our pipes: EOF does not come."""
     gone = Interrupt(f"its owner, process {pid}, is gone")
     try:
         descriptor = os.pidfd_open(pid)
