@@ -12,10 +12,12 @@ import (
 // An arming is the phase in which connections are made, and each is verified as soon as it stands, while others still connect.
 type arming struct {
 	held
-	start int64 // ns
-	first int   // connection
-	total int
-	left  int // connections neither verified nor failed
+	start    int64 // ns
+	deadline int64 // ns
+	first    int   // connection
+	total    int
+	left     int                             // connections neither verified nor failed
+	resting  [engine.MostRetries]engine.Ring // those to be tried again, by the number of the retry
 }
 
 // Arm implements engine.Engine. Handshakes follow the connect rate, at most ConnectsAtOnce at a time.
@@ -24,17 +26,17 @@ func (l *Loop) Arm(total int) (engine.Armed, error) {
 	if !l.traits.ConnectsAhead {
 		total = min(1, total)
 	}
-	a := &arming{held: held{l}, first: l.dials.begun, total: total, left: max(0, total-l.dials.begun)}
+	a := &arming{held: held{l}, first: l.dialled, total: total, left: max(0, total-l.dialled)}
 	l.begin(a)
 	if !l.traits.Verifies {
 		l.phase = unverified{a}
 	}
 	a.start = l.watch.now
-	l.dials.deadline = a.start + int64(l.cfg.ArmTimeout)
-	for a.left > 0 && l.watch.now < l.dials.deadline && !l.stopped.Load() {
+	a.deadline = a.start + int64(l.cfg.ArmTimeout)
+	for a.left > 0 && l.watch.now < a.deadline && !l.stopped.Load() {
 		next := a.dialSome()
 		if a.left > 0 {
-			l.poll(min(l.dials.deadline, next))
+			l.poll(min(a.deadline, next))
 		}
 	}
 	a.giveUp()
@@ -48,22 +50,22 @@ func (l *Loop) Arm(total int) (engine.Armed, error) {
 // dialSome begins the handshakes that are due, but not so many that replies would have to wait for long. It returns when
 // the next is due, in ns.
 func (a *arming) dialSome() int64 {
-	l, d := a.l, &a.l.dials
+	l := a.l
 	for range engine.WorkPerTurn {
-		if d.shaking >= engine.ConnectsAtOnce {
+		if l.shaking >= engine.ConnectsAtOnce {
 			return pacing.Never
 		}
 		fresh := pacing.Never
-		if d.begun < a.total {
-			fresh = l.cfg.DialDue(a.start, d.begun-a.first)
+		if l.dialled < a.total {
+			fresh = l.cfg.DialDue(a.start, l.dialled-a.first)
 		}
-		again, queue := d.rested()
+		again, queue := a.rested()
 		if due := min(fresh, again); due > l.watch.clock.Now() {
 			return due
 		}
 		if fresh < again {
-			l.dial(int32(d.begun))
-			d.begun++
+			l.dial(int32(l.dialled))
+			l.dialled++
 			continue
 		}
 		l.accounts.Armed.Retries++
@@ -89,13 +91,28 @@ func (a *arming) retry(i int32, cause errs.Cause, errno unix.Errno) bool {
 	l, c := a.l, &a.l.connections[i]
 	retries := c.retries
 	due := l.watch.clock.Now() + engine.FirstBackoff<<retries
-	if !engine.Passing(cause, errno) || retries == engine.MostRetries || due >= l.dials.deadline {
+	if !engine.Passing(cause, errno) || retries == engine.MostRetries || due >= a.deadline {
 		return false
 	}
 	l.disconnect(i, c)
 	c.state, c.retries = resting, retries+1
-	l.dials.rest(i, retries, due, len(l.connections))
+	ring := &a.resting[retries] // all in it rest for the same time, so they are in order
+	if ring.Room() == 0 {
+		*ring = engine.NewRing(len(l.connections))
+	}
+	ring.Push(engine.Turn{Connection: i, Due: due})
 	return true
+}
+
+// rested is when the next connection may be tried again, in ns, and the queue that it is in.
+func (a *arming) rested() (int64, *engine.Ring) {
+	due, first := pacing.Never, &a.resting[0]
+	for k := range a.resting {
+		if r := &a.resting[k]; r.Due() < due {
+			due, first = r.Due(), r
+		}
+	}
+	return due, first
 }
 
 // settled counts nothing: an echo of arming is no request of the load.
@@ -135,10 +152,9 @@ func (a *arming) giveUp() {
 			l.lose(int32(i), errs.Verify, errs.Timeout, 0)
 		}
 	}
-	for ; l.dials.begun < a.total; l.dials.begun++ { // never begun
-		l.accounts.NotArmed(errs.Connect, errs.Timeout, 0, l.cfg.Number(l.dials.begun))
+	for ; l.dialled < a.total; l.dialled++ { // never begun
+		l.accounts.NotArmed(errs.Connect, errs.Timeout, 0, l.cfg.Number(l.dialled))
 	}
-	l.dials.over()
 }
 
 // An unverified is the arming of connections that nothing is asked of.

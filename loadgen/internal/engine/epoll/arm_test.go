@@ -25,14 +25,14 @@ func TestArmInSteps(t *testing.T) {
 	cfg.Workload, cfg.ConnectRate = Ramp, 100
 	l := start(t, cfg)
 	for _, step := range []struct{ total, verified int }{{5, 5}, {5, 5}, {3, 5}, {12, 12}, {20, 12}, {99, 12}} {
-		begun, before := time.Now(), l.dials.begun
+		begun, before := time.Now(), l.dialled
 		a, err := l.Arm(step.total)
 		failed := a.Failed["verify/peer-closed"] + a.Failed["verify/reset"]
 		if err != nil || a.Verified != step.verified || a.Connected != min(20, max(5, step.total)) || a.Connected-a.Verified != int(failed) {
 			t.Errorf("up to %d: %+v, %v", step.total, a, err)
 		}
 		// Each step is paced from its own start, 10 ms between two connects.
-		if took := time.Since(begun); took < time.Duration(l.dials.begun-before-1)*10*time.Millisecond || took > 2*time.Second {
+		if took := time.Since(begun); took < time.Duration(l.dialled-before-1)*10*time.Millisecond || took > 2*time.Second {
 			t.Errorf("up to %d: %v", step.total, took)
 		}
 		if p := l.Prove(); p != (Proved{Verified: step.verified, Failed: 0}) {
@@ -103,13 +103,12 @@ func TestArmTriesAgainThreeTimes(t *testing.T) {
 // What this host lacks is not asked of it again.
 func TestOurOwnFaultsAreNotRetried(t *testing.T) {
 	l := start(t, Plain(netip.MustParseAddrPort("127.0.0.1:1")))
-	l.dials.deadline = l.watch.clock.Now() + 10*1e9
 	c := &l.connections[0]
-	a := &arming{held: held{l}}
+	a := &arming{held: held{l}, deadline: l.watch.clock.Now() + 10*1e9}
 	for errno, again := range map[unix.Errno]bool{unix.ECONNREFUSED: true, unix.ECONNRESET: true, unix.ETIMEDOUT: true, 0: false,
 		unix.EMFILE: false, unix.EADDRNOTAVAIL: false, unix.ENOMEM: false, unix.ENETUNREACH: false, unix.EACCES: false} {
 		c.state, c.retries = connecting, 0
-		l.dials.shaking = 1
+		l.shaking = 1
 		cause := errs.CauseOf(errno)
 		if errno == 0 {
 			cause = errs.Timeout // ours, at the end of arming

@@ -67,11 +67,11 @@ func (k *calibration) work() bool {
 func (k *calibration) send(i int32, c *connection) {
 	l, h := k.l, &k.halves[i]
 	now := l.watch.clock.Now()
-	out := l.records.out
+	out := l.out
 	if h.unsent == 0 {
 		h.unsent, h.begun = int32(len(out)), now
 	}
-	wire.Encode(out, l.records.header(&request{flags: wire.Load, owner: i, sequence: c.sequence, intended: h.begun}))
+	wire.Encode(out, l.header(&request{flags: wire.Load, owner: i, sequence: c.sequence, intended: h.begun}))
 	n, errno := writeSome(c.fd, out[len(out)-int(h.unsent):])
 	switch errno {
 	case 0:

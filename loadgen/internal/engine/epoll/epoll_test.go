@@ -48,8 +48,8 @@ func load(t *testing.T, l *Loop) *Trial {
 			strange++
 		}
 	}
-	if strange != len(l.strangers) {
-		t.Errorf("%d wrong replies are begun, %d remembered", strange, len(l.strangers))
+	if strange != len(l.strange) {
+		t.Errorf("%d wrong replies are begun, %d remembered", strange, len(l.strange))
 	}
 	return r
 }

@@ -38,8 +38,8 @@ func TestClassesOfWrongReplies(t *testing.T) {
 			if d := &r.Done; d.Integrity != c.want || !c.check(d) || d.Surplus != 0 || d.Load.Planned != n {
 				t.Errorf("%+v, %+v, surplus %d", d.Integrity, d.Load, d.Surplus)
 			}
-			if len(l.strangers) != 0 {
-				t.Errorf("%d half replies are remembered", len(l.strangers))
+			if len(l.strange) != 0 {
+				t.Errorf("%d half replies are remembered", len(l.strange))
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/pacing"
+	"c10k/loadgen/internal/wire"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,12 +25,14 @@ type Loop struct {
 
 	watch       watch
 	sockets     sockets
-	dials       dials
+	dialled     int // connections that had their first attempt
+	shaking     int // handshakes in flight
 	connections []connection
 	requests    slab
-	records     records
-	in          []byte
-	strangers   strangers
+	out         []byte                 // the record being sent
+	expected    []byte                 // the record being checked
+	in          []byte                 // what is being received
+	strange     map[int32]*wire.Reader // what is being received that is not what was sent, by connection
 	accounts    engine.Accounts
 	pacer       pacing.Pacer
 
@@ -97,7 +100,8 @@ func New(cfg engine.Config) (*Loop, error) {
 	}
 	return &Loop{
 		cfg: cfg, traits: cfg.Traits(), work: work, watch: w, sockets: newSockets(&cfg), connections: newConnections(cfg.Connections),
-		requests: newSlab(cfg.MostRequests()), records: newRecords(&cfg), in: make([]byte, readBytes), strangers: strangers{},
+		requests: newSlab(cfg.MostRequests()), out: wire.NewBuffer(cfg.PayloadBytes, cfg.Seed),
+		expected: wire.NewBuffer(cfg.PayloadBytes, cfg.Seed), in: make([]byte, readBytes), strange: map[int32]*wire.Reader{},
 		accounts: engine.NewAccounts(&cfg), pacer: pacer, due: pacing.Never,
 	}, nil
 }
@@ -124,4 +128,9 @@ func (l *Loop) Close() {
 		}
 	}
 	l.watch.close()
+}
+
+func (l *Loop) header(r *request) wire.Header {
+	return wire.Header{Flags: r.flags, Run: l.cfg.Run, Connection: l.cfg.FirstConnection + uint32(r.owner), Sequence: r.sequence,
+		Intended: uint64(r.intended)}
 }

@@ -45,25 +45,25 @@ func (l *Loop) consume(i int32, c *connection, b []byte) {
 			break
 		}
 		if c.stray {
-			l.strangers.forget(i, c)
+			l.forget(i, c)
 		}
 		r := &l.requests.all[c.wire.head]
 		if c.received < wire.HeaderBytes {
-			wire.Rewrite(l.records.expected, l.records.header(r), r.sum)
+			wire.Rewrite(l.expected, l.header(r), r.sum)
 		}
-		n := min(len(b), len(l.records.expected)-int(c.received))
-		if c.wrong || !bytes.Equal(b[:n], l.records.expected[c.received:int(c.received)+n]) {
+		n := min(len(b), len(l.expected)-int(c.received))
+		if c.wrong || !bytes.Equal(b[:n], l.expected[c.received:int(c.received)+n]) {
 			l.differs(i, c, r, b[:n])
 		}
 		c.received += int32(n)
 		b = b[n:]
-		if int(c.received) < len(l.records.expected) {
+		if int(c.received) < len(l.expected) {
 			return
 		}
 		l.conclude(i, c)
 		if c.generation != generation {
 			l.phase.unasked(i, c, b)
-			l.strangers.forget(i, c)
+			l.forget(i, c)
 			return
 		}
 	}
@@ -86,7 +86,7 @@ func (l *Loop) conclude(i int32, c *connection) {
 	c.received = 0
 	flags := r.flags
 	if r.settled {
-		l.accounts.Afterwards(result == engine.Mismatched, flags, len(l.records.expected))
+		l.accounts.Afterwards(result == engine.Mismatched, flags, len(l.expected))
 	} else {
 		l.settle(n, result)
 	}

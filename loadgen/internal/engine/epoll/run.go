@@ -1,6 +1,46 @@
 package epoll
 
-import "c10k/loadgen/internal/engine"
+import (
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/pacing"
+
+	"golang.org/x/sys/unix"
+)
+
+const eventsPerSend = 16 // replies handled before the loop looks whether a send is due
+
+// poll waits until deadline for events and handles them. It tells how many came.
+func (l *Loop) poll(deadline int64) int {
+	events := l.watch.await(deadline)
+	for i := range events {
+		if i%eventsPerSend == 0 && l.due != pacing.Never && l.due <= l.watch.clock.Now() {
+			l.phase.pump()
+		}
+		e := &events[i]
+		if e.Fd < 0 {
+			continue // the bell
+		}
+		if c := &l.connections[e.Fd]; c.generation == uint32(e.Pad) && c.fd >= 0 {
+			l.handle(e.Fd, c, e.Events)
+		}
+	}
+	return len(events)
+}
+
+// handle does what an event allows. An edge may tell of several things, and comes once.
+func (l *Loop) handle(i int32, c *connection, events uint32) {
+	generation := c.generation
+	if c.state == connecting {
+		l.shaken(i, c)
+	}
+	if events&incoming != 0 && c.generation == generation {
+		l.receive(i, c, events&ending != 0)
+	}
+	if c.stuck && events&unix.EPOLLOUT != 0 && c.generation == generation {
+		c.stuck = false
+		l.flush(i, c)
+	}
+}
 
 var _ engine.Engine = (*Loop)(nil)
 

@@ -40,11 +40,10 @@ func (l *Loop) flush(i int32, c *connection) {
 			l.start(c)
 		} else { // the buffer has served others since
 			r := &l.requests.all[c.wire.tail]
-			wire.Rewrite(l.records.out, l.records.header(r), r.sum)
+			wire.Rewrite(l.out, l.header(r), r.sum)
 		}
 		now := l.watch.clock.Now()
-		out := l.records.out
-		n, errno := writeSome(c.fd, out[len(out)-int(c.unsent):])
+		n, errno := writeSome(c.fd, l.out[len(l.out)-int(c.unsent):])
 		if errno == unix.EINTR {
 			continue
 		}
@@ -77,6 +76,6 @@ func (l *Loop) start(c *connection) {
 	r.sequence = c.sequence
 	c.sequence++
 	c.onWire++
-	c.unsent = int32(len(l.records.out))
-	r.sum = wire.Encode(l.records.out, l.records.header(r))
+	c.unsent = int32(len(l.out))
+	r.sum = wire.Encode(l.out, l.header(r))
 }

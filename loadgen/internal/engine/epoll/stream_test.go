@@ -74,11 +74,11 @@ func TestEarlyReplies(t *testing.T) {
 		}
 		reply := wire.NewBuffer(1<<20, s.l.cfg.Seed)
 		r := &s.l.requests.all[s.c.wire.head]
-		wire.Rewrite(reply, s.l.records.header(r), r.sum)
+		wire.Rewrite(reply, s.l.header(r), r.sum)
 		reply[1000] ^= bit
 		s.feed(reply)
-		if s.c.state != closed || s.l.accounts.Integrity != (Integrity{Corrupt: 1}) || len(s.l.strangers) != 0 {
-			t.Errorf("state %d, %+v, %d remembered", s.c.state, s.l.accounts.Integrity, len(s.l.strangers))
+		if s.c.state != closed || s.l.accounts.Integrity != (Integrity{Corrupt: 1}) || len(s.l.strange) != 0 {
+			t.Errorf("state %d, %+v, %d remembered", s.c.state, s.l.accounts.Integrity, len(s.l.strange))
 		}
 		s.balance()
 	}
@@ -217,8 +217,8 @@ func (s *stream) balance() {
 		s.t.Errorf("%d bytes gave %+v, %d late, surplus %d", s.fed, n, g.Late, l.accounts.Surplus)
 	case wrong < n.Mismatched || (wrong-n.Mismatched)*size > l.accounts.Surplus:
 		s.t.Errorf("%+v of %+v, surplus %d", g, n, l.accounts.Surplus)
-	case len(l.strangers) > 1 || (len(l.strangers) == 1) != (s.c.wrong || s.c.stray):
-		s.t.Errorf("%d readers, wrong %v, stray %v", len(l.strangers), s.c.wrong, s.c.stray)
+	case len(l.strange) > 1 || (len(l.strange) == 1) != (s.c.wrong || s.c.stray):
+		s.t.Errorf("%d readers, wrong %v, stray %v", len(l.strange), s.c.wrong, s.c.stray)
 	case l.requests.oldest != nothing:
 		s.t.Error("a request is left unsettled")
 	}

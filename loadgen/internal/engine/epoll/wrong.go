@@ -8,35 +8,34 @@ import "c10k/loadgen/internal/wire"
 func (l *Loop) differs(i int32, c *connection, r *request, b []byte) {
 	if !c.wrong {
 		c.wrong = true
-		wire.Rewrite(l.records.expected, l.records.header(r), r.sum)
-		l.strangers.reader(i).Add(l.records.expected[:c.received])
+		wire.Rewrite(l.expected, l.header(r), r.sum)
+		l.reader(i).Add(l.expected[:c.received])
 	}
-	l.strangers.reader(i).Add(b)
+	l.reader(i).Add(b)
 }
 
 // count accounts for bytes that came while no request waited, and for the whole records in them.
 func (l *Loop) count(i int32, c *connection, b []byte) {
 	l.accounts.Surplus += int64(len(b))
-	size := len(l.records.expected)
 	for len(b) > 0 {
 		c.stray = true
-		r := l.strangers.reader(i)
-		n := min(len(b), size-r.Len())
+		r := l.reader(i)
+		n := min(len(b), len(l.expected)-r.Len())
 		r.Add(b[:n])
 		b = b[n:]
-		if r.Len() < size {
+		if r.Len() < len(l.expected) {
 			return
 		}
 		if _, err := r.Decode(); err == nil {
 			l.classify(i, c, c.sequence)
 		}
-		l.strangers.forget(i, c)
+		l.forget(i, c)
 	}
 }
 
 // classify names the fault of a whole wrong reply, where the record of that sequence was expected.
 func (l *Loop) classify(i int32, c *connection, sequence uint32) {
-	h, err := l.strangers.reader(i).Decode()
+	h, err := l.reader(i).Decode()
 	switch n := &l.accounts.Integrity; {
 	case err != nil:
 		n.Corrupt++
@@ -51,5 +50,23 @@ func (l *Loop) classify(i int32, c *connection, sequence uint32) {
 	default:
 		n.Corrupt++ // its place is right, something else is not, and the checksum was made to fit
 	}
-	l.strangers.forget(i, c)
+	l.forget(i, c)
+}
+
+// reader is that of a connection, made when first asked for.
+func (l *Loop) reader(i int32) *wire.Reader {
+	r := l.strange[i]
+	if r == nil {
+		r = &wire.Reader{}
+		l.strange[i] = r
+	}
+	return r
+}
+
+// forget drops what was gathered of a connection, if anything was.
+func (l *Loop) forget(i int32, c *connection) {
+	if c.wrong || c.stray {
+		delete(l.strange, i)
+		c.wrong, c.stray = false, false
+	}
 }

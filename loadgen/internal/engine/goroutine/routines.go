@@ -92,6 +92,19 @@ type workload interface {
 	over(d *engine.Done)
 }
 
+// A held is the phase of a load, as far as it is the same for all: workloads embed it, and say what they do otherwise.
+type held struct{ e *Routines }
+
+func (h held) settled(r *request, o engine.Outcome, now int64) {
+	h.e.accounts.Settle(r.slot, o, r.intended, r.sent, now)
+}
+
+func (h held) replied(*connection, uint8) {}
+
+func (h held) gaveUp(*connection) {}
+
+func (h held) over(*engine.Done) {}
+
 // A construct readies a workload for a start at that time.
 type construct func(e *Routines, at int64, emit func(engine.Interval)) workload
 

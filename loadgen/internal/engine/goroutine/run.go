@@ -1,6 +1,64 @@
 package goroutine
 
-import "c10k/loadgen/internal/engine"
+import (
+	"context"
+	"time"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/hist"
+	"c10k/loadgen/internal/pacing"
+)
+
+// enter makes p the phase.
+func (e *Routines) enter(p phase) {
+	e.mu.Lock()
+	e.phase = p
+	e.mu.Unlock()
+}
+
+// pace begins what is due and gives up what timed out, until all is settled after the end, or ctx has ended.
+func (e *Routines) pace(ctx context.Context, p phase) {
+	e.loopLag, e.maxGap = hist.New(), 0
+	for until := e.clock.Now(); ctx.Err() == nil; {
+		e.mu.Lock()
+		now := e.clock.Now()
+		e.loopLag.Record(now - until)
+		e.maxGap = max(e.maxGap, now-until) // woken early, it is not late
+		for n := 0; n < engine.WorkPerTurn && p.due() <= now; n++ {
+			p.begin(p.due())
+		}
+		e.expire(now)
+		due, end := p.due(), p.end()
+		until = min(due, e.nextExpires(now))
+		if ledger := e.accounts.Ledger; ledger != nil {
+			if ledger.Advance(min(now, due)); now < end {
+				until = min(until, ledger.Boundary(), end)
+			}
+		}
+		e.draining = now >= end && due == pacing.Never
+		over := e.draining && e.unsettled == 0
+		e.mu.Unlock()
+		if over {
+			return
+		}
+		e.sleep(ctx, until, e.wake)
+	}
+}
+
+// sleep waits until a time of the clock, until ctx ends, or until wake says so, where there is one.
+func (e *Routines) sleep(ctx context.Context, until int64, wake <-chan struct{}) {
+	left := until - e.clock.Now()
+	if left <= 0 {
+		return
+	}
+	timer := time.NewTimer(time.Duration(left))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+}
 
 var _ engine.Engine = (*Routines)(nil)
 

@@ -7,6 +7,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// dial begins a handshake.
+func (l *Loop) dial(i int32) {
+	c := &l.connections[i]
+	c.state = connecting
+	c.begun = l.watch.clock.Now()
+	l.shaking++
+	if cause, errno := l.sockets.dial(i, c, l.watch.waiter.ep); errno != 0 {
+		l.phase.unreached(i, cause, errno)
+	}
+}
+
+// shaken ends a handshake, well or ill.
+func (l *Loop) shaken(i int32, c *connection) {
+	if errno := connectResult(c.fd); errno != 0 {
+		l.phase.unreached(i, errs.CauseOf(errno), errno)
+		return
+	}
+	l.shaking--
+	l.phase.stood(i, c)
+}
+
 // lose accounts for a connection that is no more, and for all that was asked of it.
 func (l *Loop) lose(i int32, phase errs.Phase, cause errs.Cause, errno unix.Errno) {
 	c := &l.connections[i]
@@ -22,12 +43,12 @@ func (l *Loop) lose(i int32, phase errs.Phase, cause errs.Cause, errno unix.Errn
 // disconnect closes the socket; what was still asked of it has failed.
 func (l *Loop) disconnect(i int32, c *connection) {
 	if c.state == connecting {
-		l.dials.shaking--
+		l.shaking--
 	}
 	if c.fd >= 0 {
 		closeSocket(c.fd)
 	}
-	l.strangers.forget(i, c)
+	l.forget(i, c)
 	for _, queue := range []*list{&c.wire, &c.waiting} {
 		for queue.head != nothing {
 			n := queue.pop(&l.requests)
