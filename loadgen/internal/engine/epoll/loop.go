@@ -2,7 +2,7 @@
 // path of a request that allocates, locks or formats. The loop moves bytes and keeps the accounts; what follows from an event
 // is for the phase to say: arming, proving, or the workload.
 //
-// To read it: loop, then the path of a request (send, reply, settle), then turn and run, then a workload, arrivals first.
+// To read it: loop, then the path of a request (send, reply, settle), then run, then a workload, arrivals first.
 package epoll
 
 import (
