@@ -49,9 +49,11 @@ def _lab_session() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def lab(_lab_session: None) -> None:
-    """A whole lab of three clients: made, or mended, before the tests of a module."""
-    result = line.play("playbooks/lab.yml", "local", lab_state="present", lab_clients=3)
-    assert result.returncode == 0, result.stdout
+    """A whole lab of three clients. What a test breaks there, it mends; tests/lab/test_lab.py takes the lab down."""
+    if not line.lab_stands:
+        result = line.play("playbooks/lab.yml", "local", lab_state="present", lab_clients=3)
+        assert result.returncode == 0, result.stdout
+        line.lab_stands = True
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,6 +19,9 @@ RUN_ID = re.compile(r"\b\d{8}T\d{6}Z-[0-9a-f]{6}\b")
 named: set[str] = set()
 """Ids of runs that the playbooks of this session have named."""
 
+lab_stands = False
+"""The lab of three clients has been made in this session, and no test has taken it down."""
+
 SMALL: dict[str, Any] = {
     "strategy": "epoll",
     "connections": 600,

@@ -1,5 +1,6 @@
 """What a user can get wrong: one sentence, before any load, exit non-zero, no traceback."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -18,23 +19,44 @@ def refused(result: "subprocess.CompletedProcess[str]", *words: str) -> None:
         assert word in result.stdout, result.stdout
 
 
+TOGETHER: dict[str, tuple[Any, list[str]]] = {
+    "strategy": ("epol", ["epol", "epoll", "select", "workers"]),
+    "connections": ("ten", ["connections", "ten", "whole number"]),
+    "rate": ("0", ["rate", "0", "takes 1 to"]),
+    "conections": ("100", ["conections", "connections"]),
+    "payload_bytes": ("8", ["payload_bytes", "32"]),
+    "workload": ("opne", ["opne", "open", "churn"]),
+    "warmup": ("1.5", ["warmup", "whole"]),
+    "arrival": ("poison", ["poison", "poisson"]),
+    "tune": ("maybe", ["maybe", "auto"]),
+    "timeout": ("0", ["timeout"]),
+    "repetitions": ("three", ["repetitions", "three"]),
+}
+"""Wrong values, and the words of the sentence about each."""
+
+
+@pytest.fixture(scope="module")
+def refused_together() -> list[str]:
+    """The sentences about all of them, from one command."""
+    before = line.newest()
+    result = line.play("run_benchmark.yml", "local", **{name: value for name, (value, _) in TOGETHER.items()})
+    refused(result)
+    assert line.newest() == before
+    return re.split(r"(?<=[.?]) ", result.stdout)
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_every_mistake_has_a_sentence(refused_together: list[str], name: str) -> None:
+    words = TOGETHER[name][1]
+    assert any(all(word in sentence for word in words) for sentence in refused_together), refused_together
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"strategy": "epol"}, ["epol", "epoll", "select", "workers"]),
-        ({"connections": "ten"}, ["connections", "ten", "whole number"]),
         ({"connections": "-1"}, ["connections", "-1", "takes 1 to"]),
-        ({"rate": "0"}, ["rate", "0", "takes 1 to"]),
-        ({"conections": "100"}, ["conections", "connections"]),
-        ({"payload_bytes": "8"}, ["payload_bytes", "32"]),
-        ({"workload": "opne"}, ["opne", "open", "churn"]),
         ({"active": "200", "connections": "100"}, ["active", "connections"]),
-        ({"warmup": "1.5"}, ["warmup", "whole"]),
-        ({"arrival": "poison"}, ["poison", "poisson"]),
         ({"server_port": "40000"}, ["40000", "ephemeral"]),
-        ({"tune": "maybe"}, ["maybe", "auto"]),
-        ({"timeout": "0"}, ["timeout"]),
-        ({"repetitions": "three"}, ["repetitions", "three"]),
         ({"server_cpus": "9999"}, ["server_cpus", "9999"]),
     ],
 )
@@ -42,10 +64,6 @@ def test_a_wrong_value_is_refused_in_a_sentence(given: dict[str, Any], words: li
     before = line.newest()
     refused(line.play("run_benchmark.yml", "local", **given), *words)
     assert line.newest() == before
-
-
-def test_several_mistakes_are_all_said() -> None:
-    refused(line.play("run_benchmark.yml", "local", rate=0, connections="ten"), "rate", "connections")
 
 
 def test_no_clients(tmp_path: Path) -> None:

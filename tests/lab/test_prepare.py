@@ -1,4 +1,7 @@
-"""Check mode first, then prepare, then prepare again; judged by an auditor that shares no code with the playbooks."""
+"""Check mode first, then prepare, then prepare again; judged by an auditor that shares no code with the playbooks.
+
+Some strategies need packages, and the hosts have no network: the controller unpacks them, the server host gets a copy.
+"""
 
 import subprocess
 from pathlib import Path
@@ -11,6 +14,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
 
 HOSTS = ("server", "client1", "client2", "client3")
 BASE = Path("/var/lib/c10k-lab")
+REQUEST = {"connections": 10000, "strategy": "epoll,uvloop,gevent,trio"}
 # What the kernel itself changes from one second to the next, or what merely tells the time.
 RESTLESS = (
     "fs.dentry-state", "fs.inode-nr", "fs.inode-state", "fs.file-nr", "kernel.ns_last_pid", "kernel.random.",
@@ -45,7 +49,7 @@ def changed(output: str) -> dict[str, int]:
 
 
 def prepare(*words: str) -> str:
-    command = [*line.playbook_command("playbooks/prepare.yml", "lab", connections=10000), *words]
+    command = [*line.playbook_command("playbooks/prepare.yml", "lab", **REQUEST), *words]
     result = subprocess.run(
         command, cwd=line.ROOT, env=line.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         timeout=180, check=False,
@@ -72,6 +76,7 @@ def test_check_then_prepare_then_prepare_again_then_restore() -> None:
     prepared = audit()
     assert prepared["client1: net.core.somaxconn"] == "65535"
     assert str(BASE / "client1/app/loadgen") in prepared
+    assert str(BASE / "server/app/packages/trio/__init__.py") in prepared
 
     again = changed(prepare())
     assert {host: again[host] for host in HOSTS} == dict.fromkeys(HOSTS, 0)
@@ -81,3 +86,6 @@ def test_check_then_prepare_then_prepare_again_then_restore() -> None:
     assert restored.returncode == 0, restored.stdout
     assert not {key for key in difference(virgin, audit()) if ": " in key}, "a sysctl was not put back"
     assert set(changed(line.play("playbooks/restore.yml", "lab").stdout).values()) == {0}
+
+    assert line.play("playbooks/restore.yml", "lab", purge=True).returncode == 0
+    assert not list(BASE.glob("*/app"))
