@@ -22,15 +22,15 @@ Lead = Callable[[list[int]], None]
 
 
 def watch(sentinels: list[int]) -> None:
-    """What a parent does that has nothing else to do: wait until a worker ends."""
+    """Wait until a worker ends: what a parent does that has nothing else to do."""
     connection.wait(sentinels)
 
 
 def run(count: int, work: Work, stats: Path | None, lead: Lead = watch) -> int:
-    """Fork `count` workers, each of which does work(index, worker), until a signal comes; the exit status.
+    """Fork `count` workers, which do work(index, worker) until a signal comes; return the exit status.
 
-    The parent meanwhile leads. `lead` is given the workers' sentinels, and returns when one of them is ready: a worker
-    that ends on its own ends the server, as the connections dealt to it would be lost.
+    The parent leads meanwhile: `lead` gets the sentinels of the workers, and returns when one of them is ready. A
+    worker that ends on its own ends the server, since the connections dealt to it would be lost.
     """
     context = multiprocessing.get_context("fork")
     parent, words = os.getpid(), table(stats, count)

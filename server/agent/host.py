@@ -1,4 +1,4 @@
-"""What the whole host counts: the time of its CPUs, and what went wrong in its network."""
+"""Counts of the whole host: the time of its CPUs, and what went wrong in its network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WATCHED = (
     "TcpExt.TCPLostRetransmit", "TcpExt.TCPSpuriousRTOs", "TcpExt.TCPFastRetrans",
 )  # fmt: skip
 
-# What a cgroup's cpu.stat calls the time that its quota kept it from the CPUs, and the unit: version 2, version 1.
+# The name in cpu.stat, in versions 2 and 1, of the time that a quota kept a cgroup from the CPUs; and its unit.
 THROTTLED_NS = {"throttled_usec": 1000, "throttled_time": 1}
 
 
@@ -29,7 +29,7 @@ class Cpus(NamedTuple):
 
 
 def cpus(numbers: Iterable[int]) -> Cpus:
-    """Since the host's start, of the CPUs of these numbers."""
+    """What the CPUs of these numbers have spent since the host's start."""
     wanted = {f"cpu{number}" for number in numbers}
     busy = steal = 0
     with open("/proc/stat") as file:
@@ -62,12 +62,12 @@ def counters() -> dict[str, int]:
 
 
 def grown(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
-    """By how much each counter grew, of those that did."""
+    """How much each counter grew; a counter that did not grow is left out."""
     return {name: value - before[name] for name, value in now.items() if value > before.get(name, value)}
 
 
 def quota_file(own: str = "/proc/self/cgroup", mount: str = "/sys/fs/cgroup") -> Path | None:
-    """The cpu.stat of this process's cgroup that tells of its quota, or of the nearest one above; None without any."""
+    """The nearest cpu.stat, from this process's cgroup upwards, that counts throttling; None without one."""
     try:
         lines = Path(own).read_text().splitlines()
     except OSError:

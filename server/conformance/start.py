@@ -1,4 +1,4 @@
-"""Starts what is to be checked, one of our strategies or any program, waits until it listens, and ends it."""
+"""Starts the server to be checked, a strategy or any program, waits until it listens, and ends it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class NotStarted(Exception):
-    """It does not listen; one sentence."""
+    """The server does not listen; the message is one sentence."""
 
 
 def is_free(port: int) -> bool:
@@ -49,7 +49,7 @@ def free_port(ports: int = 1, begin: int = 21_000, end: int = 31_000) -> int:
 
 @dataclass(frozen=True)
 class Target:
-    """What is checked. `words` is its command line, in which {host}, {port} and {stats} are filled in."""
+    """The server to be checked. `words` is its command line, with {host}, {port} and {stats} to be filled in."""
 
     name: str
     words: tuple[str, ...]
@@ -63,7 +63,7 @@ class Target:
 
 
 def strategy(name: str, workers: int = 2) -> Target:
-    """One of the catalogue; KeyError as catalog.find raises it."""
+    """A strategy of the catalogue; KeyError as catalog.find raises it."""
     entry = catalog.find(name)
     words = [sys.executable, "-m", "server", "serve", "--strategy", name, "--workers", str(workers)]
     words += ["--host", "{host}", "--port", "{port}", "--stats", "{stats}"]

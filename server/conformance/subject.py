@@ -101,7 +101,7 @@ class Subject:
         return client
 
     def fill(self, client: Client, at_most: int) -> bool:
-        """Write without reading; whether that ended because the server read no more, and not at the limit."""
+        """Write without reading; True where the server stopped reading, False at the limit."""
         stuck = 0
         while client.sent < at_most and stuck < FULL_AFTER:
             if client.push(at_most - client.sent):
@@ -120,7 +120,7 @@ class Subject:
     # What the kernel and /proc show
 
     def death(self, within_s: float = 0.0) -> str:
-        """How it ended, with its last words; nothing while it runs."""
+        """How the server ended, with its last words; nothing while it runs."""
         with suppress(subprocess.TimeoutExpired):
             code = self.process.wait(within_s)
             how = f"ended with status {code}" if code >= 0 else f"was ended by signal {-code}"
@@ -168,7 +168,7 @@ class Subject:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stop all its processes meanwhile, so that what is done to it meets it all at once."""
+        """Stop all processes of the server meanwhile, so that everything reaches it at once."""
         pids = list(self.family())
         for pid in pids:
             with suppress(ProcessLookupError):
@@ -198,5 +198,5 @@ class Subject:
         return self.stats.total(slots.FIELDS.index(name))
 
     def holds(self, name: str, value: int) -> None:
-        """Wait until the workers' numbers come to this."""
+        """Wait until the sum over the workers is this."""
         eventually(lambda: self.total(name) == value, f"{name} = {value}", self.patience_s)

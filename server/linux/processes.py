@@ -36,7 +36,7 @@ class Stat(NamedTuple):
 
     @property
     def alive(self) -> bool:
-        """Not ended and waiting to be reaped."""
+        """False for a process that ended and waits to be reaped."""
         return self.state not in "ZX"
 
 
@@ -81,7 +81,7 @@ def stat(pid: int) -> Stat | None:
 
 
 def switches(pid: int, threads: int) -> tuple[int, int]:
-    """How often the living threads of a process gave the CPU up of themselves, and how often it was taken from them."""
+    """How often the living threads of a process gave up the CPU, and how often the kernel took it from them."""
     voluntary = involuntary = 0
     with suppress(OSError):
         places = [f"/proc/{pid}"] if threads == 1 else [entry.path for entry in os.scandir(f"/proc/{pid}/task")]
@@ -112,7 +112,7 @@ class Tree:
         self._foreign: set[int] = set()
 
     def look(self) -> dict[int, Stat]:
-        """Every one, those included that ended and wait to be reaped.
+        """All descendants, those included that ended and wait to be reaped.
 
         Only processes that were not there the last time cost a look at their parents. The processes known longest are
         read first: so a child is never counted twice, in itself and in the parent that has reaped it since.
@@ -136,11 +136,11 @@ class Tree:
         return found
 
     def descendants(self) -> dict[int, Stat]:
-        """Every one that is alive."""
+        """All living descendants."""
         return {pid: one for pid, one in self.look().items() if one.alive}
 
     def _is_mine(self, pid: int, news: dict[int, Stat]) -> bool:
-        """Follow the parents up to a process that is known. The root itself is not one of its descendants."""
+        """Follow the parents up to a known process. The root itself is no descendant."""
         if pid == self._root:
             return False
         parent = pid

@@ -114,7 +114,7 @@ static int listen_on(const struct options *options, int port)
 /* ---- statistics ----------------------------------------------------------------------------------------------- */
 
 /* All workers' slots in one shared map: of the file, or where there is none of memory that nobody reads. A file that
- * is there is cleared and never shortened: whoever has mapped it would be killed in reading beyond its end. */
+ * is there is cleared and never shortened: a process that has mapped it would be killed in reading beyond its end. */
 static struct slot *map_slots(const struct options *options)
 {
     size_t size = sizeof(struct slot) * (size_t)options->workers;

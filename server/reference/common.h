@@ -19,7 +19,7 @@ enum {
     MOST_DESCRIPTORS = 1 << 20, /* every descriptor of a process is below it */
 };
 
-/* What one server does with a connection that is ready. It is never told about the listeners. */
+/* What one server does with a connection that is ready. It never sees the listeners. */
 struct server {
     const char *name;
     const char *what;      /* for --help, one sentence */

@@ -42,8 +42,8 @@ func main() {
 	<-signals // nothing needs tidying: the kernel closes every socket
 }
 
-// serve accepts for ever. Out of descriptors it gives the spare one up, and Accept waits: whoever comes then is served if
-// there is room for the spare again, and is closed if not.
+// serve accepts for ever. Out of descriptors it gives the spare one up, and Accept waits: a client that comes then is
+// served if there is room for the spare again, and is closed if not.
 func serve(listener *net.TCPListener, room *spare, slot *slot) {
 	for {
 		conn, err := listener.AcceptTCP()

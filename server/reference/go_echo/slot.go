@@ -18,7 +18,7 @@ type slot struct {
 }
 
 // mapSlot maps the statistics file; without one, the numbers are where nobody reads them. A file that is there is
-// cleared and never shortened: whoever has mapped it would be killed in reading beyond its end.
+// cleared and never shortened: a process that has mapped it would be killed in reading beyond its end.
 func mapSlot(path string) *slot {
 	if path == "" {
 		return &slot{}
