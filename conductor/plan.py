@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -177,7 +178,7 @@ def _host(name: str, fields: dict[str, Any]) -> Host:
         "name": name, "cpus": _cpus(fields["cpus"]), "agent_cpus": _cpus(fields["agent_cpus"]),
         "sources": tuple(fields.get("sources", ())), "weight": Fraction(fields.get("weight", 1)),
     }  # fmt: skip
-    host: Host = _build(Host, where, **{**fields, **typed})
+    host: Host = _build(Host, where, {**fields, **typed})
     _need(host.role in ("server", "client"), f"{where}: role {host.role!r}")
     _need(host.connection in ("ssh", "local"), f"{where}: connection {host.connection!r}")
     _need(host.connection == "local" or bool(host.ssh), f"{where}: ssh names no host")
@@ -188,14 +189,14 @@ def _host(name: str, fields: dict[str, Any]) -> Host:
 
 def _trial(fields: dict[str, Any]) -> Trial:
     where = f"trial {fields['n']}"
-    server: Server = _part(Server, where, fields["server"])
-    load: Load = _part(Load, where, fields["load"])
+    server: Server = _build(Server, where, fields["server"])
+    load: Load = _build(Load, where, fields["load"])
     _need((server.strategy is None) != (server.server_command is None), f"{where}: give a strategy or a command")
     last_port = server.server_port + server.server_ports - 1
     _need(server.server_ports >= 1 and last_port <= 65_535, f"{where}: {server.server_ports} ports")
     _need(server.server_command is None or server.server_ports == 1, f"{where}: a command listens on one port")
     _check_load(where, load)
-    trial: Trial = _build(Trial, where, **{**fields, "server": server, "load": load})
+    trial: Trial = _build(Trial, where, {**fields, "server": server, "load": load})
     _need(trial.kind in ("measure", "calibration"), f"{where}: kind {trial.kind!r}")
     _need(
         (trial.kind == "calibration") != load.traits.asked,
@@ -221,23 +222,17 @@ def _check_load(where: str, load: Load) -> None:
         _need(isinstance(connections, int) and connections >= 1, f"{where}: {connections!r} hostile connections")
 
 
-def _part(whole: Any, where: str, given: dict[str, Any]) -> Any:
-    """The dataclass of what the conductor looks at in a mapping, each of its type; the whole mapping is in `given`."""
-    types = {name: hint for name, hint in typing.get_type_hints(whole).items() if name != "given"}
-    missing = types.keys() - given.keys()
-    _need(not missing, f"{where}: {', '.join(sorted(missing))} missing")
-    for name, hint in types.items():
-        plain = tuple(typing.get_origin(kind) or kind for kind in typing.get_args(hint) or (hint,))
-        _need(isinstance(given[name], plain), f"{where}: {name} {given[name]!r}")
-    return whole(**{name: given[name] for name in types}, given=given)
-
-
-def _build(kind: Any, where: str, /, **fields: Any) -> Any:
-    """The dataclass of exactly these fields; a missing or unknown one is named."""
-    known = {field.name: field for field in dataclasses.fields(kind)}
-    needed = {name for name, field in known.items() if field.default is dataclasses.MISSING}
-    for problem, names in (("unknown", fields.keys() - known.keys()), ("missing", needed - fields.keys())):
+def _build(kind: Any, where: str, fields: Mapping[str, Any]) -> Any:
+    """The dataclass of these fields, each of its type. A class with `given` keeps them all there."""
+    hints = typing.get_type_hints(kind)
+    if "given" in hints:
+        fields = {name: value for name, value in fields.items() if name in hints} | {"given": fields}
+    needed = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
+    for problem, names in (("unknown", fields.keys() - hints.keys()), ("missing", needed - fields.keys())):
         _need(not names, f"{where}: {', '.join(sorted(names))} {problem}")
+    for name, value in fields.items():
+        arms = typing.get_args(hints[name]) if isinstance(hints[name], types.UnionType) else (hints[name],)
+        _need(isinstance(value, tuple(typing.get_origin(arm) or arm for arm in arms)), f"{where}: {name} {value!r}")
     return kind(**fields)
 
 

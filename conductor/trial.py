@@ -68,9 +68,7 @@ def run_trial(plan: Plan, position: int, sessions: Mapping[str, Session], inbox:
 def announce(log: EventLog, trial: Trial, parts: Mapping[str, Share]) -> None:
     log.say(
         trial.n, "trial", state="started", n=trial.n, server=trial.server.given, load=trial.load.given,
-        shares={
-            name: {key: part.load[key] for key in ("connections", "active", "rate")} for name, part in parts.items()
-        },
+        shares={name: part.load for name, part in parts.items()},
     )  # fmt: skip
 
 
@@ -265,9 +263,9 @@ def stop(course: Course) -> None:
     fleet = course.fleet
     course.enter("stopping")
     fleet.ending = True
-    agents = list(fleet.agents.values())
-    fleet.tell(agents, "stop")
-    awaited = [agent for agent in agents if not agent.silent and agent.starting.result]
+    fleet.tell(fleet.agents.values(), "stop")
+    started = [agent for agent in fleet.agents.values() if agent.starting.result]
+    awaited = [agent for agent in started if not agent.silent]
     for seconds in (INTERRUPTED_STOP_S if course.interrupted else course.bounds.stop_s, INTERRUPTED_STOP_S):
         try:
             fleet.wait(lambda: all(agent.ended for agent in awaited), seconds)
@@ -275,9 +273,7 @@ def stop(course: Course) -> None:
         except Interrupted as interruption:
             course.interrupted = course.interrupted or str(interruption)
     course.marks["stopped"] = time.monotonic_ns()
-    closing = [
-        in_background(fleet.inbox, agent.name, agent.starting.result.close) for agent in agents if agent.starting.result
-    ]
+    closing = [in_background(fleet.inbox, agent.name, agent.starting.result.close) for agent in started]
     try:
         fleet.wait(lambda: all(task.over for task in closing), CLOSE_S)
     except Interrupted as interruption:
@@ -288,8 +284,8 @@ def show(course: Course) -> None:
     """The line of this second."""
     now_ns = time.monotonic_ns()
     if course.go_ns is None or course.phase != "load":
-        since_ns = course.marks.get(course.phase, now_ns)
-        say(progress.waiting_line(course.label, course.phase, (now_ns - since_ns) / 1e9))
+        elapsed_s = (now_ns - course.marks.get(course.phase, now_ns)) / 1e9
+        say(progress.waiting_line(course.label, course.phase, elapsed_s))
         return
     load = course.trial.load
     course.tally.settle(a.name for a in course.fleet.working_clients if course.shares[a.name].active)
