@@ -263,9 +263,9 @@ def stop(course: Course) -> None:
     fleet = course.fleet
     course.enter("stopping")
     fleet.ending = True
-    fleet.tell(fleet.agents.values(), "stop")
-    started = [agent for agent in fleet.agents.values() if agent.starting.result]
-    awaited = [agent for agent in started if not agent.silent]
+    agents = list(fleet.agents.values())
+    fleet.tell(agents, "stop")
+    awaited = [agent for agent in agents if not agent.silent and agent.starting.result]
     for seconds in (INTERRUPTED_STOP_S if course.interrupted else course.bounds.stop_s, INTERRUPTED_STOP_S):
         try:
             fleet.wait(lambda: all(agent.ended for agent in awaited), seconds)
@@ -273,7 +273,8 @@ def stop(course: Course) -> None:
         except Interrupted as interruption:
             course.interrupted = course.interrupted or str(interruption)
     course.marks["stopped"] = time.monotonic_ns()
-    closing = [in_background(fleet.inbox, agent.name, agent.starting.result.close) for agent in started]
+    channels = [(agent.name, agent.starting.result) for agent in agents if agent.starting.result]
+    closing = [in_background(fleet.inbox, name, channel.close) for name, channel in channels]
     try:
         fleet.wait(lambda: all(task.over for task in closing), CLOSE_S)
     except Interrupted as interruption:
