@@ -18,6 +18,7 @@ from conductor.sessions import LocalSession, Session
 from conductor.specs import estimate_s
 from conductor.ssh import SshSession
 from conductor.trial import run_trial
+from contracts.declared import PASSED
 
 OK, REFUSED, FAILED, INTERRUPTED = 0, 2, 3, 130
 OPEN_S = 40.0
@@ -65,7 +66,7 @@ def run_trials(plan: Plan, sessions: dict[str, Session], inbox: Inbox, log: Even
             continue  # a yardstick for the others: whatever became of it, they stand as they are
         if course.refused:
             raise RunRefused(course.refused)
-        if result["outcome"] not in ("ok", "dnf"):
+        if result["outcome"] not in PASSED:
             status = FAILED
         silent = {agent.name for agent in course.fleet.agents.values() if agent.silent}
         gone = [name for name, session in sessions.items() if name in silent or not session.is_alive()]

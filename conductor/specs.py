@@ -12,7 +12,7 @@ CLOCK_S = 10.0
 STOP_S = 5.0
 # Processes that the kernel can end per second, at least: a fork-per-connection server needs this long to stop.
 ENDED_PER_S = 500
-# A number of requests ends nobody knows when: at the latest after the longest window there is.
+# Nobody knows beforehand how long a number of requests takes; the longest window bounds it.
 LONGEST_WINDOW_S = 86_400
 
 

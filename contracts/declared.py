@@ -53,6 +53,8 @@ WRONG = tuple(name for name, traits in _DOCUMENT["integrity"].items() if traits[
 """The classes of replies that make a trial invalid."""
 OUTCOMES = tuple(_DOCUMENT["outcomes"])
 """The first of several counts."""
+PASSED = tuple(name for name, traits in _DOCUMENT["outcomes"].items() if traits["passes"])
+"""The outcomes that are results; any other spoils its run."""
 REFUSING_PHASES = tuple(name for name, traits in _DOCUMENT["error_phases"].items() if traits["refuses"])
 
 SERVER = tuple(name for name, parameter in PARAMETERS.items() if parameter.belongs == "server")

@@ -70,6 +70,7 @@ def table(document: dict[str, Any]) -> str:
     for row in document["parameters"]:
         default = "–" if row["default"] is None else f"`{json.dumps(row['default'])}`".replace('"', "")
         only = f" (`{'`, `'.join(row['workloads'])}`)" if row.get("workloads") else ""
+        only += " (strategies that honour it)" if row.get("optional") else ""
         accepted = row["accepts"].replace("<", "&lt;")
         lines.append(f"| `{row['name']}` | {default} | {accepted} | {row['meaning']}{only} |")
     return "\n".join(lines) + "\n"
@@ -77,8 +78,8 @@ def table(document: dict[str, Any]) -> str:
 
 def meanings(document: dict[str, Any], name: str, first: str, second: str) -> str:
     """A table of the words of one kind in docs/contracts.md."""
-    told = {word: row if isinstance(row, str) else row["meaning"] for word, row in document[name].items()}
-    rows = [f"| `{word}` | {meaning} |" for word, meaning in told.items()]
+    meaning = {word: row if isinstance(row, str) else row["meaning"] for word, row in document[name].items()}
+    rows = [f"| `{word}` | {text} |" for word, text in meaning.items()]
     return "\n".join([f"| {first} | {second} |", "|---|---|", *rows]) + "\n"
 
 

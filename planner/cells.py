@@ -34,7 +34,7 @@ class Request:
 
 
 def strategies(names: list[Any], catalog: Catalog, problems: list[str], named: set[str]) -> list[str]:
-    """`seed` and `all` expanded, each name once; what is more than part of `all` is added to `named`."""
+    """The names with `seed` and `all` expanded, each once. Names that `all` did not bring go into `named`."""
     found: list[str] = []
     for name in names:
         if name == "seed":

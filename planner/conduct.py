@@ -67,7 +67,7 @@ def conduct(plan: Path, results: Path, root: Path, owner: int, say: Callable[[st
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Asked first; killed when it does not listen. Its agents end by themselves when nobody speaks to them."""
+    """Ask the conductor to end; kill it if it does not. Agents end by themselves when nobody speaks to them."""
     for how in (process.terminate, process.kill):
         if process.poll() is None:
             how()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from contracts.declared import PASSED
 from planner import analyse, conduct, results
 from planner.parameters import Refused
 
@@ -92,11 +93,11 @@ def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:
 
 
 def spoiled(run: Path) -> list[str]:
-    """One phrase for each trial that is neither ok nor dnf."""
+    """One phrase for each trial that did not pass."""
     found = []
     for path in sorted((run / "trials").glob("*/trial.json")):
         trial = json.loads(path.read_text(encoding="utf-8"))
-        if trial["outcome"] not in ("ok", "dnf"):
+        if trial["outcome"] not in PASSED:
             reason = str(trial.get("reason") or "").rstrip(".")
             what = f"Trial {trial['n']} ({trial['strategy'] or 'own server'}): {trial['outcome']}"
             found.append(f"{what}: {reason}." if reason else f"{what}.")
