@@ -36,21 +36,11 @@ def dies_with_its_parent() -> None:
 
 def conduct(plan: Path, results: Path, root: Path, owner: int, say: Callable[[str], None]) -> tuple[int, str]:
     """Run the plan, line by line before the reader's eyes; returns the raw exit and what it wrote to stderr."""
-    command = [
-        sys.executable,
-        "-m",
-        "conductor",
-        "run",
-        "--plan",
-        str(plan),
-        "--results",
-        str(results),
-        "--owner",
-        str(owner),
-    ]
+    files = ["--plan", str(plan), "--results", str(results)]
     process = subprocess.Popen(
-        command, cwd=root, env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=dies_with_its_parent,
+        [sys.executable, "-m", "conductor", "run", *files, "--owner", str(owner)], cwd=root,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=dies_with_its_parent,
     )  # fmt: skip
     assert process.stdout and process.stderr
     complaints: list[str] = []
