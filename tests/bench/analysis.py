@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.unit.analysis.build import GO, RUN, S, done, ended, event, header, plan, sample, trial
+from contracts.declared import COUNTS
+from tests.unit.analysis.build import GO, RUN, Document, S, done, encode, ended, event, header, plan, sample, trial
 
 TRIALS, CLIENTS, INTERVALS, TEMPLATES, REQUESTS = 100, 8, 60, 40, 1250
 STRATEGIES = ("epoll", "poll", "workers", "uvloop", "io_uring", "epoll_edge", "sendfd", "trio", "gevent", "selectors")
@@ -25,8 +26,6 @@ STRATEGIES = ("epoll", "poll", "workers", "uvloop", "io_uring", "epoll_edge", "s
 
 def templates() -> list[str]:
     """Histograms of log-normal responses, each of its own."""
-    from tests.unit.analysis.build import encode
-
     draw = random.Random(1)
     return [encode([int(draw.lognormvariate(12, 0.8)) for _ in range(REQUESTS)]) for _ in range(TEMPLATES)]
 
@@ -35,32 +34,15 @@ def write(directory: Path) -> None:
     """events.jsonl of the run; the clients are client1 to client8."""
     texts, draw = templates(), random.Random(2)
     names = [f"client{i}" for i in range(1, CLIENTS + 1)]
-    trials = [
-        trial(
-            n,
-            STRATEGIES[(n - 1) % len(STRATEGIES)],
-            block=(n - 1) // len(STRATEGIES) + 1,
-            cell=f"c{(n - 1) % len(STRATEGIES) + 1}",
-            rate=10_000,
-            connections=10_000,
-            active=10_000,
-            warmup=0,
-            duration=INTERVALS,
-        )
-        for n in range(1, TRIALS + 1)
-    ]
+    load: Document = {"rate": 10_000, "connections": 10_000, "active": 10_000, "warmup": 0, "duration": INTERVALS}
+    trials: list[Document] = []
+    for n in range(TRIALS):
+        block, cell = divmod(n, len(STRATEGIES))
+        trials.append(trial(n + 1, STRATEGIES[cell], block=block + 1, cell=f"c{cell + 1}", **load))
     whole_plan = plan(trials)
     whole_plan["hosts"] |= dict.fromkeys(names, whole_plan["hosts"]["client1"])
-    manifest = {
-        "schema": 1,
-        "run": RUN,
-        "status": "ok",
-        "parameters": {},
-        "hosts": {},
-        "tuning": {},
-        "versions": {},
-        "files": {},
-    }
+    manifest: Document = {key: {} for key in ("parameters", "hosts", "tuning", "versions", "files")}
+    manifest |= {"schema": 1, "run": RUN, "status": "ok"}
     (directory / "manifest.json").write_text(json.dumps(manifest))
     count = 0
     with (directory / "events.jsonl").open("w") as file:
@@ -74,30 +56,15 @@ def write(directory: Path) -> None:
         say(event("plan", plan=whole_plan))
         for planned in trials:
             n = planned["n"]
-            shares = {name: {"connections": 1250, "active": 1250, "rate_per_s": 1250} for name in names}
-            say(
-                event("trial", n=n, state="started", server=planned["server"], load=planned["load"], shares=shares)
-                | {"n": n}
-            )
+            shares = {name: {"connections": 1250, "active": 1250, "rate": 1250} for name in names}
+            told = {name: planned[name] for name in ("server", "load")}
+            say(event("trial", n=n, state="started", **told, shares=shares) | {"n": n})
             say(event("went", n=n, at_ns=dict.fromkeys(names, GO["client1"]) | {"server": GO["server"]}, go_ns=1))
             for k in range(INTERVALS):
                 say(sample(n, k, 10 + 300 * k, 10 + 100 * k * draw.uniform(0.9, 1.1), 24_000_000))
                 for name in names:
-                    counts = dict.fromkeys(("timed_out", "censored", "dropped", "mismatched", "failed"), 0)
-                    say(
-                        event(
-                            "interval",
-                            name,
-                            n,
-                            k=k,
-                            phase="load",
-                            planned=REQUESTS,
-                            sent=REQUESTS,
-                            answered=REQUESTS,
-                            response=draw.choice(texts),
-                            **counts,
-                        )
-                    )
+                    counts = dict.fromkeys(COUNTS, 0) | dict.fromkeys(("planned", "sent", "answered"), REQUESTS)
+                    say(event("interval", name, n, k=k, phase="load", response=draw.choice(texts), **counts))
             say(sample(n, INTERVALS, 10 + 300 * INTERVALS, 10 + 100 * INTERVALS, 24_000_000))
             for name in names:
                 report = done(n, "client1") | {"host": name}
