@@ -6,7 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from contracts.older import newest
+
 VERSION = 1
+PLAN_VERSION = 2
 MOST_NS = 2**63 - 1
 
 Event = dict[str, Any]
@@ -156,8 +159,12 @@ def _plan(path: Path, events: list[Event]) -> dict[str, Any]:
     plan = next((event.get("plan") for event in events if event["event"] == "plan"), None)
     if plan is None:
         raise Unreadable(f"{path} ends before its plan was recorded: no trial had begun.")
-    if not isinstance(plan, dict) or plan.get("version") != VERSION:
-        raise Unreadable(f"{path} holds a plan of another version; this analysis reads version {VERSION}.")
+    try:
+        plan = newest(plan)
+    except (KeyError, TypeError, AttributeError):
+        plan = {}
+    if plan.get("version") != PLAN_VERSION:
+        raise Unreadable(f"{path} holds a plan of another version; this analysis reads 1 to {PLAN_VERSION}.")
     hosts, trials = plan.get("hosts"), plan.get("trials")
     if not (isinstance(hosts, dict) and all(isinstance(host, dict) for host in hosts.values())):
         raise Unreadable(f"{path} holds a plan without hosts.")

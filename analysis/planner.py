@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from analysis.events import Unreadable
+from analysis.events import PLAN_VERSION, Unreadable
 from analysis.statistics.power import residual
 from analysis.tables import OWN_SERVER
+from contracts.older import newest
 
-VERSION = 1
 START_S = 0.5  # of a server and its agents
 OVERHEAD_S = 1.0  # of a trial, beside start, arming and load
 LEAST_FREEDOM = 5  # degrees of freedom: with fewer a spread says nothing
@@ -56,10 +56,10 @@ def read_plan(path: Path) -> Design:
         raise Unreadable(f"{path} cannot be read: {error.strerror}; give the plan.yml of a run.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Unreadable(f"{path} is no YAML: give the plan.yml of a run.") from error
-    if not isinstance(document, dict) or document.get("version") != VERSION:
-        raise Unreadable(f"{path} is no plan of version {VERSION}: give the plan.yml of a run.")
+    if not isinstance(document, dict) or document.get("version") not in (1, PLAN_VERSION):
+        raise Unreadable(f"{path} is no plan of version 1 to {PLAN_VERSION}: give the plan.yml of a run.")
     try:
-        return design(document)
+        return design(newest(document))
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise Unreadable(f"{path} holds a plan whose trials this analysis does not understand.") from error
 
@@ -85,7 +85,7 @@ def design(plan: dict[str, Any]) -> Design:
 
 def _contender(trial: dict[str, Any]) -> tuple[str, str]:
     server = trial["server"]
-    return str(server["strategy"] or OWN_SERVER), str(server.get("command") or "")
+    return str(server["strategy"] or OWN_SERVER), str(server.get("server_command") or "")
 
 
 def duration_s(load: dict[str, Any]) -> float:

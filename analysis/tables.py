@@ -13,7 +13,7 @@ MISSING = SETTLED[1:]
 COUNTS = ("planned", "sent", *SETTLED)
 OWN_SERVER = "own server"
 
-SERVER_FACTORS = ("port", "ports", "backlog", "workers")
+SERVER_FACTORS = {"port": "server_port", "ports": "server_ports", "backlog": "backlog", "workers": "workers"}
 LOAD_FACTORS = (
     "workload",
     "connections",
@@ -60,8 +60,10 @@ def plan_table(log: Log) -> pd.DataFrame:
         row: dict[str, Any] = {name: trial[name] for name in ("n", "block", "cell")}
         row["control"] = trial.get("control") is True
         row["strategy"] = server.get("strategy") or OWN_SERVER
-        row["command"] = server.get("command")
-        row |= {name: server.get(name) for name in SERVER_FACTORS} | {name: load.get(name) for name in LOAD_FACTORS}
+        row["command"] = server.get("server_command")
+        row |= {name: server.get(own) for name, own in SERVER_FACTORS.items()} | {
+            name: load.get(name) for name in LOAD_FACTORS
+        }
         hostile = load.get("hostile")
         # As a person gives it on the command line.
         row["hostile"] = f"{hostile.get('kind')}:{hostile.get('connections')}" if isinstance(hostile, dict) else None

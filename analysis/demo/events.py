@@ -60,7 +60,8 @@ def planned(told: Truth, trial: Trial | None) -> Event:
     }
     strategy = cell.strategy if cell else "null_server"
     workers = STRATEGIES[strategy].workers if cell else 1
-    server = {"strategy": strategy, "command": None, "port": 9000, "ports": 1, "backlog": BACKLOG, "workers": workers}
+    server = {"strategy": strategy, "server_command": None, "server_port": 9000, "server_ports": 1}
+    server |= {"backlog": BACKLOG, "workers": workers}
     n = trial.n if trial else len(told.trials) + 1
     return {
         "n": n,
@@ -258,7 +259,7 @@ def _calibration(told: Truth) -> list[Event]:
     own = own_report(1.0, 0.5, 900_000, none_of, np.array([]))
     sends = {"sends": CEILING_PER_S, "wall_ns": NS, "cpu_ns": NS // 2}
     result = {
-        "schema": 1,
+        "schema": 2,
         "run": told.run,
         "n": n,
         "cell": "calibration",
@@ -268,7 +269,6 @@ def _calibration(told: Truth) -> list[Event]:
         "strategy": "null_server",
         "outcome": "ok",
         "reason": None,
-        "validity": "valid",
         "asked": {"connections": len(CLIENTS), "rate": None},
         "proof": {"barrier": None, "end": None},
         "held": None,
@@ -283,7 +283,6 @@ def _calibration(told: Truth) -> list[Event]:
         "ceiling": {
             host: {"sends_per_s": float(CEILING_PER_S), "sends_per_cpu_s": 2.0 * CEILING_PER_S} for host in CLIENTS
         },
-        "findings": [],
     }
     return [
         event("trial", "controller", n, state="started", n=n, server=plan["server"], load=plan["load"], shares=shares)

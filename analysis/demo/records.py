@@ -175,7 +175,7 @@ def ended(
 ) -> Event:
     window = None if whole is None else {"start_ns": 0, "end_ns": trial.of.duration * NS}
     result = {
-        "schema": 1,
+        "schema": 2,
         "run": RUN,
         "n": trial.n,
         "cell": trial.cell,
@@ -185,7 +185,6 @@ def ended(
         "strategy": trial.of.strategy,
         "outcome": outcome,
         "reason": reason,
-        "validity": "valid",
         "asked": {"connections": trial.of.connections, "rate": trial.of.rate},
         "proof": {"barrier": counts, "end": counts if whole else None},
         "held": held,
@@ -205,6 +204,5 @@ def ended(
         "overhead_s": 0.9,
         "steps": None,
         "ceiling": None,
-        "findings": [],
     }
     return event("trial", "controller", trial.n, state="ended", result=result)

@@ -77,7 +77,7 @@ def _plan(told: Truth) -> Document:
             "weight": 1,
         }
     return {
-        "version": 1,
+        "version": 2,
         "run": told.run,
         "owner_base": "/var/lib/c10k",
         "ssh_config": None,
