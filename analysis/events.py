@@ -161,8 +161,8 @@ def _plan(path: Path, events: list[Event]) -> dict[str, Any]:
         raise Unreadable(f"{path} ends before its plan was recorded: no trial had begun.")
     try:
         plan = newest(plan)
-    except (KeyError, TypeError, AttributeError):
-        plan = {}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Unreadable(f"{path} holds a plan whose trials this analysis does not understand.") from error
     if plan.get("version") != PLAN_VERSION:
         raise Unreadable(f"{path} holds a plan of another version; this analysis reads 1 to {PLAN_VERSION}.")
     hosts, trials = plan.get("hosts"), plan.get("trials")

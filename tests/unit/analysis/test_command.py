@@ -213,7 +213,7 @@ NOT_OURS = [
     (GOOD[:40], "cut within its first line"),
     (GOOD + "\n", "ends before its plan was recorded"),
     (GOOD + "\n" + json.dumps(event("plan", plan={"version": 9})) + "\n", "a plan of another version"),
-    (GOOD + "\n" + json.dumps(event("plan", plan={"version": 1})) + "\n", "a plan without hosts"),
+    (GOOD + "\n" + json.dumps(event("plan", plan={"version": 2})) + "\n", "a plan without hosts"),
     (GOOD + "\n" + json.dumps(event("plan", plan=plan([]))) + "\n", "trials this analysis does not understand"),
 ]
 

@@ -70,7 +70,7 @@ def test_every_cell_of_another_strategy_is_compared() -> None:
 
 
 def test_own_servers_are_told_apart_by_their_commands() -> None:
-    found = design(plan([trial(1, None, command="./one"), trial(2, None, command="./two", cell="c2")]))
+    found = design(plan([trial(1, None, server_command="./one"), trial(2, None, server_command="./two", cell="c2")]))
     assert found.comparisons == 1 and ("own server", "./one") in found.contenders
 
 
@@ -238,7 +238,7 @@ def test_hours_are_told_as_hours(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ("text", "said"),
     [
         ("", "is no plan of version 1"),
-        ("version: 2", "is no plan of version 1"),
+        ("version: 3", "is no plan of version 1"),
         ("- 1", "is no plan of version 1"),
         ("a: [", "is no YAML"),
         ("\x00", "is no YAML"),

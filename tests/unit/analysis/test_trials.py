@@ -36,8 +36,8 @@ def test_a_whole_trial(tmp_path: Path) -> None:
     planned = trial(1)
     (row,), notes = rows(tmp_path, [planned], whole(planned))
     assert notes == []
-    assert {name: row[name] for name in ("run", "n", "strategy", "outcome", "validity", "held", "window_s")} == {
-        "run": RUN, "n": 1, "strategy": "epoll", "outcome": "ok", "validity": "valid", "held": 1000, "window_s": 2,
+    assert {name: row[name] for name in ("run", "n", "strategy", "outcome", "held", "window_s")} == {
+        "run": RUN, "n": 1, "strategy": "epoll", "outcome": "ok", "held": 1000, "window_s": 2,
     }  # fmt: skip
     # Two clients, two seconds of 250 answers each; the warm-up's 500 do not count.
     assert (row["planned"], row["answered"], row["errors"], row["requests_per_s"]) == (1000, 1000, 0, 500)
@@ -130,7 +130,7 @@ def test_a_gap_ends_what_an_unfinished_trial_counts(tmp_path: Path) -> None:
 def test_a_client_that_only_holds_is_not_waited_for(tmp_path: Path) -> None:
     planned = trial(1)
     begun = started(planned)
-    begun["shares"]["client2"]["rate_per_s"] = 0
+    begun["shares"]["client2"]["rate"] = 0
     (row,), _ = rows(tmp_path, [planned], [begun, went(1), interval(1, "client1", 1, {MS: 100})], end=None)
     assert (row["window_s"], row["answered"]) == (1, 100)
 
@@ -186,7 +186,7 @@ def test_an_interval_said_twice_counts_once_and_one_without_fields_not_at_all(tm
 
 
 def test_what_never_began(tmp_path: Path) -> None:
-    planned = [trial(1), trial(2, None, command="./mine --port {port}")]
+    planned = [trial(1), trial(2, None, server_command="./mine --port {port}")]
     (_, second), _ = rows(tmp_path, planned, whole(planned[0]), end=None)
     assert (second["outcome"], second["strategy"], second["limit"]) == ("not run", "own server", None)
     assert math.isnan(second["held"])

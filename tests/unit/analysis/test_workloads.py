@@ -172,7 +172,7 @@ def test_a_closed_loop_has_no_offered_rate(tmp_path: Path, capsys: Capture) -> N
         ({"generator": "asyncio"}, ("generator", "asyncio")),
         ({"hostile": {"kind": "mute", "connections": 50}}, ("hostile", "mute:50")),
         ({"think_time": 0.25}, ("think", "0.25")),
-        ({"ports": 4}, ("ports", "4")),
+        ({"server_ports": 4}, ("ports", "4")),
         ({"steps": 5}, ("steps", "5")),
         ({"workload": "closed"}, ("workload", "closed")),
     ],
@@ -191,6 +191,6 @@ def test_whatever_differs_between_cells_is_seen(
 def test_a_factor_that_is_the_same_throughout_and_unusual_stands_in_the_headline(
     tmp_path: Path, capsys: Capture
 ) -> None:
-    planned = trial(1, generator="pool", hostile={"kind": "storm", "connections": 7}, ports=3)
+    planned = trial(1, generator="pool", hostile={"kind": "storm", "connections": 7}, server_ports=3)
     text = summary(tmp_path, [planned], whole(planned), capsys)
     assert all(words in text for words in ("generator pool", "hostile clients storm:7", "3 ports"))
