@@ -95,7 +95,8 @@ def ended(planned: Document, outcome: str = "ok", **fields: Any) -> Document:
               "kind": "measure", "control": planned["control"], "strategy": planned["server"]["strategy"],
               "outcome": outcome, "reason": None, "asked": {"connections": 1000, "rate": 1000},
               "proof": {"barrier": None, "end": None}, "held": 1000, "start_skew_ms": 0.4, "clocks": {}, "go_ns": 1,
-              "window": {"start_ns": 1 * S, "end_ns": 3 * S}, "counts": None, "phases_s": {}, "overhead_s": 0.6}  # fmt: skip
+              "window": {"start_ns": 1 * S, "end_ns": 3 * S}, "counts": None, "phases_s": {},
+              "overhead_s": 0.6}  # fmt: skip
     return event("trial", n=planned["n"], state="ended", result=result | fields)
 
 

@@ -47,18 +47,27 @@ def today(run: Path, csv_file: Path) -> Tables:
 
 
 def _plain(value: Any) -> Any:
-    if value is pd.NA or value != value:
+    """Missing is missing, however it is written; a text that is a number (of a CSV file) is that number."""
+    if pd.isna(value) or value == "":
         return None
-    return value.item() if hasattr(value, "item") else value
+    with contextlib.suppress(ValueError):
+        return float(value) if isinstance(value, str) else value
+    return value
 
 
 def differences(old: Tables, new: Tables) -> Iterator[str]:
     """What of the old figures is not there today, or is another figure."""
     for table, columns in old.items():
-        names = {own: NAMES["columns"].get(own, own) for own in columns if f"{table}.{own}" not in NAMES["otherwise"]}
+        if table in NAMES["otherwise"]:
+            continue
         if table not in new:
             yield f"{table}: there is no such table"
             continue
+        names = {
+            own: name if (name := NAMES["columns"].get(own, own)) in new[table] else own
+            for own in columns
+            if f"{table}.{own}" not in NAMES["otherwise"]
+        }
         if lacking := [own for own, name in names.items() if name not in new[table]]:
             yield f"{table} lacks {', '.join(lacking)}"
         known = {own: name for own, name in names.items() if name in new[table] and f"{table}.{own}" != "runs.path"}
