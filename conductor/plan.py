@@ -113,7 +113,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Plan:
-    """`document` is the plan as it was read, for the record."""
+    """`document` is the whole plan, in version 2, for the record."""
 
     run: str
     base: str
