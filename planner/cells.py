@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,20 +72,24 @@ def cells_of(given: Mapping[str, Any], catalog: Catalog, problems: list[str], na
             problems.append(f"{name} belongs to the workload `{which}`, which this run does not have.")
     for cell in cells:
         settle(cell, problems)
-        problems += not_honoured(cell, catalog, asked)
+    problems += keep_honoured(cells, catalog, asked)
     return [rung for cell in cells for rung in ladder(cell, problems)]
 
 
-def not_honoured(
-    cell: dict[str, Any], catalog: Catalog, asked: Container[str], optional: Iterable[str] = OPTIONAL
+def keep_honoured(
+    cells: Sequence[dict[str, Any]], catalog: Catalog, asked: Container[str], optional: Iterable[str] = OPTIONAL
 ) -> list[str]:
-    """A sentence for each optional parameter that was asked for and that the server of a cell does not honour."""
-    honours = catalog[cell["strategy"]].honours if cell["strategy"] in catalog else ()
-    lacking = [name for name in optional if name not in honours]
-    cell.update({name: PARAMETERS[name].default for name in lacking})
-    server = f"The strategy `{cell['strategy']}`" if cell["strategy"] else "A server_command"
-    others = ", ".join(name for name, strategy in catalog.items() if set(lacking) & set(strategy.honours))
-    return [f"{server} does not honour {name}; these do: {others}." for name in lacking if name in asked]
+    """Set optional parameters that a cell's server does not honour to their defaults; a sentence for each asked for."""
+    problems = []
+    for name in optional:
+        honouring = [strategy.name for strategy in catalog.values() if name in strategy.honours]
+        others = [cell for cell in cells if cell["strategy"] not in honouring]
+        for cell in others:
+            cell[name] = PARAMETERS[name].default
+        if others and name in asked:
+            servers = ", ".join(dict.fromkeys(cell["strategy"] or "a server_command" for cell in others))
+            problems.append(f"{name} is not honoured by {servers}. It is by {', '.join(honouring)}.")
+    return problems
 
 
 def ladder(cell: dict[str, Any], problems: list[str]) -> list[dict[str, Any]]:

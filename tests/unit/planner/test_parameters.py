@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from planner.cells import Request, not_honoured, resolve
+from planner.cells import Request, keep_honoured, resolve
 from planner.parameters import Refused
 from server.catalog import SEED, load
 
@@ -132,15 +132,12 @@ def test_churn_with_requests_has_no_warm_up_and_a_burst_no_rate() -> None:
 def test_what_a_strategy_does_not_honour_is_refused_where_it_is_named_and_at_its_default_elsewhere() -> None:
     catalog = {**CATALOG, "poll": replace(CATALOG["poll"], honours=("backlog",))}
 
-    def tried(strategy: str | None, *asked: str) -> tuple[int, list[str]]:
-        cell = {"strategy": strategy, "backlog": 7}
-        problems = not_honoured(cell, catalog, asked, ["backlog"])
-        return int(str(cell["backlog"])), problems
-
-    assert tried("poll", "backlog") == (7, [])
-    assert tried("epoll") == (4096, [])
-    assert tried("epoll", "backlog") == (4096, ["The strategy `epoll` does not honour backlog; these do: poll."])
-    assert tried(None, "backlog") == (4096, ["A server_command does not honour backlog; these do: poll."])
+    cells: list[dict[str, Any]] = [{"strategy": name, "backlog": 7} for name in ("poll", "epoll", None, "epoll")]
+    assert keep_honoured(cells, catalog, [], ["backlog"]) == []
+    assert [cell["backlog"] for cell in cells] == [7, 4096, 4096, 4096]
+    (sentence,) = keep_honoured(cells, catalog, ["backlog"], ["backlog"])
+    assert sentence == "backlog is not honoured by epoll, a server_command. It is by poll."
+    assert keep_honoured(cells[:1], catalog, ["backlog"], ["backlog"]) == []
 
 
 def test_cpus_are_read_as_people_write_them() -> None:
