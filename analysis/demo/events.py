@@ -17,6 +17,8 @@ from analysis.demo.records import (
     go_ns,
     own_report,
     part,
+    phases,
+    result,
     sample,
     stopped,
 )  # fmt: skip
@@ -26,38 +28,22 @@ CONNECT_RATE, PAYLOAD_BYTES = 5000, 64
 MISSING = ("timed_out", "censored", "dropped", "mismatched", "failed")
 CEILING_PER_S = 200_000
 NO_PORT = {
-    "phase": "connect",
-    "cause": "ports",
-    "blame": "host",
-    "errno": 99,
-    "count": 12,
+    "phase": "connect", "cause": "ports", "blame": "host", "errno": 99, "count": 12,
     "first": "cannot assign requested address",
-}
+}  # fmt: skip
 
 
 def planned(told: Truth, trial: Trial | None) -> Event:
     """The trial as the plan has it; without one the calibration at the end."""
     cell = trial.of if trial else None
     load = {
-        "workload": cell.workload if cell else "calibrate",
-        "connections": cell.connections if cell else 3,
-        "active": cell.active if cell else 3,
-        "rate": cell.rate if cell else 1,
-        "requests": None,
-        "arrival": "poisson",
-        "payload_bytes": PAYLOAD_BYTES,
-        "pipeline": 1,
-        "think_time": 0,
-        "steps": cell.steps if cell else 1,
-        "hostile": None,
-        "connect_rate": CONNECT_RATE,
-        "warmup": 0,
-        "duration": cell.duration if cell else 1,
-        "timeout": 5,
-        "arm_timeout": 30,
-        "generator": "go",
+        "workload": cell.workload if cell else "calibrate", "connections": cell.connections if cell else 3,
+        "active": cell.active if cell else 3, "rate": cell.rate if cell else 1, "requests": None,
+        "arrival": "poisson", "payload_bytes": PAYLOAD_BYTES, "pipeline": 1, "think_time": 0,
+        "steps": cell.steps if cell else 1, "hostile": None, "connect_rate": CONNECT_RATE, "warmup": 0,
+        "duration": cell.duration if cell else 1, "timeout": 5, "arm_timeout": 30, "generator": "go",
         "seed": told.seed,
-    }
+    }  # fmt: skip
     strategy = cell.strategy if cell else "null_server"
     workers = STRATEGIES[strategy].workers if cell else 1
     server = {"strategy": strategy, "server_command": None, "server_port": 9000, "server_ports": 1}
@@ -157,39 +143,16 @@ def _loaded(told: Truth, trial: Trial, shares: Event, draw: np.random.Generator)
     ]
     totals = {host: nothing() for host in CLIENTS}
     cpu = 0.0
-    strategy = STRATEGIES[cell.strategy]
     kernel = {"TcpExt.ListenOverflows": 120, "TcpExt.ListenDrops": 120} if told.fault == "overflow" else {}
     for k in range(cell.duration):
-        foreign = 0.25 * k if told.fault == "noisy_neighbour" else 0.0
-        lines.append(
-            sample(
-                trial,
-                k,
-                0.1 + cpu * strategy.user_share,
-                0.1 + cpu * (1 - strategy.user_share),
-                cell.connections,
-                kernel,
-                foreign_s=foreign,
-            )
-        )
+        lines.append(_used(told, trial, k, cpu, kernel))
         for host in CLIENTS:
             counts, response = _second(told, trial, host, k, draw.poisson(shares[host]["rate"]), draw)
             for name, value in counts.items():
                 totals[host][name] += value
             cpu += counts["answered"] * trial.cpu_us / 1e6
             lines.append(event("interval", host, n, k=k, phase="load", **counts, response=encode(response)))
-    foreign = 0.25 * cell.duration if told.fault == "noisy_neighbour" else 0.0
-    lines.append(
-        sample(
-            trial,
-            cell.duration,
-            0.1 + cpu * strategy.user_share,
-            0.1 + cpu * (1 - strategy.user_share),
-            cell.connections,
-            kernel,
-            foreign_s=foreign,
-        )
-    )
+    lines.append(_used(told, trial, cell.duration, cpu, kernel))
     lines += [_client(told, trial, host, shares[host], totals[host], draw) for host in CLIENTS]
     counts = {"kernel": cell.connections, "server": cell.connections, "clients": cell.connections}
     lines.append(event("proof", "controller", n, when="end", **counts))
@@ -203,6 +166,13 @@ def _loaded(told: Truth, trial: Trial, shares: Event, draw: np.random.Generator)
         stopped(trial, cell.connections, echoed),
         ended(trial, outcome, reason, cell.connections, counts, whole),
     ]
+
+
+def _used(told: Truth, trial: Trial, t: int, cpu_s: float, kernel: Event) -> Event:
+    """The server's sample t seconds after go; in `foreign_s` a neighbour, where that is the fault."""
+    user, foreign = STRATEGIES[trial.of.strategy].user_share, 0.25 * t if told.fault == "noisy_neighbour" else 0.0
+    used = (0.1 + cpu_s * user, 0.1 + cpu_s * (1 - user))
+    return sample(trial, t, *used, trial.of.connections, kernel, foreign_s=foreign)
 
 
 def _second(
@@ -258,37 +228,18 @@ def _calibration(told: Truth) -> list[Event]:
     none_of = nothing()
     own = own_report(1.0, 0.5, 900_000, none_of, np.array([]))
     sends = {"sends": CEILING_PER_S, "wall_ns": NS, "cpu_ns": NS // 2}
-    result = {
-        "schema": 2,
-        "run": told.run,
-        "n": n,
-        "cell": "calibration",
-        "block": plan["block"],
-        "kind": "calibration",
-        "control": False,
-        "strategy": "null_server",
-        "outcome": "ok",
-        "reason": None,
-        "asked": {"connections": len(CLIENTS), "rate": None},
-        "proof": {"barrier": None, "end": None},
-        "held": None,
-        "start_skew_ms": 0.4,
-        "clocks": {},
-        "go_ns": go_ns("controller", n),
-        "window": {"start_ns": 0, "end_ns": NS},
-        "counts": nothing(),
-        "phases_s": {"start": 0.2, "arm": 0.2, "prove": 0.4, "load": 1.0, "drain": 0.1, "stop": 0.1},
-        "overhead_s": 0.9,
-        "steps": None,
-        "ceiling": {
-            host: {"sends_per_s": float(CEILING_PER_S), "sends_per_cpu_s": 2.0 * CEILING_PER_S} for host in CLIENTS
-        },
-    }
+    ceiling = {name: {"sends_per_s": float(CEILING_PER_S), "sends_per_cpu_s": 2.0 * CEILING_PER_S} for name in CLIENTS}
+    end = result(
+        n, "calibration", block=plan["block"], kind="calibration", control=False, strategy="null_server",
+        outcome="ok", reason=None, asked={"connections": len(CLIENTS), "rate": None}, held=None,
+        proof={"barrier": None, "end": None}, start_skew_ms=0.4, go_ns=go_ns("controller", n),
+        window={"start_ns": 0, "end_ns": NS}, counts=nothing(), phases_s=phases(0.2, 1.0), ceiling=ceiling,
+    )  # fmt: skip
     return [
         event("trial", "controller", n, state="started", n=n, server=plan["server"], load=plan["load"], shares=shares)
         | {"n": n},
         *(done(host, n, 1, none_of, {}, own, ceiling=sends) for host in CLIENTS),
-        event("trial", "controller", n, state="ended", result=result),
+        end,
     ]
 
 

@@ -17,6 +17,10 @@ BACKLOG = 4096
 CLOCK_NS = {"server": 86_400 * NS, "client1": 5 * NS, "client2": 777 * NS, "client3": 3 * NS, "controller": 50 * NS}
 
 NOTHING = np.array([])
+USAGE = dict.fromkeys(
+    ("cpu_user_ns", "cpu_system_ns", "max_rss_bytes", "minor_faults", "major_faults", "voluntary_switches",
+     "involuntary_switches"), 0
+)  # fmt: skip
 
 Event = dict[str, Any]
 
@@ -48,36 +52,15 @@ def sample(
     strategy = STRATEGIES[trial.of.strategy]
     rss = 18_000_000 + int(held * strategy.bytes_per_connection)
     part = [held // strategy.workers + (i < held % strategy.workers) for i in range(strategy.workers)]
+    used = {"cpu_user_ns": int(user_s * NS), "cpu_system_ns": int(system_s * NS), "agent_ns": int((t + 5) * 2_000_000)}
     return event(
-        "sample",
-        "server",
-        trial.n,
-        t=go_ns("server", trial.n) + int(t * NS),
-        processes=strategy.workers,
-        cpu_user_ns=int(user_s * NS),
-        cpu_system_ns=int(system_s * NS),
-        rss_bytes=rss,
-        threads=strategy.workers,
-        fds=held + 5,
-        minor_faults=5000,
-        major_faults=0,
-        voluntary_switches=1000,
-        involuntary_switches=50,
-        foreign_ns=int(foreign_s * NS),
-        edges_only=False,
-        agent_ns=int((t + 5) * 2_000_000),
-        steal_ns=0,
-        throttled_ns=0,
-        established=held,
-        accept_queue=queue,
-        accept_queues=[[queue, BACKLOG]],
-        open=held,
-        accepted=held,
-        bytes_in=0,
-        bytes_out=0,
-        accepted_by=part,
-        kernel=kernel or {},
-    )
+        "sample", "server", trial.n, t=go_ns("server", trial.n) + int(t * NS), **used,
+        processes=strategy.workers, threads=strategy.workers, rss_bytes=rss, fds=held + 5, edges_only=False,
+        minor_faults=5000, major_faults=0, voluntary_switches=1000, involuntary_switches=50,
+        foreign_ns=int(foreign_s * NS), steal_ns=0, throttled_ns=0,
+        established=held, open=held, accepted=held, accepted_by=part, bytes_in=0, bytes_out=0,
+        accept_queue=queue, accept_queues=[[queue, BACKLOG]], kernel=kernel or {},
+    )  # fmt: skip
 
 
 def done(
@@ -136,73 +119,32 @@ def own_report(
 
 def stopped(trial: Trial, held: int, echoed: int) -> Event:
     workers = STRATEGIES[trial.of.strategy].workers
-    slots = [
-        {
-            "pid": 100 + i,
-            "accepted": held // workers,
-            "open": 0,
-            "peak": held // workers,
-            "closed": held // workers,
-            "bytes_in": echoed // workers,
-            "bytes_out": echoed // workers,
-            "limit_code": 0,
-        }
-        for i in range(workers)
-    ]
-    usage = {
-        "cpu_user_ns": 0,
-        "cpu_system_ns": 0,
-        "max_rss_bytes": 0,
-        "minor_faults": 0,
-        "major_faults": 0,
-        "voluntary_switches": 0,
-        "involuntary_switches": 0,
-    }
-    return event(
-        "stopped",
-        "server",
-        trial.n,
-        t=go_ns("server", trial.n) + 30 * NS,
-        workers=slots,
-        exit=0,
-        signal=None,
-        rusage=usage,
-    )
+    accepted = dict.fromkeys(("accepted", "peak", "closed"), held // workers)
+    moved = dict.fromkeys(("bytes_in", "bytes_out"), echoed // workers)
+    slots = [{"pid": 100 + i, **accepted, "open": 0, **moved, "limit_code": 0} for i in range(workers)]
+    end_ns = go_ns("server", trial.n) + 30 * NS
+    return event("stopped", "server", trial.n, t=end_ns, workers=slots, exit=0, signal=None, rusage=USAGE)
 
 
 def ended(
     trial: Trial, outcome: str, reason: str | None, held: int, counts: Event, whole: dict[str, int] | None
 ) -> Event:
-    window = None if whole is None else {"start_ns": 0, "end_ns": trial.of.duration * NS}
-    result = {
-        "schema": 2,
-        "run": RUN,
-        "n": trial.n,
-        "cell": trial.cell,
-        "block": trial.block,
-        "kind": "measure",
-        "control": trial.of.control,
-        "strategy": trial.of.strategy,
-        "outcome": outcome,
-        "reason": reason,
-        "asked": {"connections": trial.of.connections, "rate": trial.of.rate},
-        "proof": {"barrier": counts, "end": counts if whole else None},
-        "held": held,
-        "start_skew_ms": 0.4 if whole else None,
-        "clocks": {},
-        "go_ns": go_ns("controller", trial.n) if whole else None,
-        "window": window,
-        "counts": whole,
-        "phases_s": {
-            "start": 0.2,
-            "arm": 2.0,
-            "prove": 0.4,
-            "load": float(trial.of.duration),
-            "drain": 0.1,
-            "stop": 0.1,
-        },
-        "overhead_s": 0.9,
-        "steps": None,
-        "ceiling": None,
-    }
-    return event("trial", "controller", trial.n, state="ended", result=result)
+    of, is_loaded = trial.of, whole is not None
+    return result(
+        trial.n, trial.cell, block=trial.block, kind="measure", control=of.control, strategy=of.strategy,
+        outcome=outcome, reason=reason, asked={"connections": of.connections, "rate": of.rate}, held=held,
+        proof={"barrier": counts, "end": counts if is_loaded else None}, start_skew_ms=0.4 if is_loaded else None,
+        go_ns=go_ns("controller", trial.n) if is_loaded else None,
+        window={"start_ns": 0, "end_ns": of.duration * NS} if is_loaded else None,
+        counts=whole, phases_s=phases(2.0, of.duration), ceiling=None,
+    )  # fmt: skip
+
+
+def result(n: int, cell: str, **fields: Any) -> Event:
+    """The end of a trial: the event that carries its trial.json."""
+    own = {"schema": 2, "run": RUN, "n": n, "cell": cell, **fields, "clocks": {}, "overhead_s": 0.9, "steps": None}
+    return event("trial", "controller", n, state="ended", result=own)
+
+
+def phases(arm_s: float, load_s: float) -> dict[str, float]:
+    return {"start": 0.2, "arm": arm_s, "prove": 0.4, "load": float(load_s), "drain": 0.1, "stop": 0.1}
