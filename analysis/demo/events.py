@@ -49,15 +49,9 @@ def planned(told: Truth, trial: Trial | None) -> Event:
     server = {"strategy": strategy, "server_command": None, "server_port": 9000, "server_ports": 1}
     server |= {"backlog": BACKLOG, "workers": workers}
     n = trial.n if trial else len(told.trials) + 1
-    return {
-        "n": n,
-        "block": trial.block if trial else 1,
-        "cell": trial.cell if trial else "calibration",
-        "kind": "measure" if trial else "calibration",
-        "control": trial.of.control if trial else False,
-        "server": server,
-        "load": load,
-    }
+    own = {"n": n, "block": trial.block if trial else 1, "cell": trial.cell if trial else "calibration"}
+    own |= {"kind": "measure" if trial else "calibration", "control": trial.of.control if trial else False}
+    return own | {"server": server, "load": load}
 
 
 def of_trial(told: Truth, trial: Trial) -> list[Event]:
@@ -92,18 +86,10 @@ def _arming(told: Truth, trial: Trial, shares: Event) -> list[Event]:
     n, strategy = trial.n, STRATEGIES[trial.of.strategy]
     # One that stops at its limit takes no more, so its queue fills for another reason.
     is_full = told.fault == "overflow" and not strategy.limit
+    waited = {"1": 40 if is_full else 0, "2": 0, "3": 0}
     lines = [
-        event(
-            "armed",
-            host,
-            n,
-            connected=share["connections"],
-            verified=share["connections"],
-            failed={},
-            retries=0,
-            syn_retries={"1": 40 if is_full else 0, "2": 0, "3": 0},
-        )
-        for host, share in shares.items()
+        event("armed", host, n, connected=size, verified=size, failed={}, retries=0, syn_retries=waited)
+        for host, size in ((host, share["connections"]) for host, share in shares.items())
     ]
     held = min(trial.of.connections, strategy.limit[1] if strategy.limit else trial.of.connections)
     for t in range(-4, 0):
@@ -114,12 +100,8 @@ def _arming(told: Truth, trial: Trial, shares: Event) -> list[Event]:
     if trial.of.workload == "ramp":
         for step in range(1, trial.of.steps + 1):
             size = trial.of.connections * step // trial.of.steps
-            lines.append(
-                event(
-                    "step", "controller", n, n=step, connections=size, arm_s=0.2, kernel=size, server=size, clients=size
-                )
-                | {"n": step}
-            )
+            counted = dict.fromkeys(("connections", "kernel", "server", "clients"), size)
+            lines.append(event("step", "controller", n, **counted, arm_s=0.2) | {"n": step})
     return [*lines, event("proof", "controller", n, when="barrier", **counts)]
 
 
@@ -136,11 +118,8 @@ def _limited(trial: Trial) -> list[Event]:
 
 def _loaded(told: Truth, trial: Trial, shares: Event, draw: np.random.Generator) -> list[Event]:
     n, cell = trial.n, trial.of
-    lines = [
-        event(
-            "went", "controller", n, at_ns={host: go_ns(host, n) for host in told.hosts}, go_ns=go_ns("controller", n)
-        )
-    ]
+    at_ns = {host: go_ns(host, n) for host in told.hosts}
+    lines = [event("went", "controller", n, at_ns=at_ns, go_ns=go_ns("controller", n))]
     totals = {host: nothing() for host in CLIENTS}
     cpu = 0.0
     kernel = {"TcpExt.ListenOverflows": 120, "TcpExt.ListenDrops": 120} if told.fault == "overflow" else {}
@@ -179,11 +158,7 @@ def _second(
     told: Truth, trial: Trial, host: str, k: int, planned_now: int, draw: np.random.Generator
 ) -> tuple[dict[str, int], np.ndarray]:
     """The counts of one second, and the responses of those answered."""
-    counts = nothing() | {
-        "planned": planned_now,
-        "sent": planned_now,
-        "answered": planned_now,
-    }
+    counts = nothing() | dict.fromkeys(("planned", "sent", "answered"), planned_now)
     median = trial.median_ns * (1 + 0.08 * k if told.fault == "drift" else 1)
     if told.fault == "saturated_generator":
         counts["dropped"] = planned_now // 20

@@ -17,6 +17,7 @@ BACKLOG = 4096
 CLOCK_NS = {"server": 86_400 * NS, "client1": 5 * NS, "client2": 777 * NS, "client3": 3 * NS, "controller": 50 * NS}
 
 NOTHING = np.array([])
+OVER = ("response", "service", "lag", "connect")
 USAGE = dict.fromkeys(
     ("cpu_user_ns", "cpu_system_ns", "max_rss_bytes", "minor_faults", "major_faults", "voluntary_switches",
      "involuntary_switches"), 0
@@ -76,22 +77,13 @@ def done(
     """What a client says at its end; `own` of itself, `total` of the requests of the window."""
     none_of = dict.fromkeys(("truncated", "duplicated", "reordered", "crossed", "foreign", "late"), 0)
     return event(
-        "done",
-        host,
-        n,
-        first_send_ns=go_ns(host, n) + 1_000_000,
-        last_send_ns=go_ns(host, n) + own["wall_ns"],
-        surplus=0,
-        integrity={"corrupt": total["mismatched"], **none_of},
-        over_60s=dict.fromkeys(("response", "service", "lag", "connect"), 0),
-        connections={"armed": armed, "open": armed, "lost": 0},
-        errors=list(errors),
-        hostile=None,
-        ceiling=ceiling,
+        "done", host, n, first_send_ns=go_ns(host, n) + 1_000_000, last_send_ns=go_ns(host, n) + own["wall_ns"],
+        surplus=0, integrity={"corrupt": total["mismatched"], **none_of}, over_60s=dict.fromkeys(OVER, 0),
+        connections={"armed": armed, "open": armed, "lost": 0}, errors=list(errors), hostile=None, ceiling=ceiling,
         totals={"warmup": dict.fromkeys(total, 0), "load": total},
         **{kind: encode(histograms.get(kind, NOTHING)) for kind in ("service", "lag", "connect", "loop_lag")},
         self=own,
-    )
+    )  # fmt: skip
 
 
 def own_report(
@@ -99,22 +91,13 @@ def own_report(
 ) -> Event:
     """What a generator used and met: `cpu_share` of one CPU, the longest turn of its loop, gaps between its sends."""
     wall_ns = int(wall_s * NS)
+    cpu_ns = int(wall_ns * cpu_share * 0.5)
     return {
-        "processes": 1,
-        "wall_ns": wall_ns,
-        "cpu_user_ns": int(wall_ns * cpu_share * 0.5),
-        "cpu_system_ns": int(wall_ns * cpu_share * 0.5),
-        "max_rss_bytes": 9_000_000,
-        "max_loop_gap_ns": gap_ns,
-        "gc_pause_ns": 100_000,
-        "gc_cycles": 1,
-        "steal_ns": 0,
-        "throttled_ns": 0,
-        "sent_per_s": total["sent"] / wall_s,
-        "answered_per_s": total["answered"] / wall_s,
-        "send_gaps_ns": gaps_ns.astype(int).tolist(),
-        "kernel": {},
-    }
+        "processes": 1, "wall_ns": wall_ns, "cpu_user_ns": cpu_ns, "cpu_system_ns": cpu_ns,
+        "max_rss_bytes": 9_000_000, "max_loop_gap_ns": gap_ns, "gc_pause_ns": 100_000, "gc_cycles": 1,
+        "steal_ns": 0, "throttled_ns": 0, "sent_per_s": total["sent"] / wall_s,
+        "answered_per_s": total["answered"] / wall_s, "send_gaps_ns": gaps_ns.astype(int).tolist(), "kernel": {},
+    }  # fmt: skip
 
 
 def stopped(trial: Trial, held: int, echoed: int) -> Event:

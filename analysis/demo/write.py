@@ -48,16 +48,8 @@ def write(directory: Path, fault: str | None = None, seed: int = 1, made: Truth 
 
 
 def _jsonl(path: Path, told: Truth, file: str, host: str, trial: int | None, lines: list[Document]) -> None:
-    header = {
-        "header": 1,
-        "file": file,
-        "version": 1,
-        "run": told.run,
-        "host": host,
-        "trial": trial,
-        "t": 1,
-        "utc": "2026-01-01T00:00:00.000Z",
-    }
+    header = {"header": 1, "file": file, "version": 1, "run": told.run, "host": host, "trial": trial, "t": 1}
+    header |= {"utc": "2026-01-01T00:00:00.000Z"}
     documents = [header, *lines, {"trailer": 1, "lines": len(lines), "t": 2}]
     path.write_text("".join(json.dumps(document, separators=(",", ":")) + "\n" for document in documents))
 
@@ -69,38 +61,21 @@ def _plan(told: Truth) -> Document:
     }
     for i, name in enumerate(CLIENTS, start=11):
         address = f"198.18.0.{i}"
-        hosts[name] = common | {
-            "role": "client",
-            "load_address": address,
-            "cpus": [i - 9],
-            "sources": [address],
-            "weight": 1,
-        }
+        own = {"role": "client", "load_address": address, "cpus": [i - 9], "sources": [address], "weight": 1}
+        hosts[name] = common | own
     return {
-        "version": 2,
-        "run": told.run,
-        "owner_base": "/var/lib/c10k",
-        "ssh_config": None,
-        "known_hosts": None,
-        "conductor_cpus": None,
-        "hosts": hosts,
+        "version": 2, "run": told.run, "owner_base": "/var/lib/c10k", "ssh_config": None, "known_hosts": None,
+        "conductor_cpus": None, "hosts": hosts,
         "trials": [planned(told, trial) for trial in told.trials] + [planned(told, None)],
-    }
+    }  # fmt: skip
 
 
 def _manifest(told: Truth, directory: Path) -> Document:
     facts = {
-        "kernel": "Linux 6.12.0 #1 SMP",
-        "arch": "x86_64",
-        "cpus": [0, 1, 2, 3, 4],
-        "memory_bytes": 2**34,
-        "nofile_hard": 1_048_576,
-        "python": "3.11.2",
-        "port_range": [15000, 64999],
-        "somaxconn": 65535,
-        "syn_backlog": 65535,
-        "base": "/var/lib/c10k",
-    }
+        "kernel": "Linux 6.12.0 #1 SMP", "arch": "x86_64", "cpus": [0, 1, 2, 3, 4], "memory_bytes": 2**34,
+        "nofile_hard": 1_048_576, "python": "3.11.2", "port_range": [15000, 64999], "somaxconn": 65535,
+        "syn_backlog": 65535, "base": "/var/lib/c10k",
+    }  # fmt: skip
     hosts = {
         name: facts | {"role": "server" if name == "server" else "client", "hostname": name, "boot_id": f"b007-{name}"}
         for name in told.hosts
@@ -118,23 +93,11 @@ def _manifest(told: Truth, directory: Path) -> Document:
         for path in names
         if path.name not in ("report.html", "summary.csv")
     }
+    strategies = list(dict.fromkeys(trial.of.strategy for trial in told.trials))
     return {
-        "schema": 1,
-        "run": told.run,
-        "status": "ok",
-        "exit": 0,
-        "parameters": {
-            "strategy": list(dict.fromkeys(trial.of.strategy for trial in told.trials)),
-            "repetitions": BLOCKS,
-            "slo": "p99=10ms",
-        },
-        "seed": told.seed,
-        "git": {"commit": None, "dirty": None},
-        "versions": {"demo": "synthetic"},
-        "hosts": hosts,
-        "tuning": {},
-        "overhead": None,
-        "started_utc": "2026-01-01T00:00:00Z",
-        "ended_utc": "2026-01-01T01:00:00Z",
+        "schema": 1, "run": told.run, "status": "ok", "exit": 0,
+        "parameters": {"strategy": strategies, "repetitions": BLOCKS, "slo": "p99=10ms"},
+        "seed": told.seed, "git": {"commit": None, "dirty": None}, "versions": {"demo": "synthetic"}, "hosts": hosts,
+        "tuning": {}, "overhead": None, "started_utc": "2026-01-01T00:00:00Z", "ended_utc": "2026-01-01T01:00:00Z",
         "files": files,
-    }
+    }  # fmt: skip
