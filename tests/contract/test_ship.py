@@ -86,6 +86,14 @@ def test_check_ship_ship_again_and_mend(source: Path) -> None:
     assert mended["packages/gevent/__init__.py"] == first["packages/gevent/__init__.py"]
 
 
+def test_a_program_that_is_not_built_is_foretold_in_check_mode_and_else_refused(source: Path) -> None:
+    (source / "reference").symlink_to(source / "nowhere")
+    checked = ship(source, "--check")
+    assert checked["changed"]
+    assert checked["msg"].startswith("reference: not built yet")
+    assert ship(source)["msg"] == f"There is no {source}/reference to copy."
+
+
 def test_a_link_in_the_way_is_replaced_and_not_followed(source: Path) -> None:
     app, elsewhere = source.parent / "app", source.parent / "elsewhere"
     elsewhere.write_text("mine")
