@@ -164,8 +164,7 @@ func (g *Ledger) open() {
 
 // Advance completes every interval before the one that holds t, for nothing more is planned before t.
 func (g *Ledger) Advance(t int64) {
-	k := min(int((t-g.at)/second), g.limit)
-	for g.k < k {
+	for g.k < g.limit && t >= g.Boundary() {
 		g.complete()
 		g.k++
 		if g.k < g.limit {
