@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Optional
 
-from contracts.declared import GENERATORS, LOAD, PARAMETERS, WORKLOADS, Workload
+from contracts.declared import GENERATORS, PARAMETERS, WORKLOADS, Workload
 from contracts.line import whole
 from pyloadgen.errors import Refusal
 
@@ -125,16 +125,6 @@ def shape(name: str, kind: str, value: Any) -> None:
         raise refuse(name, f"{name} must be {want}{', or null' * (plain != kind)}, not {json.dumps(value)[:60]}.")
 
 
-def second(given: dict[str, Any]) -> dict[str, Any]:
-    """A specification of version 1 as one of version 2, until the conductor sends these."""
-    old = {"rate_per_s": "rate", "connect_rate_per_s": "connect_rate"}
-    old.update({f"{name}_s": name for name in ("think_time", "warmup", "duration", "timeout", "arm_timeout")})
-    flat = {old.get(name, name): value for name, value in given.items()}
-    flat["warmup"] = 0 if flat.get("requests") is not None else flat.get("warmup")
-    load = {name: flat.pop(name) for name in (*LOAD, "seed") if name in flat}
-    return {**flat, "version": VERSION, "load": load}
-
-
 def parse(given_text: str) -> Spec:
     """Read a specification; fields of later versions are ignored."""
     try:
@@ -143,8 +133,6 @@ def parse(given_text: str) -> Spec:
         raise refuse("json", f"The specification is not a JSON object: {error}.") from None
     if not isinstance(given, dict) or not isinstance(given.get("load", {}), dict):
         raise refuse("json", "The specification is not a JSON object that holds another one, load.")
-    if given.get("version") == 1:
-        given = second(given)
     if given.get("version") != VERSION:
         raise refuse("version", f"version must be {VERSION}, not {json.dumps(given.get('version'))[:60]}.")
     flat = {**given.get("load", {}), **{name: value for name, value in given.items() if name != "load"}}

@@ -24,7 +24,7 @@ func TestCommandLines(t *testing.T) {
 		{"agent", 2, "", "needs --spec"},
 		{"agent --speck {}", 2, "", "not defined: -speck"},
 		{"agent --spec {} more", 2, "", `no argument "more"`},
-		{"agent --spec {}", 2, `"phase":"spec"`, "version must be 1"},
+		{"agent --spec {}", 2, `"phase":"spec"`, "version must be 2"},
 		{"agent --spec {", 2, `"phase":"spec"`, "not a JSON object"},
 	} {
 		var stdout, stderr strings.Builder

@@ -87,7 +87,7 @@ func Run(text string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer func() { _ = logFile.Close() }()
 	defer removeIdentity(&a.spec)
 	a.log.Printf("agent %d on %s: run %s, trial %d: %s with %d connections", os.Getpid(), a.spec.Host, a.spec.Run, a.spec.Trial,
-		a.spec.Workload, a.spec.Connections)
+		a.spec.Load.Workload, a.spec.Load.Connections)
 	idle := make(chan struct{})
 	go a.drive(idle)
 	a.live(stdin, signals)

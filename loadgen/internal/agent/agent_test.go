@@ -62,13 +62,16 @@ func echoServer(t *testing.T) string {
 type object = map[string]any
 
 func specification(t *testing.T, target string) object {
-	return object{"version": 1, "run": "20261122T190312Z-3f9a1c", "run_number": 20945436, "trial": 1, "host": "client1",
+	return object{"version": 2, "run": "20261122T190312Z-3f9a1c", "run_number": 20945436, "trial": 1, "host": "client1",
 		"dir": filepath.Join(t.TempDir(), "client1/runs/20261122T190312Z-3f9a1c/001"), "targets": []string{target},
-		"sources": []string{"127.0.0.1"}, "workload": "open", "connections": 20, "first_connection": 0, "active": 20, "rate_per_s": 200,
-		"phase": 0.0, "requests": nil, "arrival": "poisson", "pipeline": 1, "payload_bytes": 64, "connect_rate_per_s": 1000, "warmup_s": 1,
-		"duration_s": 1, "timeout_s": 20, "arm_timeout_s": 20, "seed": 71, "cpus": nil, "lifetime_s": 60,
-		"think_time_s": 0, "hostile": nil, "generator": "go", "processes": nil}
+		"sources": []string{"127.0.0.1"}, "first_connection": 0, "phase": 0.0, "cpus": nil, "lifetime_s": 60, "processes": nil,
+		"a_field_of_tomorrow": 1, "load": object{"workload": "open", "connections": 20, "active": 20, "rate": 200, "requests": nil,
+			"arrival": "poisson", "pipeline": 1, "think_time": 0, "steps": 10, "hostile": nil, "payload_bytes": 64, "connect_rate": 1000,
+			"warmup": 1, "duration": 1, "timeout": 20, "arm_timeout": 20, "generator": "go", "seed": 71, "a_parameter_of_tomorrow": 1}}
 }
+
+// loadOf is the load of a specification.
+func loadOf(spec object) object { return spec["load"].(object) }
 
 // A process is an agent under test.
 type process struct {
@@ -365,16 +368,19 @@ func TestRefusals(t *testing.T) {
 		change func(object)
 		says   string
 	}{
-		"version":     {func(s object) { s["version"] = 2 }, "version must be 1"},
-		"workload":    {func(s object) { s["workload"] = "idle" }, "open, closed, churn"},
-		"generator":   {func(s object) { s["generator"] = "pool" }, "go or goroutine"},
-		"calibrating": {func(s object) { s["generator"], s["workload"] = "goroutine", "calibrate" }, "go where the workload is calibrate"},
-		"hostile":     {func(s object) { s["hostile"] = object{"kind": "rude", "connections": 1} }, "slow_read"},
-		"processes":   {func(s object) { s["processes"] = 0 }, "1 to 1024"},
-		"think time":  {func(s object) { s["think_time_s"] = -1 }, "0 to 3600"},
-		"payload":     {func(s object) { s["payload_bytes"] = 31 }, "32 to 1,048,576"},
-		"type":        {func(s object) { s["connections"] = "many" }, "connections must be int"},
-		"active":      {func(s object) { s["active"] = 21 }, "active must be"},
+		"version":     {func(s object) { s["version"] = 3 }, "version must be 2"},
+		"workload":    {func(s object) { loadOf(s)["workload"] = "idle" }, "open, ramp"},
+		"generator":   {func(s object) { loadOf(s)["generator"] = "pool" }, "go, goroutine"},
+		"calibrating": {func(s object) { loadOf(s)["generator"], loadOf(s)["workload"] = "goroutine", "calibrate" }, "one that has the workload calibrate"},
+		"arrival":     {func(s object) { loadOf(s)["arrival"] = "late" }, "poisson, fixed, uniform"},
+		"hostile":     {func(s object) { loadOf(s)["hostile"] = object{"kind": "rude", "connections": 1} }, "slow_read"},
+		"processes":   {func(s object) { s["processes"] = 0 }, "1 or more"},
+		"think time":  {func(s object) { loadOf(s)["think_time"] = -1 }, "think_time must be 0 or more"},
+		"payload":     {func(s object) { loadOf(s)["payload_bytes"] = 31 }, "payload_bytes must be 32 or more"},
+		"connections": {func(s object) { loadOf(s)["connections"] = -1 }, "connections must be 0 or more"},
+		"type":        {func(s object) { loadOf(s)["connections"] = "many" }, "connections must be int"},
+		"load":        {func(s object) { s["load"] = 7 }, "load must be"},
+		"active":      {func(s object) { loadOf(s)["active"] = 21 }, "active must be"},
 		"phase":       {func(s object) { s["phase"] = 1.0 }, "phase must be"},
 		"target":      {func(s object) { s["targets"] = []string{"server:9000"} }, "server:9000"},
 		"source":      {func(s object) { s["sources"] = []string{"me"} }, `"me"`},
@@ -399,7 +405,7 @@ func TestRefusals(t *testing.T) {
 
 func TestBudgetRefusesAndStaysUntilTold(t *testing.T) {
 	spec := specification(t, "127.0.0.1:1")
-	spec["connections"] = 9_000_000
+	loadOf(spec)["connections"] = 9_000_000
 	p := launch(t, spec)
 	p.next("hello")
 	p.say(`{"order":"arm"}`)
@@ -441,9 +447,9 @@ func TestContractSpec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := s.config()
-	if err != nil || c.Run != 20945436 || c.Connections != 3334 || c.ConnectRate != 1667 || c.Requests != -1 || c.Timeout != 5*time.Second {
-		t.Errorf("%+v, %v", c, err)
+	share, err := s.Share()
+	if c := share.Config; err != nil || c.Run != 20945436 || c.Connections != 3334 || c.ConnectRate != 1667 || c.Requests != -1 || c.Timeout != 5*time.Second {
+		t.Errorf("%+v, %v", share, err)
 	}
 }
 

@@ -9,12 +9,13 @@ import (
 )
 
 func FuzzParseSpec(f *testing.F) {
-	f.Add(`{"version":1,"run":"r","trial":1,"host":"h","dir":"/a/b/c/d","targets":["127.0.0.1:1"],"workload":"open","generator":"go"}`)
+	f.Add(`{"version":2,"run":"r","trial":1,"host":"h","dir":"/a/b/c/d","lifetime_s":9,"targets":["127.0.0.1:1"],"load":{"workload":"open","generator":"go"}}`)
+	f.Add(`{"version":1,"requests":7}`)
 	f.Add(`{"version":1e400}`)
 	f.Add(`[]`)
 	f.Fuzz(func(_ *testing.T, text string) {
 		if s, err := ParseSpec(text); err == nil {
-			_, _ = s.config() // an error or a configuration, never a panic
+			_, _ = s.Share() // an error or a share, never a panic
 		}
 	})
 }

@@ -99,11 +99,10 @@ func (a *Agent) drive(idle chan<- struct{}) {
 }
 
 func (a *Agent) obey(o order) (any, error) {
-	holds := a.spec.Workload != engine.Churn && a.spec.Workload != engine.Calibrate
 	switch {
 	case o.Order == "arm" && (a.phase == fresh || a.phase == isArming):
 		return a.arm(o.Total)
-	case o.Order == "prove" && (a.phase == isArming || a.phase == isArmed || a.phase == isDone) && holds:
+	case o.Order == "prove" && (a.phase == isArming || a.phase == isArmed || a.phase == isDone) && a.spec.Load.Traits().Holds:
 		p := a.engine.Prove()
 		return proved{"proved", p.Verified, p.Failed}, nil
 	case o.Order == "go" && a.phase == isArmed:
@@ -115,9 +114,9 @@ func (a *Agent) obey(o order) (any, error) {
 // arm checks the budget and then connects, up to total connections where the order names them. A refusal leaves the agent
 // alive until it is told to stop.
 func (a *Agent) arm(total *int) (any, error) {
-	upTo := a.spec.Connections
+	upTo := a.spec.Load.Connections
 	if total != nil {
-		if a.spec.Workload != engine.Ramp || *total <= a.armed || *total > a.spec.Connections {
+		if a.spec.Load.Workload != engine.Ramp || *total <= a.armed || *total > a.spec.Load.Connections {
 			return nil, protocolError("The order arm for %d connections has no place here.", *total)
 		}
 		upTo = *total
@@ -132,7 +131,7 @@ func (a *Agent) arm(total *int) (any, error) {
 		return nil, err
 	}
 	a.armed, a.phase = upTo, isArming
-	if upTo == a.spec.Connections {
+	if upTo == a.spec.Load.Connections {
 		a.phase = isArmed
 		selfreport.Quiet()
 	}
@@ -182,7 +181,7 @@ func (a *Agent) load(at int64) (any, error) {
 		return nil, err
 	}
 	a.phase = isDone
-	latencies.Sum(&result, a.spec.Warmup, a.spec.Duration)
+	latencies.Sum(&result, a.spec.Load.Warmup, a.spec.Load.Duration)
 	if err := latencies.Err(); err != nil {
 		a.say(errs.New(errs.Internal, "files", fmt.Sprintf("The latency log cannot be written: %v.", err), "Make room on the disk."))
 	}

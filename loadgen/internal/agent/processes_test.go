@@ -38,7 +38,7 @@ func number(v any) int { return int(v.(float64)) }
 func TestShareOverSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	spec := specification(t, echoServer(t))
-	spec["connections"], spec["active"], spec["rate_per_s"], spec["processes"] = 50, 50, 500, 3
+	loadOf(spec)["connections"], loadOf(spec)["active"], loadOf(spec)["rate"], spec["processes"] = 50, 50, 500, 3
 	p := launch(t, spec)
 	p.next("hello")
 	p.say(`{"order":"arm"}`)
@@ -81,7 +81,7 @@ func TestShareOverSeveralProcesses(t *testing.T) {
 func TestLowLimitSplitsTheShare(t *testing.T) {
 	t.Parallel()
 	spec := specification(t, echoServer(t))
-	spec["connections"], spec["active"], spec["rate_per_s"] = 100, 100, 100
+	loadOf(spec)["connections"], loadOf(spec)["active"], loadOf(spec)["rate"] = 100, 100, 100
 	p := launchLimited(t, spec, 64+40)
 	p.next("hello")
 	p.say(`{"order":"arm"}`)
@@ -97,7 +97,7 @@ func TestLowLimitSplitsTheShare(t *testing.T) {
 	}
 }
 
-func TestProcessOfAHerdIsKilled(t *testing.T) {
+func TestProcessOfAGroupIsKilled(t *testing.T) {
 	t.Parallel()
 	spec := specification(t, echoServer(t))
 	spec["processes"] = 2
@@ -121,7 +121,7 @@ func TestProcessOfAHerdIsKilled(t *testing.T) {
 	}
 }
 
-func TestHerdDiesWithItsAgent(t *testing.T) {
+func TestGroupDiesWithItsAgent(t *testing.T) {
 	t.Parallel()
 	spec := specification(t, echoServer(t))
 	spec["processes"] = 2
@@ -152,7 +152,7 @@ func zombie(pid int) bool {
 func TestStepsOfARamp(t *testing.T) {
 	t.Parallel()
 	spec := specification(t, echoServer(t))
-	spec["workload"] = "ramp"
+	loadOf(spec)["workload"] = "ramp"
 	p := launch(t, spec)
 	p.next("hello")
 	for _, upTo := range []int{7, 14} {

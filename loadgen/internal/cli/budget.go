@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"c10k/loadgen/internal/budget"
+	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/hlog"
 	"c10k/loadgen/internal/load"
@@ -12,8 +13,9 @@ import (
 
 // share is the whole load, as this host carries it out.
 func (o *options) share(run uint32) load.Share {
-	cfg := o.engineConfig(run)
-	return load.Share{Config: cfg, Kind: o.engine, Processes: o.processes, CPUs: o.cpus, Hostile: load.HostileTo(&cfg, o.crowd.kind, o.crowd.connections)}
+	share := load.Of(&o.Load, engine.Config{Run: run, Targets: o.targets, Sources: o.sources}, o.engine)
+	share.Processes, share.CPUs = o.processes, o.cpus
+	return share
 }
 
 // budget weighs what the run needs against what this host has. The error says what is lacking and what mends it.

@@ -73,7 +73,7 @@ func size(bytes int64) string {
 	return three(x) + " GiB"
 }
 
-func seconds(d time.Duration) float64 { return d.Seconds() }
+func duration(seconds float64) time.Duration { return time.Duration(math.Round(seconds * 1e9)) }
 
 // plural writes a number and its word.
 func plural(n int64, word string) string {

@@ -42,7 +42,7 @@ Exit codes
 func Help(w io.Writer) {
 	var b strings.Builder
 	b.WriteString(helpHead)
-	for _, g := range groups(nil) {
+	for _, g := range new(options).groups(nil) {
 		fmt.Fprintf(&b, "\n%s\n", g.title)
 		for _, opt := range g.options {
 			var names []string

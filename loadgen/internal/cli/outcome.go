@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"c10k/loadgen/internal/budget"
-	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/report"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -189,7 +188,7 @@ func (o *outcome) judge() {
 
 // standing is how many connections the load has: verified ones, but a calibration does not verify.
 func (o *outcome) standing() int {
-	if o.Config.Workload == engine.Calibrate {
+	if !o.Config.Traits().Verifies {
 		return o.Armed.Connected
 	}
 	return o.Armed.Verified
@@ -209,7 +208,7 @@ func (o *outcome) faults() (invalid, partial []string) {
 	if d == nil {
 		return invalid, partial
 	}
-	if d.Connections.Lost > 0 && o.Config.Workload != engine.Churn {
+	if d.Connections.Lost > 0 && o.Config.Traits().Holds {
 		partial = append(partial, plural(int64(d.Connections.Lost), "connection")+" lost under load")
 	}
 	if wrong := wrongReplies(d.Integrity); wrong != "" {

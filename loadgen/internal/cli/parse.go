@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"c10k/loadgen/internal/contracts"
 	"c10k/loadgen/internal/engine"
 )
 
@@ -21,8 +22,8 @@ func badUsage(format string, a ...any) error { return &usageError{fmt.Sprintf(fo
 
 // parse reads the words behind `loadgen run`. flag.ErrHelp means that the user asked for help.
 func parse(args []string, resolve resolver) (*options, error) {
-	o := defaults()
-	all := groups(resolve)
+	o := &options{given: map[string]bool{}}
+	all := o.groups(resolve)
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
@@ -31,9 +32,14 @@ func parse(args []string, resolve resolver) (*options, error) {
 	var first error
 	for _, g := range all {
 		for _, opt := range g.options {
+			if opt.reads {
+				if err := opt.read(opt.standard); err != nil {
+					return nil, fmt.Errorf("the default of %s: %w", opt.names[0], err)
+				}
+			}
 			set := func(text string) error {
 				o.given[opt.names[0]] = true
-				if err := opt.set(o, text); err != nil && first == nil {
+				if err := opt.read(text); err != nil && first == nil {
 					first = badUsage("%s: %s.", dashed(opt.names[0]), err)
 				}
 				return nil
@@ -85,40 +91,50 @@ func (o *options) check(all []group) error {
 	for _, g := range all {
 		for _, opt := range g.options {
 			name := opt.names[0]
-			if o.given[name] && opt.fits != nil && !slices.Contains(opt.fits, o.workload) {
-				return badUsage("--%s has no meaning for the workload %s, only for %s. Leave it out, or choose with --workload.", name, o.workload,
+			if o.given[name] && opt.fits != nil && !slices.Contains(opt.fits, o.Workload) {
+				return badUsage("--%s has no meaning for the workload %s, only for %s. Leave it out, or choose with --workload.", name, o.Workload,
 					strings.Join(opt.fits, ", "))
 			}
 		}
 	}
-	if o.requests >= 0 {
-		if o.given["duration"] || o.warmup > 0 && o.given["warmup"] {
+	if o.Requests != nil {
+		if o.given["duration"] || o.Warmup > 0 && o.given["warmup"] {
 			return badUsage("--requests ends the run by itself and has no warm-up. Give either it or --duration and --warmup.")
 		}
-		o.warmup = 0
+		o.Warmup = 0
 	}
-	if o.workload == engine.Calibrate {
-		o.warmup = 0
+	if !o.Traits().Verifies {
+		o.Warmup = 0
 		if !o.given["duration"] {
-			o.duration = 1
+			o.Duration = 1
 		}
 	}
-	if o.active < 0 {
-		o.active = o.connections
+	if o.Active == 0 {
+		o.Active = o.Connections
 	}
 	if !o.given["seed"] {
-		o.seed = uint64(rand.Uint32())
+		o.Seed = uint64(rand.Uint32())
+	}
+	for name, g := range contracts.Generators() {
+		if g.Engine == o.engine {
+			o.Generator = name
+		}
 	}
 	switch {
 	case len(o.targets) == 0:
 		return badUsage("Whom to load? Say --target HOST:PORT, such as --target 127.0.0.1:9000.")
-	case o.active > o.connections:
-		return badUsage("--active %s is more than --connections %s.", grouped(int64(o.active)), grouped(int64(o.connections)))
-	case o.steps > o.connections && o.workload == engine.Ramp:
-		return badUsage("--steps %d is more than --connections %d: a step opens at least one.", o.steps, o.connections)
-	case o.processes > o.connections:
-		return badUsage("--processes %d is more than --connections %d: each holds at least one.", o.processes, o.connections)
+	case o.Active > o.Connections:
+		return badUsage("--active %s is more than --connections %s.", grouped(int64(o.Active)), grouped(int64(o.Connections)))
+	case o.Steps > o.Connections && o.Workload == engine.Ramp:
+		return badUsage("--steps %d is more than --connections %d: a step opens at least one.", o.Steps, o.Connections)
+	case o.processes > o.Connections:
+		return badUsage("--processes %d is more than --connections %d: each holds at least one.", o.processes, o.Connections)
 	}
+	return o.checkSources()
+}
+
+// checkSources refuses sources from which no packet goes to the targets.
+func (o *options) checkSources() error {
 	for _, source := range o.sources {
 		for _, target := range o.targets {
 			switch {

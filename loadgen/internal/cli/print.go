@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"c10k/loadgen/internal/contracts"
 	"c10k/loadgen/internal/engine"
 )
 
@@ -22,7 +23,7 @@ func (o *outcome) write(w io.Writer, load, manner string) error {
 	p := &page{}
 	p.line("plan", "%s", load)
 	p.line("", "%s", manner)
-	p.line("", "seed %d, engine %s%s", o.Config.Seed, o.Config.Engine, o.spread())
+	p.line("", "seed %d, engine %s%s", o.Config.Seed, contracts.Generators()[o.Config.Generator].Engine, o.spread())
 	if o.Armed != nil {
 		p.arming(o)
 	}
@@ -59,11 +60,11 @@ func (p *page) arming(o *outcome) {
 	for _, s := range o.Steps {
 		p.line("step", "%9s connections: %s verified, the last ones within %s", grouped(int64(s.Connections)), grouped(int64(s.Verified)), span(int64(s.Seconds*1e9)))
 	}
-	switch o.Config.Workload {
-	case engine.Churn:
+	switch traits := o.Config.Traits(); {
+	case !traits.ConnectsAhead:
 		p.line("connections", "tried before the load: %d of %d answered", a.Verified, o.asked)
 		return
-	case engine.Calibrate:
+	case !traits.Verifies:
 		p.line("connections", "%s of %s stand after %s", grouped(int64(a.Connected)), grouped(int64(o.asked)), span(int64(a.Seconds*1e9)))
 		return
 	}

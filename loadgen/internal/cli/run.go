@@ -186,7 +186,7 @@ func (r *run) carryOut() error {
 			return err
 		}
 	}
-	if w := r.options.workload; w != engine.Churn && w != engine.Calibrate && !r.isInterrupted() {
+	if r.options.Traits().Holds && !r.isInterrupted() {
 		r.live.now("proving that every connection still answers")
 		if p := e.Prove(); !r.isInterrupted() {
 			r.result.Held = &p.Verified
@@ -204,16 +204,16 @@ func (r *run) isInterrupted() bool {
 // arm opens the connections, in the steps of a ramp or in one.
 func (r *run) arm(e *load.Load) error {
 	o, steps := r.options, 1
-	if o.workload == engine.Ramp {
-		steps = o.steps
+	if o.Workload == engine.Ramp {
+		steps = o.Steps
 	}
-	r.result.asked = o.connections
-	if o.workload == engine.Churn {
-		r.result.asked = min(o.connections, r.result.Budget.Processes) // each process tries one
+	r.result.asked = o.Connections
+	if !o.Traits().ConnectsAhead {
+		r.result.asked = min(o.Connections, r.result.Budget.Processes) // each process tries one
 	}
 	all := time.Now()
 	for s := 1; s <= steps && !r.isInterrupted(); s++ {
-		total := o.connections * s / steps
+		total := o.Connections * s / steps
 		r.live.now("connecting to %s", plural(int64(total), "connection"))
 		begun := time.Now()
 		a, err := e.Arm(total)
@@ -221,7 +221,7 @@ func (r *run) arm(e *load.Load) error {
 			return err
 		}
 		r.result.Armed = &armed{report.OfArmed(a), time.Since(all).Seconds()}
-		if o.workload != engine.Ramp {
+		if o.Workload != engine.Ramp {
 			continue
 		}
 		took := time.Since(begun).Seconds()
@@ -239,7 +239,7 @@ func (r *run) arm(e *load.Load) error {
 
 // load offers the load, beside hostile clients if there are any.
 func (r *run) load(e *load.Load, log *hlog.Log) error {
-	r.live.now("%s", map[bool]string{true: "calibrating", false: "loading"}[r.options.workload == engine.Calibrate])
+	r.live.now("%s", map[bool]string{true: "calibrating", false: "loading"}[!r.options.Traits().Verifies])
 	settled := make(chan engine.Interval, 256)
 	written := make(chan error)
 	go func() { written <- r.take(settled, log) }()
@@ -253,7 +253,7 @@ func (r *run) load(e *load.Load, log *hlog.Log) error {
 		return err
 	}
 	r.result.Done = &done
-	log.Sum(&done, r.options.warmup, r.options.duration)
+	log.Sum(&done, r.options.Warmup, r.options.Duration)
 	return nil
 }
 

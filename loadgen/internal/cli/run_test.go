@@ -40,7 +40,7 @@ func TestJSONAddsUp(t *testing.T) {
 	if code != 0 || o.Exit != 0 || o.Verdict != "ok" || o.Version != 1 || len(o.Reasons) != 0 || stderr != "" {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
 	}
-	if o.Config.Seed != 7 || *o.Config.Rate != 300 || o.Config.Warmup != 1 || *o.Config.Duration != 2 || o.Config.Active != 4 {
+	if o.Config.Seed != 7 || o.Config.Rate != 300 || o.Config.Warmup != 1 || o.Config.Duration != 2 || o.Config.Active != 4 {
 		t.Errorf("%+v", o.Config)
 	}
 	if o.Armed.Verified != 4 || *o.Held != 4 || o.Armed.Seconds <= 0 || o.Budget.Ports.Need != 6 || o.Budget.Descriptors.Have < 64 {
@@ -199,6 +199,7 @@ func TestVerdicts(t *testing.T) {
 		{"broken", func(o *outcome) { o.failure = errs.New(errs.Internal, "other", "No.", "Tell.") }, "invalid", 1},
 	} {
 		o := &outcome{Armed: &armed{report.Armed{Verified: 10}, 1}, asked: 10, Done: &report.Done{Totals: report.Totals{Load: counts(100, 100, 100)}}}
+		o.Config.Workload = engine.Open
 		c.change(o)
 		o.judge()
 		if o.Verdict != c.verdict || o.Exit != c.exit || (o.Exit != 0) != (len(o.Reasons) > 0) {

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"c10k/loadgen/internal/hostile"
 )
 
 var suffixes = map[string]float64{"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
@@ -69,7 +67,7 @@ func parseDuration(text string, low, high time.Duration) (time.Duration, error) 
 
 // parseSeconds reads a duration of whole seconds.
 func parseSeconds(text string, low, high int) (int, error) {
-	d, err := parseDuration(text, time.Duration(low)*time.Second, time.Duration(high)*time.Second)
+	d, err := parseDuration(text, duration(float64(low)), duration(float64(high)))
 	if err == nil && d%time.Second != 0 {
 		err = fmt.Errorf("%s is not a whole number of seconds", text)
 	}
@@ -98,28 +96,6 @@ func parseCPUs(text string) ([]int, error) {
 		}
 	}
 	return cpus, nil
-}
-
-// A crowd is what --hostile asks for.
-type crowd struct {
-	kind        string
-	connections int
-}
-
-// parseHostile reads kind:connections, or none.
-func parseHostile(text string) (crowd, error) {
-	if text == "none" {
-		return crowd{}, nil
-	}
-	kind, number, _ := strings.Cut(text, ":")
-	if !slices.Contains(hostile.Kinds, kind) {
-		return crowd{}, fmt.Errorf("there are no hostile clients %q%s: %s", kind, nearest(kind, hostile.Kinds), strings.Join(hostile.Kinds, ", "))
-	}
-	n, err := parseWhole(number, 1, 1e7)
-	if err != nil {
-		return crowd{}, fmt.Errorf("%q needs a number of connections behind it, such as %s:100", text, kind)
-	}
-	return crowd{kind, int(n)}, nil
 }
 
 // nearest answers a hint at the candidate most like a misspelt name, or nothing where none is like it.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"c10k/loadgen/internal/hostile"
+	"c10k/loadgen/internal/contracts"
 )
 
 func TestNumbers(t *testing.T) {
@@ -112,9 +112,11 @@ func FuzzHostile(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parseHostile(text)
-		if err == nil && text != "none" && (c.connections < 1 || !slices.Contains(hostile.Kinds, c.kind)) {
-			t.Errorf("%q is %+v", text, c)
+		var h *contracts.Hostile
+		p := contracts.Named("hostile")
+		err := clients(&h)(p, text)
+		if err == nil && text != "none" && (h.Connections < 1 || !slices.Contains(p.Words, h.Kind)) {
+			t.Errorf("%q is %+v", text, h)
 		}
 	})
 }

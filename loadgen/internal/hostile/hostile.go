@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -32,13 +33,19 @@ const (
 	waveTimeout = 5 * time.Second // for an echo of a storm
 )
 
-// Kinds are the names of all.
-var Kinds = []string{"slow_read", "byte_writer", "half_close", "reset", "storm", "mute"}
+// kinds set the clients of a crowd to work.
+var kinds = map[string]func(*Crowd, []*client){
+	"slow_read": each(slowRead), "byte_writer": each(byteWriter), "half_close": each(halfClose), "reset": each(reset), "mute": each(mute),
+	"storm": func(c *Crowd, clients []*client) { c.clients.Go(func() { c.storm(clients) }) }, // its clients act together
+}
 
-// behaviours are what one connection does; each returns when the connection is of no more use, with the reason. A storm is not among
-// them: its connections act together.
-var behaviours = map[string]func(*client, net.Conn) error{
-	"slow_read": slowRead, "byte_writer": byteWriter, "half_close": halfClose, "reset": reset, "mute": mute,
+// each has every client behave by itself. A behaviour returns when the connection is of no more use, with the reason.
+func each(behave func(*client, net.Conn) error) func(*Crowd, []*client) {
+	return func(c *Crowd, clients []*client) {
+		for _, client := range clients {
+			c.clients.Go(func() { client.live(behave) })
+		}
+	}
 }
 
 // Config says what clients, how many, from where and to where. Connection i has source i mod S and target floor(i/S) mod T.
@@ -70,9 +77,10 @@ func Start(cfg Config) (*Crowd, error) {
 	refuse := func(format string, a ...any) (*Crowd, error) {
 		return nil, errs.New(errs.Spec, "hostile", fmt.Sprintf(format, a...), "Correct the hostile clients; docs/contracts.md describes them.")
 	}
+	work, known := kinds[cfg.Kind]
 	switch {
-	case !slices.Contains(Kinds, cfg.Kind):
-		return refuse("There are no hostile clients of the kind %q, only %s.", cfg.Kind, strings.Join(Kinds, ", "))
+	case !known:
+		return refuse("There are no hostile clients of the kind %q, only %s.", cfg.Kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 	case cfg.Connections < 0 || cfg.Connections > FirstConnection-1:
 		return refuse("%d hostile clients cannot be.", cfg.Connections)
 	case len(cfg.Targets) == 0:
@@ -86,13 +94,7 @@ func Start(cfg Config) (*Crowd, error) {
 	for i := range clients {
 		clients[i] = &client{Crowd: c, i: i}
 	}
-	if cfg.Kind == "storm" {
-		c.clients.Go(func() { c.storm(clients) })
-		return c, nil
-	}
-	for _, client := range clients {
-		c.clients.Go(func() { client.live(behaviours[cfg.Kind]) })
-	}
+	work(c, clients)
 	return c, nil
 }
 

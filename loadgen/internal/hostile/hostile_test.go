@@ -3,10 +3,12 @@ package hostile
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"c10k/loadgen/internal/contracts"
 	"c10k/loadgen/internal/report"
 	"c10k/loadgen/internal/wire"
 )
@@ -120,7 +123,7 @@ func stop(t *testing.T, c *Crowd, s *server) report.Hostile {
 
 func TestEachKindAgainstAGoodServer(t *testing.T) {
 	echoes := map[string]int64{"byte_writer": 1, "half_close": 2, "storm": 4} // rounds to wait for
-	for _, kind := range Kinds {
+	for _, kind := range contracts.Named("hostile").Words {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, echo)
@@ -243,7 +246,7 @@ func TestRefusedAndRetried(t *testing.T) {
 
 // Not parallel, for it counts what the process has open.
 func TestNothingIsLeftOfMany(t *testing.T) {
-	for _, kind := range Kinds {
+	for _, kind := range contracts.Named("hostile").Words {
 		s := serve(t, func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) }) // never answers: all are in the middle of something
 		routines, descriptors := runtime.NumGoroutine(), countDescriptors(t)
 		c := start(t, kind, 200, s)
@@ -326,5 +329,11 @@ func TestWhatCannotStart(t *testing.T) {
 		if _, err := Start(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v", cfg, err)
 		}
+	}
+}
+
+func TestEveryDeclaredKindHasItsCode(t *testing.T) {
+	if mine, declared := slices.Sorted(maps.Keys(kinds)), slices.Sorted(slices.Values(contracts.Named("hostile").Words)); !slices.Equal(mine, declared) {
+		t.Errorf("%v, declared are %v", mine, declared)
 	}
 }

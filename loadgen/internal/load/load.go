@@ -3,10 +3,11 @@
 package load
 
 import (
-	"net/netip"
+	"slices"
 	"time"
 
 	"c10k/loadgen/internal/budget"
+	"c10k/loadgen/internal/contracts"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/engines"
 	"c10k/loadgen/internal/hostile"
@@ -121,11 +122,27 @@ func (l *Load) window(d *engine.Done) float64 {
 	return float64(l.share.Config.Duration)
 }
 
-// HostileTo is the hostile clients of a share.
-func HostileTo(cfg *engine.Config, kind string, connections int) *hostile.Config {
-	if connections == 0 {
-		return nil
+// Of is the share that does what l says. To begin with, cfg has only what l does not say: whose share it is, from where and to where.
+func Of(l *contracts.Load, cfg engine.Config, kind string) Share {
+	cfg.Workload, cfg.Connections, cfg.Active, cfg.Arrival, cfg.Rate, cfg.Pipeline = l.Workload, l.Connections, l.Active, l.Arrival, l.Rate, l.Pipeline
+	cfg.PayloadBytes, cfg.Warmup, cfg.Duration, cfg.Seed = l.PayloadBytes, l.Warmup, l.Duration, l.Seed
+	cfg.ThinkTime, cfg.Timeout, cfg.ArmTimeout = seconds(l.ThinkTime), seconds(l.Timeout), seconds(l.ArmTimeout)
+	cfg.Requests = -1
+	if l.Requests != nil {
+		cfg.Requests = *l.Requests
 	}
-	return &hostile.Config{Kind: kind, Connections: connections, Targets: append([]netip.AddrPort(nil), cfg.Targets...),
-		Sources: cfg.Sources, PayloadBytes: cfg.PayloadBytes, Run: cfg.Run, Seed: cfg.Seed}
+	if l.ConnectRate != nil {
+		cfg.ConnectRate = *l.ConnectRate
+		if cfg.ConnectRate == 0 { // a share of nothing, which in a Config would mean a burst
+			cfg.ConnectRate = 1
+		}
+	}
+	s := Share{Config: cfg, Kind: kind}
+	if h := l.Hostile; h != nil && h.Connections > 0 {
+		s.Hostile = &hostile.Config{Kind: h.Kind, Connections: h.Connections, Targets: slices.Clone(cfg.Targets), Sources: cfg.Sources,
+			PayloadBytes: cfg.PayloadBytes, Run: cfg.Run, Seed: cfg.Seed}
+	}
+	return s
 }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

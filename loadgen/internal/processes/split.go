@@ -18,8 +18,7 @@ func Count(cfg engine.Config, asked int, descriptors uint64, cpus int) int {
 	}
 	each := max(1, int(min(descriptors, math.MaxInt32))-budget.Spare)
 	work := cpus
-	switch cfg.Workload {
-	case engine.Open, engine.Ramp, engine.Capacity:
+	if cfg.Traits().Paced {
 		work = min(cpus, int(math.Ceil(cfg.Rate/ratePerProcess)))
 	}
 	return max(1, min(max((cfg.Connections+each-1)/each, work), cfg.Connections))

@@ -8,6 +8,7 @@ package epoll
 import (
 	"sync/atomic"
 
+	"c10k/loadgen/internal/contracts"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/pacing"
@@ -19,7 +20,7 @@ import (
 // Loop is the epoll engine.
 type Loop struct {
 	cfg     engine.Config
-	traits  engine.Traits
+	traits  contracts.Workload
 	work    construct // of the workload
 	stopped atomic.Bool
 

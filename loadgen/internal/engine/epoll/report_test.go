@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"c10k/loadgen/internal/contracts"
 	. "c10k/loadgen/internal/engine"
 	. "c10k/loadgen/internal/engine/enginetest"
 )
@@ -31,7 +32,7 @@ func TestSelfReport(t *testing.T) {
 
 // After Close nothing is left open and nothing runs, whatever was going on.
 func TestNothingIsLeft(t *testing.T) {
-	for _, workload := range Workloads {
+	for workload := range contracts.Workloads() {
 		for _, stopped := range []bool{true, false} {
 			if !stopped && workload != Churn {
 				continue

@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 
+	"c10k/loadgen/internal/contracts"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/hist"
 	"c10k/loadgen/internal/pacing"
@@ -17,7 +18,7 @@ import (
 // Routines is the engine of goroutines.
 type Routines struct {
 	cfg     engine.Config
-	traits  engine.Traits
+	traits  contracts.Workload
 	work    construct // of the workload
 	pacer   pacing.Pacer
 	clock   engine.Clock
