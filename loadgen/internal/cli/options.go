@@ -88,7 +88,7 @@ func (o *options) groups(resolve resolver) []group {
 				o.cpus, err = parseCPUs(text)
 				return err
 			}),
-			parameter("seed", "N", number(&o.Seed)),
+			parameter("seed", "N", number(&o.Seed)).shown("random"),
 		}},
 		{"Output", []option{
 			own("json", "", "", "one JSON object on stdout instead of the report", on(&o.json)),
@@ -125,6 +125,12 @@ func parameter(names, value string, read reader) option {
 // or gives the option a default of its own.
 func (opt option) or(standard string) option {
 	opt.standard, opt.reads = standard, true
+	return opt
+}
+
+// shown gives the option a word for its default in the help.
+func (opt option) shown(word string) option {
+	opt.standard = word
 	return opt
 }
 
