@@ -104,11 +104,13 @@ class Lab:
         self.steps: list[str] = []
         self.notes: list[str] = []
         self.stay: list[str] = []
-        try:
-            self.ours: dict[str, bool] = json.loads((directory / "ours.json").read_text())
-        except (OSError, ValueError):
-            self.ours = {}
+        self.records = (directory / "ours.json", inventory / ".ssh/ours.json")
+        """The same twice: a lab that has lost one of its two directories still knows what to remove."""
+        self.ours: dict[str, bool] = {}
         """For each directory outside the lab's own: did the lab make it, and so has to remove it?"""
+        for record in reversed(self.records):
+            with contextlib.suppress(OSError, ValueError):
+                self.ours = json.loads(record.read_text())
 
     def step(self, what: str, act: Callable[..., Any], *arguments: Any) -> None:
         self.steps.append(what)
@@ -118,14 +120,15 @@ class Lab:
     def save(self) -> None:
         """Save it before anything is made, so that a removal knows what to take away after any interruption."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ssh.write(self.directory / "ours.json", json.dumps(self.ours, indent=1) + "\n")
+        for record in self.records:
+            ssh.write(record, json.dumps(self.ours, indent=1) + "\n")
 
     # Making -----------------------------------------------------------------------------------------------------------
 
     def make(self, wanted: list[Host]) -> None:
         needed = [SSHD_DIRECTORY, network.NAMESPACES, *(self.base / host.name for host in wanted)]
         new = {str(path): not path.exists() for path in needed if str(path) not in self.ours}
-        if new:
+        if new or not all(record.exists() for record in self.records):
             self.ours.update(new)
             self.step("note what was there before", self.save)
         for namespace in network.namespaces():
