@@ -1,7 +1,5 @@
 """Decides whether the run may begin on these hosts, and what to tune on each kernel. Pure; on the controller."""
 
-from __future__ import annotations
-
 import ipaddress
 import math
 from collections.abc import Mapping, Sequence

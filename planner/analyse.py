@@ -1,7 +1,5 @@
 """The commands of analysis, as the playbooks run them: in a process of their own, with the controller's Python."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Which strategies of a request the server host can run, and what becomes of the others. On the controller."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

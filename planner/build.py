@@ -1,7 +1,5 @@
 """The programs of each host: those in C and Go are built here, on the controller; the others are its own files."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From the parameters of a run to its cells: one for each combination of the levels that were asked for. Pure."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Runs the conductor as a child that cannot outlive the playbook. On the controller."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

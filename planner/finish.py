@@ -1,7 +1,5 @@
 """The last deed of a run: the summary and the report, and the manifest completed. Refused, where it did not go well."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The gate before anything is changed: every host fits the run, or the run is refused; says what earlier runs left."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Writes plan.yml and the manifest, and has the conductor run them. How the run ended is a value here."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Mapping

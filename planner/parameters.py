@@ -3,8 +3,6 @@
 Pure: strings and numbers in, values or sentences out. What a list of values means is in cells.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

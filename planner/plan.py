@@ -1,7 +1,5 @@
 """From a request and what is known of the hosts to plan.yml. Pure: the same input and seed give the same plan."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import random

@@ -1,7 +1,5 @@
 """The first deed of a run: the command line becomes typed parameters, or is refused before any host is touched."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """results/<run>: the manifest, the link to the newest run, and what the hosts sent. On the controller."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

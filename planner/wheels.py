@@ -1,7 +1,5 @@
 """The packages of strategies: pip unpacks them on the controller, for the Python of the server host."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil

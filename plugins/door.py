@@ -1,7 +1,5 @@
 """What most action plugins are: a task's arguments go to a function of planner/, and a refusal fails the task."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

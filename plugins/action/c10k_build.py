@@ -1,7 +1,5 @@
 """Builds on the controller what the hosts need: the load generator for each architecture, the servers in C and Go."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from planner.build import build

@@ -4,8 +4,6 @@ One task, where Ansible's own modules need four (pack, fetch, compare, delete). 
 is a value, `problem`: the kernels are still to be put back.
 """
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import Any

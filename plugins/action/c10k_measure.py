@@ -1,7 +1,5 @@
 """Writes plan.yml and the manifest, and runs the conductor. Within a run c10k_report fails for it, when all is done."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible.release import __version__

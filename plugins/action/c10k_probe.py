@@ -1,7 +1,5 @@
 """Runs the module c10k_probe; a host that cannot answer becomes one sentence in `problem`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

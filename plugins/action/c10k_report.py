@@ -1,7 +1,5 @@
 """Last task: the summary and the report, and the manifest completed. A run that did not go well fails the playbook."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from planner import finish, results

@@ -5,8 +5,6 @@ Ansible's own modules take longer where nothing differs. CPU on the controller f
 unarchive sends the archive each time, and needs GNU tar on the host.
 """
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import Any
