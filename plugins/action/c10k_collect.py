@@ -38,8 +38,8 @@ class ActionModule(Door):
         return result
 
     def collect(self, run: Path, home: str, task_vars: dict[str, Any]) -> dict[str, Any]:
-        arguments, host = {"home": home, "run": run.name}, Path(home).name
-        packed = self._execute_module("c10k_bundle", module_args=arguments, task_vars=task_vars)
+        arguments, host = {"home": home, "run": run.name, "state": "packed"}, Path(home).name
+        packed = self._execute_module("c10k_home", arguments, task_vars=task_vars)
         if packed.get("failed"):
             return dict(packed)
         if packed["archive"] is None:
@@ -48,7 +48,7 @@ class ActionModule(Door):
         if packed["agent_runs"]:
             return {**result, "msg": f"The agent of {run.name} still runs on {host}; its logs stay there too."}
         arguments["state"] = "deleted"
-        return {**self._execute_module("c10k_bundle", module_args=arguments, task_vars=task_vars), **result}
+        return {**self._execute_module("c10k_home", arguments, task_vars=task_vars), **result}
 
     def fetch(self, packed: dict[str, Any], place: Path) -> int:
         place.parent.mkdir(parents=True, exist_ok=True)

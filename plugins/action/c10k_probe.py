@@ -1,4 +1,4 @@
-"""Runs the module c10k_probe; a host that cannot answer becomes one sentence in `problem`."""
+"""Has the module c10k_home describe a host; a host that cannot answer becomes one sentence in `problem`."""
 
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,9 @@ class ActionModule(ActionBase):
 
     def look(self, home: Path, strict: bool, task_vars: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
         """What is wrong with the host, or what it says of itself."""
+        arguments = {"home": str(home), "state": "described"}
         try:
-            result = self._execute_module("c10k_probe", module_args={"home": str(home)}, task_vars=task_vars)
+            result = self._execute_module("c10k_home", arguments, task_vars=task_vars)
         except AnsibleConnectionFailure as error:
             if strict:
                 raise

@@ -31,10 +31,13 @@ def start_ticks(pid: int) -> int | None:
 
 
 def live_agent(home: Path) -> dict[str, Any] | None:
-    """The content of <base>/<host>/agent.json, if the recorded process still runs."""
+    """The content of <base>/<host>/agent.json, if the recorded process still runs and is that of the file's owner."""
+    record = home / "agent.json"
     try:
-        agent = json.loads((home / "agent.json").read_text())
+        agent = json.loads(record.read_text())
         alive = start_ticks(int(agent["pid"])) == int(agent["start_ticks"])
+        # Root may read it too, and must not end whatever process an ordinary account names there.
+        alive = alive and record.lstat().st_uid == Path(f"/proc/{int(agent['pid'])}").stat().st_uid
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return agent if alive else None

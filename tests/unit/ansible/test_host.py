@@ -1,5 +1,8 @@
 """What a host tells of itself."""
 
+import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,18 @@ def test_model_and_virtualisation(monkeypatch: pytest.MonkeyPatch) -> None:
     # ARM has neither line.
     assert c10k_host.cpu_facts("processor\t: 0\nFeatures\t: fp\n") == {"cpu_model": None, "virtualisation": None}
     assert c10k_host.cpu_facts("") == {"cpu_model": None, "virtualisation": None}
+
+
+def test_an_agent_is_ended_only_where_the_record_is_its_owners(tmp_path: Path) -> None:
+    record = tmp_path / "agent.json"
+    with subprocess.Popen(["sleep", "60"]) as process:
+        record.write_text(json.dumps({"pid": process.pid, "start_ticks": c10k_host.start_ticks(process.pid)}))
+        assert c10k_host.stop_agent(tmp_path) is not None
+    another = 1 if os.geteuid() else os.getpid()
+    record.write_text(json.dumps({"pid": another, "start_ticks": c10k_host.start_ticks(another)}))
+    if os.geteuid() == 0:
+        os.chown(record, 65534, 65534)
+    assert c10k_host.live_agent(tmp_path) is None
 
 
 def test_the_manifest_takes_facts_that_there_are() -> None:

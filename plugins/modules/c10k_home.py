@@ -1,0 +1,127 @@
+#!/usr/bin/python
+"""The directory of a host, <base>/<host>: what earlier runs left there, packed, deleted, ended or removed."""
+
+from __future__ import annotations
+
+# JSON is YAML too, and a host need not have a reader of YAML: its options are read from here.
+DOCUMENTATION = r"""
+{
+"module": "c10k_home",
+"short_description": "Look at a host, pack or delete the logs of a run, stop the agent, or remove what was deployed",
+"description": [
+  "An agent is ended by its recorded process id, and only where that process began when the record says.",
+  "Logs that were not collected are never removed."
+],
+"options": {
+  "home": {"type": "path", "required": true, "description": "The directory of this host, <base>/<host>."},
+  "state": {
+    "type": "str", "required": true, "choices": ["described", "packed", "deleted", "stopped", "removed"],
+    "description": [
+      "C(described) changes nothing, and says what the host is and what earlier runs left on it.",
+      "C(packed) waits until the run's agent has ended, so that nothing is cut off, and makes one archive of its logs.",
+      "C(deleted) removes these logs and the archive.",
+      "C(stopped) ends the agent that runs; C(removed) also removes the deployed files."
+    ]
+  },
+  "run": {"type": "str", "default": "", "description": "Id of the run of which the logs are packed or deleted."}
+},
+"author": "C10K benchmark"
+}
+"""
+EXAMPLES = r"""
+- name: End our agent
+  c10k_home:
+    home: /var/lib/c10k/client1
+    state: stopped
+"""
+RETURN = r"""
+facts: {type: dict, returned: state is described, description: "Kernel, user, limits, and what earlier runs left."}
+archive: {type: str, returned: state is packed, description: "Path, or null where the host has nothing of the run."}
+sha256: {type: str, returned: state is packed, description: Of the archive.}
+agent_runs: {type: bool, returned: state is packed, description: The run's agent was still alive after ten seconds.}
+agent: {type: dict, returned: state is stopped or removed, description: "The agent that was ended, or null."}
+left: {type: list, returned: state is stopped or removed, description: What is still there on purpose.}
+"""
+
+import contextlib
+import json
+import shutil
+import tarfile
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.c10k_host import facts, live_agent, runs, stop_agent
+from ansible.module_utils.c10k_tree import digest
+
+
+def agent_of(home: Path, run: str) -> bool:
+    agent = live_agent(home)
+    return agent is not None and agent.get("run") == run
+
+
+def of_run(module: AnsibleModule, home: Path, run: str) -> None:
+    if Path(run).name != run or run in ("", ".", ".."):
+        module.fail_json(msg=f"{run} is not the id of a run.")
+    logs, archive = home / "runs" / run, home / f"collect-{run}.tar.gz"
+    if module.params["state"] == "deleted":
+        there = logs.exists() or archive.exists()
+        if not module.check_mode:
+            shutil.rmtree(str(logs), ignore_errors=True)
+            archive.unlink(missing_ok=True)
+        module.exit_json(changed=there)
+    if not logs.is_dir() or module.check_mode:
+        module.exit_json(changed=False, archive=None, sha256=None, agent_runs=False)
+    deadline = time.monotonic() + 10
+    while agent_of(home, run) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    try:
+        with tarfile.open(str(archive), "w:gz", compresslevel=1) as packed:
+            packed.add(str(logs), arcname=".")
+    except OSError as error:
+        module.fail_json(msg=f"The logs of {run} cannot be packed: {error}.")
+    module.exit_json(changed=True, archive=str(archive), sha256=digest(archive), agent_runs=agent_of(home, run))
+
+
+def remove(home: Path) -> bool:
+    """The deployed files (venv and wheels: of earlier versions), then every directory that is empty without them."""
+    base = home.parent
+    deployed = [place for place in (home / "app", home / "venv", home / "wheels") if place.exists()]
+    for place in deployed:
+        shutil.rmtree(str(place))
+    (home / "agent.json").unlink(missing_ok=True)
+    if not list((base / "kernel").glob("*.json")):
+        (base / "kernel/lock").unlink(missing_ok=True)
+    for directory in (home / "runs", home, base / "kernel", base):
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+    return bool(deployed)
+
+
+def stop(module: AnsibleModule, home: Path) -> None:
+    if module.check_mode:
+        agent = live_agent(home)
+        module.exit_json(changed=agent is not None, agent=agent, left=runs(home))
+    try:
+        agent = stop_agent(home)
+        if agent and agent["signal"] is None:
+            module.fail_json(msg=f"The agent of run {agent.get('run')} (process {agent['pid']}) does not end.")
+        removed = module.params["state"] == "removed" and remove(home)
+    except OSError as error:
+        module.fail_json(msg=f"{error}.")
+    module.exit_json(changed=bool(agent or removed), agent=agent, left=runs(home))
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=json.loads(DOCUMENTATION)["options"], supports_check_mode=True)
+    home, state = Path(module.params["home"]), module.params["state"]
+    if state == "described":
+        module.exit_json(changed=False, facts=facts(home))
+    elif state in ("packed", "deleted"):
+        of_run(module, home, module.params["run"])
+    else:
+        stop(module, home)
+
+
+if __name__ == "__main__":
+    main()
