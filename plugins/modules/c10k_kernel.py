@@ -3,41 +3,39 @@
 
 from __future__ import annotations
 
+# JSON is YAML too, and a host need not have a reader of YAML: its options are read from here.
 DOCUMENTATION = r"""
-module: c10k_kernel
-short_description: Tune kernel values so that every one can be put back
-description:
-  - The originals are on the disk before the first value is written, every value is read back, and hosts that share a
-    kernel take turns.
-options:
-  base:
-    description: The directory that holds everything of the benchmark on the host.
-    type: path
-    required: true
-  state:
-    description: C(tuned) asks for the entries, C(restored) puts back all that was saved.
-    type: str
-    choices: [tuned, restored]
-    default: tuned
-  entries:
-    description: Mappings of C(key), C(value), C(scope), and C(at_least) where a better value may stay.
-    type: list
-    elements: dict
-    default: []
-  ports:
-    description: Ports of listeners, which no range may swallow.
-    type: list
-    elements: int
-    default: []
-  run:
-    description: The run that asks, written beside the originals.
-    type: str
-    default: ""
-  strict:
-    description: Fail where a value was refused, or could not be put back.
-    type: bool
-    default: false
-author: C10K benchmark
+{
+"module": "c10k_kernel",
+"short_description": "Tune kernel values so that every one can be put back",
+"description": [
+  "The originals are on the disk before the first value is written, and every value is read back.",
+  "Hosts that share a kernel take turns."
+],
+"options": {
+  "base": {
+    "type": "path", "required": true,
+    "description": "The directory that holds everything of the benchmark on the host."
+  },
+  "state": {
+    "type": "str", "choices": ["tuned", "restored"], "default": "tuned",
+    "description": "C(tuned) asks for the entries, C(restored) puts back all that was saved."
+  },
+  "entries": {
+    "type": "list", "elements": "dict", "default": [],
+    "description": "Mappings of C(key), C(value), C(scope), and C(at_least) where a better value may stay."
+  },
+  "ports": {
+    "type": "list", "elements": "int", "default": [],
+    "description": "Ports of listeners, which no range may swallow."
+  },
+  "run": {"type": "str", "default": "", "description": "The run that asks, written beside the originals."},
+  "strict": {
+    "type": "bool", "default": false, "description": "Fail where a value was refused, or could not be put back."
+  }
+},
+"author": "C10K benchmark"
+}
 """
 EXAMPLES = r"""
 - name: Tune the kernel
@@ -48,29 +46,15 @@ EXAMPLES = r"""
       - {key: net.core.somaxconn, value: 65535, at_least: true, scope: netns}
 """
 RETURN = r"""
-keys:
-  description: For each key the value before, the value asked for, the value after, and a status.
-  type: list
-  returned: always
-unrestored:
-  description: Keys that could not be put back; they stay saved.
-  type: list
-  returned: state is restored
+keys: {type: list, returned: always, description: "For each key the values before, asked for and after, and a status."}
+unrestored: {type: list, returned: state is restored, description: Keys that could not be put back; they stay saved.}
 """
 
+import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.c10k_sysctl import Kernel
-
-SPEC = {
-    "base": {"type": "path", "required": True},
-    "state": {"type": "str", "choices": ["tuned", "restored"], "default": "tuned"},
-    "entries": {"type": "list", "elements": "dict", "default": []},
-    "ports": {"type": "list", "elements": "int", "default": []},
-    "run": {"type": "str", "default": ""},
-    "strict": {"type": "bool", "default": False},
-}
 
 
 def shown(keys: list[dict[str, Any]], field: str) -> str:
@@ -123,7 +107,7 @@ def tune(module: AnsibleModule, kernel: Kernel) -> None:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=json.loads(DOCUMENTATION)["options"], supports_check_mode=True)
     kernel = Kernel(module.params["base"], module.params["run"], dry=module.check_mode)
     (restore if module.params["state"] == "restored" else tune)(module, kernel)
 

@@ -3,39 +3,37 @@
 
 from __future__ import annotations
 
+# JSON is YAML too, and a host need not have a reader of YAML: its options are read from here.
 DOCUMENTATION = r"""
-module: c10k_lab
-short_description: Make, mend or take down the lab of network namespaces
-description:
-  - C(present) makes what is missing, mends what is broken, and removes the hosts that are too many.
-  - C(absent) ends whatever runs in the lab, and removes every trace of it.
-options:
-  state:
-    description: Whether there is to be a lab.
-    type: str
-    choices: [present, absent]
-    default: present
-  clients:
-    description: How many client hosts, 1 to 16.
-    type: int
-    default: 3
-  time_offset_s:
-    description: For each host the seconds by which its CLOCK_MONOTONIC is ahead.
-    type: dict
-    default: {}
-  inventory:
-    description: The directory that becomes the lab's inventory; it belongs to the lab alone.
-    type: path
-    required: true
-  base:
-    description: The directory that holds everything of the benchmark on a host.
-    type: path
-    default: /var/lib/c10k-lab
-  directory:
-    description: Where the lab keeps its own files.
-    type: path
-    default: /run/c10k-lab
-author: C10K benchmark
+{
+"module": "c10k_lab",
+"short_description": "Make, mend or take down the lab of network namespaces",
+"description": [
+  "C(present) makes what is missing, mends what is broken, and removes the hosts that are too many.",
+  "C(absent) ends whatever runs in the lab, and removes every trace of it."
+],
+"options": {
+  "state": {
+    "type": "str", "choices": ["present", "absent"], "default": "present",
+    "description": "Whether there is to be a lab."
+  },
+  "clients": {"type": "int", "default": 3, "description": "How many client hosts, 1 to 16."},
+  "time_offset_s": {
+    "type": "dict", "default": {},
+    "description": "For each host the seconds by which its CLOCK_MONOTONIC is ahead."
+  },
+  "inventory": {
+    "type": "path", "required": true,
+    "description": "The directory that becomes the lab's inventory; it belongs to the lab alone."
+  },
+  "base": {
+    "type": "path", "default": "/var/lib/c10k-lab",
+    "description": "The directory that holds everything of the benchmark on a host."
+  },
+  "directory": {"type": "path", "default": "/run/c10k-lab", "description": "Where the lab keeps its own files."}
+},
+"author": "C10K benchmark"
+}
 """
 EXAMPLES = r"""
 - name: Make the lab
@@ -44,14 +42,8 @@ EXAMPLES = r"""
     inventory: "{{ playbook_dir }}/../inventory/lab"
 """
 RETURN = r"""
-steps:
-  description: What was done, or in check mode would be done.
-  type: list
-  returned: always
-notes:
-  description: What a person should know.
-  type: list
-  returned: always
+steps: {type: list, returned: always, description: "What was done, or in check mode would be done."}
+notes: {type: list, returned: always, description: What a person should know.}
 """
 
 import contextlib
@@ -68,14 +60,6 @@ from ansible.module_utils import c10k_lab_ssh as ssh
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.c10k_lab_request import HOST_NAMESPACE, PREFIX, SWITCH, Host, hosts
 
-SPEC = {
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "clients": {"type": "int", "default": 3},
-    "time_offset_s": {"type": "dict", "default": {}},
-    "inventory": {"type": "path", "required": True},
-    "base": {"type": "path", "default": "/var/lib/c10k-lab"},
-    "directory": {"type": "path", "default": "/run/c10k-lab"},
-}
 PROGRAMS = {
     "sshd": "openssh-server",
     "ssh": "openssh-client",
@@ -260,7 +244,7 @@ class Lab:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=json.loads(DOCUMENTATION)["options"], supports_check_mode=True)
     given = module.params
     problem = impossible()
     if problem:

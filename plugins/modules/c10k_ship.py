@@ -3,31 +3,26 @@
 
 from __future__ import annotations
 
+# JSON is YAML too, and a host need not have a reader of YAML: its options are read from here.
 DOCUMENTATION = r"""
-module: c10k_ship
-short_description: Keep programs on a host equal to the controller's
-description:
-  - Compares by content, sends only what differs, removes what is gone. What is right already is not touched.
-options:
-  home:
-    description: The directory on the host that holds the programs.
-    type: path
-    required: true
-  programs:
-    description: For each name in it the file or directory on the controller.
-    type: dict
-  imports:
-    description: Packages among the programs that the Python of this host must be able to import.
-    type: list
-    elements: str
-    default: []
-  wanted:
-    description: What must be there; made by the action plugin.
-    type: dict
-  archive:
-    description: The files to put there; made by the action plugin.
-    type: path
-author: C10K benchmark
+{
+"module": "c10k_ship",
+"short_description": "Keep programs on a host equal to the controller's",
+"description": [
+  "Compares by content, sends only what differs, removes what is gone.", "What is right already is not touched."
+],
+"options": {
+  "home": {"type": "path", "required": true, "description": "The directory on the host that holds the programs."},
+  "programs": {"type": "dict", "description": "For each name in it the file or directory on the controller."},
+  "imports": {
+    "type": "list", "elements": "str", "default": [],
+    "description": "Packages among the programs that the Python of this host must be able to import."
+  },
+  "wanted": {"type": "dict", "description": "What must be there; made by the action plugin."},
+  "archive": {"type": "path", "description": "The files to put there; made by the action plugin."}
+},
+"author": "C10K benchmark"
+}
 """
 EXAMPLES = r"""
 - name: Copy the servers
@@ -37,16 +32,11 @@ EXAMPLES = r"""
       server: "{{ playbook_dir }}/../server"
 """
 RETURN = r"""
-send:
-  description: Files that differ or are missing.
-  type: list
-  returned: always
-remove:
-  description: Files that are there too much.
-  type: list
-  returned: always
+send: {type: list, returned: always, description: Files that differ or are missing.}
+remove: {type: list, returned: always, description: Files that are there too much.}
 """
 
+import json
 import platform
 import subprocess
 import sys
@@ -54,14 +44,6 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.c10k_tree import compare, install
-
-SPEC = {
-    "home": {"type": "path", "required": True},
-    "programs": {"type": "dict"},
-    "imports": {"type": "list", "elements": "str", "default": []},
-    "wanted": {"type": "dict"},
-    "archive": {"type": "path"},
-}
 
 
 def prove(module: AnsibleModule, packages: Path) -> None:
@@ -80,7 +62,7 @@ def prove(module: AnsibleModule, packages: Path) -> None:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=json.loads(DOCUMENTATION)["options"], supports_check_mode=True)
     home, wanted = Path(module.params["home"]), module.params["wanted"]
     try:
         if module.params["archive"]:
