@@ -1,26 +1,38 @@
 """`python -m analysis COMMAND …`: finds the command, runs it, turns a bad input into one sentence and exit 2."""
 
 import argparse
+import ast
+import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from analysis.commands import check, compare, demo, design, export, ingest, plot, report, summary
-from analysis.events import Unreadable
 from analysis.format import visible
+from analysis.unreadable import Unreadable
 
-COMMANDS = (demo, ingest, check, summary, report, compare, plot, export, design)
+COMMANDS = ("demo", "ingest", "check", "summary", "report", "compare", "plot", "export", "design")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of the command that the arguments name. The module of a command is imported only to run it: pandas and
+    scipy take a second."""
     top = argparse.ArgumentParser(prog="python -m analysis", description="What a run of the benchmark found.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        text = (command.__doc__ or "").splitlines()[0]
-        part = commands.add_parser(command.NAME, help=text, description=text)
-        command.setup_arguments(part)
-        part.set_defaults(run=command.run)
+    for name in COMMANDS:
+        text = summary_of(name)
+        part = commands.add_parser(name, help=text, description=text)
+        if name in arguments[:1]:
+            command = importlib.import_module(f"analysis.commands.{name}")
+            command.setup_arguments(part)
+            part.set_defaults(run=command.run)
     return top
+
+
+def summary_of(name: str) -> str:
+    """The first line of the command's docstring."""
+    source = (Path(__file__).parent / "commands" / f"{name}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser(given).parse_args(given)
     try:
         status: int = options.run(options)
         sys.stdout.flush()

@@ -1,96 +1,108 @@
-"""What is compared: one row per cell, with the label by which every table, figure and sentence names it."""
+"""What is compared: one row per cell, with the label by which every table, chart and sentence names it."""
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Hashable
 from typing import Any
 
 import pandas as pd
 
 from analysis import format as show
-from analysis.model import Dataset
+from analysis.estimates import invalid_trials
+from analysis.findings import parsed
+from analysis.ingest.trials import MISSING
+from analysis.model import FACTORS, Dataset, frame
 
-# Everything that was set, in the words of `trials`.
-FACTORS = (
-    "strategy",
-    "command",
-    "workload",
-    "connections",
-    "active",
-    "rate_per_s",
-    "requests",
-    "arrival",
-    "pipeline",
-    "think_time_s",
-    "steps",
-    "hostile",
-    "payload_bytes",
-    "backlog",
-    "connect_rate_per_s",
-    "warmup_s",
-    "duration_s",
-    "timeout_s",
-    "arm_timeout_s",
-    "generator",
-    "port",
-    "ports",
-    "workers",
-)
 # Set for each strategy by itself, or without effect on what is measured.
-INCIDENTAL = ("port", "workers", "arm_timeout_s", "command")
+INCIDENTAL = ("server_port", "workers", "arm_timeout", "server_command")
 ABBREVIATED = {
-    "connections": "{:,} connections",
-    "active": "{:,} active",
-    "rate_per_s": "{:,}/s",
-    "payload_bytes": "{:,} B",
-    "backlog": "backlog {:,}",
-    "pipeline": "pipeline {:,}",
-    "workers": "{:,} workers",
-    "think_time_s": "think {:g} s",
-}
+    "connections": "{:,} connections", "active": "{:,} active", "rate": "{:,}/s", "payload_bytes": "{:,} B",
+    "backlog": "backlog {:,}", "pipeline": "pipeline {:,}", "workers": "{:,} workers", "think_time": "think {:g} s",
+}  # fmt: skip
+SUMMED = ("planned_requests", "errors_requests", *(f"{name}_requests" for name in MISSING), "surplus_replies")
+OUTCOMES = ("dnf", "crashed", "invalid", "partial", "interrupted", "unfinished", "not run", "ok")
 
 
 def cell_table(dataset: Dataset) -> pd.DataFrame:
-    """One row per (run, cell), controls left out, in the order of the plan.
-
-    Columns: run, cell, label, strategy and every factor; trials (planned), good (outcome ok, or dnf where all are),
-    outcome (`ok`, `dnf`, or the worst of its trials), limit, held_connections (median), struck (a finding of severity
-    `invalid` names the cell, or no trial of it is good).
-    """
+    """The table `cells`, of a dataset with findings and validity."""
     measured = dataset.trials[~dataset.trials["control"].fillna(False)]
+    invalid = invalid_trials(dataset.findings)
     struck = struck_cells(dataset.findings)
     rows = []
     for (run, cell), members in measured.groupby(["run", "cell"], sort=False):
         outcome = worst_outcome(members["outcome"])
         good = members[members["outcome"] == ("dnf" if outcome == "dnf" else "ok")]
+        is_counted = members["outcome"].isin(["ok", "dnf"]) & ~members["trial"].isin(invalid.get(str(run), set()))
         row = {"run": run, "cell": cell} | {name: members[name].iloc[0] for name in FACTORS}
         row |= {
-            "trials": len(members),
-            "good": len(good),
-            "outcome": outcome,
-            "limit": members["limit"].dropna().max(),
+            "trials": len(members), "good": len(good), "counted": int(is_counted.sum()), "outcome": outcome,
+            "outcomes": outcomes(members), "limit": members["limit"].dropna().max(),
             "held_connections": members["held_connections"].median(),
+            **{name: members.loc[is_counted, name].sum() for name in SUMMED},
             "struck": (run, cell) in struck or good.empty,
-        }
+        }  # fmt: skip
+        row["why"] = _why(row, struck.get((str(run), str(cell))), members["reason"].dropna())
         rows.append(row)
-    table = pd.DataFrame(rows)
-    if not table.empty:
-        table.insert(2, "label", labels(table))
-    return table
+    runs = list(measured["run"].unique())
+    rows.sort(key=lambda row: (runs.index(row["run"]), natural(str(row["cell"]))))
+    table = frame("cells", rows)
+    return table.assign(label=pd.Series(labels(table), index=table.index, dtype="string"))
 
 
-def struck_cells(findings: pd.DataFrame) -> set[tuple[str, str]]:
-    """The (run, cell) that a finding of severity `invalid` takes out of the ranking."""
-    invalid = findings[findings["severity"] == "invalid"]
-    return {(row["run"], cell) for row in invalid.to_dict("records") for cell in json.loads(row["cells"])}
+def struck_cells(findings: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """The (run, cell) that a finding of severity `invalid` takes out of the ranking, with the first one's message."""
+    invalid = [finding for finding in parsed(findings) if finding.is_invalid]
+    return {(finding.run, cell): finding.message for finding in reversed(invalid) for cell in finding.cells}
+
+
+def _why(row: dict[str, Any], message: str | None, reasons: pd.Series) -> str | None:
+    """Why a row is struck or below the others: its limit, the finding, or what became of its trials."""
+    if row["outcome"] == "dnf":
+        limit = "" if pd.isna(row["limit"]) else f" ({show.visible(str(row['limit']))})"
+        return f"stopped at {show.count(float(row['held_connections']))}{limit}"
+    if not row["struck"]:
+        return None
+    return show.visible(message or str(reasons.iloc[0] if len(reasons) else row["outcome"]))
 
 
 def worst_outcome(outcomes: pd.Series) -> str:
-    """`dnf` where a trial met a limit, else the first of these that occurs, else `ok`."""
+    """The first of OUTCOMES that occurs: `dnf` where a trial met a limit."""
     found = set(outcomes)
-    order = ("dnf", "crashed", "invalid", "partial", "interrupted", "unfinished", "not run", "ok")
-    return next((outcome for outcome in order if outcome in found), "not run")
+    return next((outcome for outcome in OUTCOMES if outcome in found), "not run")
+
+
+def outcomes(members: pd.DataFrame) -> str:
+    """What became of a cell's trials: `3 ok`, `2 ok, 1 suspect`, `dnf at FD_SETSIZE`, `1 ok, 2 not run`."""
+    words = members["outcome"].astype(str)
+    words = words.where((words != "dnf") | members["limit"].isna(), "dnf at " + members["limit"].fillna(""))
+    is_suspect = (members["validity"] == "suspect").fillna(False).astype(bool) & (words != "ok")
+    words = words.where(members["validity"].ne("suspect").fillna(True) | is_suspect, "suspect")
+    words = words.where(~is_suspect, words + ", suspect")
+    counts = words.value_counts(sort=False)
+    return str(counts.index[0]) if len(members) == 1 else ", ".join(f"{n} {word}" for word, n in counts.items())
+
+
+def natural(name: str) -> tuple[tuple[int, int | str], ...]:
+    """A sort key that puts c2 before c10."""
+    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in re.findall(r"[0-9]+|[^0-9]+", name))
+
+
+def by_key(cells: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """The label of each (run, cell)."""
+    return {(run, cell): label for run, cell, label in zip(cells["run"], cells["cell"], cells["label"], strict=True)}
+
+
+def standing(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells that are not struck."""
+    return cells[~cells["struck"].fillna(True).astype(bool)]
+
+
+def series_key(cells: pd.DataFrame, apart: tuple[str, ...]) -> pd.Series:
+    """A text for each cell that is the same where the cells of a run differ in nothing but `apart` and INCIDENTAL."""
+    names = ["run", *(name for name in FACTORS if name not in (*INCIDENTAL, *apart))]
+    rows = cells[names].astype("string").fillna("").itertuples(index=False)
+    return pd.Series(["\0".join(row) for row in rows], index=cells.index, dtype="string")
 
 
 def varying(cells: pd.DataFrame) -> list[str]:
@@ -108,28 +120,24 @@ def varying(cells: pd.DataFrame) -> list[str]:
 
 def labels(cells: pd.DataFrame) -> list[str]:
     """The strategy and what varies beside it, the run too where there are several; without control characters."""
-    factors = varying(cells)
-    names = [*(["run"] if cells["run"].nunique() > 1 else []), *factors]
+    names = [*(["run"] if cells["run"].nunique() > 1 else []), *varying(cells)] if len(cells) else []
     return [
         show.visible(
-            ", ".join(
-                [str(row["strategy"])]
-                + [_word(name, row[name]) for name in names if not _goes_without_saying(name, row)]
-            )
+            ", ".join([str(row["strategy"])] + [word(name, row[name]) for name in names if is_said(name, row)])
         )
         for row in cells.to_dict("records")
     ]
 
 
-def _goes_without_saying(name: str, row: dict[Hashable, Any]) -> bool:
-    """Where all connections are active, and where the load is the usual one."""
-    is_usual = (name == "active" and row["active"] == row["connections"]) or (
-        name == "workload" and row["workload"] == "open"
-    )
-    return is_usual or bool(pd.isna(row[name]))
+def is_said(name: str, row: dict[Hashable, Any]) -> bool:
+    """False for a value that goes without saying: all connections are active, the load is the usual one."""
+    if pd.isna(row[name]):
+        return False
+    return not (name == "active" and row[name] == row["connections"]) and (name, row[name]) != ("workload", "open")
 
 
-def _word(name: str, value: object) -> str:
+def word(name: str, value: object) -> str:
+    """A factor's value with its name, or what abbreviates it."""
     if name in ("run", "workload"):
         return str(value)
-    return ABBREVIATED.get(name, name.removesuffix("_s").replace("_", " ") + " {}").format(value)
+    return ABBREVIATED.get(name, name.replace("_", " ") + " {}").format(value)

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.cells import FACTORS, INCIDENTAL, cell_table
+from analysis.cells import INCIDENTAL, natural
 from analysis.estimates import COUNTS_AT_A_LIMIT, figures_of_trials
-from analysis.events import Unreadable
 from analysis.metrics import METRICS, Metric
-from analysis.model import Dataset, frame
+from analysis.model import FACTORS, Dataset, frame
 from analysis.statistics.family import Comparison, compare
 from analysis.statistics.paired import SIGNED_RANK_FROM
 from analysis.statistics.verdict import NOT_COMPARABLE, verdict
-from analysis.tables import natural
+from analysis.unreadable import Unreadable
 
 LEAST_MARGIN = 0.03
 CONTROL_FROM = 3  # blocks: with fewer the noise floor is itself only noise
@@ -42,7 +41,7 @@ def contrasts_table(dataset: Dataset, baseline: str | None = None) -> pd.DataFra
 
     `baseline` names a strategy; by default it is the one that has the control, else the first of the plan.
     """
-    cells = cell_table(dataset)
+    cells = dataset.cells
     if cells.empty:
         return frame("contrasts", ())
     if baseline is not None and baseline not in set(cells["strategy"]):
@@ -73,7 +72,7 @@ def baseline_cells(cells: pd.DataFrame, controlled: set[str], baseline: str | No
 
 
 def _contender(row: dict[Any, Any]) -> tuple[str, ...]:
-    return tuple("" if pd.isna(row[name]) else str(row[name]) for name in ("strategy", "command"))
+    return tuple("" if pd.isna(row[name]) else str(row[name]) for name in ("strategy", "server_command"))
 
 
 def counterparts(cells: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, str]:
@@ -82,7 +81,7 @@ def counterparts(cells: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, str]:
     What is set for each strategy by itself (ports, workers) decides only between several that are the same otherwise.
     """
     others = [name for name in FACTORS[1:] if name not in INCIDENTAL]
-    incidental = [name for name in INCIDENTAL if name != "command"]
+    incidental = [name for name in INCIDENTAL if name != "server_command"]
     like: dict[tuple[str, ...], list[dict[Any, Any]]] = {}
     for row in baseline.to_dict("records"):
         like.setdefault(_values(row, others), []).append(row)
@@ -129,7 +128,7 @@ def _side(row: dict[Any, Any], metric: Metric, blocks: Blocks) -> Side:
 
 
 def why_not(row: dict[Any, Any], metric: Metric, *, is_known: bool) -> str:
-    """Why a row of `cell_table` has nothing to compare of this metric; empty: it has."""
+    """Why a row of `cells` has nothing to compare of this metric; empty: it has."""
     if row["struck"] and row["good"]:
         return "a finding makes it invalid"
     if row["outcome"] == "dnf" and metric.name not in COUNTS_AT_A_LIMIT:

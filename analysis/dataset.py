@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from analysis import contrasts, estimates, store
+from analysis import cells, contrasts, estimates
 from analysis.checks import findings_table, validity
-from analysis.events import Unreadable
 from analysis.ingest.run import ingest
 from analysis.model import Dataset, union
+from analysis.unreadable import Unreadable
 
 
 def load(given: Sequence[str], *, baseline: str | None = None) -> Dataset:
@@ -29,7 +28,7 @@ def raw(given: Sequence[str]) -> Dataset:
     problems: list[Unreadable] = []
     for path in runs_of(given):
         try:
-            part = of_run(path)
+            part = ingest(path)
         except Unreadable as problem:
             problems.append(problem)
             continue
@@ -51,26 +50,12 @@ def runs_of(given: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def of_run(given: str) -> Dataset:
-    """One run: from its Parquet files where these are up to date, else from its logs, and then stored where that
-    may be."""
-    path = Path(given)
-    directory = path if path.is_dir() else path.parent
-    is_whole_run = path.is_dir() or path.name == "events.jsonl"
-    stored = store.read(directory) if is_whole_run else None
-    if stored is not None:
-        return stored
-    read = ingest(given)
-    if is_whole_run:
-        with suppress(OSError):  # the store is a convenience; a directory of somebody else's is read all the same
-            store.write(read, directory)
-    return read
-
-
 def derive(raw: Dataset, *, baseline: str | None = None) -> Dataset:
-    """Metrics, then what the checks find, then estimates and contrasts: a struck cell is compared with nothing."""
+    """Metrics, then what the checks find, then the cells, their estimates and contrasts: a struck cell is compared with
+    nothing."""
     data = replace(raw, metrics=estimates.metrics_table(raw))
     data = replace(data, findings=findings_table(data))
     data = replace(data, trials=data.trials.assign(validity=validity(data)))
+    data = replace(data, cells=cells.cell_table(data))
     data = replace(data, estimates=estimates.estimates_table(data))
     return replace(data, contrasts=contrasts.contrasts_table(data, baseline))

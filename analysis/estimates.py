@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.findings import parsed
 from analysis.histograms import MARKED_BELOW, WITHHELD_BELOW
 from analysis.metrics import METRICS, Metric
 from analysis.model import Dataset, frame
@@ -50,14 +50,17 @@ def figures_of_trials(dataset: Dataset) -> pd.DataFrame:
     keys, metrics = keys.drop_duplicates(["run", "trial"]), dataset.metrics.drop_duplicates(["run", "trial", "metric"])
     table = metrics.merge(keys, on=["run", "trial"], how="left")
     invalid = invalid_trials(dataset.findings)
-    is_valid = [key not in invalid for key in zip(table["run"], table["trial"], strict=True)]
+    is_valid = [n not in invalid.get(run, ()) for run, n in zip(table["run"], table["trial"], strict=True)]
     return table[np.array(is_valid, dtype=bool)].assign(control=table["control"].fillna(False).astype(bool))
 
 
-def invalid_trials(findings: pd.DataFrame) -> set[tuple[str, int]]:
-    """The (run, trial) that findings of severity `invalid` name."""
-    invalid = findings[(findings["severity"] == "invalid") & findings["trials"].notna()]
-    return {(row["run"], trial) for row in invalid.to_dict("records") for trial in json.loads(row["trials"])}
+def invalid_trials(findings: pd.DataFrame) -> dict[str, set[int]]:
+    """By run the trials that findings of severity `invalid` name."""
+    found: dict[str, set[int]] = {}
+    for finding in parsed(findings):
+        if finding.is_invalid:
+            found.setdefault(finding.run, set()).update(finding.trials)
+    return found
 
 
 def estimates_table(dataset: Dataset) -> pd.DataFrame:

@@ -12,7 +12,15 @@ import pandas as pd
 import yaml
 from pandas.api.types import union_categoricals
 
-SCHEMA_VERSION = 1
+from contracts.declared import PARAMETERS
+
+SCHEMA_VERSION = 2
+FACTORS = tuple(name for name, parameter in PARAMETERS.items() if parameter.belongs in ("server", "load"))
+"""Everything that is set of a server or its load, in the order in which cells are made."""
+# Of a parameter's kind that of its column; all others are text.
+KINDS = {"whole": "int", "seconds": "float"}
+# PyYAML's own parser takes ten times as long.
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # The pandas type of each kind. A whole number may be missing, so it is pandas' own integer and not numpy's.
 DTYPES: dict[str, pd.StringDtype | pd.Int64Dtype | pd.BooleanDtype] = {
     "text": pd.StringDtype(), "int": pd.Int64Dtype(), "bool": pd.BooleanDtype()
@@ -28,10 +36,22 @@ class Table:
 
 
 def _read_schema() -> dict[str, Table]:
-    document = yaml.safe_load(files("analysis").joinpath("schema.yml").read_text(encoding="utf-8"))
+    text = files("analysis").joinpath("schema.yml").read_text(encoding="utf-8")
+    document = yaml.load(text, Loader=Loader)  # a safe loader, see above
+    return {name: Table(table["rows"], _columns(table["columns"])) for name, table in document.items()}
+
+
+def _columns(given: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    for name, (kind, meaning) in given.items():
+        found |= _parameters() if kind == "parameters" else {name: (kind, meaning)}
+    return found
+
+
+def _parameters() -> dict[str, tuple[str, str]]:
+    declared = (PARAMETERS[name] for name in FACTORS)
     return {
-        name: Table(table["rows"], {column: (kind, text) for column, (kind, text) in table["columns"].items()})
-        for name, table in document.items()
+        one.name: (KINDS.get(one.kind, "text"), one.meaning + (f", {one.unit}" if one.unit else "")) for one in declared
     }
 
 
@@ -73,6 +93,7 @@ class Dataset:
 
     runs: pd.DataFrame
     trials: pd.DataFrame
+    cells: pd.DataFrame
     hosts: pd.DataFrame
     intervals: pd.DataFrame
     seconds: pd.DataFrame

@@ -12,6 +12,7 @@ import pandas as pd
 from analysis import format as show
 from analysis.checks.base import Observation, Observe, seen, threshold
 from analysis.checks.shared import ENDED, KEY, Examined, by_trial, clients, number, trials
+from analysis.ingest.plan import traits
 from analysis.statistics.series import moved
 
 PARTS = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
@@ -114,7 +115,9 @@ def drift(dataset: Examined) -> Iterable[Observation]:
         answered = own["answered_requests"].to_numpy(dtype=float, na_value=np.nan)
         planned = own["planned_requests"].to_numpy(dtype=float, na_value=np.nan)
         # How many are planned in a second is random: an open loop is judged by what became of them.
-        done = answered if own["workload"].iloc[0] == "closed" else answered / np.where(planned > 0, planned, np.nan)
+        done = (
+            answered if not traits(own["workload"].iloc[0]).paced else answered / np.where(planned > 0, planned, np.nan)
+        )
         p = threshold("drift_p")
         medians = own["response_p50_ns"].to_numpy(dtype=float)
         figures = {"median": moved(medians, p), "throughput": moved(done, p)}

@@ -132,9 +132,11 @@ def apart(dataset: Examined) -> Iterable[Observation]:
     """Clients whose first requests lie further apart than chance explains. Of a workload without a schedule the server
     decides when a request is sent."""
     shares = clients(dataset, ENDED).dropna(subset=["rate_share_per_s"])
-    rarest = shares[shares["rate_share_per_s"] > 0].groupby(KEY)["rate_share_per_s"].min().rename("rate").reset_index()
+    rarest = (
+        shares[shares["rate_share_per_s"] > 0].groupby(KEY)["rate_share_per_s"].min().rename("rarest").reset_index()
+    )
     for row in paced(trials(dataset, ENDED)).merge(rarest, on=KEY, how="left").to_dict("records"):
-        chance_ms = threshold("start_gaps") * 1000 / number(row["rate"], math.inf)
+        chance_ms = threshold("start_gaps") * 1000 / number(row["rarest"], math.inf)
         if row["start_skew_ms"] > threshold("start_skew") / 1e6 + chance_ms:
             text = f"The clients' first requests are {row['start_skew_ms']:.1f} ms apart"
             yield seen(row, text, row["start_skew_ms"], start_skew_ms=row["start_skew_ms"])

@@ -49,7 +49,7 @@ def ports(dataset: Examined) -> Iterable[Observation]:
         host = known.get((row["run"], row["host"]))
         if host is None:
             continue
-        pairs = host.sources * number(row["ports"], 1.0)
+        pairs = host.sources * number(row["server_ports"], 1.0)
         used = number(row["connections_share"], np.nan) / pairs / host.ports
         if used >= threshold("ports"):
             text = f"{row['host']} used {percent(used)} of its ephemeral ports towards each address of the server"

@@ -14,11 +14,12 @@ import pandas as pd
 from analysis import format as show
 from analysis.environment import document
 from analysis.model import Dataset
+from contracts.declared import WORKLOADS
 
 KEY = ["run", "trial"]
 # Requests have a time at which they are due; elsewhere the server decides when one is sent.
-PACED = ("open", "ramp", "capacity")
-OF_TRIAL = ("workload", "arrival", "window_s", "ports", "connect_p99_ns")
+PACED = tuple(name for name, workload in WORKLOADS.items() if workload.paced)
+OF_TRIAL = ("workload", "arrival", "window_s", "server_ports", "connect_p99_ns")
 RANGE = "net.ipv4.ip_local_port_range"
 # The outcomes of a trial that was begun and that ended: their clocks, clients and counters are known.
 ENDED = ("ok", "dnf", "invalid", "partial", "crashed", "interrupted")
@@ -168,9 +169,9 @@ def of_server(dataset: Examined, table: pd.DataFrame) -> pd.DataFrame:
 def growth(dataset: Examined, samples: pd.DataFrame, column: str) -> pd.DataFrame:
     """How much a counter grew in the window of each good trial, and in how many seconds: run, trial, growth, span_s."""
     known = samples.dropna(subset=[column])[[*KEY, "t_s", column]].drop_duplicates([*KEY, "t_s"])
-    table = known.merge(trials(dataset)[[*KEY, "warmup_s", "window_s", "duration_s"]], on=KEY)
-    start = table["warmup_s"].fillna(0)
-    end = start + table["window_s"].fillna(table["duration_s"])
+    table = known.merge(trials(dataset)[[*KEY, "warmup", "window_s", "duration"]], on=KEY)
+    start = table["warmup"].fillna(0)
+    end = start + table["window_s"].fillna(table["duration"])
     table = table[(table["t_s"] >= start - EDGE_S) & (table["t_s"] <= end + EDGE_S)].sort_values([*KEY, "t_s"])
     edges = table.groupby(KEY).agg(first=(column, "first"), last=(column, "last"), t0=("t_s", "min"), t1=("t_s", "max"))
     edges = edges[edges["t1"] > edges["t0"]].reset_index()

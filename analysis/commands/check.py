@@ -7,26 +7,23 @@ import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from analysis import format as show
-from analysis.cells import cell_table
-from analysis.checks.base import SEVERITIES
+from analysis.cells import by_key, standing
 from analysis.checks.explain import explain
 from analysis.checks.registry import CHECKS
 from analysis.dataset import load
-from analysis.events import Unreadable
+from analysis.findings import SEVERITIES, Finding, Labels, concerned, parsed
 from analysis.model import Dataset
+from analysis.unreadable import Unreadable
 
-NAME = "check"
 MARGIN = " " * 9
 MOST_NAMED = 12
-JSON_COLUMNS = ("cells", "trials", "hosts", "evidence")
-
-Row = Mapping[Any, Any]
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,35 +49,28 @@ def run(options: argparse.Namespace) -> int:
 
 
 def status(data: Dataset, strict: bool) -> int:
-    severities = set(data.findings["severity"])
-    if any(json.loads(cells) for cells in data.findings.loc[data.findings["severity"] == "invalid", "cells"]):
+    found = parsed(data.findings)
+    if any(one.is_invalid and one.cells for one in found):
         return 3
-    return int(strict and bool(data.notes or severities & {"invalid", "warn"}))
+    return int(strict and bool(data.notes or any(one.severity != "info" for one in found)))
 
 
 def machine(data: Dataset) -> str:
-    findings = [
-        {
-            name: None if pd.isna(value) else json.loads(value) if name in JSON_COLUMNS else value
-            for name, value in row.items()
-        }
-        for row in data.findings.to_dict("records")
-    ]
-    cells = [{name: row[name] for name in ("run", "cell", "label")} for row in clean_cells(data).to_dict("records")]
+    findings = [asdict(one) for one in parsed(data.findings)]
+    cells = clean_cells(data)[["run", "cell", "label"]].to_dict("records")
     return json.dumps({"findings": findings, "clean": cells, "left_out": list(data.notes)}, indent=1)
 
 
 def page(data: Dataset) -> list[str]:
     """The lines of the terminal."""
     lines = []
-    for run_ in data.runs.drop_duplicates("run").to_dict("records"):
-        found = data.findings[data.findings["run"] == run_["run"]]
+    for run_, path in data.runs.drop_duplicates("run")[["run", "path"]].itertuples(index=False):
+        found = data.findings[data.findings["run"] == run_]
         counts = [f"{(found['severity'] == name).sum()} {name}" for name in SEVERITIES]
-        summary = ", ".join(counts) if len(found) else "no findings"
-        lines += [show.visible(f"Run {run_['run']} ({run_['path']}): {summary}"), ""]
-    names = _labels(data)
-    for row in data.findings.to_dict("records"):
-        lines += [*_finding(row, names, len(data.runs) > 1), ""]
+        lines += [show.visible(f"Run {run_} ({path}): {', '.join(counts) if len(found) else 'no findings'}"), ""]
+    names = by_key(data.cells)
+    for one in parsed(data.findings):
+        lines += [*_finding(one, names, len(data.runs) > 1), ""]
     clean = [show.visible(label) for label in clean_cells(data)["label"]]
     lines += _wrapped(f"Cells that no finding doubts ({len(clean)} of {len(names)}): {'; '.join(clean) or 'none'}.", "")
     return lines
@@ -88,41 +78,28 @@ def page(data: Dataset) -> list[str]:
 
 def clean_cells(data: Dataset) -> pd.DataFrame:
     """The cells that count and that neither `invalid` nor `warn` names; of a warned run none."""
-    cells = cell_table(data)
-    if cells.empty:
-        return pd.DataFrame(columns=["run", "cell", "label"])
     doubtful: set[tuple[str, str | None]] = set()
-    for row in data.findings[data.findings["severity"] != "info"].to_dict("records"):
-        named: list[str | None] = [*json.loads(row["cells"]), *_cells_of_trials(data, row)]
-        doubtful |= {(row["run"], cell) for cell in named or [None]}
+    for one in parsed(data.findings):
+        if one.severity != "info":
+            doubtful |= {(one.run, cell) for cell in (*one.cells, *concerned(one, data.trials)) or (None,)}
+    cells = standing(data.cells)
     is_clean = [
-        (run_, cell) not in doubtful and (run_, None) not in doubtful
-        for run_, cell in zip(cells["run"], cells["cell"], strict=True)
+        not {(run_, cell), (run_, None)} & doubtful for run_, cell in zip(cells["run"], cells["cell"], strict=True)
     ]
-    return cells[pd.Series(is_clean, index=cells.index) & ~cells["struck"].astype(bool)]
+    return cells[pd.Series(is_clean, index=cells.index, dtype=bool)]
 
 
-def _cells_of_trials(data: Dataset, row: Row) -> list[str]:
-    is_one = (data.trials["run"] == row["run"]) & data.trials["trial"].isin(json.loads(row["trials"]))
-    return list(dict.fromkeys(map(str, data.trials.loc[is_one.to_numpy(dtype=bool, na_value=False), "cell"])))
-
-
-def _labels(data: Dataset) -> dict[tuple[str, str], str]:
-    cells = cell_table(data)
-    return {(row["run"], row["cell"]): row["label"] for row in cells.to_dict("records")}
-
-
-def _finding(row: Row, names: Mapping[tuple[str, str], str], with_run: bool) -> list[str]:
-    check = CHECKS.get(row["check"])
-    title = check.title if check else "A finding of the conductor"
-    lines = [show.visible(f"{row['severity']:<9}{row['check']:<5} {title}")]
+def _finding(one: Finding, names: Labels, with_run: bool) -> list[str]:
+    lines = [show.visible(f"{one.severity:<9}{one.check:<5} {CHECKS[one.check].title}")]
+    where = one.where(names, most=MOST_NAMED)
+    where = f"struck: {where}" if one.is_invalid and one.cells else where
     parts = {
-        "what": row["message"], "where": _where(row, names, with_run),
-        "evidence": _evidence(json.loads(row["evidence"])), "matters": row["matters"], "remedy": row["remedy"],
+        "what": one.message, "where": f"run {one.run} · {where}".removesuffix(" · ") if with_run else where,
+        "evidence": _evidence(one.evidence), "matters": one.matters, "remedy": one.remedy,
     }  # fmt: skip
     for name, text in parts.items():
-        if not pd.isna(text) and text:
-            lines += _wrapped(show.visible(str(text)), name)
+        if text:
+            lines += _wrapped(show.visible(text), name)
     return lines
 
 
@@ -133,25 +110,7 @@ def _wrapped(text: str, name: str) -> list[str]:
     )
 
 
-def _where(row: Row, names: Mapping[tuple[str, str], str], with_run: bool) -> str:
-    cells = [names.get((row["run"], cell), cell) for cell in json.loads(row["cells"])]
-    trials = [str(number) for number in json.loads(row["trials"])]
-    struck = "struck: " if row["severity"] == "invalid" and cells else ""
-    parts = [
-        f"run {row['run']}" if with_run else "",
-        struck + _some(cells) if cells else "",
-        f"trial {_some(trials).replace(';', ',')}" if trials else "",
-        _some(json.loads(row["hosts"])),
-    ]
-    return " · ".join(part for part in parts if part)
-
-
-def _some(names: list[str]) -> str:
-    rest = len(names) - MOST_NAMED
-    return "; ".join(names[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _evidence(rows: list[dict[str, Any]]) -> str:
+def _evidence(rows: Sequence[Mapping[str, Any]]) -> str:
     """The figures of the worst place; what is a sentence there stands in the message."""
     told = []
     for name, value in (rows[0] if rows else {}).items():

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from analysis import format as show
 from analysis.compare import judge, side, text
-from analysis.events import Unreadable
 from analysis.metrics import METRICS
+from analysis.unreadable import Unreadable
 
-NAME = "compare"
 FORMATS = ("text", "md", "json")
 
 

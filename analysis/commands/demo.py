@@ -11,11 +11,9 @@ from analysis.commands import report
 from analysis.dataset import load
 from analysis.demo.truth import FAULTS
 from analysis.demo.write import write
-from analysis.events import Unreadable
 from analysis.format import visible
 from analysis.report.build import html
-
-NAME = "demo"
+from analysis.unreadable import Unreadable
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:

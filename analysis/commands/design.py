@@ -5,11 +5,10 @@ import math
 from pathlib import Path
 
 from analysis import format as show
-from analysis.planner import Design, Spread, earlier_spread, read_plan
+from analysis.design import Design, Spread, earlier_spread, read_plan
 from analysis.statistics.family import ALPHA
 from analysis.statistics.power import POWER, detectable
 
-NAME = "design"
 ASSUMED = Spread(0.03, "assumed: no earlier run here is like it")
 
 

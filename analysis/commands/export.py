@@ -4,12 +4,11 @@ import argparse
 from pathlib import Path
 
 from analysis.dataset import load, runs_of
-from analysis.events import Unreadable
 from analysis.export import files, hgrm, markdown, schema
 from analysis.format import visible
 from analysis.model import TABLES
+from analysis.unreadable import Unreadable
 
-NAME = "export"
 FORMATS = (*files.WRITERS, "md", "hgrm")
 
 

@@ -9,11 +9,9 @@ from pathlib import Path
 
 from analysis import store
 from analysis.dataset import derive, runs_of
-from analysis.events import Unreadable
 from analysis.format import count, visible
 from analysis.ingest.run import ingest
-
-NAME = "ingest"
+from analysis.unreadable import Unreadable
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,10 +47,11 @@ def one(path: Path, *, is_lenient: bool) -> None:
         )
     directory = path if path.is_dir() else path.parent
     try:
-        folder = store.write(derive(raw), directory)
+        data = derive(raw)
+        folder = store.write(data, directory)
     except OSError as error:
         raise Unreadable(f"{directory} cannot be written to: {error.strerror or error}.") from error
-    rows = sum(map(len, raw.tables.values()))
-    print(f"{visible(str(folder))}: {count(len(raw.trials))} trials, {count(rows)} rows in {len(raw.tables)} tables")
+    rows = sum(map(len, data.tables.values()))
+    print(f"{visible(str(folder))}: {count(len(raw.trials))} trials, {count(rows)} rows in {len(data.tables)} tables")
     for note in skipped:
         print(f"- {visible(note)}")

@@ -1,24 +1,23 @@
-"""Write one figure: SVG, PNG or PDF to print, Vega-Lite JSON to change, CSV of its numbers."""
+"""Write one chart: SVG, PNG or PDF to print, Vega-Lite JSON to change, CSV of its numbers."""
 
 import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+from analysis.charts import registry, theme
+from analysis.charts.base import Chart
 from analysis.dataset import load
-from analysis.events import Unreadable
-from analysis.figures import registry, theme
-from analysis.figures.base import Figure
 from analysis.format import visible
 from analysis.spreadsheet import csv_text
+from analysis.unreadable import Unreadable
 
-NAME = "plot"
 DRAWN = ("svg", "png", "pdf", "json")
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", nargs="+", metavar="RESULTS", help="a run's directory")
-    parser.add_argument("--figure", metavar="NAME", help="which figure; --list names them")
+    parser.add_argument("--figure", metavar="NAME", help="which chart; --list names them")
     parser.add_argument(
         "-o",
         "--output",
@@ -28,19 +27,19 @@ def setup_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dark", action="store_true", help="for a dark page")
     parser.add_argument("--baseline", metavar="STRATEGY", help="as in report")
-    parser.add_argument("--list", action="store_true", help="list the figures for which the run has data")
+    parser.add_argument("--list", action="store_true", help="list the charts for which the run has data")
 
 
 def run(options: argparse.Namespace) -> int:
-    figures = {figure.name: figure for figure in registry.make_all(load(options.results, baseline=options.baseline))}
+    charts = {chart.name: chart for chart in registry.make_all(load(options.results, baseline=options.baseline))}
     if options.list or not options.figure:
-        for figure in figures.values():
-            print(f"{figure.name:<12} {visible(figure.title)}")
+        for chart in charts.values():
+            print(f"{chart.name:<12} {visible(chart.title)}")
         return 0
-    if options.figure not in figures:
-        raise Unreadable(f"there is no data for a figure {options.figure} here; there is {', '.join(figures)}.")
+    if options.figure not in charts:
+        raise Unreadable(f"there is no data for a chart {options.figure} here; there is {', '.join(charts)}.")
     path = options.output or Path(f"{options.figure}.svg")
-    data = drawn(figures[options.figure], path.suffix.removeprefix("."), dark=options.dark)
+    data = drawn(charts[options.figure], path.suffix.removeprefix("."), dark=options.dark)
     try:
         path.write_bytes(data)
     except OSError as error:
@@ -48,17 +47,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def drawn(figure: Figure, ending: str, *, dark: bool) -> bytes:
-    """The figure in the format of a file's ending."""
+def drawn(chart: Chart, ending: str, *, dark: bool) -> bytes:
+    """The chart in the format of a file's ending."""
     if ending == "csv":
-        return csv_text(figure.frame).encode()
+        return csv_text(chart.frame).encode()
     if ending not in DRAWN:
         raise Unreadable(
-            f"a figure is written as svg, png, pdf, json or csv, not as {ending or 'nothing'}: end the file's name so."
+            f"a chart is written as svg, png, pdf, json or csv, not as {ending or 'nothing'}: end the file's name so."
         )
-    if figure.chart is None:
-        raise Unreadable(f"{figure.name} is a table: write it as csv.")
-    document = theme.spec(figure.chart, dark)
+    if chart.drawing is None:
+        raise Unreadable(f"{chart.name} is a table: write it as csv.")
+    document = theme.spec(chart.drawing, dark)
     makers: dict[str, Callable[[], bytes]] = {
         "svg": lambda: theme.svg(document).encode(),
         "png": lambda: theme.png(document),

@@ -1,16 +1,19 @@
-"""Write the report: one HTML file with everything in it, to open, send or print."""
+"""Write the report: one HTML file with everything in it, to open, send or print.
+
+Of a single run also its dataset: `dataset/` in its directory.
+"""
 
 import argparse
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+from analysis import store
 from analysis.dataset import load, runs_of
-from analysis.events import Unreadable
 from analysis.format import visible
 from analysis.report.build import html
-
-NAME = "report"
+from analysis.unreadable import Unreadable
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +29,11 @@ def setup_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     dataset = load(options.results, baseline=options.baseline)
     first = Path(runs_of(options.results)[0])
-    path = options.output or (first if first.is_dir() else first.parent) / "report.html"
+    directory = first if first.is_dir() else first.parent
+    if len(dataset.runs) == 1 and options.baseline is None:
+        with suppress(OSError):  # for other tools; a run in a directory that is not ours has its report all the same
+            store.write(dataset, directory)
+    path = options.output or directory / "report.html"
     write(path, html(dataset))
     print(f"report: {visible(str(path))}")
     return 0

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.cells import FACTORS, labels
+from analysis.cells import INCIDENTAL, labels
 from analysis.compare.side import Cell, Factor, Side, environments
 from analysis.contrasts import LEAST_MARGIN
 from analysis.environment import differences
-from analysis.events import Unreadable
 from analysis.metrics import METRICS, Metric
+from analysis.model import FACTORS
 from analysis.statistics.family import ALPHA, holm
 from analysis.statistics.paired import Estimate
 from analysis.statistics.unpaired import cliffs_delta, p_value, shift
 from analysis.statistics.verdict import BETTER, INCONCLUSIVE, NOT_COMPARABLE, WORSE, verdict
+from analysis.unreadable import Unreadable
 
 SHOWN = ("efficiency", "p99")
 # Set for each strategy by itself, from what the hosts are: the environment tells of it.
-OF_THE_HOSTS = ("port", "workers", "arm_timeout_s")
+OF_THE_HOSTS = tuple(name for name in INCIDENTAL if name != "server_command")
 SINGLE = "one repetition says nothing of how much repetitions differ"
 Key = tuple[Factor, ...]
 

@@ -11,17 +11,22 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from analysis.cells import FACTORS, cell_table
 from analysis.contrasts import why_not
 from analysis.dataset import load
 from analysis.environment import COLUMNS, environment
 from analysis.estimates import figures_of_trials
-from analysis.events import Unreadable
+from analysis.findings import parsed
 from analysis.metrics import METRICS
-from analysis.model import TABLES, Dataset
-from analysis.tables import natural
+from analysis.model import FACTORS, TABLES, Dataset
+from analysis.unreadable import Unreadable
+from contracts.older import RENAMED
 
-VERSION = 1
+VERSION = 2
+# What a file of version 1 names otherwise, and the name since.
+OLD_NAMES = RENAMED | {
+    "rate_per_s": "rate", "think_time_s": "think_time", "connect_rate_per_s": "connect_rate", "warmup_s": "warmup",
+    "duration_s": "duration", "timeout_s": "timeout", "arm_timeout_s": "arm_timeout",
+}  # fmt: skip
 KIND = "c10k baseline"
 Factor = str | int | float | None
 Item = TypeVar("Item")
@@ -84,9 +89,9 @@ def of_dataset(dataset: Dataset) -> Side:
     for cell, metric, value in zip(figures["cell"], figures["metric"], figures["value"], strict=True):
         known.setdefault((cell, metric), []).append(float(value))
     cells, names = [], {}
-    for row in sorted(cell_table(dataset).to_dict("records"), key=lambda row: natural(row["cell"])):
+    for row in dataset.cells.to_dict("records"):
         factors = {name: _plain(row[name]) for name in FACTORS}
-        names[row["cell"]] = str(factors["command"] or factors["strategy"])
+        names[row["cell"]] = str(factors["server_command"] or factors["strategy"])
         values = {name: known.get((row["cell"], name), []) for name in METRICS}
         why = {name: why_not(row, one, is_known=bool(values[name])) for name, one in METRICS.items()}
         kept = {name: its for name, its in values.items() if its and not why[name]}
@@ -95,9 +100,8 @@ def of_dataset(dataset: Dataset) -> Side:
     return Side(
         run, run, cells, noise_floors(dataset.contrasts),
         [_row(list(row)) for row in zip(*(around[name] for name in COLUMNS[1:]), strict=True)],
-        [Finding(str(row["check"]), str(row["message"]),
-                 [names[cell] for cell in json.loads(row["cells"]) if cell in names])
-         for row in dataset.findings.to_dict("records") if row["severity"] == "invalid"],
+        [Finding(one.check, one.message, [names[cell] for cell in one.cells if cell in names])
+         for one in parsed(dataset.findings) if one.is_invalid],
     )  # fmt: skip
 
 
@@ -147,7 +151,7 @@ def read_baseline(path: Path) -> Side:
         raise Unreadable(f"{path} is no JSON; make the baseline file again with compare --save.") from error
     if not isinstance(document, dict) or document.get("kind") != KIND:
         raise Unreadable(f"{path} is no baseline file: `compare --save FILE RUN` makes one of a run.")
-    if document.get("version") != VERSION:
+    if document.get("version") not in (1, VERSION):
         raise Unreadable(f"{path} is a baseline file of another version than {VERSION}; make it again.")
     try:
         return _side(document)
@@ -168,7 +172,8 @@ def _side(document: dict[str, Any]) -> Side:
 
 
 def _cell(one: Any) -> Cell:
-    factors = {name: _factor(name, one["factors"][name]) for name in FACTORS}
+    known = {OLD_NAMES.get(name, name): value for name, value in one["factors"].items()}
+    factors = {name: _factor(name, known[name]) for name in FACTORS}
     values = {_metric(name): _list(its, _number) for name, its in one["values"].items()}
     return Cell(factors, _str(one["outcome"]), values, {_metric(name): _str(text) for name, text in one["why"].items()})
 

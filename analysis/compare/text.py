@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import Any
 
 from analysis import format as show
+from analysis.answers.shown import spread_of, with_unit
 from analysis.compare.judge import Change, Comparison, Row, sorted_rows
 from analysis.compare.side import Cell, Side, as_json
-from analysis.events import Unreadable
 from analysis.metrics import METRICS
 from analysis.statistics.family import ALPHA
 from analysis.statistics.interval import centre
 from analysis.statistics.verdict import BETTER, VERDICTS, WORSE
+from analysis.unreadable import Unreadable
 
 HEADINGS = ("strategy", "metric", "base", "new", "new ÷ base", "verdict")
 CONFOUNDED = (
@@ -32,11 +32,7 @@ def figure(row: Row, values: list[float]) -> str:
     if not values:
         return show.NOTHING
     found = centre(values)
-    spread = (found.high - found.low) / 2 if math.isfinite(found.high - found.low) else 0.0
-    if row.metric.unit == "ns":
-        return show.time(found.value, spread)
-    unit = {"1/s": "/s", "connections": ""}.get(row.metric.unit, f" {row.metric.unit}")
-    return show.number(found.value, spread) + unit
+    return with_unit(row.metric.name, found.value, spread_of(found.low, found.high))
 
 
 def ratio(row: Row) -> str:

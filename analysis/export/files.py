@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 from pandas.api.types import is_float_dtype
 
 from analysis import store
@@ -32,8 +31,7 @@ def _csv(dataset: Dataset, name: str, path: Path) -> None:
 
 
 def _parquet(dataset: Dataset, name: str, path: Path) -> None:
-    told = json.dumps({"schema": SCHEMA_VERSION, "notes": dataset.notes}).encode()
-    pq.write_table(store.described(name, dataset.tables[name], told), path, compression="zstd")
+    store.write_table(dataset, name, path)
 
 
 def _json(dataset: Dataset, name: str, path: Path) -> None:

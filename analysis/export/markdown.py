@@ -8,20 +8,19 @@ from typing import Any
 import pandas as pd
 
 from analysis import format as show
-from analysis.cells import cell_table
+from analysis.answers.shown import spread_of, with_unit
+from analysis.cells import by_key
 from analysis.compare.text import code, escape, factor
-from analysis.metrics import METRICS
 from analysis.model import Dataset
 
 ESTIMATES = ("cell", "metric", "value", "95 % interval", "repetitions", "quality")
 CONTRASTS = ("cell", "baseline", "metric", "cell ÷ baseline", "interval of all", "p (Holm)", "blocks", "verdict")
 RIGHT = ("value", "cell ÷ baseline", "p (Holm)", "repetitions", "blocks")
-UNITS = {"1/s": "/s", "connections": ""}
 
 
 def text(dataset: Dataset) -> str:
     """Both tables, run by run; nothing of what a file says becomes markup."""
-    names = _labels(dataset)
+    names = by_key(dataset.cells)
     parts = []
     for run in dataset.runs["run"].drop_duplicates():
         estimates, contrasts = (_of_run(table, run) for table in (dataset.estimates, dataset.contrasts))
@@ -43,17 +42,14 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [headings, rule, *rows])
 
 
-def _labels(dataset: Dataset) -> dict[tuple[str, str], str]:
-    return {(row["run"], row["cell"]): row["label"] for row in cell_table(dataset).to_dict("records")}
-
-
 def _of_run(frame: pd.DataFrame, run: str) -> list[dict[Any, Any]]:
     return frame[frame["run"] == run].to_dict("records")
 
 
 def _estimate(row: Mapping[Any, Any], names: Mapping[tuple[str, str], str]) -> list[str]:
     label = names.get((row["run"], row["cell"]), row["cell"])
-    low, value, high = (figure(str(row["metric"]), row[name], row) for name in ("low", "value", "high"))
+    spread = spread_of(float(row["low"]), float(row["high"]))
+    low, value, high = (with_unit(str(row["metric"]), row[name], spread) for name in ("low", "value", "high"))
     interval = show.NOTHING if show.NOTHING in (low, high) else f"{low} to {high}"
     return [
         code(label),
@@ -63,16 +59,6 @@ def _estimate(row: Mapping[Any, Any], names: Mapping[tuple[str, str], str]) -> l
         str(row["n"]),
         str(row["quality"]),
     ]
-
-
-def figure(metric: str, value: float, row: Mapping[Any, Any]) -> str:
-    """The value with its unit, its digits by its interval."""
-    spread = (row["high"] - row["low"]) / 2
-    unit = METRICS[metric].unit
-    if unit == "ns":
-        return show.time(value, spread)
-    told = show.number(value, spread)
-    return told if told in (show.NOTHING, show.BEYOND) else f"{told}{UNITS.get(unit, f' {unit}')}"
 
 
 def _contrast(row: Mapping[Any, Any], names: Mapping[tuple[str, str], str]) -> list[str]:

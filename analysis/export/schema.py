@@ -13,9 +13,10 @@ INTRODUCTION = f"""# The tables of a dataset
 Made by `python -m analysis export --schema md` from [schema.yml](../analysis/schema.yml); change that, not this. For
 programs: `python -m analysis export --schema json` prints the JSON Schema of what `export --format json` writes.
 
-`python -m analysis ingest RUN` writes one Parquet file for each table into `RUN/dataset/`. The directory is made of the
-logs alone and may be deleted: every command makes it anew where it is missing, or where the logs, the manifest or
-analysis itself have changed since. `python -m analysis export RUN` writes the same tables as CSV, Parquet or JSON.
+`python -m analysis ingest RUN` and `python -m analysis report RUN` (of one run) write one Parquet file for each table
+into `RUN/dataset/`, all of them or none, in place of those that were there. The directory is made of the logs alone and
+may be deleted: no command reads it back, each reads the logs. `python -m analysis export RUN` writes the same tables as
+CSV, Parquet or JSON.
 
     import pandas
     trials = pandas.read_parquet("results/latest/dataset/trials.parquet")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.events import Log
+from analysis.ingest.events import Log
 from analysis.ingest.fields import mapping, number
 
 

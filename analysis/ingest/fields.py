@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from analysis.events import is_count
+from analysis.ingest.events import is_count
 
 
 def mapping(value: object) -> dict[str, Any]:
@@ -53,6 +53,14 @@ def text(value: object) -> str | None:
 
 def truth(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
+
+
+def typed(kind: str, value: object) -> int | float | str | bool | None:
+    """The value as one of a column's kind; missing where it is none."""
+    readers: dict[str, Callable[[object], int | float | str | bool | None]] = {
+        "int": whole, "float": figure, "text": text, "bool": truth
+    }  # fmt: skip
+    return readers[kind](value)
 
 
 def pairs(value: object) -> Iterator[tuple[int, int]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.events import Log
+from analysis.ingest.events import Log
 from analysis.ingest.fields import as_json, count, listing, mapping, number, text
 from analysis.ingest.latency import Latency, done_of, own_quantile, quantile, went
-from analysis.tables import last_of
 
 SELF = (
     "wall_ns",
@@ -26,9 +25,9 @@ INTEGRITY = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "fore
 
 def generator_rows(log: Log, latency: Latency) -> list[dict[str, Any]]:
     """One row per client and trial that it ended."""
-    shares = {n: mapping(e.get("shares")) for n, e in last_of(log, "trial", "started").items()}
+    shares = {n: mapping(e.get("shares")) for n, e in log.last("trial", "started").items()}
     armed = {(e["trial"], e["host"]): e for e in log.of("armed")}
-    ceilings = {n: mapping(mapping(e.get("result")).get("ceiling")) for n, e in last_of(log, "trial", "ended").items()}
+    ceilings = {n: mapping(mapping(e.get("result")).get("ceiling")) for n, e in log.last("trial", "ended").items()}
     starts = went(log)
     rows = []
     for (n, host), event in done_of(log).items():
@@ -58,6 +57,7 @@ def generator_rows(log: Log, latency: Latency) -> list[dict[str, Any]]:
                 **{name: count(integrity.get(name)) for name in INTEGRITY},
                 "first_send_ns": number(event.get("first_send_ns")) - number(starts.get(n, {}).get(host)),
                 "ceiling_per_s": number(mapping(ceilings.get(n, {}).get(host)).get("sends_per_s")),
+                "ceiling_per_cpu_s": number(mapping(ceilings.get(n, {}).get(host)).get("sends_per_cpu_s")),
                 "send_gaps_ns": as_json([gap for gap in listing(own.get("send_gaps_ns")) if count(gap) is not None]),
             }
         )
@@ -68,9 +68,9 @@ def error_rows(log: Log) -> list[dict[str, Any]]:
     """One row per kind of error that a client counted, and one per complaint of an agent. A client that never went has
     no `done`: `armed` has its counts. What a strategy at its limit closed is no error."""
     rows = []
-    limited = {event["trial"] for event in log.of("limit")}
+    limited, dones = {event["trial"] for event in log.of("limit")}, done_of(log)
     for event in log.of("armed"):
-        if (event["trial"], event["host"]) in done_of(log) or event["trial"] in limited:
+        if (event["trial"], event["host"]) in dones or event["trial"] in limited:
             continue
         for kind, failed in mapping(event.get("failed")).items():
             phase, _, cause = str(kind).partition("/")
@@ -78,7 +78,7 @@ def error_rows(log: Log) -> list[dict[str, Any]]:
                 {"run": log.run, "trial": event["trial"], "host": event["host"], "phase": phase, "cause": cause}
                 | {"count": count(failed)}
             )
-    for (n, host), event in done_of(log).items():
+    for (n, host), event in dones.items():
         for one in map(mapping, listing(event.get("errors"))):
             said = {name: text(one.get(name)) for name in ("phase", "cause", "blame", "first")}
             rows.append(
@@ -96,6 +96,13 @@ def error_rows(log: Log) -> list[dict[str, Any]]:
             "phase": text(event.get("phase")),
             "cause": text(event.get("cause")),
             "first": text(event.get("message")),
+            "remedy": text(event.get("remedy")),
         }
         rows.append({"run": log.run, "trial": event["trial"], "host": event["host"], "count": 1} | said)
+    for event in log.of("dropped"):
+        first = f"it had to drop {event.get('lines')} line(s) of its events"
+        rows.append(
+            {"run": log.run, "trial": event["trial"], "host": event["host"], "phase": "events", "cause": "dropped"}
+            | {"count": count(event.get("lines")), "first": first}
+        )
     return rows

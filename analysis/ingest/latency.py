@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -13,12 +14,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis import histograms
-from analysis.events import Log
 from analysis.histograms import Counts, Sparse
 from analysis.ingest.clocks import bounds_ns
-from analysis.tables import COUNTS, last_of
-from analysis.trials import PERCENTILES
+from analysis.ingest.events import Log, is_count
+from contracts.declared import COUNTS
 
+COUNTED = tuple(f"{name}_requests" for name in COUNTS)
+PERCENTILES = {"p50": Fraction(50), "p99": Fraction(99), "p99_9": Fraction(999, 10)}
+_KEY = ["trial", "host", "k", "phase"]
 KINDS = ("service", "lag", "connect", "loop_lag")
 # A bin of the heat map is a fifth of a decade or so, from 1 µs to 60 s; what is faster or slower is in the last one.
 HEAT_EDGES_NS = np.geomspace(1e3, 6e10, 61)
@@ -62,6 +65,32 @@ class Latency:
         )
 
 
+def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
+    """One row per interval event: trial, host, k, phase, the counts, and in `response` the decoded histogram, None
+    where it cannot be read or does not hold what was answered."""
+    named = dict(zip((*COUNTED, *_KEY, "response"), (*COUNTS, *_KEY, "response"), strict=True))
+    rows, bad = [], 0
+    for event in log.of("interval"):
+        if all(is_count(event.get(name)) for name in ("trial", "k", *COUNTS)) and isinstance(event.get("phase"), str):
+            rows.append({column: event.get(name) for column, name in named.items()})
+        else:
+            bad += 1
+    notes = [f"{bad:,} interval event(s) lack fields and are left out."] if bad else []
+    # The same interval said twice must not count twice.
+    table = pd.DataFrame(rows, columns=list(named)).drop_duplicates(_KEY, ignore_index=True)
+    read = map(_histogram, table["response"], table["answered_requests"])
+    table["response"] = pd.Series(list(read), index=table.index, dtype=object)
+    return table, notes
+
+
+def _histogram(text: object, answered: int) -> Sparse | None:
+    try:
+        found = histograms.sparse(text)
+    except histograms.BadHistogram:
+        return None
+    return found if found.total == answered else None
+
+
 def latency(log: Log, intervals: pd.DataFrame) -> Latency:
     """Of the decoded intervals, and of the histograms that each client told at its end."""
     found, bounds = Latency(), bounds_ns(log)
@@ -100,10 +129,10 @@ def _second(
             merged[part.slots] += part.counts
             if phase == "load":
                 window.setdefault(host, histograms.empty())[part.slots] += part.counts
-        found.intervals.append(_row(run, at, host, bound, {name: row[name] for name in COUNTS}, part))
+        found.intervals.append(_row(run, at, host, bound, {name: row[name] for name in COUNTED}, part))
     whole = histograms.filled(merged)
     is_known = all(row["response"] is not None for row in rows)
-    sums = {name: sum(row[name] for row in rows) for name in COUNTS}
+    sums = {name: sum(row[name] for row in rows) for name in COUNTED}
     found.seconds.append(_row(run, at, None, worst, sums, whole if is_known else None))
     coarse = np.bincount(_bins()[whole.slots], weights=whole.counts, minlength=len(HEAT_EDGES_NS) - 1)
     found.heat.extend(
@@ -128,15 +157,14 @@ def _bins() -> npt.NDArray[np.intp]:
 
 def done_of(log: Log) -> dict[tuple[int, str], dict[str, Any]]:
     """The last `done` of each client in each trial."""
-    clients = set(log.clients)
-    return {(e["trial"], e["host"]): e for e in log.of("done") if e["trial"] is not None and e["host"] in clients}
+    return {(e["trial"], e["host"]): e for e in log.of("done") if e["trial"] is not None and e["host"] in log.clients}
 
 
 def _row(
     run: str, at: tuple[int, int, str], host: str | None, bound: float, counts: dict[str, int], part: Sparse | None
 ) -> dict[str, Any]:
     trial, k, phase = at
-    planned = counts["planned"]
+    planned = counts["planned_requests"]
     return {
         "run": run,
         "trial": trial,
@@ -145,7 +173,7 @@ def _row(
         "phase": phase,
         "t_s": float(k),
         "bound_ns": bound,
-        **{f"{name}_requests": value for name, value in counts.items()},
+        **counts,
         "response_p50_ns": quantile(part, planned, "p50"),
         "response_p99_ns": quantile(part, planned, "p99"),
         "response_max_ns": float(histograms.values_ns()[part.slots[-1]])
@@ -169,4 +197,4 @@ def own_quantile(part: Sparse | None, name: str) -> float:
 
 def went(log: Log) -> dict[int, dict[str, Any]]:
     """Per trial the moment of go in each host's clock."""
-    return {n: at for n, e in last_of(log, "went").items() if isinstance(at := e.get("at_ns"), dict)}
+    return {n: at for n, e in log.last("went").items() if isinstance(at := e.get("at_ns"), dict)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from analysis.events import Event, Log
 from analysis.ingest.clocks import bounds_ns
+from analysis.ingest.events import Event, Log
 from analysis.ingest.fields import count, listing, mapping, number, pairs, truth, whole
 from analysis.ingest.latency import done_of, went
 

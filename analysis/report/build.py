@@ -1,4 +1,4 @@
-"""From a dataset to one HTML file: figures made, parts filled, template printed."""
+"""From a dataset to one HTML file: charts made, parts filled, template printed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ import vl_convert
 from markupsafe import Markup
 
 from analysis import format as show
-from analysis.cells import cell_table
-from analysis.figures import registry, theme
-from analysis.figures.base import Figure
-from analysis.figures.headline import headline
+from analysis.answers.headline import headline
+from analysis.answers.shown import SAYS_NOTHING
+from analysis.answers.trust import counts, trust
+from analysis.cells import by_key
+from analysis.charts import registry, theme
+from analysis.charts.base import Chart
 from analysis.metrics import METRICS
 from analysis.model import Dataset
 from analysis.report import tables, words
 from analysis.report.parts import Page, Section, Table
 
-ABOUT_GENERATORS = ("honesty",)  # figures that belong to the validity of a run
+ABOUT_GENERATORS = ("honesty",)  # charts that belong to the validity of a run
 # A picture has one description, its own; and the page one font.
 SAID_TWICE = re.compile(r' (?:aria-[a-z]+|role|font-family|pointer-events)="[^"]*"')
 Document = dict[str, Any]  # of Vega-Lite
@@ -45,86 +47,76 @@ def html(dataset: Dataset) -> str:
         script=Markup(_asset("assets/report.js")),
         vega=Markup(_bundle()),
         payload=_packed({"specs": page.specs, "light": theme.config(False), "dark": theme.config(True)}),
-        svg={section.name: Markup(section.svg) for section in (*page.figures, *page.honesty)},
+        svg={section.name: Markup(section.svg) for section in (*page.charts, *page.honesty)},
     )
 
 
 def build(dataset: Dataset) -> Page:
     """The parts of the page."""
-    figures = registry.make_all(dataset)
-    drawn = [figure for figure in figures if figure.chart is not None]
-    glance = next((figure for figure in figures if figure.name == "glance"), None)
-    found = words.findings(dataset)
-    told, said = words.counts(dataset, found), headline(dataset)
-    documents = {figure.name: theme.document(figure.chart) for figure in figures if figure.chart is not None}
-    sections = {figure.name: _section(figure, documents[figure.name]) for figure in drawn}
+    charts = registry.make_all(dataset)
+    glance = next((chart for chart in charts if chart.drawing is None), None)
+    said = headline(dataset)
+    documents = {chart.name: theme.document(chart.drawing) for chart in charts if chart.drawing is not None}
+    sections = {chart.name: _section(chart, documents[chart.name]) for chart in charts if chart.name in documents}
     env, apart = words.places(dataset)
+    files = {"glance": glance.frame} if glance else {}
+    files |= {name: dataset.tables[name] for name in ("trials", "cells", "estimates", "contrasts", "findings")}
     runs = ", ".join(show.visible(str(run)) for run in dataset.runs["run"])
     return Page(
         title=f"C10K benchmark: {runs}",
         headline=show.visible(said.sentence),
         more=show.visible(said.more),
-        trust=words.trust(dataset, told),
-        counts=told,
+        trust=trust(dataset),
+        counts=counts(dataset),
         glance=tables.glance(glance.frame) if glance else None,
-        glance_finding=show.visible(glance.finding) if glance else "",
+        glance_caption=show.visible(glance.caption) if glance else "",
         glance_read=glance.read if glance else "",
-        figures=tuple(section for name, section in sections.items() if name not in ABOUT_GENERATORS),
+        charts=tuple(section for name, section in sections.items() if name not in ABOUT_GENERATORS),
         honesty=tuple(section for name, section in sections.items() if name in ABOUT_GENERATORS),
         comparisons=_comparisons(dataset),
-        findings=found,
+        findings=words.findings(dataset),
         errors=_errors(dataset),
         limits=words.limits(dataset),
         methods=words.methods(dataset),
         environment=env,
         differences=apart,
-        downloads=tuple(
-            tables.download(name, frame)
-            for name, frame in (
-                *([("glance", glance.frame)] if glance else []),
-                ("trials", dataset.trials),
-                ("estimates", dataset.estimates),
-                ("contrasts", dataset.contrasts),
-                ("findings", dataset.findings),
-            )
-        ),
+        downloads=tuple(tables.download(name, frame) for name, frame in files.items()),
         notes=tuple(show.visible(note) for note in dataset.notes),
         commands=words.commands(dataset),
-        specs={figure.name: _spec(figure, documents[figure.name]) for figure in drawn},
+        specs={chart.name: _spec(chart, documents[chart.name]) for chart in charts if chart.name in documents},
     )
 
 
-def _spec(figure: Figure, document: Document) -> object:
-    """The chart without a theme: the page puts on the one it is seen in."""
+def _spec(chart: Chart, document: Document) -> object:
+    """The drawing without a theme: the page puts on the one it is seen in."""
     return {name: value for name, value in document.items() if name != "config"} | {
-        "description": show.visible(figure.finding)
+        "description": show.visible(chart.caption)
     }
 
 
-def _section(figure: Figure, document: Document) -> Section:
+def _section(chart: Chart, document: Document) -> Section:
     return Section(
-        figure.name,
-        figure.title,
-        show.visible(figure.finding),
-        figure.read,
-        _static(figure, document),
-        tables.of_frame(figure.frame, f"The numbers of: {figure.title}"),
-        tables.download(figure.name, figure.frame),
+        chart.name,
+        chart.title,
+        show.visible(chart.caption),
+        chart.read,
+        _static(chart, document),
+        tables.of_frame(chart.frame, f"The numbers of: {chart.title}"),
+        tables.download(chart.name, chart.frame),
     )
 
 
-def _static(figure: Figure, document: Document) -> str:
+def _static(chart: Chart, document: Document) -> str:
     """The picture that is there before and without any script; its ids are its own among those of the page."""
     svg = theme.svg(theme.themed(document))
-    label = str(Markup.escape(f"{figure.title}. {show.visible(figure.finding)}"))
-    svg = theme.ID.sub(rf"\g<1>{figure.name}-\g<2>", SAID_TWICE.sub("", svg))
+    label = str(Markup.escape(f"{chart.title}. {show.visible(chart.caption)}"))
+    svg = theme.ID.sub(rf"\g<1>{chart.name}-\g<2>", SAID_TWICE.sub("", svg))
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
 def _comparisons(dataset: Dataset) -> tuple[Table, ...]:
     """Per metric every comparison with the baseline, in words and numbers."""
-    cells = cell_table(dataset)
-    label = {(row["run"], row["cell"]): row["label"] for row in cells.to_dict("records")}
+    label = by_key(dataset.cells)
     made = []
     for name in COMPARED:
         rows = []
@@ -159,7 +151,7 @@ def _ratio(value: float) -> str:
 def _interval(low: float, high: float) -> str:
     if pd.isna(low) or pd.isna(high):
         return show.NOTHING
-    if low <= 0 or high / low >= tables.SAYS_NOTHING:
+    if low <= 0 or high / low >= SAYS_NOTHING:
         return "undetermined"
     return f"{low:.3g} to {high:.3g}"
 

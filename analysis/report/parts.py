@@ -58,11 +58,11 @@ class Download:
 
 @dataclass(frozen=True)
 class Section:
-    """A figure with everything about it."""
+    """A chart with everything about it."""
 
     name: str
     title: str
-    finding: str
+    caption: str
     read: str
     svg: str
     table: Table
@@ -92,9 +92,9 @@ class Page:
     trust: str
     counts: dict[str, int]
     glance: Table | None
-    glance_finding: str
+    glance_caption: str
     glance_read: str
-    figures: tuple[Section, ...]
+    charts: tuple[Section, ...]
     honesty: tuple[Section, ...]
     comparisons: tuple[Table, ...]
     findings: tuple[Found, ...]

@@ -10,33 +10,33 @@ from typing import Any
 import pandas as pd
 
 from analysis import format as show
+from analysis.answers.shown import against, share, shown, spread_of
 from analysis.report.parts import Bar, Cell, Download, Row, Table
 from analysis.spreadsheet import csv_text
 
-SAYS_NOTHING = 1000.0  # of an interval, end over end
-MOST_ROWS = 60  # of a figure's table; the CSV has all
-METRICS = (
-    # name of the metric in the frame, heading, what makes its text, on a logarithmic bar
-    ("efficiency", "requests per CPU second", show.number, False),
-    ("p50", "median response", show.time, True),
-    ("p99", "p99 response", show.time, True),
-    ("p99_9", "p99.9 response", show.time, True),
-    ("cpu", "CPU µs per request", show.number, False),
-    ("memory", "bytes per connection", show.number, True),
-)
+MOST_ROWS = 60  # of a chart's table; the CSV has all
+METRICS = {  # by name: heading, and whether its bars are on a logarithmic scale
+    "efficiency": ("requests per CPU second", False),
+    "throughput": ("requests/s", False),
+    "p50": ("median response", True),
+    "p99": ("p99 response", True),
+    "p99_9": ("p99.9 response", True),
+    "cpu": ("CPU µs per request", False),
+    "memory": ("bytes per connection", True),
+}
 
 
 def glance(frame: pd.DataFrame) -> Table:
-    """The at-a-glance table, from the frame of figures.glance."""
+    """The at-a-glance table, from the frame of answers.glance."""
     rows = frame.to_dict("records")
-    scales = {name: _scale(rows, name, is_log) for name, _, _, is_log in METRICS}
+    scales = {name: _scale(rows, name, is_log) for name, (_, is_log) in METRICS.items()}
     has_verdict = any(row["verdict"] not in ("", "baseline") for row in rows)
     has_errors = any(row["errors_share"] > 0 for row in rows)
     headings = [
         "strategy",
         "held",
         *(["errors"] if has_errors else []),
-        *(heading for _, heading, _, _ in METRICS),
+        *(heading for heading, _ in METRICS.values()),
         *(["against the baseline"] if has_verdict else []),
     ]
     made = []
@@ -47,8 +47,8 @@ def glance(frame: pd.DataFrame) -> Table:
             Cell(show.count(held), _order(held)),
         ]
         if has_errors:
-            cells.append(Cell(_share(float(row["errors_share"])), _order(float(row["errors_share"]))))
-        cells += [_metric(row, name, text, scales[name]) for name, _, text, _ in METRICS]
+            cells.append(Cell(share(float(row["errors_share"])), _order(float(row["errors_share"]))))
+        cells += [_metric(row, name, scale) for name, scale in scales.items()]
         cells += [_verdict(row)] if has_verdict else []
         state = "struck" if row["struck"] else "dnf" if row["outcome"] == "dnf" else "good"
         made.append(Row(tuple(cells), state, show.visible(str(row["why"]))))
@@ -59,20 +59,14 @@ def _verdict(row: dict[Hashable, Any]) -> Cell:
     """The ratio to the baseline and the word for it."""
     ratio, low, high = (float(row[name]) for name in ("ratio", "ratio_low", "ratio_high"))
     if math.isnan(ratio):
-        return Cell(str(row["verdict"]), math.inf, is_number=False)
-    spread = (high - low) / 2 if math.isfinite(high - low) else 0.0
+        return Cell(against(row), math.inf, is_number=False)
+    spread = spread_of(low, high)
     interval = f"alone, its 95 % interval is {show.number(low, spread)} to {show.number(high, spread)}"
-    return Cell(f"{show.number(ratio, spread)} × {row['verdict']}", ratio, interval=interval, is_number=False)
+    return Cell(against(row), ratio, interval=interval, is_number=False)
 
 
 def _order(value: float) -> float:
     return value if math.isfinite(value) else math.inf
-
-
-def _share(value: float) -> str:
-    if math.isnan(value):
-        return show.NOTHING
-    return "0" if value == 0 else f"{show.number(100 * value, most=2)} %"
 
 
 def _scale(rows: Sequence[dict[Hashable, Any]], name: str, is_log: bool) -> tuple[float, float, bool]:
@@ -99,26 +93,15 @@ def _place(value: float, scale: tuple[float, float, bool]) -> float:
     return round(100 * min(1.0, max(0.0, share)), 1)
 
 
-def _metric(row: dict[Hashable, Any], name: str, text: Any, scale: tuple[float, float, bool]) -> Cell:
+def _metric(row: dict[Hashable, Any], name: str, scale: tuple[float, float, bool]) -> Cell:
     value, low, high = (float(row[f"{name}_{part}"]) for part in ("value", "low", "high"))
+    figure = shown(row, name)
     if math.isnan(value):
-        return Cell(show.NOTHING, math.inf)
-    is_told = not math.isnan(low) and not math.isnan(high)
-    has_interval = is_told and (low <= 0 or high / low < SAYS_NOTHING)
-    spread = (high - low) / 2 if has_interval and math.isfinite(high) else 0.0
-    bar = (
-        Bar(_place(low, scale), _place(high, scale), _place(value, scale))
-        if has_interval
-        else Bar(*[_place(value, scale)] * 3)
-    )
-    interval = (
-        f"95 % interval {text(low, spread)} to {text(high, spread)}"
-        if has_interval
-        else "too few repetitions for an interval"
-        if is_told
-        else "one repetition: no interval"
-    )
-    return Cell(text(value, spread), _order(value), bar, interval, is_marked=row[f"{name}_quality"] == "marked")
+        return Cell(figure.text, math.inf)
+    ends = (low, high, value) if figure.low else (value, value, value)
+    interval = f"95 % interval {figure.low} to {figure.high}" if figure.low else figure.why
+    bar = Bar(*(_place(end, scale) for end in ends))
+    return Cell(figure.text, _order(value), bar, interval, is_marked=figure.is_marked)
 
 
 def of_frame(frame: pd.DataFrame, caption: str, most: int = MOST_ROWS) -> Table:

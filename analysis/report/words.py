@@ -3,114 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
 from numbers import Real
-from typing import Any
 
 import pandas as pd
 
 from analysis import format as show
-from analysis.cells import FACTORS, cell_table
+from analysis.cells import by_key
 from analysis.environment import differences, document, environment
-from analysis.model import Dataset
+from analysis.findings import concerned, parsed
+from analysis.ingest.plan import traits
+from analysis.model import FACTORS, Dataset
 from analysis.report.parts import Found, Table
 from analysis.report.tables import of_frame
-
-SEVERITIES = ("invalid", "warn", "info")
 
 
 def findings(dataset: Dataset) -> tuple[Found, ...]:
     """Worst first."""
-    cells = cell_table(dataset)
-    label = {(row["run"], row["cell"]): row["label"] for row in cells.to_dict("records")}
-    rows = sorted(dataset.findings.to_dict("records"), key=lambda row: _rank(row["severity"]))
+    labels = by_key(dataset.cells)
     return tuple(
         Found(
-            check=_text(row["check"]),
-            severity=_text(row["severity"]),
-            message=_text(row["message"]),
-            matters=_text(row["matters"]),
-            remedy=_text(row["remedy"]),
-            where=_where(row, label, _cells_of(dataset, row, label)),
-            evidence=_text(row["evidence"])[:2000],
+            check=show.visible(one.check), severity=one.severity, message=show.visible(one.message),
+            matters=show.visible(one.matters), remedy=show.visible(one.remedy),
+            where=one.where(labels, [labels.get((one.run, cell), cell) for cell in concerned(one, dataset.trials)]),
+            evidence=show.visible(json.dumps(one.evidence))[:2000],
         )
-        for row in rows
-    )
-
-
-def _cells_of(dataset: Dataset, row: dict[Hashable, Any], label: dict[tuple[str, str], str]) -> list[str]:
-    """The labels of the trials that a finding names."""
-    try:
-        numbers = json.loads(row["trials"])
-    except (TypeError, ValueError):
-        return []
-    mine = dataset.trials[(dataset.trials["run"] == row["run"]) & dataset.trials["trial"].isin(numbers)]
-    return list(dict.fromkeys(label.get((row["run"], str(cell)), str(cell)) for cell in mine["cell"]))
-
-
-def _rank(severity: object) -> int:
-    return SEVERITIES.index(severity) if isinstance(severity, str) and severity in SEVERITIES else len(SEVERITIES)
+        for one in parsed(dataset.findings)
+    )  # fmt: skip
 
 
 def _text(value: object) -> str:
     return show.visible(value) if isinstance(value, str) else ""
 
 
-def _where(row: dict[Hashable, Any], label: dict[tuple[str, str], str], concerned: list[str]) -> str:
-    """Cells, trials and hosts; where no cell is named (none falls) those `concerned`, of the trials."""
-    parts = []
-    for name in ("cells", "trials", "hosts"):
-        try:
-            found = json.loads(row[name])
-        except (TypeError, ValueError):
-            continue
-        if name == "cells":
-            found = [label.get((row["run"], one), str(one)) for one in found] or concerned
-        if found:
-            some = ", ".join(_text(str(one)) for one in found[:8]) + (
-                f" and {len(found) - 8} more" if len(found) > 8 else ""
-            )
-            parts.append(f"{'trials ' if name == 'trials' else ''}{some}")
-    return "; ".join(parts)
-
-
-def counts(dataset: Dataset, found: tuple[Found, ...]) -> dict[str, int]:
-    """Findings by severity, and the rows that stand."""
-    cells = cell_table(dataset)
-    told = {severity: sum(one.severity == severity for one in found) for severity in SEVERITIES}
-    struck = int(cells["struck"].sum()) if len(cells) else 0
-    limited = int(((cells["outcome"] == "dnf") & ~cells["struck"].astype(bool)).sum()) if len(cells) else 0
-    return told | {"struck": struck, "limited": limited, "cells": len(cells)}
-
-
-def trust(dataset: Dataset, told: dict[str, int]) -> str:
-    """One sentence: may I trust these numbers?"""
-    if not told["cells"]:
-        return "There is nothing here to trust."
-    sound = told["cells"] - told["struck"] - told["limited"]
-    text = f"{sound} of {told['cells']} rows were measured to the end"
-    text += f", {told['limited']} stopped at a limit of their own" if told["limited"] else ""
-    if told["struck"]:
-        text += f", {told['struck']} {'is' if told['struck'] == 1 else 'are'} struck and in no ranking"
-    if told["warn"]:
-        text += (
-            f". {told['warn']} warning{'s' if told['warn'] > 1 else ''} below "
-            f"{'say' if told['warn'] > 1 else 'says'} where to be careful"
-        )
-    else:
-        text += ". No check has a warning"
-    repetitions = dataset.runs["repetitions"].min()
-    if pd.notna(repetitions) and repetitions < 6:
-        text += f". With {repetitions} repetition{'s' if repetitions > 1 else ''} only large differences can be told"
-    return f"{text}."
-
-
 def limits(dataset: Dataset) -> tuple[str, ...]:
     """What was varied, what was not, and what follows for what may be claimed."""
-    cells = cell_table(dataset)
+    cells = dataset.cells
     if cells.empty:
         return ()
-    varied = [name for name in FACTORS if cells[name].nunique(dropna=False) > 1 and name not in ("port", "command")]
+    varied = [
+        name
+        for name in FACTORS
+        if cells[name].nunique(dropna=False) > 1 and name not in ("server_port", "server_command")
+    ]
     fixed = {name: cells[name].iloc[0] for name in FACTORS if name not in varied and pd.notna(cells[name].iloc[0])}
     words = ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in fixed.items())
     lines = [
@@ -124,7 +58,7 @@ def limits(dataset: Dataset) -> tuple[str, ...]:
             "network card took part. Ratios between strategies carry over to other machines better than absolute "
             "times do."
         )
-    if "closed" in set(cells["workload"]):
+    if any(its.holds and not its.paced for its in map(traits, cells["workload"])):
         lines.append(
             "In a closed loop a slow answer delays the next question: its percentiles say nothing of what users "
             "who do not wait would see."

@@ -1,4 +1,4 @@
-"""Whether what was measured one after another is of one kind (stationary) and each for itself (independent)."""
+"""Tests of what was measured one after another: is it of one kind (stationary), is each for itself (independent)?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import mannwhitneyu, norm, rankdata
+import pandas as pd
+from scipy import special
+
+from analysis.statistics.unpaired import mann_whitney_confidence
 
 EXACT_UP_TO = 20  # values of a half, for the exact law of U
 FEWEST = 10  # values for which the normal law of the rank ratio is close
@@ -23,11 +26,22 @@ def moved(values: npt.NDArray[np.float64], p: float = 0.01) -> float:
     half = len(known) // 2
     if half < 2 or not np.isfinite(known[:half]).all():
         return 0.0
-    method = "exact" if half <= EXACT_UP_TO else "asymptotic"
-    if mannwhitneyu(known[:half], known[-half:], method=method).pvalue >= p:
+    if _p_value(known[:half], known[-half:]) >= p:
         return 0.0
     before, after = float(np.median(known[:half])), float(np.median(known[-half:]))
     return after / before - 1 if before > 0 else 0.0
+
+
+def _p_value(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
+    """Of Mann and Whitney's test, two-sided. The exact law counts a tie as one half of a pair, and rounds down."""
+    if len(first) > EXACT_UP_TO:
+        from scipy.stats import mannwhitneyu  # which takes a second to import
+
+        return float(mannwhitneyu(first, second, method="asymptotic").pvalue)
+    signs = np.sign(np.subtract.outer(first, second))
+    pairs, above = signs.size, float((signs > 0).sum() + (signs == 0).sum() / 2)
+    most = math.floor(max(above, pairs - above))
+    return 1 - mann_whitney_confidence(len(first), len(second), pairs - most + 1)
 
 
 def succession(values: Sequence[float]) -> tuple[float, float]:
@@ -40,10 +54,10 @@ def succession(values: Sequence[float]) -> tuple[float, float]:
     n = len(values)
     if n < FEWEST:
         return math.nan, math.nan
-    ranks = rankdata(values)
+    ranks = pd.Series(values, dtype=float).rank().to_numpy()
     around = float(((ranks - ranks.mean()) ** 2).sum())
     if around == 0:
         return math.nan, math.nan
     ratio = float((np.diff(ranks) ** 2).sum()) / around
     variance = 4 * (n - 2) * (5 * n**2 - 2 * n - 9) / (5 * n * (n + 1) * (n - 1) ** 2)
-    return 1 - ratio / 2, float(norm.cdf((ratio - 2) / math.sqrt(variance)))
+    return 1 - ratio / 2, float(special.ndtr((ratio - 2) / math.sqrt(variance)))

@@ -12,8 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from analysis.charts import registry
 from analysis.dataset import load
-from analysis.figures import registry
 from analysis.report.build import html
 from tests.unit.analysis.build import done, event, trial, whole, write
 
@@ -46,7 +46,7 @@ def test_nothing_leaves_the_file_and_every_figure_is_drawn(browser: Browser, dem
         assert said == [f"request {demo.as_uri()[:60]}"]
         drawn = {name: page.locator(f"#chart-{name} svg.marks .mark-symbol, #chart-{name} svg.marks .mark-rect, "
                                     f"#chart-{name} svg.marks .mark-line").count() for name in names(demo)}  # fmt: skip
-    assert sorted(drawn) == sorted(module.NAME for module in registry.FIGURES if module.NAME != "glance")
+    assert sorted(drawn) == sorted(module.NAME for module in registry.CHARTS if module.NAME != "glance")
     assert min(drawn.values()) > 0
 
 

@@ -59,8 +59,9 @@ def _trial(rows: Rows, n: int, block: int, strategy: str, control: bool) -> None
     key = {"run": RUN, "trial": n}
     rows["trials"].append(key | {
         "block": block, "position": n, "cell": f"c-{strategy}", "control": control, "strategy": strategy,
-        "port": 9000, "ports": 1, "backlog": 4096, "workload": "open", "connections": 3000, "arrival": "poisson",
-        "payload_bytes": 64, "warmup_s": 0.0, "duration_s": float(SECONDS), "outcome": "ok", "window_s": float(SECONDS),
+        "server_port": 9000, "server_ports": 1, "backlog": 4096, "workload": "open",
+        "connections": 3000, "arrival": "poisson", "payload_bytes": 64, "warmup": 0, "duration": SECONDS,
+        "outcome": "ok", "window_s": float(SECONDS),
         "planned_requests": requests, "sent_requests": requests, "answered_requests": requests,
         "timed_out_requests": 0, "censored_requests": 0, "dropped_requests": 0, "mismatched_requests": 0,
         "failed_requests": 0, "surplus_replies": 0, "response_p50_ns": 0.2 * MS, "response_p99_ns": 5.0 * MS,

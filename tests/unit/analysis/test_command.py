@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from analysis.__main__ import main
-from analysis.events import read
-from tests.unit.analysis.build import MS, event, header, interval, plan, sample, started, trial, went, whole, write
+from analysis.ingest.events import read
+from tests.unit.analysis.build import MS, event, header, plan, sample, started, trial, went, whole, write
 
 ROOT = Path(__file__).parents[3]
 Capture = pytest.CaptureFixture[str]
@@ -24,6 +24,11 @@ def summary(capsys: Capture, *arguments: str | Path, status: int = 0) -> str:
     assert "Traceback" not in said.err
     assert all(len(line) <= 120 for line in said.out.splitlines())
     return said.out if status == 0 else said.err
+
+
+def unwrapped(text: str) -> str:
+    """The lines as one, each word a space from the next but for the columns of the table."""
+    return text.replace("\n  ", " ").replace("\n", " ")
 
 
 @pytest.fixture
@@ -52,7 +57,14 @@ def test_the_table(full: Path, capsys: Capture) -> None:
     assert "1.00 ms" in rows["epoll"]
     assert rows["select"].startswith("select       1,015 ")
     assert rows["select"].endswith("3 dnf at FD_SETSIZE")
-    assert "A/A control: epoll against itself 1.05 (0.91–1.05) in CPU per request" in text
+    # Requests for each second of CPU, the control over its twin: 1/1.05, 1.1, 0.95/1.
+    assert (
+        "- A/A control: epoll against itself 0.998 [0.811, 1.23] in requests per server-CPU-second: "
+        "differences within 10 % are noise"
+    ) in unwrapped(text)
+    assert "4.1        baseline" in rows["epoll"] and "9.6          0.43 ×" in rows["poll"]
+    under = text.splitlines()[text.splitlines().index(rows["poll"]) + 1]
+    assert "7.7–12           worse" in under
     assert "~9.00 ms" in rows["epoll"]
     assert [line.split()[0] for line in text.splitlines() if line[:6].strip() in ("epoll", "poll", "select")] == [
         "epoll", "poll", "select",
@@ -70,7 +82,7 @@ def test_csv_has_a_row_per_trial_with_units(full: Path, tmp_path: Path, capsys: 
     assert len(rows) == 12
     first = rows[0]
     assert (first["trial"], first["held_connections"], first["control"]) == ("4", "1000", "False")
-    assert (first["warmup_s"], first["planned_requests"], first["errors_requests"]) == ("1", "9844", "0")
+    assert (first["warmup"], first["planned_requests"], first["errors_requests"]) == ("1", "9844", "0")
     assert float(first["cpu_us_per_request"]) == pytest.approx(40_000 / 9844)
     assert rows[3]["requests_per_s"] == rows[3]["answered_requests"] == ""
     assert "response_p99_9_ns" in first
@@ -139,24 +151,56 @@ def test_a_refused_run_says_why(tmp_path: Path, capsys: Capture) -> None:
 
 
 def test_findings_and_errors_are_told_once(tmp_path: Path, capsys: Capture) -> None:
-    trials = [trial(1), trial(2, block=2)]
-    finding = {
-        "id": "CL1",
-        "severity": "warn",
-        "message": "The clock is vague.",
-        "evidence": {},
-        "remedy": "Use a cable.",
-    }
-    quiet = finding | {"id": "I1", "severity": "info", "message": "Nothing much."}
-    another = finding | {"message": "The clock is vaguer."}
-    events = [*whole(trials[0], validity="suspect", findings=[finding, quiet])]
-    events += whole(trials[1], validity="suspect", findings=[another])
-    lost = interval(1, "client1", 1, {}, timed_out=3, failed=1) | {"k": 7}
-    text = summary(capsys, write(tmp_path, trials, [lost, *events]))
-    assert "trials 1, 2, CL1: The clock is vague. (and 1 alike) Use a cable." in text
-    assert "Nothing much" not in text
-    assert "2 suspect" in text
-    assert "epoll: 3 timed out, 1 failed of 2,004 planned" in text
+    trials = [trial(n, block=n, workload="closed") for n in (1, 2)]
+    # Findings of an older conductor are nobody's: a run is judged anew.
+    stored = {"id": "CL1", "severity": "warn", "message": "The clock is vague.", "evidence": {}, "remedy": "A cable."}
+    events = [e for t in trials for e in whole(t, validity="suspect", findings=[stored])]
+    lost = next(e for e in events if e["event"] == "interval" and e["trial"] == 1 and e["k"] == 1)
+    lost |= {"planned": lost["planned"] + 4, "timed_out": 3, "failed": 1}
+    text = unwrapped(summary(capsys, write(tmp_path, trials, events)))
+    finding = (
+        "- warn DS7: A closed loop asks less the slower the server is (trial 1 and 1 more). (epoll · trials 1, 2) "
+        "Claim throughput only, or use an open loop (`-e workload=open`) for latency."
+    )
+    assert text.count(finding) == text.count("DS7") == 1
+    assert "info " not in text and "more findings: python -m analysis check" in text
+    assert "The clock is vague" not in text
+    assert text.count("- epoll: 3 timed out, 1 failed of 2,004 planned") == text.count("timed out") == 1
+    assert " 0.20 % " in text
+
+
+def test_why_a_row_is_struck_is_told_once(tmp_path: Path, capsys: Capture) -> None:
+    trials = [trial(1), trial(2, "poll", cell="c2")]
+    events = [*whole(trials[0]), *whole(trials[1], outcome="crashed", window=None, reason="Out of memory")]
+    text = unwrapped(summary(capsys, write(tmp_path, trials, events, end=3)))
+    assert "struck" in text and "the run ended with exit 3: trials failed." in text
+    assert text.count("poll is crashed: Out of memory.") == text.count("Out of memory") == 1
+
+
+def test_a_row_of_fewer_repetitions_says_so(tmp_path: Path, capsys: Capture) -> None:
+    trials = [trial(n, block=n) for n in (1, 2)]
+    events = [*whole(trials[0]), *whole(trials[1], outcome="interrupted", window=None, reason="Ctrl-C")]
+    text = unwrapped(summary(capsys, write(tmp_path, trials, events, end=130)))
+    assert "- epoll: 1 of 2 repetitions count" in text
+    assert "- trial 2, epoll, interrupted: Ctrl-C" in text
+
+
+def test_without_a_second_block_the_control_says_why_it_says_nothing(tmp_path: Path, capsys: Capture) -> None:
+    trials = [trial(1), trial(2, control=True), trial(3, "poll", cell="c2")]
+    text = summary(capsys, write(tmp_path / "one", trials, [e for t in trials for e in whole(t)]))
+    assert "- A/A control: epoll against itself: one block says nothing of how much blocks differ" in unwrapped(text)
+    more = [*trials, trial(4, block=2), trial(5, block=2, control=True), trial(6, "poll", block=2, cell="c2")]
+    events = [e for t in more for e in whole(t, cpu=1.1 if t["control"] else 1.0)]
+    text = unwrapped(summary(capsys, write(tmp_path / "two", more, events)))
+    assert "in requests per server-CPU-second: fewer than 3 blocks give no noise floor" in text
+    without = [e for e in events if e.get("n", e.get("trial")) not in (2, 5)]
+    text = unwrapped(summary(capsys, write(tmp_path / "none", more, without)))
+    assert "A/A control: epoll against itself: the control has no figure to compare" in text
+    alone = [e for e in events if e.get("n", e.get("trial")) not in (1, 4)]
+    text = unwrapped(summary(capsys, write(tmp_path / "alone", more, alone)))
+    assert "A/A control: epoll against itself: its baseline: no trial is good: not run" in text
+    none = [t for t in more if not t["control"]]
+    assert "A/A" not in summary(capsys, write(tmp_path / "without", none, without))
 
 
 def test_nothing_from_a_file_is_executed_by_the_terminal(tmp_path: Path, capsys: Capture) -> None:
@@ -176,18 +220,29 @@ def test_many_factors_still_fit(tmp_path: Path, capsys: Capture) -> None:
         for i in range(3)
     ]
     text = summary(capsys, write(tmp_path, trials, [e for t in trials for e in whole(t, {MS: 3000})]))
-    assert "for want of width only in --csv: user + system" in text
-    assert "payload" in text
-    assert "1,000,002" in text
+    # What gives way is named, in the order in which it does.
+    assert (
+        "for want of width only in the report: requests /CPU s, user + system, RSS bytes /conn., response p50, "
+        "response p99.9"
+    ) in unwrapped(text)
+    assert "\nepoll, 1,000,002 connections, 12 active, 3,000/s, 192 B  " in text
+    assert all(line.endswith(" ok") for line in text.splitlines() if line.startswith("epoll, "))
 
 
 def test_the_usual_run_fits_with_all_its_columns(tmp_path: Path, capsys: Capture) -> None:
     names = ("epoll_edge", "workers")
-    trials = [trial(3 * b + i, name, block=b, cell=f"c{i}") for b in range(3) for i, name in enumerate(names)]
+    trials = [trial(3 * b + i, name, block=b, cell=f"c{i}") for b in (1, 2, 3) for i, name in enumerate(names)]
     events = [
         e for t in trials for e in whole(t, {1234567 + t["n"] * 10**5: 2500 + t["n"], 10**8: 30}, cpu=t["n"] * 30)
     ]
-    text = summary(capsys, write(tmp_path, trials, events))
+    text = summary(capsys, write(tmp_path / "two", trials, events))
+    assert "RSS bytes" in text
+    assert "p50" in text and "p99.9" in text and "against" in text
+    # The verdict takes the place of what can be had from the other columns.
+    assert "for want of width only in the report: requests /CPU s, user + system next:" in unwrapped(text)
+    assert "3 ok" in text
+    alone = [planned for planned in trials if planned["cell"] == "c1"]
+    text = summary(capsys, write(tmp_path / "one", alone, [e for t in alone for e in whole(t)]))
     assert "RSS bytes" in text
     assert "= user" in text
     assert "3 ok" in text
@@ -229,9 +284,22 @@ def test_what_is_not_ours_gets_one_sentence(content: str, sentence: str, tmp_pat
 def test_what_is_not_there_gets_one_sentence_and_the_others_their_table(
     tmp_path: Path, full: Path, capsys: Capture
 ) -> None:
-    assert "has no events.jsonl" in summary(capsys, tmp_path / "nowhere", status=2)
-    assert main(["summary", str(tmp_path), str(full)]) == 2
-    assert "epoll" in capsys.readouterr().out
+    said = summary(capsys, tmp_path / "nowhere", status=2)
+    assert "has no events.jsonl" in said
+    assert said.count("\n") == 1
+    (tmp_path / "empty").mkdir()
+    assert main(["summary", str(tmp_path / "empty"), str(full)]) == 2
+    heard = capsys.readouterr()
+    assert "epoll" in heard.out
+    assert "has no events.jsonl" in heard.err and heard.err.count("\n") == 1
+
+
+def test_a_directory_of_runs_stands_for_all_of_them(tmp_path: Path, full: Path, capsys: Capture) -> None:
+    planned = trial(1, "poll")
+    write(tmp_path / "another", [planned], whole(planned))
+    text = summary(capsys, full.parent)
+    assert text.count("run 20261122T190312Z-3f9a1c\n") == 2
+    assert "\nepoll " in text and "2 clients · 1 trial\n" in text
 
 
 def test_foreign_lines_are_counted_and_left_out(tmp_path: Path, capsys: Capture) -> None:
@@ -248,7 +316,7 @@ def test_foreign_lines_are_counted_and_left_out(tmp_path: Path, capsys: Capture)
         b'{"event":1,"host":"x","at":1}',
     ]
     path.write_bytes(b"\n".join([*lines[:4], *hostile, *lines[4:]]))
-    text = summary(capsys, run)
+    text = unwrapped(summary(capsys, run))
     assert "holds 6 line(s) that are not of the protocol, left out: line 5, 6, 7, 8, 9, …" in text
     assert "where its trailer counts" in text
 

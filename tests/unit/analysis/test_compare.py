@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from analysis.__main__ import main
+from analysis.cells import cell_table
 from analysis.compare import judge, side, text
 from analysis.compare.judge import Comparison
 from analysis.compare.side import Side
 from analysis.dataset import derive
-from analysis.events import Unreadable
 from analysis.model import Dataset
+from analysis.unreadable import Unreadable
 from tests.unit.analysis.build import MS, trial, whole, write
 
 Row = dict[str, Any]
@@ -46,10 +47,10 @@ def made(*rows: Row, run: str = "r", findings: Sequence[Row] = (), **of_run: Any
 
 def _made(rows: Sequence[Row], run: str, findings: Sequence[Row], of_run: Row) -> Side:
     numbered = [{**row, "trial": n, "run": run} for n, row in enumerate(rows, 1)]
-    raw = derive(Dataset.of(runs=[{"run": run, **of_run}], trials=numbered))
-    return side.of_dataset(
-        replace(raw, findings=Dataset.of(findings=[{"run": run} | one for one in findings]).findings)
-    )
+    derived = derive(Dataset.of(runs=[{"run": run, **of_run}], trials=numbered))
+    told = Dataset.of(findings=[{"run": run, "hosts": "[]", "evidence": "[]"} | one for one in findings])
+    found = replace(derived, findings=told.findings)
+    return side.of_dataset(replace(found, cells=cell_table(found)))
 
 
 def times(value: float) -> list[float]:
@@ -125,9 +126,9 @@ def test_cells_are_matched_by_their_factors() -> None:
     base = made(
         *trials("c1", "epoll", [1, 1]), *trials("c2", "poll", [1, 1]), *trials("c3", "epoll", [1, 1], connections=9)
     )
-    new = made(*trials("c7", "epoll", [1, 1], port=9100, workers=8), *trials("c8", "select", [1, 1]))
+    new = made(*trials("c7", "epoll", [1, 1], server_port=9100, workers=8), *trials("c8", "select", [1, 1]))
     found = judge.judge(base, new, ["efficiency"])
-    # Nobody asked for port and workers; the number of connections is another measurement.
+    # Nobody asked for server_port and workers; the number of connections is another measurement.
     assert [row.label for row in found.rows] == ["epoll, 100 connections"]
     assert found.missing == ["poll, 100 connections", "epoll, 9 connections"]
     assert found.added == ["select, 100 connections"]
@@ -235,7 +236,7 @@ def test_a_baseline_file_is_what_it_was_made_of(tmp_path: Path) -> None:
     finding = {"check": "SV1", "severity": "invalid", "cells": '["c1"]', "trials": "[]", "message": "too slow"}
     control = [row | {"control": True} for row in trials("c1", "epoll", [100, 104, 98])]
     found = made(
-        *trials("c1", "epoll", [1.5, 2, 3], think_time_s=0.5), *control, *trials("c2", "poll", [1, 2]),
+        *trials("c1", "epoll", [1.5, 2, 3], think_time=0.5), *control, *trials("c2", "poll", [1, 2]),
         *trials("c3", "select", [1, 1], response_p99_ns=math.inf), run="r1", git_commit="abc", findings=[finding],
     )  # fmt: skip
     path = tmp_path / "base.json"
@@ -254,16 +255,18 @@ def test_a_baseline_file_is_what_it_was_made_of(tmp_path: Path) -> None:
         (lambda _: "[" * 100_000, "is no JSON"),
         (lambda _: "[1]", "is no baseline file"),
         (lambda document: json.dumps(document | {"kind": "x"}), "is no baseline file"),
-        (lambda document: json.dumps(document | {"version": 2}), "another version"),
+        (lambda document: json.dumps(document | {"version": 3}), "another version"),
         (lambda document: json.dumps(document | {"cells": 5}), "is a damaged baseline file"),
         (lambda document: json.dumps(document | {"floors": {"p99": "wide"}}), "is a damaged baseline file"),
         (lambda document: json.dumps(document | {"environment": [["a"]]}), "is a damaged baseline file"),
         (lambda document: json.dumps(document | {"findings": [{"check": "x"}]}), "is a damaged baseline file"),
         (lambda document: json.dumps({**document, "label": None}), "is a damaged baseline file"),
         (lambda _: json.dumps({"kind": side.KIND, "version": 1}), "is a damaged baseline file"),
+        (lambda _: json.dumps({"kind": side.KIND, "version": 2}), "is a damaged baseline file"),
         (lambda document: with_cell(document, values={"speed": [1]}), "is a damaged baseline file"),
         (lambda document: with_cell(document, values={"p99": [None]}), "is a damaged baseline file"),
         (lambda document: with_cell(document, factors={}), "is a damaged baseline file"),
+        (lambda document: with_cell(document | {"version": 1}, factors={}), "is a damaged baseline file"),
         (lambda document: with_factor(document, "connections", "many"), "is a damaged baseline file"),
         (lambda document: with_factor(document, "strategy", 7), "is a damaged baseline file"),
         (lambda document: with_factor(document, "steps", {"a": 1}), "is a damaged baseline file"),
@@ -274,6 +277,22 @@ def test_a_damaged_baseline_file_is_one_sentence(change: Any, sentence: str, tmp
     path.write_text(change(json.loads(side.baseline_text(made(*trials("c1", "epoll", [1, 2]))))))
     with pytest.raises(Unreadable, match=sentence):
         side.read_baseline(path)
+
+
+def test_a_baseline_file_of_version_1_has_other_names(tmp_path: Path) -> None:
+    found = made(*trials("c1", "epoll", [1, 2], rate=10, think_time=0.5, server_command="./mine", server_port=9100))
+    document = json.loads(side.baseline_text(found))
+    (cell,) = document["cells"]
+    old = {new: old for old, new in side.OLD_NAMES.items()}
+    before = {old.get(name, name): value for name, value in cell["factors"].items()}
+    assert set(before) == {
+        "strategy", "command", "workload", "connections", "active", "rate_per_s", "requests", "arrival", "pipeline",
+        "think_time_s", "steps", "hostile", "payload_bytes", "backlog", "connect_rate_per_s", "warmup_s", "duration_s",
+        "timeout_s", "arm_timeout_s", "generator", "port", "ports", "workers",
+    }  # fmt: skip
+    path = tmp_path / "base.json"
+    path.write_text(with_cell(document | {"version": 1}, factors=before))
+    assert side.read_baseline(path) == found
 
 
 def with_cell(document: Row, **fields: Any) -> str:

@@ -12,8 +12,9 @@ import pytest
 
 from analysis.contrasts import contrasts_table
 from analysis.estimates import metrics_table
-from analysis.events import Unreadable
 from analysis.model import Dataset
+from analysis.unreadable import Unreadable
+from tests.unit.analysis.chart_data import dataset_of
 
 Row = dict[Any, Any]
 
@@ -24,7 +25,7 @@ def trials(
 ) -> list[Row]:  # fmt: skip
     """One trial per block with this figure; a block without one was not run."""
     common: Row = {"run": "r", "cell": cell, "strategy": strategy, "control": control, "connections": 100,
-                   "active": 100, "workload": "open", "rate_per_s": 10} | factors  # fmt: skip
+                   "active": 100, "workload": "open", "rate": 10} | factors  # fmt: skip
     return [
         common | {"block": block, "outcome": "not run" if value is None else outcome, column: value,
                   **({f"{column[:-3]}_tail_requests": 500.0} if column.endswith("_ns") else {})}
@@ -33,7 +34,7 @@ def trials(
 
 
 def dataset(rows: Iterable[Row], findings: list[Row] | None = None) -> Dataset:
-    raw = Dataset.of(trials=[{"trial": n, **row} for n, row in enumerate(rows, 1)], findings=findings or [])
+    raw = dataset_of(trials=[{"trial": n, **row} for n, row in enumerate(rows, 1)], findings=findings or [])
     return replace(raw, metrics=metrics_table(raw))
 
 
@@ -161,7 +162,9 @@ def test_like_is_compared_with_like() -> None:
 
 
 def test_what_each_strategy_sets_for_itself_does_not_part_them() -> None:
-    rows = trials("c1", "a", [1, 1], workers=1, port=9000) + trials("c2", "b", [2, 2], workers=4, port=9000)
+    rows = trials("c1", "a", [1, 1], workers=1, server_port=9000) + trials(
+        "c2", "b", [2, 2], workers=4, server_port=9000
+    )
     assert contrasts(rows)["c2"]["baseline"] == "c1"
 
 
@@ -172,7 +175,9 @@ def test_of_several_the_one_with_as_many_workers_is_the_counterpart() -> None:
 
 
 def test_own_servers_are_told_apart_by_their_commands() -> None:
-    rows = trials("c1", "own server", [1, 1], command="./one") + trials("c2", "own server", [2, 2], command="./two")
+    rows = trials("c1", "own server", [1, 1], server_command="./one") + trials(
+        "c2", "own server", [2, 2], server_command="./two"
+    )
     assert {name: row["ratio"] for name, row in contrasts(rows).items()} == {"c2": 2}
 
 
@@ -184,7 +189,7 @@ def test_only_blocks_in_which_both_are_good() -> None:
 
 def finding(cells: list[str], numbers: list[int], severity: str = "invalid") -> Row:
     return {"run": "r", "check": "X1", "severity": severity, "cells": json.dumps(cells), "trials": json.dumps(numbers),
-            "hosts": "[]"}  # fmt: skip
+            "hosts": "[]", "evidence": "[]"}  # fmt: skip
 
 
 def test_a_trial_that_a_finding_names_leaves_its_block() -> None:

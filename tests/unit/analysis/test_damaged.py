@@ -12,9 +12,9 @@ import pytest
 from analysis.dataset import derive, load
 from analysis.demo.truth import Cell, truth
 from analysis.demo.write import write
-from analysis.events import Unreadable
 from analysis.ingest.run import ingest
 from analysis.report.build import html
+from analysis.unreadable import Unreadable
 
 WRONG: tuple[Any, ...] = (None, [], {}, "x", -1, 1e400, float("nan"), 2**70, True, [[]], {"a": {}}, "\ud800", 1.5, "\0")
 CELLS = (

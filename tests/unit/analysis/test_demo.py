@@ -12,13 +12,12 @@ import yaml
 from hdrh.histogram import HdrHistogram
 
 from analysis.__main__ import main
-from analysis.cells import cell_table
+from analysis.answers import capacity, growth
 from analysis.dataset import load
 from analysis.demo import truth as truth_of_demo
 from analysis.demo.histogram import encode
 from analysis.demo.truth import FAULTS, STRATEGIES, Cell, truth
 from analysis.demo.write import write
-from analysis.figures import idle, knee
 from analysis.histograms import DIGITS, HIGHEST_NS, LOWEST_NS
 from analysis.model import Dataset
 from tests.schemas import validator
@@ -61,12 +60,12 @@ def test_a_fault_raises_its_finding_and_no_other(fault: str, tmp_path: Path) -> 
 def test_without_a_fault_nothing_is_found_and_nothing_struck(tmp_path: Path) -> None:
     dataset = load([str(small(tmp_path / "run"))])
     assert findings(dataset) == ALWAYS
-    assert not cell_table(dataset)["struck"].any()
+    assert not dataset.cells["struck"].any()
     assert dataset.notes == ()
 
 
 def test_one_wrong_reply_strikes_its_cell_only(tmp_path: Path) -> None:
-    cells = cell_table(load([str(small(tmp_path / "run", "corrupt"))])).set_index("strategy")
+    cells = load([str(small(tmp_path / "run", "corrupt"))]).cells.set_index("strategy")
     assert cells["struck"].to_dict() == {"epoll": False, "epoll_edge": True, "select": False}
 
 
@@ -142,7 +141,7 @@ def test_the_command_writes_run_and_report(
 
 def contrast(dataset: Dataset, strategy: str, metric: str) -> dict[Hashable, Any]:
     """Of the cell at 10,000 connections against epoll."""
-    cells = cell_table(dataset)
+    cells = dataset.cells
     is_main = (cells["workload"] == "open") & (cells["connections"] == 10_000) & (cells["active"] == 10_000)
     cell = cells.loc[is_main & (cells["strategy"] == strategy), "cell"].iloc[0]
     table = dataset.contrasts
@@ -173,7 +172,7 @@ def test_the_verdict_is_the_planted_truth(
 
 
 def test_select_stops_at_its_limit(whole: Dataset) -> None:
-    row = cell_table(whole).set_index("strategy").loc["select"]
+    row = whole.cells.set_index("strategy").loc["select"]
     assert (row["outcome"], row["limit"], row["held_connections"]) == ("dnf", "FD_SETSIZE", 1018)
     assert contrast(whole, "select", "efficiency")["verdict"] == "not comparable"
 
@@ -183,7 +182,7 @@ def test_the_whole_run_is_clean_too(whole: Dataset) -> None:
 
 
 def test_idle_connections_cost_what_was_planted(whole: Dataset) -> None:
-    rows = {row["strategy"]: row for row in idle.data(whole).to_dict("records")}
+    rows = {row["strategy"]: row for row in growth.data(whole).to_dict("records")}
     for name in ("epoll", "poll"):
         assert rows[name]["exponent_low"] < STRATEGIES[name].idle_exponent < rows[name]["exponent_high"]
     assert rows["poll"]["exponent_low"] > 0.4
@@ -192,7 +191,7 @@ def test_idle_connections_cost_what_was_planted(whole: Dataset) -> None:
 def test_the_capacity_is_where_the_planted_curve_crosses_the_objective(whole: Dataset) -> None:
     # epoll is full at 10^6/30/10 = 3,333/s; at 1,600/s (load 0.48) the p99 is 150 µs · e^(2.3263 · 0.7) / 0.52² =
     # 2.827 ms, at 3,200/s (0.96) 477.8 ms. On logarithmic scales 10 ms lies 1.2633/5.1299 = 0.2463 of the way: 1,898/s.
-    row = next(row for row in knee.data(whole).to_dict("records") if row["strategy"] == "epoll")
+    row = next(row for row in capacity.data(whole).to_dict("records") if row["strategy"] == "epoll")
     assert bool(row["is_bounded"])
     assert row["capacity_per_s"] == pytest.approx(1898, rel=0.05)
     assert 1600 < row["capacity_low_per_s"] < 1898 * 1.02

@@ -12,7 +12,7 @@ import yaml
 from scipy import stats
 
 from analysis.__main__ import main
-from analysis.planner import design, duration_s, earlier_spread
+from analysis.design import design, duration_s, earlier_spread
 from analysis.statistics.paired import ratio
 from analysis.statistics.power import detectable, residual
 from tests.unit.analysis.build import RUN, Document, plan, trial
@@ -130,7 +130,7 @@ def test_a_control_is_a_repetition_in_its_block() -> None:
 def summary(path: Path, started: str, logs: list[list[float]], run: str, **columns: str) -> None:
     """A finished run in the way of the playbook: of each strategy its logarithm of CPU per request, block by block."""
     rows = [
-        {"run": run, "block": block, "cell": f"c{i}", "control": False, "strategy": strategy, "command": None,
+        {"run": run, "block": block, "cell": f"c{i}", "control": False, "strategy": strategy, "server_command": None,
          "workload": "open", "outcome": "ok", "cpu_us_per_request": math.exp(log)} | columns
         for i, (strategy, its) in enumerate(zip(("epoll", "poll"), logs, strict=True), 1)
         for block, log in enumerate(its, 1)
@@ -164,7 +164,7 @@ def test_the_newest_three_runs_are_pooled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "columns", [{"workload": "churn"}, {"outcome": "crashed"}, {"strategy": "select"}, {"command": "x"}]
+    "columns", [{"workload": "churn"}, {"outcome": "crashed"}, {"strategy": "select"}, {"server_command": "x"}]
 )
 def test_a_run_of_something_else_says_nothing(tmp_path: Path, columns: dict[str, str]) -> None:
     summary(tmp_path / "one", "2026-01-01T00:00:00Z", logs(0.1), "one", **columns)
@@ -237,9 +237,9 @@ def test_hours_are_told_as_hours(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "is no plan of version 1"),
-        ("version: 3", "is no plan of version 1"),
-        ("- 1", "is no plan of version 1"),
+        ("", "is no plan of a version that this analysis reads"),
+        ("version: 3", "is no plan of a version that this analysis reads"),
+        ("- 1", "is no plan of a version that this analysis reads"),
         ("a: [", "is no YAML"),
         ("\x00", "is no YAML"),
         ("!!python/object/apply:os.system [x]", "is no YAML"),

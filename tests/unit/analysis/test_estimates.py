@@ -11,6 +11,7 @@ import pytest
 from analysis.estimates import estimates_table, metrics_table
 from analysis.metrics import METRICS
 from analysis.model import Dataset
+from tests.unit.analysis.chart_data import dataset_of
 
 Row = dict[Any, Any]
 
@@ -29,13 +30,13 @@ def trial(n: int, cell: str = "c1", outcome: str = "ok", **figures: Any) -> Row:
 
 
 def dataset(*trials: Row, findings: list[Row] | None = None) -> Dataset:
-    raw = Dataset.of(trials=trials, findings=findings or [])
+    raw = dataset_of(trials=trials, findings=findings or [])
     return replace(raw, metrics=metrics_table(raw))
 
 
 def invalid(*trials: int, cells: tuple[str, ...] = ()) -> Row:
     return {"run": "r", "check": "X1", "severity": "invalid", "scope": "trial", "cells": json.dumps(cells),
-            "trials": json.dumps(trials), "hosts": "[]", "message": "…"}  # fmt: skip
+            "trials": json.dumps(trials), "hosts": "[]", "evidence": "[]", "message": "…"}  # fmt: skip
 
 
 def metric(data: Dataset, trial: int, name: str) -> Row:

@@ -14,9 +14,10 @@ from jsonschema import Draft202012Validator
 from analysis import histograms
 from analysis.__main__ import main
 from analysis.export import files, hgrm, markdown, schema
-from analysis.model import TABLES, Dataset
+from analysis.model import TABLES
 from analysis.spreadsheet import csv_text
 from tests.unit.analysis.build import MS, RUN, trial, whole, write
+from tests.unit.analysis.chart_data import dataset_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -104,7 +105,7 @@ def test_json_is_what_the_published_schema_says(tmp_path: Path) -> None:
     trials = json.loads((tmp_path / "out" / "trials.json").read_text())["rows"]
     # 1,000 answers in 2 s; each cost 40 µs, a quarter of it in user mode.
     assert (trials[0]["requests_per_s"], trials[0]["cpu_us_per_request"]) == (500, pytest.approx(40))
-    assert trials[0]["command"] is None
+    assert trials[0]["server_command"] is None
 
 
 def test_json_says_infinity_and_nothing_without_breaking_json() -> None:
@@ -126,7 +127,7 @@ def test_parquet_has_the_meanings_beside_the_columns(tmp_path: Path) -> None:
 def test_markdown_has_no_markup_of_a_file() -> None:
     hostile = "a|b<script>alert(1)</script>[x](http://y)"
     metrics = {"metric": "p99", "n": 3, "quality": "solid"}
-    data = Dataset.of(
+    data = dataset_of(
         [f"{hostile} is missing"],
         runs=[{"run": hostile}],
         trials=[{"run": hostile, "trial": 1, "cell": "c1", "strategy": hostile, "outcome": "ok", "control": False}],
@@ -151,7 +152,7 @@ def test_markdown_has_no_markup_of_a_file() -> None:
 def test_markdown_of_contrasts() -> None:
     figures = {"ratio": 1.1, "low": 1.05, "high": 1.15, "family_low": 1.02, "family_high": 1.18, "p_holm": 0.012}
     told = {"metric": "p99", "n": 10, "verdict": "worse"}
-    data = Dataset.of(
+    data = dataset_of(
         runs=[{"run": "r"}],
         trials=[
             {"run": "r", "trial": i, "cell": f"c{i}", "strategy": name, "outcome": "ok", "control": False}

@@ -5,17 +5,16 @@ from typing import Any
 
 import pytest
 
-from analysis.figures.headline import Headline, headline
-from analysis.model import Dataset
-from tests.unit.analysis.figure_data import Row, contrast, estimate, struck, trial
+from analysis.answers.headline import Headline, headline
+from tests.unit.analysis.chart_data import Row, contrast, dataset_of, estimate, struck, trial
 
 
 def own(n: int, strategy: str, **fields: Any) -> Row:
-    return trial(n, strategy, held_connections=10_000, active=10_000, rate_per_s=10_000) | fields
+    return trial(n, strategy, held_connections=10_000, active=10_000, rate=10_000) | fields
 
 
 def said(**tables: Any) -> Headline:
-    return headline(Dataset.of(**tables))
+    return headline(dataset_of(**tables))
 
 
 def test_one_strategy_held_how_fast_and_at_what_cost() -> None:
@@ -64,9 +63,9 @@ def test_a_winner_alone() -> None:
 
 
 def test_several_loads_are_named_by_their_range() -> None:
-    trials = [own(n, name, cell=f"c-{name}{n}", rate_per_s=1000 * n) for n in (1, 3) for name in ("epoll", "poll")]
+    trials = [own(n, name, cell=f"c-{name}{n}", rate=1000 * n) for n in (1, 3) for name in ("epoll", "poll")]
     assert said(trials=trials).sentence == (
-        "epoll, poll measured from 1,000 to 3,000 requests/s: the figures below say where they part."
+        "epoll, poll measured from 1,000 to 3,000 requests/s: the charts below say where they part."
     )
 
 

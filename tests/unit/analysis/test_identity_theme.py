@@ -4,8 +4,9 @@ import altair as alt
 import pandas as pd
 import pytest
 
-from analysis.figures import theme
-from analysis.figures.identity import COLOURS, DASHES, SHAPES, catalog, color_scale, identity, shape_scale
+from analysis.answers.identity import COLOURS, DASHES, SHAPES, catalog, identity
+from analysis.charts import theme
+from analysis.charts.axes import color_scale, shape_scale
 
 
 def contrast(one: str, other: str) -> float:

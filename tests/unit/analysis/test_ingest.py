@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis import histograms, store
+from analysis import histograms
 from analysis.__main__ import main
-from analysis.dataset import load, of_run, raw
+from analysis.dataset import load
 from analysis.ingest.run import ingest
-from analysis.model import TABLES, Dataset
+from analysis.model import TABLES, Dataset, frame
 from tests.unit.analysis.build import (
     GO,
     MS,
@@ -196,41 +196,42 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_copy_is_read_back_as_it_was(run: Path) -> None:
-    first, again = raw([str(run)]), store.read(run)
-    assert again is not None
-    assert again.notes == first.notes
-    for name, table in first.tables.items():
-        pd.testing.assert_frame_equal(again.tables[name], table, check_categorical=False)
+def test_the_dataset_of_a_run_is_whole(run: Path) -> None:
+    assert main(["ingest", str(run)]) == 0
+    data = load([str(run)])
+    for name, table in data.tables.items():
+        written = pq.read_table(run / "dataset" / f"{name}.parquet").to_pandas()
+        pd.testing.assert_frame_equal(frame(name, written), table, check_categorical=False)
+    assert len(data.metrics)
+    assert len(data.cells) == 1
+    assert len(data.estimates)
+    assert len(data.findings)
 
 
-def test_the_copy_says_what_its_columns_mean(run: Path) -> None:
-    of_run(str(run))
+def test_a_report_leaves_the_dataset_too(run: Path) -> None:
+    assert main(["report", str(run)]) == 0
+    assert {path.stem for path in (run / "dataset").glob("*.parquet")} == set(TABLES)
+
+
+def test_the_dataset_says_what_its_columns_mean(run: Path) -> None:
+    assert main(["ingest", str(run)]) == 0
     schema = pq.read_schema(run / "dataset" / "trials.parquet")
-    assert schema.field("rate_per_s").metadata[b"meaning"] == b"requests/s offered, over all clients"
+    assert schema.field("block").metadata[b"meaning"] == b"repetition"
+    assert b"offered over all clients" in schema.field("rate").metadata[b"meaning"]
     assert schema.metadata[b"rows"] == b"planned trial (a calibration is none)"
 
 
-@pytest.mark.parametrize("file", ["events.jsonl", "manifest.json"])
-def test_a_copy_of_something_else_is_not_used(run: Path, file: str) -> None:
-    of_run(str(run))
-    assert store.read(run) is not None
-    with (run / file).open("a") as log:
-        log.write("\n")
-    assert store.read(run) is None
-
-
-@pytest.mark.parametrize("damage", ["gone", "cut", "foreign"])
-def test_a_damaged_copy_is_made_anew(run: Path, damage: str) -> None:
-    of_run(str(run))
+@pytest.mark.parametrize("damage", ["gone", "cut", "foreign", "forged"])
+def test_no_command_reads_the_dataset_back(run: Path, damage: str) -> None:
+    assert main(["ingest", str(run)]) == 0
     path = run / "dataset" / "seconds.parquet"
     if damage == "gone":
         path.unlink()
+    elif damage == "forged":
+        pq.write_table(pq.read_table(path).slice(0, 1), path)
     else:
         path.write_bytes(path.read_bytes()[:-20] if damage == "cut" else b"PAR1 no")
-    assert store.read(run) is None
     assert len(load([str(run)]).seconds) == 3
-    assert store.read(run) is not None
 
 
 def test_ingest_says_what_it_wrote(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,17 +11,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analysis.answers.trust import counts, trust
+from analysis.charts import glance
 from analysis.dataset import load
 from analysis.demo.truth import Cell, truth
 from analysis.demo.write import write as write_demo
-from analysis.figures import glance
 from analysis.model import Dataset
 from analysis.report import tables, words
 from analysis.report.build import build, html
 from analysis.report.parts import Bar
 from tests.unit.analysis.build import Document, ended, started, trial, whole, write
-from tests.unit.analysis.figure_data import Row, contrast, estimate, struck
-from tests.unit.analysis.figure_data import trial as row_of_trial
+from tests.unit.analysis.chart_data import Row, contrast, dataset_of, estimate, struck
+from tests.unit.analysis.chart_data import trial as row_of_trial
 
 HOSTILE = "<script>alert(1)</script>\x1b]0;owned\x07\u202e</title><img src=x onerror=alert(2)>"
 
@@ -34,7 +35,7 @@ def run_of(folder: Path, *trials: Document, **fields: Any) -> Dataset:
 
 
 def test_a_row_at_a_glance() -> None:
-    dataset = Dataset.of(
+    dataset = dataset_of(
         trials=[row_of_trial(1, held_connections=10_000, errors_requests=7), row_of_trial(2, "poll")],
         estimates=[estimate("epoll", "efficiency", 20_000, 19_000, 21_000), estimate("poll", "efficiency", 40_000),
                    estimate("epoll", "p99", 2e6, 1e6, 4e6, quality="marked"), estimate("poll", "p99", 2e6)],
@@ -76,46 +77,55 @@ def test_a_download_is_the_csv() -> None:
     assert base64.b64decode(coded).decode().split() == ["label,cpu_us", "epoll,41.5"]
 
 
+CLEAN = [row_of_trial(n, name) for n, name in enumerate(("epoll", "poll", "select"), start=1)]
+LIMITED = row_of_trial(4, "uring", outcome="dnf", held_connections=1000)
+WARNINGS = [struck("epoll", message) | {"severity": "warn"} for message in ("Mind.", "Mind too.")]
+
+
 @pytest.mark.parametrize(
-    ("told", "repetitions", "sentence"),
+    ("trials", "findings", "told", "repetitions", "sentence"),
     [
-        ({"cells": 3, "struck": 0, "limited": 0, "warn": 0}, 10,
+        (CLEAN, [], {"cells": 3, "struck": 0, "limited": 0, "warn": 0}, 10,
          "3 of 3 rows were measured to the end. No check has a warning."),
-        ({"cells": 4, "struck": 1, "limited": 1, "warn": 2}, 3,
+        ([*CLEAN, LIMITED], [struck("poll", "Bad."), *WARNINGS], {"cells": 4, "struck": 1, "limited": 1, "warn": 2}, 3,
          "2 of 4 rows were measured to the end, 1 stopped at a limit of their own, 1 is struck and in no ranking. "
          "2 warnings below say where to be careful. With 3 repetitions only large differences can be told."),
-        ({"cells": 0, "struck": 0, "limited": 0, "warn": 0}, 1, "There is nothing here to trust."),
+        ([], [], {"cells": 0, "struck": 0, "limited": 0, "warn": 0}, 1, "There is nothing here to trust."),
     ],
     ids=["clean", "doubtful", "empty"],
 )  # fmt: skip
-def test_may_i_trust_these_numbers(told: dict[str, int], repetitions: int, sentence: str) -> None:
-    assert words.trust(Dataset.of(runs=[{"run": "r1", "repetitions": repetitions}]), told) == sentence
+def test_may_i_trust_these_numbers(
+    trials: list[Row], findings: list[Row], told: dict[str, int], repetitions: int, sentence: str
+) -> None:
+    dataset = dataset_of(runs=[{"run": "r1", "repetitions": repetitions}], trials=trials, findings=findings)
+    assert {name: n for name, n in counts(dataset).items() if name in told} == told
+    assert trust(dataset) == sentence
 
 
 def test_findings_the_worst_first_and_where() -> None:
     trials = [row_of_trial(n, f"s{n}") for n in range(1, 12)]
     many = struck("s1", "Bad.") | {"cells": json.dumps([f"c-s{n}" for n in range(1, 12)]), "trials": "[1, 2]"}
     mild = struck("s1", "Mild.") | {"severity": "info", "cells": "[]", "hosts": '["client1"]'}
-    found = words.findings(Dataset.of(trials=trials, findings=[mild, many]))
+    found = words.findings(dataset_of(trials=trials, findings=[mild, many]))
     assert [one.severity for one in found] == ["invalid", "info"]
-    assert found[0].where == "s1, s2, s3, s4, s5, s6, s7, s8 and 3 more; trials 1, 2"
+    assert found[0].where == "s1; s2; s3; s4; s5; s6; s7; s8 and 3 more · trials 1, 2"
     assert found[1].where == "client1"
-    assert words.counts(Dataset.of(trials=trials, findings=[mild, many]), found) == {
+    assert counts(dataset_of(trials=trials, findings=[mild, many])) == {
         "invalid": 1, "warn": 0, "info": 1, "struck": 11, "limited": 0, "cells": 11}  # fmt: skip
 
 
 def test_what_may_be_claimed() -> None:
     hosts = [{"run": "r1", "host": name, "role": "client", "facts": '{"boot_id": "one"}'} for name in ("a", "b")]
     trials = [
-        row_of_trial(1, workload="closed", rate_per_s=500),
-        row_of_trial(2, "poll", workload="closed", rate_per_s=900),
+        row_of_trial(1, workload="closed", rate=500),
+        row_of_trial(2, "poll", workload="closed", rate=900),
     ]
-    lines = words.limits(Dataset.of(trials=trials, hosts=hosts))
-    assert lines[0].startswith("Varied: strategy, rate per s.")
+    lines = words.limits(dataset_of(trials=trials, hosts=hosts))
+    assert lines[0].startswith("Varied: strategy, rate.")
     assert "connections 10,000" in lines[0]
     assert any("All hosts share one machine" in line for line in lines)
     assert any("closed loop" in line for line in lines)
-    assert not any("one machine" in line for line in words.limits(Dataset.of(trials=trials, hosts=hosts[:1])))
+    assert not any("one machine" in line for line in words.limits(dataset_of(trials=trials, hosts=hosts[:1])))
 
 
 def test_the_command_of_a_run_can_be_pasted() -> None:
@@ -125,7 +135,7 @@ def test_the_command_of_a_run_can_be_pasted() -> None:
         "connections": 10_000,
         "seed": 7,
     }
-    (line,) = words.commands(Dataset.of(runs=[{"run": "r1", "parameters": json.dumps(parameters)}]))
+    (line,) = words.commands(dataset_of(runs=[{"run": "r1", "parameters": json.dumps(parameters)}]))
     assert line == (
         "ansible-playbook run_benchmark.yml -e strategy=epoll,poll "
         r"-e server_command='./it'\''s mine; rm -rf /' -e connections=10000 -e seed=7"
@@ -146,15 +156,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_figure_is_there_as_picture_as_data_and_as_a_sentence(small: Path) -> None:
+def test_every_chart_is_there_as_picture_as_data_and_as_a_sentence(small: Path) -> None:
     dataset = load([str(small)])
     page, text = build(dataset), html(dataset)
-    assert len(page.figures) >= 8
-    assert set(payload(text)["specs"]) == {section.name for section in (*page.figures, *page.honesty)}
-    for section in (*page.figures, *page.honesty):
+    assert len(page.charts) >= 8
+    assert set(payload(text)["specs"]) == {section.name for section in (*page.charts, *page.honesty)}
+    for section in (*page.charts, *page.honesty):
         assert f'id="chart-{section.name}"><svg role="img" aria-label="' in text
         assert f'download="{section.name}.csv"' in text
-        assert section.finding.endswith(".")
+        assert section.caption.endswith(".")
         assert section.table.rows
     # The same ids in two pictures would be one.
     ids = re.findall(r'\bid="([^"]+)"', re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL))
@@ -227,7 +237,7 @@ def test_errors_are_summed_by_cause() -> None:
     errors: list[Row] = [
         {"run": "r1", "trial": 1, "host": host, "phase": "connect", "cause": "refused", "blame": "server", "count": 3,
          "first": "refused at once"} for host in ("client1", "client2")]  # fmt: skip
-    page = build(Dataset.of(runs=[{"run": "r1"}], trials=[row_of_trial(1)], errors=errors))
+    page = build(dataset_of(runs=[{"run": "r1"}], trials=[row_of_trial(1)], errors=errors))
     assert page.errors is not None
     assert [cell.text for cell in page.errors.rows[0].cells] == [
         "epoll",

@@ -76,8 +76,8 @@ def test_a_picture_is_well_formed_and_stands_alone(run: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--figure", "pie"], "there is no data for a figure pie here; there is glance"),
-        (["--figure", "cost", "-o", "cost.gif"], "a figure is written as svg, png, pdf, json or csv, not as gif"),
+        (["--figure", "pie"], "there is no data for a chart pie here; there is glance"),
+        (["--figure", "cost", "-o", "cost.gif"], "a chart is written as svg, png, pdf, json or csv, not as gif"),
         (["--figure", "glance", "-o", "g.svg"], "glance is a table: write it as csv"),
     ],
 )

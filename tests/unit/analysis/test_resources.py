@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.resources import cpu_between, rss_per_connection
+from analysis.ingest.resources import cpu_between, rss_per_connection
 
 
 def samples(*rows: tuple[float, float, float, float, int]) -> pd.DataFrame:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from analysis.events import read
-from analysis.trials import trial_table
+from analysis.ingest.events import read
+from analysis.ingest.latency import interval_table, latency
+from analysis.ingest.trials import trial_rows
 from tests.unit.analysis.build import (
     MS,
     RUN,
@@ -28,22 +29,29 @@ Row = dict[Any, Any]
 
 
 def rows(folder: Path, trials: list[Row], events: list[Row], end: int | None = 0) -> tuple[list[Row], list[str]]:
-    table, notes = trial_table(read(str(write(folder, trials, events, end=end))))
-    return table.to_dict("records"), notes
+    log = read(str(write(folder, trials, events, end=end)))
+    intervals, cut = interval_table(log)
+    found, notes = trial_rows(log, intervals, latency(log, intervals))
+    return found, [*cut, *notes]
 
 
 def test_a_whole_trial(tmp_path: Path) -> None:
     planned = trial(1)
     (row,), notes = rows(tmp_path, [planned], whole(planned))
     assert notes == []
-    assert {name: row[name] for name in ("run", "n", "strategy", "outcome", "held", "window_s")} == {
-        "run": RUN, "n": 1, "strategy": "epoll", "outcome": "ok", "held": 1000, "window_s": 2,
+    assert {name: row[name] for name in ("run", "trial", "strategy", "outcome", "held_connections", "window_s")} == {
+        "run": RUN, "trial": 1, "strategy": "epoll", "outcome": "ok", "held_connections": 1000, "window_s": 2,
     }  # fmt: skip
     # Two clients, two seconds of 250 answers each; the warm-up's 500 do not count.
-    assert (row["planned"], row["answered"], row["errors"], row["requests_per_s"]) == (1000, 1000, 0, 500)
-    assert row["p50_ns"] == row["p99_ns"] == pytest.approx(1 * MS, rel=1e-3)
-    assert (row["p99_tail"], row["p99_9_tail"]) == (10, 1)
-    assert math.isnan(row["p99_9_ns"]), "one request in the tail is too few"
+    assert (row["planned_requests"], row["answered_requests"], row["errors_requests"], row["requests_per_s"]) == (
+        1000,
+        1000,
+        0,
+        500,
+    )
+    assert row["response_p50_ns"] == row["response_p99_ns"] == pytest.approx(1 * MS, rel=1e-3)
+    assert (row["response_p99_tail_requests"], row["response_p99_9_tail_requests"]) == (10, 1)
+    assert math.isnan(row["response_p99_9_ns"]), "one request in the tail is too few"
     # From 1 s to 3 s the counters rise by 10 and 30 ms, over 1000 answers; memory by 4 MB over 1000 connections.
     assert row["cpu_user_us_per_request"] == pytest.approx(10)
     assert row["cpu_system_us_per_request"] == pytest.approx(30)
@@ -87,11 +95,11 @@ def test_missing_requests_are_beyond_the_percentile(tmp_path: Path) -> None:
     events.append(interval(1, "client1", 1, {1 * MS: 1940}, timed_out=20))
     events.append(interval(1, "client2", 1, {2 * MS: 30}, dropped=4, mismatched=3, failed=2, censored=1))
     (row,), _ = rows(tmp_path, [planned], [*events, ended(planned)])
-    assert row["errors"] == 30
-    assert row["planned"] == 2000
-    assert row["p50_ns"] == pytest.approx(1 * MS, rel=1e-3)
+    assert row["errors_requests"] == 30
+    assert row["planned_requests"] == 2000
+    assert row["response_p50_ns"] == pytest.approx(1 * MS, rel=1e-3)
     # Rank 1980 of 2000, and only 1970 were answered.
-    assert row["p99_ns"] == math.inf
+    assert row["response_p99_ns"] == math.inf
 
 
 def test_a_limit_is_a_result(tmp_path: Path) -> None:
@@ -100,9 +108,9 @@ def test_a_limit_is_a_result(tmp_path: Path) -> None:
     events += [sample(1, -3, 0, 0, 10_000_000), sample(1, -1, 9, 9, 12_030_000)]
     end = ended(planned, "dnf", held=1015, window=None, reason="select reached FD_SETSIZE at 1015")
     (row,), _ = rows(tmp_path, [planned], [*events, end])
-    assert (row["outcome"], row["limit"], row["held"]) == ("dnf", "FD_SETSIZE", 1015)
+    assert (row["outcome"], row["limit"], row["held_connections"]) == ("dnf", "FD_SETSIZE", 1015)
     assert math.isnan(row["requests_per_s"])
-    assert math.isnan(row["p99_ns"])
+    assert math.isnan(row["response_p99_ns"])
     assert row["rss_bytes_per_connection"] == 2000
 
 
@@ -112,7 +120,7 @@ def test_a_trial_without_an_end_counts_its_whole_seconds(tmp_path: Path) -> None
     (row, _), _ = rows(tmp_path, [planned, trial(2, "poll")], events, end=None)
     # client2 never reported second 3: two seconds are complete.
     assert (row["outcome"], row["window_s"], row["requests_per_s"]) == ("unfinished", 2, 500)
-    assert row["held"] == 1000
+    assert row["held_connections"] == 1000
     assert row["cpu_us_per_request"] == pytest.approx(40)
 
 
@@ -124,7 +132,7 @@ def test_a_gap_ends_what_an_unfinished_trial_counts(tmp_path: Path) -> None:
         *(interval(1, c, k, {MS: 100}) for c in ("client1", "client2") for k in (1, 2, 4)),
     ]
     (row,), _ = rows(tmp_path, [planned], events, end=None)
-    assert (row["window_s"], row["answered"]) == (2, 400)
+    assert (row["window_s"], row["answered_requests"]) == (2, 400)
 
 
 def test_a_client_that_only_holds_is_not_waited_for(tmp_path: Path) -> None:
@@ -132,7 +140,7 @@ def test_a_client_that_only_holds_is_not_waited_for(tmp_path: Path) -> None:
     begun = started(planned)
     begun["shares"]["client2"]["rate"] = 0
     (row,), _ = rows(tmp_path, [planned], [begun, went(1), interval(1, "client1", 1, {MS: 100})], end=None)
-    assert (row["window_s"], row["answered"]) == (1, 100)
+    assert (row["window_s"], row["answered_requests"]) == (1, 100)
 
 
 def test_a_lost_client_leaves_no_cost_per_request(tmp_path: Path) -> None:
@@ -152,7 +160,7 @@ def test_churn_for_so_many_requests_lasts_from_the_first_to_the_last(tmp_path: P
     # On two clocks far apart, but each from its own `go`: 0.25 s to 0.75 s.
     assert row["window_s"] == 0.5
     assert row["requests_per_s"] == 2000
-    assert math.isnan(row["held"])
+    assert math.isnan(row["held_connections"])
     # At 0.25 s the counters stand at 16.25 and 18.75 ms; all that follows, to the last sample, belongs to the requests.
     assert row["cpu_us_per_request"] == pytest.approx((110 - 35) * 1000 / 1000)
 
@@ -162,8 +170,8 @@ def test_an_unreadable_histogram_takes_its_interval_along(tmp_path: Path) -> Non
     spoilt = interval(1, "client1", 1, {1 * S: 900}) | {"response": "HISTFAAAACl4"}
     events = [started(planned), went(1), spoilt, interval(1, "client2", 1, {1 * MS: 1000}), ended(planned)]
     (row,), notes = rows(tmp_path, [planned], events)
-    assert row["answered"] == 1900
-    assert row["p99_ns"] == pytest.approx(1 * MS, rel=1e-3)
+    assert row["answered_requests"] == 1900
+    assert row["response_p99_ns"] == pytest.approx(1 * MS, rel=1e-3)
     assert "1 histogram(s) cannot be read" in notes[0]
 
 
@@ -181,7 +189,7 @@ def test_an_interval_said_twice_counts_once_and_one_without_fields_not_at_all(tm
     (row,), notes = rows(
         tmp_path, [planned], [started(planned), went(1), once, once, {**once, "sent": "x"}, ended(planned)]
     )
-    assert row["answered"] == 100
+    assert row["answered_requests"] == 100
     assert notes == ["1 interval event(s) lack fields and are left out."]
 
 
@@ -189,4 +197,4 @@ def test_what_never_began(tmp_path: Path) -> None:
     planned = [trial(1), trial(2, None, server_command="./mine --port {port}")]
     (_, second), _ = rows(tmp_path, planned, whole(planned[0]), end=None)
     assert (second["outcome"], second["strategy"], second["limit"]) == ("not run", "own server", None)
-    assert math.isnan(second["held"])
+    assert math.isnan(second["held_connections"])

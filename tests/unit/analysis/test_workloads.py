@@ -1,23 +1,20 @@
 """What workloads beside `open` have to say: ladders and their knee, steps, ceilings; and every factor that differs."""
 
 import json
-import math
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from analysis.__main__ import main
-from analysis.capacity import Objective, Rung, knee, objective_of
-from analysis.events import Unreadable, read
-from analysis.summary import cells
-from analysis.trials import trial_table
-from tests.unit.analysis.build import MS, ended, event, started, trial, whole, write
+from analysis.answers.objective import objective
+from analysis.ingest.events import read
+from analysis.ingest.run import ingest
+from analysis.unreadable import Unreadable
+from tests.unit.analysis.build import MS, done, ended, event, started, trial, whole, write
 
 Capture = pytest.CaptureFixture[str]
 Documents = list[dict[str, Any]]
-P99 = Objective(Fraction(99), 10 * MS)
 
 
 def summary(folder: Path, trials: Documents, events: Documents, capsys: Capture) -> str:
@@ -40,73 +37,68 @@ GOOD = {5 * MS: 250}
 SLOW = {MS: 240, 20 * MS: 10}
 
 
-def test_the_rungs_come_in_order_of_rate_and_the_knee_is_bracketed(tmp_path: Path, capsys: Capture) -> None:
-    trials, events = ladder({2000: SLOW, 500: GOOD, 1000: GOOD})
-    table = trial_table(read(str(write(tmp_path / "run", trials, events))))[0]
-    assert cells(table)["rate"].tolist() == [500, 1000, 2000]
-    text = summary(tmp_path, trials, events, capsys)
-    assert (
-        "- epoll: the knee lies between 1,000/s, which meets p99 ≤ 10 ms over planned requests (5.00 ms), "
-        "and 2,000/s, which does not (20.0 ms); "
-        "refine it with the same command and -e workload=open -e rate=1250,1500,1750"
-    ) in text
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        # Between 5 and 20 ms half of the way, in logarithms, is 10 ms: √2 times the rate below.
+        ({2000: SLOW, 500: GOOD, 1000: GOOD}, ["Capacity within p99 ≤ 10 ms: epoll 1,410/s",
+         "epoll: refine it with the same command and -e workload=open -e rate=1250,1500,1750"]),
+        ({500: GOOD, 1000: GOOD, 2000: GOOD}, ["epoll at least 2,000/s", "look higher with the same command and "
+         "-e workload=capacity -e rate=8000"]),
+        ({400: SLOW, 800: SLOW, 1600: SLOW}, ["misses it in some block at 400/s already", "look lower with the same "
+         "command and -e workload=capacity -e rate=100"]),
+        # Noise in the middle: the highest rate that meets it is refined.
+        ({500: GOOD, 1000: SLOW, 2000: GOOD, 4000: SLOW}, ["rate=2500,3000,3500"]),
+    ],
+)  # fmt: skip
+def test_the_capacity_and_the_rates_to_try_next(
+    tmp_path: Path, capsys: Capture, rates: dict[int, dict[int, int]], words: list[str]
+) -> None:
+    text = summary(tmp_path, *ladder(rates), capsys)
+    assert all(word in text for word in words), text
+    table = [word for word in text.split() if word.endswith("/s") and word[0].isdigit()]
+    assert [f"{rate:,}/s" for rate in sorted(rates)] == [word for word in table if word in {f"{r:,}/s" for r in rates}][
+        -len(rates) :
+    ] or "already" in text
 
 
 def test_each_strategy_has_a_ladder_of_its_own(tmp_path: Path, capsys: Capture) -> None:
-    trials, events = ladder({500: GOOD, 1000: SLOW})
-    others, more = ladder({1000: GOOD, 500: GOOD}, "poll", first=3)
-    table = trial_table(read(str(write(tmp_path / "run", trials + others, events + more))))[0]
-    assert [(row["strategy"], row["rate"]) for row in cells(table).to_dict("records")] == [
-        ("epoll", 500), ("epoll", 1000), ("poll", 500), ("poll", 1000),
-    ]  # fmt: skip
+    trials, events = ladder({500: GOOD, 1000: SLOW, 2000: SLOW})
+    others, more = ladder({1000: GOOD, 500: GOOD, 2000: GOOD}, "poll", first=4)
     text = summary(tmp_path, trials + others, events + more, capsys)
-    assert "epoll: the knee lies between 500/s" in text
-    assert "poll: every rate up to 1,000/s meets p99 ≤ 10 ms; look higher" in text
+    assert "epoll: refine it with the same command and -e workload=open -e rate=625,750,875" in text
+    assert "poll: look higher" in text
 
 
 def test_requests_that_were_never_answered_count_against_the_objective(tmp_path: Path, capsys: Capture) -> None:
-    trials, events = ladder({500: GOOD, 1000: GOOD})
-    # 11 of 1,000 planned requests of the second rung: more than one in a hundred.
-    late = next(e for e in events if e["event"] == "interval" and e["trial"] == 2 and e["k"] == 1)
+    trials, events = ladder({500: GOOD, 1000: GOOD, 2000: GOOD})
+    # 11 of 1,000 planned requests of the third rung: more than one in a hundred.
+    late = next(e for e in events if e["event"] == "interval" and e["trial"] == 3 and e["k"] == 1)
     late |= {"planned": late["planned"] + 11, "timed_out": 11}
-    text = summary(tmp_path, trials, events, capsys)
-    assert "1,000/s, which does not (> timeout)" in text
+    assert "rate=1250,1500,1750" in summary(tmp_path, trials, events, capsys)
 
 
 def test_a_rung_that_is_not_ok_does_not_meet_it(tmp_path: Path, capsys: Capture) -> None:
-    trials, events = ladder({500: GOOD})
-    trials.append(trial(2, cell="c2", workload="capacity", rate=1000))
-    events += whole(trials[1], GOOD, outcome="invalid", reason="1 of 2 planned requests were never sent")
-    assert "between 500/s" in summary(tmp_path, trials, events, capsys)
-
-
-@pytest.mark.parametrize(
-    ("responses", "words"),
-    [
-        ([math.nan, math.nan], "says enough"),
-        ([11 * MS, 12 * MS], "no rate from 100/s on meets p99 ≤ 10 ms; look lower with the same command and "
-         "-e workload=capacity -e rate=25"),
-        ([1 * MS, 10 * MS], "every rate up to 200/s meets"),
-        ([1 * MS, 10 * MS + 1], "rate=125,150,175"),
-        # Noise in the middle: what counts is the highest rate that meets it.
-        ([1 * MS, 11 * MS, 9 * MS, math.inf], "between 400/s"),
-        ([1 * MS, math.nan, 20 * MS], "100/s, which meets p99 ≤ 10 ms over planned requests (1.00 ms), and 400/s"),
-    ],
-)  # fmt: skip
-def test_the_knee(responses: list[float], words: str) -> None:
-    assert words in knee([Rung(100 * 2**i, response) for i, response in enumerate(responses)], P99)
+    trials, events = ladder({500: GOOD, 1000: GOOD})
+    trials.append(trial(3, cell="c3", workload="capacity", rate=2000))
+    events += whole(trials[2], GOOD, outcome="invalid", reason="1 of 2 planned requests were never sent")
+    text = summary(tmp_path, trials, events, capsys)
+    assert "Capacity within p99 ≤ 10 ms: epoll 1,000/s" in text
+    assert "rate=1250,1500,1750" in text
 
 
 def test_the_objective_is_the_runs_own(tmp_path: Path) -> None:
-    log = read(str(write(tmp_path, [trial(1)], [])))
-    assert objective_of(log) == P99
     for slo, found in (("p99.9=1.5s", (99.9, 1.5e9)), ("p50=200us", (50, 2e5)), ("soon", (99, 1e7)), (7, (99, 1e7))):
-        (tmp_path / "manifest.json").write_text(json.dumps({"parameters": {"slo": slo}}))
-        objective = objective_of(log)
-        assert (float(objective.percent), objective.limit_ns) == pytest.approx(found)
+        goal = objective(slo)
+        assert (float(goal.percent), goal.limit_ns) == pytest.approx(found)
+    folder = write(tmp_path, [trial(1)], [])
+    assert ingest(str(folder)).runs["slo"].tolist() == ["p99=10ms"]
+    manifest = {"schema": 1, "parameters": {"slo": "p50=200us"}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert ingest(str(folder)).runs["slo"].tolist() == ["p50=200us"]
     for text in ("[", "[]", "{}", ""):
-        (tmp_path / "manifest.json").write_text(text)
-        assert objective_of(log) == P99
+        (folder / "manifest.json").write_text(text)
+        assert ingest(str(folder)).runs["slo"].tolist() == ["p99=10ms"]
 
 
 def step(planned: dict[str, Any], k: int, asked: int, arm_s: float, clients: int | None = None) -> dict[str, Any]:
@@ -143,8 +135,9 @@ def test_a_calibration_is_no_row_and_one_line(tmp_path: Path, capsys: Capture) -
     trials = [trial(1), calibration(2)]
     ceiling = {"client1": {"sends_per_s": 812345.6, "sends_per_cpu_s": 900000.0},
                "client2": {"sends_per_s": None, "sends_per_cpu_s": None}}  # fmt: skip
-    events = [*whole(trials[0]), started(trials[1]), ended(trials[1], kind="calibration", ceiling=ceiling)]
-    assert len(trial_table(read(str(write(tmp_path / "run", trials, events))))[0]) == 1
+    events = [*whole(trials[0]), started(trials[1]), done(2, "client2"), done(2, "client1")]
+    events.append(ended(trials[1], kind="calibration", ceiling=ceiling))
+    assert len(ingest(str(write(tmp_path / "run", trials, events))).trials) == 1
     text = summary(tmp_path, trials, events, capsys)
     assert "null_server" not in text
     assert (
@@ -167,25 +160,26 @@ def test_a_closed_loop_has_no_offered_rate(tmp_path: Path, capsys: Capture) -> N
 
 
 @pytest.mark.parametrize(
-    ("factors", "shown"),
+    ("factors", "labels"),
     [
-        ({"generator": "asyncio"}, ("generator", "asyncio")),
-        ({"hostile": {"kind": "mute", "connections": 50}}, ("hostile", "mute:50")),
-        ({"think_time": 0.25}, ("think", "0.25")),
-        ({"server_ports": 4}, ("ports", "4")),
-        ({"steps": 5}, ("steps", "5")),
-        ({"workload": "closed"}, ("workload", "closed")),
+        ({"generator": "asyncio"}, ["epoll, generator asyncio", "epoll, generator go"]),
+        ({"hostile": {"kind": "mute", "connections": 50}}, ["epoll", "epoll, hostile mute:50"]),
+        ({"think_time": 0.25}, ["epoll, think 0 s", "epoll, think 0.25 s"]),
+        ({"server_ports": 4}, ["epoll, server ports 1", "epoll, server ports 4"]),
+        ({"steps": 5}, ["epoll, steps 10", "epoll, steps 5"]),
+        ({"workload": "closed"}, ["epoll", "epoll, closed"]),
     ],
 )
 def test_whatever_differs_between_cells_is_seen(
-    tmp_path: Path, capsys: Capture, factors: dict[str, Any], shown: tuple[str, str]
+    tmp_path: Path, capsys: Capture, factors: dict[str, Any], labels: list[str]
 ) -> None:
     trials = [trial(1), trial(2, cell="c2", **factors)]
     assert main(["summary", str(write(tmp_path, trials, [e for t in trials for e in whole(t)]))]) == 0
-    text = capsys.readouterr().out
-    table = text[text.index("strategy") - 200 : text.index("───")]
-    assert shown[0] in table
-    assert any(shown[1] in line.split() for line in text.splitlines() if line.startswith("epoll"))
+    lines = capsys.readouterr().out.splitlines()
+    (rule,) = (place for place, line in enumerate(lines) if line.startswith("───"))
+    # A label ends where the column does, two spaces before the next.
+    assert lines[rule - 1].startswith("strategy  ")
+    assert sorted(line.split("  ")[0] for line in lines[rule + 1 : rule + 3]) == labels
 
 
 def test_a_factor_that_is_the_same_throughout_and_unusual_stands_in_the_headline(

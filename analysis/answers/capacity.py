@@ -1,0 +1,110 @@
+"""How far can I push: response and share answered against the rate that was offered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis import format as show
+from analysis.answers import series
+from analysis.answers.objective import Objective, objective
+from analysis.cells import series_key
+from analysis.ingest.plan import traits
+from analysis.model import Dataset
+from analysis.statistics.knee import LEAST_ACHIEVED, Capacity, Rung, capacity
+
+LEAST_RATES = 3
+
+
+def data(dataset: Dataset) -> pd.DataFrame:
+    """One row per rate of each series of cells that differs in the rate only (three rates or more): label, strategy,
+    rate_per_s, response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and the series' capacity_per_s
+    with its interval."""
+    cells = dataset.cells
+    key = series_key(cells, ("rate",))
+    rows: list[dict[str, object]] = []
+    for one in key.unique():
+        members = cells[(key == one) & cells["outcome"].ne("dnf")]
+        if members["rate"].nunique() < LEAST_RATES or not traits(members["workload"].iloc[0]).paced:
+            continue
+        slo = dataset.runs.loc[dataset.runs["run"] == members["run"].iloc[0], "slo"]
+        rows += _series(dataset, members, objective(slo.iloc[0] if len(slo) else None))
+    return pd.DataFrame(rows)
+
+
+def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[dict[str, object]]:
+    trials = dataset.trials[
+        (dataset.trials["run"] == members["run"].iloc[0]) & dataset.trials["cell"].isin(members["cell"])
+    ]
+    trials = trials[~trials["control"].fillna(False) & (trials["planned_requests"] > 0)]
+    responses = series.percentiles(dataset, trials, goal.percent)
+    # A trial that crashed or is invalid did not carry its rate, however fast its answers were.
+    achieved = (trials["answered_requests"] / trials["planned_requests"]).where(trials["outcome"].eq("ok"), 0.0)
+    rungs = trials.assign(response=responses, achieved=achieved)
+    blocks = [
+        [Rung(float(r["rate"]), float(r["response"]), float(r["achieved"])) for r in block.to_dict("records")]
+        for _, block in rungs.groupby("block")
+    ]
+    found = capacity([block for block in blocks if len(block) == members["rate"].nunique()], goal.limit_ns)
+    rows = []
+    for rate, same in rungs.groupby("rate"):
+        values = same["response"].dropna().to_numpy(dtype=float)
+        if not len(values):
+            continue
+        middle = float(np.median(values))
+        rows.append(
+            {
+                "label": members["strategy"].iloc[0],
+                "strategy": members["strategy"].iloc[0],
+                "rate": float(rate),
+                "response_ns": middle,
+                "low_ns": float(values.min()),
+                "high_ns": float(values.max()),
+                "achieved": float(same["achieved"].median()),
+                "saturated": bool(same["achieved"].median() < LEAST_ACHIEVED or np.isinf(middle)),
+                "objective": str(goal),
+                "limit_ns": float(goal.limit_ns),
+                **_capacity(found),
+            }
+        )
+    return rows
+
+
+def _capacity(found: Capacity | None) -> dict[str, object]:
+    nan = float("nan")
+    if found is None:
+        return {"capacity_per_s": nan, "capacity_low_per_s": nan, "capacity_high_per_s": nan, "is_bounded": False}
+    e = found.estimate
+    return {
+        "capacity_per_s": e.value,
+        "capacity_low_per_s": e.low,
+        "capacity_high_per_s": e.high,
+        "is_bounded": found.is_bounded,
+    }
+
+
+def meets(frame: pd.DataFrame) -> pd.Series:
+    """True for each rate that meets the objective and was carried."""
+    return (frame["response_ns"] <= frame["limit_ns"]) & (frame["achieved"] >= LEAST_ACHIEVED)
+
+
+def caption(frame: pd.DataFrame) -> str:
+    """Each strategy's capacity under the objective."""
+    parts = []
+    for label, rows in frame.groupby("label", sort=False):
+        row = rows.iloc[0]
+        if np.isnan(row["capacity_per_s"]):
+            parts.append(f"{label} misses it in some block at {show.count(rows['rate'].min())}/s already")
+        elif not row["is_bounded"]:
+            parts.append(
+                f"{label} at least {show.count(float(row['capacity_per_s']))}/s (the highest rate meets it in "
+                "some block)"
+            )
+        else:
+            spread = (row["capacity_high_per_s"] - row["capacity_low_per_s"]) / 2
+            texts = [
+                show.number(float(row[f"capacity{part}_per_s"]), 0.0 if np.isnan(spread) else spread)
+                for part in ("", "_low", "_high")
+            ]
+            parts.append(f"{label} {texts[0]}/s" + ("" if np.isnan(spread) else f" [{texts[1]}, {texts[2]}]"))
+    return f"Capacity within {frame['objective'].iloc[0]}: {'; '.join(parts)}."

@@ -1,0 +1,38 @@
+"""One sentence: may these numbers be trusted?"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.cells import standing
+from analysis.findings import SEVERITIES
+from analysis.model import Dataset
+
+
+def counts(dataset: Dataset) -> dict[str, int]:
+    """Findings by severity, and the rows that stand."""
+    cells, left = dataset.cells, standing(dataset.cells)
+    told = {severity: int((dataset.findings["severity"] == severity).sum()) for severity in SEVERITIES}
+    limited = int((left["outcome"] == "dnf").sum())
+    return told | {"struck": len(cells) - len(left), "limited": limited, "cells": len(cells)}
+
+
+def trust(dataset: Dataset) -> str:
+    """How many rows stand, how many warnings there are, and how much so few repetitions can tell."""
+    told = counts(dataset)
+    if not told["cells"]:
+        return "There is nothing here to trust."
+    sound = told["cells"] - told["struck"] - told["limited"]
+    text = f"{sound} of {told['cells']} rows were measured to the end"
+    text += f", {told['limited']} stopped at a limit of their own" if told["limited"] else ""
+    if told["struck"]:
+        text += f", {told['struck']} {'is' if told['struck'] == 1 else 'are'} struck and in no ranking"
+    if told["warn"]:
+        text += f". {told['warn']} warning{'s' if told['warn'] > 1 else ''} below "
+        text += f"{'say' if told['warn'] > 1 else 'says'} where to be careful"
+    else:
+        text += ". No check has a warning"
+    repetitions = dataset.runs["repetitions"].min()
+    if pd.notna(repetitions) and repetitions < 6:
+        text += f". With {repetitions} repetition{'s' if repetitions > 1 else ''} only large differences can be told"
+    return f"{text}."

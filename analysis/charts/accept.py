@@ -1,0 +1,125 @@
+"""The accept queue: how many connections waited for accept(), against the limit of the listener, and what connecting
+cost. A connection beyond the limit is dropped by the kernel and counted (TcpExt.ListenOverflows); its client retries
+after 1 s, then 3 s, then 7 s."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from analysis import format as show
+from analysis.answers import series
+from analysis.charts import axes
+from analysis.model import Dataset
+
+NAME = "accept"
+TITLE = "Accept queue"
+READ = (
+    "Each point is one repetition: the longest queue of a listener that a sample saw (one sample a second: short "
+    "peaks between samples stay unseen); strategies whose queue was always found empty are in the table only. The "
+    "bar is the queue's limit, min(backlog, somaxconn); a filled triangle marks a repetition in which connections "
+    "were dropped because the queue was full."
+)
+COLUMNS = [
+    "label",
+    "strategy",
+    "trial",
+    "outcome",
+    "peak_connections",
+    "limit_connections",
+    "overflows",
+    "connect_p99_ns",
+]
+
+
+def data(dataset: Dataset) -> pd.DataFrame:
+    """One row per repetition (ok, dnf): the fullest queue of all listeners and samples, its limit, what was dropped."""
+    trials = series.good_trials(dataset, ("ok", "dnf"))
+    key = ["run", "trial"]
+    queues = dataset.listen_queue.groupby(key, as_index=False).agg(
+        peak_connections=("length", "max"), limit_connections=("limit", "max")
+    )
+    dropped = dataset.kernel[dataset.kernel["counter"] == "TcpExt.ListenOverflows"]
+    dropped = dropped.groupby(key, as_index=False).agg(overflows=("value", "max"))
+    frame = trials.merge(queues, on=key).merge(dropped, on=key, how="left")
+    # The kernel's counters are told where they grew: no row is none.
+    frame["overflows"] = frame["overflows"].fillna(0)
+    frame["connect_p99_ns"] = series.digits(frame["connect_p99_ns"])
+    fullest = frame.groupby("label")["peak_connections"].transform("max")
+    return (
+        frame.assign(fullest=fullest)
+        .sort_values(["fullest", "label", "trial"], ascending=[False, True, True], kind="stable")[COLUMNS]
+        .reset_index(drop=True)
+    )
+
+
+def caption(frame: pd.DataFrame) -> str:
+    """The fullest queue, whether any overflowed, and the slowest connecting."""
+    worst = frame.iloc[int(frame["peak_connections"].argmax())]
+    if worst["peak_connections"] == 0:
+        parts = ["No sample found a connection waiting for accept()."]
+    else:
+        share = 100 * worst["peak_connections"] / worst["limit_connections"]
+        parts = [
+            f"The fullest accept queue held {show.count(worst['peak_connections'])} of "
+            f"{show.count(worst['limit_connections'])} connections ({show.number(share, most=2)} %), "
+            f"with {worst['label']}."
+        ]
+    lost = frame.groupby("label", sort=False)["overflows"].max()
+    lost = lost[lost > 0]
+    parts.append(
+        "Connections were dropped because it was full: "
+        + ", ".join(f"{label} (up to {show.count(count)})" for label, count in lost.items())
+        + "."
+        if len(lost)
+        else "None overflowed."
+    )
+    connect = frame.groupby("label", sort=False)["connect_p99_ns"].median().dropna()
+    if len(connect):
+        parts.append(
+            f"p99 of connecting: {show.time(connect.min())} ({connect.idxmin()})"
+            + (f" to {show.time(connect.max())} ({connect.idxmax()})." if len(connect) > 1 else ".")
+        )
+    return " ".join(parts)
+
+
+def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
+    """Only the cells in which a connection was seen to wait, unless there is none."""
+    waited = frame[frame.groupby("label")["peak_connections"].transform("max") > 0]
+    frame = frame if waited.empty else waited
+    order = list(dict.fromkeys(frame["label"]))
+    drawn = frame.assign(dropped=frame["overflows"] > 0)
+    base = alt.Chart(drawn).transform_calculate(connect=axes.time_text("connect_p99_ns"))
+    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=150))
+    x = alt.X(
+        "peak_connections:Q",
+        title="connections waiting for accept(), longest queue",
+        scale=alt.Scale(type="symlog", nice=False),
+        axis=alt.Axis(values=[0, 1, 10, 100, 1000, 10_000, 100_000], format=",d"),
+    )
+    tooltip = [
+        alt.Tooltip("label:N", title="cell"),
+        alt.Tooltip("trial:Q"),
+        alt.Tooltip("peak_connections:Q", title="longest queue"),
+        alt.Tooltip("limit_connections:Q", title="limit"),
+        alt.Tooltip("overflows:Q", title="dropped"),
+        alt.Tooltip("connect:N", title="p99 of connecting"),
+    ]
+    picked = axes.pick(legend=False)
+    points = (
+        base.mark_point(size=45, strokeWidth=1.5)
+        .encode(
+            x=x,
+            y=y,
+            tooltip=tooltip,
+            color=axes.color(frame["strategy"].tolist(), None),
+            shape=alt.Shape(
+                "dropped:N", scale=alt.Scale(domain=[False, True], range=["circle", "triangle-up"]), legend=None
+            ),
+            opacity=alt.when(picked).then(alt.value(1)).otherwise(alt.value(0.15)),
+        )
+        .add_params(picked)
+    )
+    full = points.transform_filter("datum.dropped").mark_point(size=70, filled=True)
+    limit = base.mark_tick(thickness=2, color=axes.GREY).encode(x="limit_connections:Q", y=y)
+    return alt.layer(limit, points, full).properties(width="container", height={"step": 17})

@@ -1,0 +1,141 @@
+"""How sure we are: each strategy against the baseline, with its interval, every block, and the noise floor."""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from analysis import format as show
+from analysis.cells import by_key
+from analysis.estimates import figures_of_trials
+from analysis.metrics import METRICS, PRIMARY
+from analysis.model import Dataset
+
+NAME, TITLE = "effects", "How sure is that? Efficiency"
+READ = (
+    "Each row is a ratio to the baseline: the diamond is its estimate, the dark line its 95 % interval, the thin "
+    "line the interval that also holds beside all the other comparisons (Holm's step): that one decides the word at "
+    "the right. Each faint dot is one block. Inside the grey band lies what two measurements of the very same server "
+    "differ by (A/A control, at least 3 %). A thin line that crosses 1 leaves it open who is better."
+)
+ROW_PX = 20
+WIDEST = 100.0  # ratios are drawn from 1/100 to 100; an interval beyond is cut at the edge
+
+
+def data(dataset: Dataset, metric: str = PRIMARY) -> pd.DataFrame:
+    """One row per comparison of a metric that can be made, the best first; `_blocks` holds the ratio of each block."""
+    found = dataset.contrasts[(dataset.contrasts["metric"] == metric) & dataset.contrasts["ratio"].notna()]
+    found = found[found["cell"] != found["baseline"]]
+    if found.empty:
+        return pd.DataFrame()
+    label = by_key(dataset.cells)
+    figures = figures_of_trials(dataset)
+    figures = figures[~figures["control"]]
+    by_block = figures.set_index(["run", "cell", "metric", "block"])["value"].sort_index()
+    rows = []
+    for row in found.to_dict("records"):
+        ours, theirs = (by_block.loc[(row["run"], row[side], row["metric"])] for side in ("cell", "baseline"))
+        blocks = (ours / theirs).dropna()
+        rows.append(
+            {
+                "metric": METRICS[row["metric"]].title,
+                "label": label[row["run"], row["cell"]],
+                "baseline": label[row["run"], row["baseline"]],
+                "verdict": row["verdict"],
+                "n": int(row["n"]),
+                "margin": float(row["margin"]),
+                **{name: float(row[name]) for name in ("ratio", "low", "high", "family_low", "family_high", "p_holm")},
+                "_blocks": [float(value) for value in blocks],
+            }
+        )
+    is_ascending = not METRICS[metric].higher_is_better
+    return pd.DataFrame(rows).sort_values("ratio", ascending=is_ascending, kind="stable", ignore_index=True)
+
+
+def draw(rows: pd.DataFrame) -> alt.TopLevelMixin:
+    """A forest: band, blocks, both intervals, estimate, word."""
+    drawn = rows.drop(columns=["_blocks", "metric"]).copy()
+    for name in ("low", "high", "family_low", "family_high"):
+        drawn[name] = np.clip(drawn[name].astype(float), 1 / WIDEST, WIDEST)
+    order = drawn["label"].tolist()
+    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=180))
+    title = (
+        f"{rows['metric'].iloc[0]}, × {rows['baseline'].iloc[0]}"
+        if rows["baseline"].nunique() == 1
+        else f"{rows['metric'].iloc[0]}, × baseline"
+    )
+    least, most = _range(drawn)
+    x = alt.Scale(type="log", domain=[least, most], clamp=True, nice=False)
+    axis = alt.Axis(
+        title=title,
+        format="~g",
+        values=[v for v in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if least <= v <= most],
+    )
+    margin = float(rows["margin"].max())
+    band = pd.DataFrame({"low": [max(least, 1 / (1 + margin))], "high": [min(most, 1 + margin)]})
+    dots = pd.DataFrame(
+        [(row["label"], value) for row in rows.to_dict("records") for value in row["_blocks"]],
+        columns=["label", "block"],
+    )
+    tooltip = [
+        "label",
+        alt.Tooltip("ratio:Q", format=".3~g"),
+        alt.Tooltip("low:Q", format=".3~g"),
+        alt.Tooltip("high:Q", format=".3~g"),
+        "verdict",
+        alt.Tooltip("p_holm:Q", format=".2~g"),
+        "n",
+    ]
+    base = alt.Chart(drawn).encode(y=y)
+    colour = alt.Color(
+        "verdict:N",
+        title=None,
+        legend=alt.Legend(orient="top", symbolType="diamond"),
+        scale=alt.Scale(
+            domain=["better", "equivalent", "inconclusive", "worse"], range=["#1f9158", "#0f8f9c", "#6f8199", "#d8463b"]
+        ),
+    )
+    return alt.layer(
+        alt.Chart(band).mark_rect(color="#888", opacity=0.18).encode(x=alt.X("low:Q", scale=x, axis=axis), x2="high:Q"),
+        alt.Chart(pd.DataFrame({"one": [1.0]})).mark_rule(color="#888").encode(x=alt.X("one:Q", scale=x)),
+        alt.Chart(dots)
+        .mark_point(size=16, opacity=0.55, color="#888", filled=True)
+        .encode(x=alt.X("block:Q", scale=x), y=y),
+        base.mark_rule(strokeWidth=1).encode(x=alt.X("family_low:Q", scale=x), x2="family_high:Q", color=colour),
+        base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", scale=x), x2="high:Q", color=colour),
+        base.mark_point(filled=True, size=70, shape="diamond", opacity=1).encode(
+            x=alt.X("ratio:Q", scale=x), color=colour, tooltip=tooltip
+        ),
+        base.mark_text(align="left", dx=6, fontSize=11).encode(x=alt.value("width"), text="verdict:N"),
+    ).properties(width="container", height=max(60, ROW_PX * len(order)))
+
+
+def _range(drawn: pd.DataFrame) -> tuple[float, float]:
+    """Twice as wide as the single intervals ask for: the family's may go beyond, and are cut."""
+    least, most = min(0.9, float(drawn["low"].min())), max(1.1, float(drawn["high"].max()))
+    return max(1 / WIDEST, least / 1.3), min(WIDEST, most * 1.3)
+
+
+def caption(frame: pd.DataFrame) -> str:
+    """How many are better, worse, equivalent; and where nothing could be decided, how few blocks that is."""
+    counts = frame["verdict"].value_counts()
+    told = [f"{counts[word]} {word}" for word in ("better", "worse", "equivalent", "inconclusive") if word in counts]
+    text = (
+        f"Against {frame['baseline'].iloc[0]}"
+        if frame["baseline"].nunique() == 1
+        else "Against the baseline of the same load"
+    )
+    text += f", in {frame['metric'].iloc[0]}: {', '.join(told)}."
+    text += (
+        " Two measurements of one thing differ by up to "
+        f"{show.number(100 * float(frame['margin'].max()), most=2)} % here."
+    )
+    open_ = frame.loc[frame["verdict"] == "inconclusive", "n"]
+    blocks = int(open_.max()) if len(open_) else 0
+    if 0 < blocks < 6:
+        text += (
+            f" With {blocks} block{'s' if blocks > 1 else ''} and {len(frame)} comparisons at once few "
+            "differences can be decided: repeat it with -e repetitions=10, or compare fewer."
+        )
+    return text

@@ -1,0 +1,70 @@
+"""How far can I push: response and share answered against the rate that was offered."""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from analysis.answers import capacity
+from analysis.charts import axes
+from analysis.statistics.knee import LEAST_ACHIEVED
+
+NAME, TITLE = "knee", "How far can it be pushed?"
+READ = (
+    "Each point is an offered rate: the median of its repetitions at the objective's percentile, over all planned "
+    "requests, with their range. A cross marks a rate at which less than "
+    f"{100 * LEAST_ACHIEVED:.0f} % of the requests were answered or the percentile lies among the unanswered: "
+    "saturated. The dashed line is the objective; the capacity is where the line crosses it, block by block, "
+    "interpolated between the rates tested."
+)
+data, caption = capacity.data, capacity.caption
+
+
+def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
+    """Response against rate, on logarithmic axes."""
+    top = float(frame["response_ns"].replace(np.inf, np.nan).max())
+    drawn = frame.assign(
+        y=frame["response_ns"].replace(np.inf, top * 1.6),
+        low=frame["low_ns"].replace(np.inf, top * 1.6),
+        high=frame["high_ns"].replace(np.inf, top * 1.6),
+    )
+    drawn["answered"] = [f"{100 * share:.1f} %" for share in drawn["achieved"]]
+    drawn = drawn[["label", "strategy", "rate", "y", "low", "high", "saturated", "answered", "limit_ns"]]
+    rates = sorted(drawn["rate"].unique().tolist())
+    x = alt.X(
+        "rate:Q",
+        title="requests/s offered",
+        scale=alt.Scale(type="log", nice=False, padding=14),
+        axis=alt.Axis(values=rates, format="~s"),
+    )
+    y = alt.Y(
+        "y:Q",
+        axis=axes.time_axis(str(frame["objective"].iloc[0]).split(" ")[0] + " response"),
+        scale=alt.Scale(type="log", nice=False, padding=10),
+    )
+    strategies = drawn["strategy"].tolist()
+    colour = axes.color(strategies, list(dict.fromkeys(strategies)))
+    picked = axes.pick()
+    base = (
+        alt.Chart(drawn)
+        .transform_calculate(response=axes.time_text("y"))
+        .encode(x=x, color=colour, opacity=alt.when(picked).then(alt.value(1)).otherwise(alt.value(0.15)))
+    )
+    tooltip = [
+        "label",
+        alt.Tooltip("rate:Q", format=","),
+        alt.Tooltip("response:N", title="response"),
+        "answered",
+    ]
+    return alt.layer(
+        alt.Chart(drawn).mark_rule(strokeDash=[6, 4], color=axes.GREY).encode(y="min(limit_ns):Q"),
+        base.mark_line(strokeWidth=2).encode(y=y, detail="label:N").add_params(picked),
+        base.mark_rule(strokeWidth=1.2).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        base.transform_filter("!datum.saturated")
+        .mark_point(filled=True, size=55)
+        .encode(y=y, shape=axes.shape(strategies), tooltip=tooltip),
+        base.transform_filter("datum.saturated")
+        .mark_point(shape="cross", angle=45, size=110, filled=True)
+        .encode(y=y, tooltip=tooltip),
+    ).properties(width="container", height=320)

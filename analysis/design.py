@@ -1,0 +1,156 @@
+"""A plan before it runs: how long it takes, and how much its repetitions spread in earlier runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from analysis.ingest.plan import OWN_SERVER
+from analysis.model import Loader
+from analysis.statistics.power import residual
+from analysis.unreadable import Unreadable
+from contracts import older
+
+VERSIONS = (1, 2)
+START_S = 0.5  # of a server and its agents
+OVERHEAD_S = 1.0  # of a trial, beside start, arming and load
+LEAST_FREEDOM = 5  # degrees of freedom: with fewer a spread says nothing
+MOST_RUNS = 3  # the newest ones say how the machines are now
+
+
+@dataclass(frozen=True)
+class Design:
+    """What of a plan matters before it runs."""
+
+    run: str
+    trials: int  # calibration left out
+    blocks: int
+    duration_s: float
+    is_open_ended: bool  # a trial lasts as long as its requests take
+    contenders: frozenset[tuple[str, str]]  # strategy and command
+    workloads: frozenset[str]
+    comparisons: int  # cells to compare with one of the baseline
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The standard deviation of the logarithm of one measurement within its block and cell, and whence it is known."""
+
+    value: float
+    source: str
+
+
+def read_plan(path: Path) -> Design:
+    """The design of a plan.yml. Unreadable where it is none."""
+    try:
+        document = yaml.load(path.read_bytes(), Loader=Loader)  # a safe loader, see above
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}; give the plan.yml of a run.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Unreadable(f"{path} is no YAML: give the plan.yml of a run.") from error
+    if not isinstance(document, dict) or document.get("version") not in VERSIONS:
+        raise Unreadable(f"{path} is no plan of a version that this analysis reads: give the plan.yml of a run.")
+    try:
+        return design(older.newest(document))
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise Unreadable(f"{path} holds a plan whose trials this analysis does not understand.") from error
+
+
+def design(plan: dict[str, Any]) -> Design:
+    measured = [trial for trial in plan["trials"] if trial.get("kind") != "calibration"]
+    if not measured:
+        raise ValueError("a plan without trials")
+    cells = {trial["cell"]: _contender(trial) for trial in measured}
+    controlled = [_contender(trial) for trial in measured if trial.get("control")]
+    first = controlled[0] if controlled else _contender(measured[0])
+    return Design(
+        run=str(plan["run"]),
+        trials=len(measured),
+        blocks=len({int(trial["block"]) for trial in measured}),
+        duration_s=math.fsum(duration_s(trial["load"]) for trial in plan["trials"]),
+        is_open_ended=any(trial["load"].get("requests") for trial in measured),
+        contenders=frozenset(cells.values()),
+        workloads=frozenset(str(trial["load"]["workload"]) for trial in measured),
+        comparisons=sum(contender != first for contender in cells.values()),
+    )
+
+
+def _contender(trial: dict[str, Any]) -> tuple[str, str]:
+    server = trial["server"]
+    return str(server["strategy"] or OWN_SERVER), str(server.get("server_command") or "")
+
+
+def duration_s(load: dict[str, Any]) -> float:
+    """How long a trial takes, about: a strategy that meets its limit skips the window and takes less.
+
+    One that ends with the last of so many requests counts without them: how long they take is what it measures.
+    """
+    rate = load.get("connect_rate")
+    # One that churns verifies a single connection; a burst connects at once; each step of a ramp is held for a second.
+    arm = 0.0 if load["workload"] == "churn" or rate is None else int(load["connections"]) / float(rate)
+    steps = float(load["steps"]) if load["workload"] == "ramp" else 0.0
+    window = 0.0 if load.get("requests") else float(load["duration"])
+    return START_S + arm + steps + float(load["warmup"]) + window + OVERHEAD_S
+
+
+def earlier_spread(results: Path, plan: Design) -> Spread | None:
+    """That of requests per CPU-second, pooled over the newest runs beside the plan's that had most of its strategies
+    and its workload; None where no such run says enough. Read from their summary.csv.
+    """
+    squares, freedom = 0.0, 0
+    runs: list[str] = []
+    for run, directory in _runs(results):
+        if run == plan.run or len(runs) == MOST_RUNS:
+            continue
+        its_squares, its_freedom = _residual_of(directory / "summary.csv", plan)
+        if its_freedom >= LEAST_FREEDOM:
+            squares, freedom = squares + its_squares, freedom + its_freedom
+            runs.append(run)
+    if not runs:
+        return None
+    return Spread(math.sqrt(squares / freedom), f"as in {_listed(runs)}")
+
+
+def _listed(runs: Sequence[str]) -> str:
+    return runs[0] if len(runs) == 1 else f"{', '.join(runs[:-1])} and {runs[-1]}"
+
+
+def _runs(results: Path) -> list[tuple[str, Path]]:
+    """The runs of a results directory by their manifests, the newest first."""
+    found: dict[str, tuple[str, Path]] = {}
+    for path in results.glob("*/manifest.json"):
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            found[str(manifest["run"])] = (str(manifest["started_utc"]), path.parent)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return [(run, directory) for run, (_, directory) in sorted(found.items(), key=lambda one: one[1][0], reverse=True)]
+
+
+def _residual_of(path: Path, plan: Design) -> tuple[float, int]:
+    """Sum of squares and degrees of freedom of one run; (0, 0) where it is of other strategies or another workload."""
+    try:
+        trials = pd.read_csv(path, dtype=dict.fromkeys(("command", "server_command", "strategy", "cell"), str))
+        trials = trials.rename(columns={"command": "server_command"})
+        trials = trials[trials["cpu_us_per_request"] > 0]
+        trials = trials[(trials["outcome"] == "ok") & trials["workload"].isin(plan.workloads)]
+        contenders = list(zip(trials["strategy"], trials["server_command"].fillna(""), strict=True))
+        logs = trials["cpu_us_per_request"].map(math.log)
+        measured = pd.DataFrame({"block": trials["block"], "cell": trials["cell"], "log": logs})
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0, 0
+    if not contenders or not is_alike(set(contenders), plan):
+        return 0.0, 0
+    return residual(measured[[contender in plan.contenders for contender in contenders]])
+
+
+def is_alike(measured: set[tuple[str, str]], plan: Design) -> bool:
+    """Whether a run measured most of what the plan has: a strategy that met its limit has no figure."""
+    return 2 * len(measured & plan.contenders) > len(plan.contenders)

@@ -1,0 +1,193 @@
+"""Reads events.jsonl as far as it goes: a cut file or a foreign line costs what it hides, and no more."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from analysis.unreadable import Unreadable
+from contracts import older
+
+VERSION = 1
+PLAN_VERSION = 2  # plans of version 1 are read as such
+MOST_NS = 2**63 - 1
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Log:
+    """One events.jsonl. `events` holds the well-formed lines in order of arrival, `notes` what was left out and why."""
+
+    path: Path
+    run: str
+    plan: dict[str, Any]
+    events: list[Event]
+    trailer: bool
+    notes: list[str] = field(default_factory=list)
+
+    def of(self, name: str, *, trial: int | None = None) -> list[Event]:
+        """The events of one name, of one trial or of all."""
+        found = self._by_name.get(name, [])
+        return list(found) if trial is None else [e for e in found if e["trial"] == trial]
+
+    def last(self, name: str, state: str | None = None) -> dict[int, Event]:
+        """The last event of a name (and state) in each trial."""
+        return {e["trial"]: e for e in self.of(name) if e["trial"] is not None and state in (None, e.get("state"))}
+
+    @property
+    def planned(self) -> list[dict[str, Any]]:
+        """The planned trials that measure a server: all but calibrations."""
+        return [trial for trial in self.plan["trials"] if not is_calibration(trial)]
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Event]]:
+        names: dict[str, list[Event]] = {}
+        for event in self.events:
+            names.setdefault(event["event"], []).append(event)
+        return names
+
+    @cached_property
+    def server(self) -> str | None:
+        """The name of the host that holds the server."""
+        return next((name for name, host in self.plan["hosts"].items() if host.get("role") == "server"), None)
+
+    @cached_property
+    def clients(self) -> list[str]:
+        return [name for name, host in self.plan["hosts"].items() if host.get("role") == "client"]
+
+
+def is_count(value: object) -> bool:
+    """True for a JSON value that is a whole number and fits the tables; True and 1.5 are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_NS
+
+
+def locate(given: str) -> Path:
+    """The events.jsonl of a run directory, or the file itself."""
+    path = Path(given)
+    if path.is_dir():
+        path = path / "events.jsonl"
+    if not path.exists():
+        raise Unreadable(f"{given} has no events.jsonl: give a run's directory, such as results/latest.")
+    return path
+
+
+def read(given: str) -> Log:
+    """Read leniently, but refuse what is not an events.jsonl of this version."""
+    path = locate(given)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}.") from error
+    # Only b"\n" ends a line: JSON may hold U+2028, which splitlines() would cut at.
+    *whole, rest = data.split(b"\n")
+    lines = [*whole, rest] if rest else whole
+    if not lines:
+        raise Unreadable(f"{path} is empty: the run ended before it recorded anything.")
+    header = _header(path, lines[0], is_cut=len(lines) == 1 and bool(rest))
+
+    events: list[Event] = []
+    foreign: list[int] = []
+    notes: list[str] = []
+    trailer: Event | None = None
+    for number, line in enumerate(lines[1:], start=2):
+        value = _object(line)
+        if value is None and rest and number == len(lines):
+            notes.append(f"events.jsonl is cut in mid-line: its last {len(rest):,} bytes are left out.")
+        elif value is not None and value.get("trailer") == 1:
+            trailer = value
+        elif value is not None and _is_event(value):
+            events.append({"trial": None} | value)
+        else:
+            foreign.append(number)
+    if foreign:
+        some = ", ".join(str(number) for number in foreign[:5]) + (", …" if len(foreign) > 5 else "")
+        notes.append(
+            f"events.jsonl holds {len(foreign):,} line(s) that are not of the protocol, left out: line {some}."
+        )
+    if trailer is not None and trailer.get("lines") != len(events) + len(foreign):
+        notes.append(
+            f"events.jsonl holds {len(events) + len(foreign):,} lines where its trailer counts {trailer.get('lines')}."
+        )
+    return Log(path, str(header["run"]), _plan(path, events), events, trailer is not None, notes)
+
+
+def parsed(data: bytes) -> Any:
+    """A JSON document in which every text can be written again. ValueError or RecursionError where it is none."""
+    text = data.decode("utf-8", "replace")
+    value = json.loads(text)
+    # Half a surrogate pair is a JSON string, but no UTF-8.
+    return _written(value) if "\\ud" in text or "\\uD" in text else value
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_written(name): _written(one) for name, one in value.items()}
+    return [_written(one) for one in value] if isinstance(value, list) else value
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = parsed(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _is_event(value: dict[str, Any]) -> bool:
+    trial = value.get("trial")
+    return (
+        isinstance(value.get("event"), str)
+        and isinstance(value.get("host"), str)
+        and (trial is None or is_count(trial))
+        and is_count(value.get("at"))
+    )
+
+
+def _header(path: Path, line: bytes, *, is_cut: bool) -> dict[str, Any]:
+    header = _object(line)
+    if header is None and is_cut and line.startswith(b'{"header"'):
+        raise Unreadable(f"{path} is cut within its first line: it holds nothing to summarise.")
+    if header is None or header.get("header") != 1 or header.get("file") != "events":
+        raise Unreadable(f"{path} is not an events.jsonl of this benchmark: its first line is not the header.")
+    if header.get("version") != VERSION:
+        raise Unreadable(f"{path} is of version {header.get('version')}; this analysis reads version {VERSION}.")
+    if not isinstance(header.get("run"), str):
+        raise Unreadable(f"{path} is not an events.jsonl of this benchmark: its header names no run.")
+    return header
+
+
+def _plan(path: Path, events: list[Event]) -> dict[str, Any]:
+    """The plan as one of PLAN_VERSION, checked only for what the tables cannot do without."""
+    plan = next((event.get("plan") for event in events if event["event"] == "plan"), None)
+    if plan is None:
+        raise Unreadable(f"{path} ends before its plan was recorded: no trial had begun.")
+    if not isinstance(plan, dict) or plan.get("version") not in range(1, PLAN_VERSION + 1):
+        raise Unreadable(f"{path} holds a plan of another version; this analysis reads up to version {PLAN_VERSION}.")
+    hosts, trials = plan.get("hosts"), plan.get("trials")
+    if not (isinstance(hosts, dict) and all(isinstance(host, dict) for host in hosts.values())):
+        raise Unreadable(f"{path} holds a plan without hosts.")
+    if not (isinstance(trials, list) and trials and all(_is_trial(trial) for trial in trials)):
+        raise Unreadable(f"{path} holds a plan whose trials this analysis does not understand.")
+    if all(is_calibration(trial) for trial in trials):
+        raise Unreadable(f"{path} holds a plan that measures nothing but its generators.")
+    return older.newest(plan)
+
+
+def is_calibration(trial: dict[str, Any]) -> bool:
+    """A calibration measures the generators, not a server."""
+    return trial.get("kind") == "calibration"
+
+
+def _is_trial(trial: object) -> bool:
+    """A planned trial has what identifies it and what its window is computed from."""
+    if not (isinstance(trial, dict) and isinstance(trial.get("server"), dict) and isinstance(trial.get("load"), dict)):
+        return False
+    return (
+        all(is_count(trial.get(name)) for name in ("n", "block"))
+        and isinstance(trial.get("cell"), str)
+        and all(is_count(trial["load"].get(name)) for name in ("connections", "warmup", "duration"))
+    )

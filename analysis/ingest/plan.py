@@ -1,0 +1,42 @@
+"""The plan as rows: what was asked for in each trial, under the names of the parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis.ingest.events import Log
+from contracts.declared import LOAD, PARAMETERS, SERVER, WORKLOADS, Workload
+
+OWN_SERVER = "own server"
+
+
+def traits(workload: object) -> Workload:
+    """The traits of a workload; of an unknown one those of the usual load."""
+    return WORKLOADS.get(str(workload), WORKLOADS["open"])
+
+
+def unsaid(name: str) -> int | float | None:
+    """The value of a parameter that a plan is too old to name: the number that is its default."""
+    parameter = PARAMETERS[name]
+    is_number = parameter.kind in ("whole", "seconds") and not isinstance(parameter.default, str)
+    return parameter.default if is_number else None
+
+
+def plan_rows(log: Log) -> list[dict[str, Any]]:
+    """One row per planned trial. Trials of a block are in random order, so the order of the plan is that of its cells.
+    A calibration measures no server and has no row."""
+    return [_row(log.run, trial) for trial in log.planned]
+
+
+def _row(run: str, trial: dict[str, Any]) -> dict[str, Any]:
+    server, load = trial["server"], trial["load"]
+    hostile = load.get("hostile")
+    return {
+        "run": run, "trial": trial["n"], "block": trial["block"], "cell": trial["cell"],
+        "control": trial.get("control") is True,
+        **{name: server.get(name, unsaid(name)) for name in SERVER},
+        **{name: load.get(name, unsaid(name)) for name in LOAD},
+        "strategy": server.get("strategy") or OWN_SERVER,
+        # As a person gives it on the command line.
+        "hostile": f"{hostile.get('kind')}:{hostile.get('connections')}" if isinstance(hostile, dict) else None,
+    }  # fmt: skip

@@ -1,0 +1,214 @@
+"""One row per planned trial: what was held, how fast, how late, at what cost, and what became of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import pandas as pd
+
+from analysis import histograms
+from analysis.ingest import resources
+from analysis.ingest.events import Event, Log, is_count
+from analysis.ingest.fields import count, mapping, number, text, typed
+from analysis.ingest.latency import COUNTED, PERCENTILES, Latency, done_of, own_quantile
+from analysis.ingest.plan import plan_rows, traits
+from analysis.model import TABLES
+from contracts.declared import COUNTS, OUTCOMES, SETTLED
+
+NAN = float("nan")
+NS = 1_000_000_000
+
+MISSING = tuple(name for name in SETTLED if name != "answered")
+# Outcomes of ours, for trials that never ended and for those that never began.
+UNFINISHED, NOT_RUN = "unfinished", "not run"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a trial measured, in nanoseconds after `go`. `settled`: the end of what the server's CPU time belongs to."""
+
+    start_ns: float
+    end_ns: float
+    settled_ns: float
+
+    @property
+    def seconds(self) -> float:
+        return (self.end_ns - self.start_ns) / NS
+
+
+def trial_rows(log: Log, intervals: pd.DataFrame, latency: Latency) -> tuple[list[Row], list[str]]:
+    """The rows of the table `trials`, and notes on what had to be left out. `intervals` are the decoded ones."""
+    by_trial, samples, notes = dict(iter(intervals.groupby("trial"))), resources.sample_table(log), []
+    started, ended, went = log.last("trial", "started"), log.last("trial", "ended"), log.last("went")
+    limits, proofs, dones = log.last("limit"), log.last("proof"), done_of(log)
+    order = {n: place for place, n in enumerate(started, start=1)}
+    merged = {kind: latency.merged(kind) for kind in ("service", "lag", "connect")}
+    rows = []
+    for planned in plan_rows(log):
+        n = planned["trial"]
+        row = {name: typed(TABLES["trials"].columns[name][0], value) for name, value in planned.items()}
+        result = ended[n].get("result") if n in ended else None
+        result = result if isinstance(result, dict) else None
+        row |= _fate(result, begun=n in started)
+        row["limit"] = text(limits.get(n, {}).get("resource")) or None
+        row["position"], row["asked_connections"] = order.get(n), row["connections"]
+        row["held_connections"] = _held(result, proofs.get(n)) if traits(row["workload"]).holds else NAN
+
+        mine = by_trial.get(n, intervals.iloc[:0])
+        mine = mine[mine["phase"] == "load"]
+        if row["outcome"] in (UNFINISHED, "interrupted"):
+            mine = finished_part(mine, _clients(started.get(n), log))
+        own = [event for (trial, _), event in dones.items() if trial == n]
+        at_ns = mapping(went.get(n, {}).get("at_ns"))
+        window = _window(result, row, mine, own, at_ns)
+        row["window_s"] = window.seconds if window else NAN
+        row |= _requests(mine, window)
+        row["surplus_replies"] = sum(e["surplus"] for e in own if is_count(e.get("surplus")))
+        row["late_replies"] = sum(count(mapping(e.get("integrity")).get("late")) or 0 for e in own) if own else None
+        found, bad = percentiles(mine)
+        row |= found
+        row |= {f"{kind}_p99_ns": own_quantile(its.get(n), "p99") for kind, its in merged.items()}
+        if bad:
+            notes.append(f"trial {n}: {bad} histogram(s) cannot be read; the percentiles leave their intervals out.")
+        if row["outcome"] == "ok" and (differing := _differing(result, row)):
+            name, told = differing
+            notes.append(f"trial {n}: its record says {told:,} {name}, its intervals {row[f'{name}_requests']:,.0f}.")
+        row |= _server(samples[samples["trial"] == n], row, window, at_ns.get(log.server or ""))
+        said = mapping(result)
+        row |= {name: number(said.get(name)) for name in ("start_skew_ms", "overhead_s")}
+        rows.append(row | {"go_ns": count(said.get("go_ns"))})
+    return rows, notes
+
+
+def _fate(result: Row | None, *, begun: bool) -> Row:
+    if result is None:
+        return {"outcome": UNFINISHED if begun else NOT_RUN, "reason": None}
+    outcome = result.get("outcome")
+    return {"outcome": outcome if outcome in OUTCOMES else UNFINISHED, "reason": text(result.get("reason")) or None}
+
+
+def _held(result: Row | None, proof: Event | None) -> float:
+    """Connections that answered a verified echo: from the trial's record, else from the last proof."""
+    if result is not None and is_count(result.get("held")):
+        return float(result["held"])
+    return float(proof["clients"]) if proof is not None and is_count(proof.get("clients")) else NAN
+
+
+def _clients(started: Event | None, log: Log) -> set[str]:
+    """The clients whose intervals a second needs to be complete: those with requests to send."""
+    shares = started.get("shares") if started else None
+    if not isinstance(shares, dict):
+        return set(log.clients)
+    # A share of `open` load may be a rate of 0: such a client only holds.
+    return {
+        host
+        for host, share in shares.items()
+        if isinstance(share, dict) and share.get("rate", share.get("rate_per_s", 1)) != 0
+    }
+
+
+def finished_part(intervals: pd.DataFrame, clients: set[str]) -> pd.DataFrame:
+    """Of a trial that did not end: the unbroken seconds, from the first on, that every client has reported."""
+    reported = intervals[intervals["host"].isin(clients)].groupby("k")["host"].nunique()
+    complete = {int(k) for k in reported[reported == len(clients)].index}
+    wanted: list[int] = []
+    if complete and clients:
+        k = min(complete)
+        while k in complete:
+            wanted.append(k)
+            k += 1
+    return intervals[intervals["k"].isin(wanted)]
+
+
+def _window(result: Row | None, row: Row, intervals: pd.DataFrame, dones: list[Event], at_ns: Row) -> Window | None:
+    if row["outcome"] in (UNFINISHED, "interrupted"):
+        if intervals.empty:
+            return None
+        start, end = float(intervals["k"].min() * NS), float((intervals["k"].max() + 1) * NS)
+        return Window(start, end, end)
+    if row["outcome"] == "dnf" or intervals.empty:
+        return None
+    if row["requests"]:
+        # So many requests instead of so many seconds: from the first to the last of them, each on its own host's clock.
+        edges = [
+            (event["first_send_ns"] - at_ns[event["host"]], event["last_send_ns"] - at_ns[event["host"]])
+            for event in dones
+            if all(
+                is_count(x) for x in (event.get("first_send_ns"), event.get("last_send_ns"), at_ns.get(event["host"]))
+            )
+        ]
+        if not edges:
+            return None
+        # The answers to the last of them are still to come: CPU time is counted to the server's last sample.
+        return Window(min(first for first, _ in edges), max(last for _, last in edges), math.inf)
+    window = mapping(result.get("window") if result else None)
+    if is_count(window.get("start_ns")) and is_count(window.get("end_ns")):
+        start, end = float(window["start_ns"]), float(window["end_ns"])
+    else:
+        start, end = float(row["warmup"] * NS), float((row["warmup"] + row["duration"]) * NS)
+    return Window(start, end, end) if end > start else None
+
+
+def _requests(intervals: pd.DataFrame, window: Window | None) -> dict[str, float]:
+    """The sums of the counts, and requests/s answered within the window."""
+    if window is None or intervals.empty:
+        return dict.fromkeys((*COUNTED, "errors_requests", "requests_per_s"), NAN)
+    sums = {name: float(intervals[name].sum()) for name in COUNTED}
+    errors = sum(sums[f"{name}_requests"] for name in MISSING)
+    rate = sums["answered_requests"] / window.seconds if window.seconds > 0 else NAN
+    return sums | {"errors_requests": errors, "requests_per_s": rate}
+
+
+def percentiles(intervals: pd.DataFrame, wanted: Mapping[str, Fraction] = PERCENTILES) -> tuple[dict[str, float], int]:
+    """Response percentiles over planned requests, all clients merged, and how many histograms could not be read.
+
+    An unreadable histogram takes its interval's requests along: counted as missing they would look like timeouts.
+    """
+    readable = [found is not None for found in intervals["response"]]
+    total = histograms.dense(intervals["response"][readable])
+    planned, bad = int(intervals["planned_requests"][readable].sum()), len(intervals) - sum(readable)
+    found: dict[str, float] = {}
+    for name, percent in wanted.items():
+        rests_on = histograms.tail(planned, percent)
+        withheld = rests_on < histograms.WITHHELD_BELOW
+        found[f"response_{name}_ns"] = NAN if withheld else histograms.percentile_ns(total, planned, percent)
+        found[f"response_{name}_tail_requests"] = float(rests_on)
+    return found, bad
+
+
+def _differing(result: Row | None, row: Row) -> tuple[str, int] | None:
+    """The first count, and its value, in which the trial's record disagrees with the intervals at hand."""
+    counts = result.get("counts") if result else None
+    if not isinstance(counts, dict) or math.isnan(row["planned_requests"]):
+        return None
+    differing = (n for n in COUNTS if is_count(counts.get(n)) and counts[n] != row[f"{n}_requests"])
+    return next(((name, counts[name]) for name in differing), None)
+
+
+def _server(samples: pd.DataFrame, row: Row, window: Window | None, server_go: object) -> dict[str, float]:
+    """CPU time per answered request, microseconds, and memory per connection, bytes."""
+    start = end = None
+    cpu = resources.NO_CPU
+    if window is not None and isinstance(server_go, int) and not samples.empty:
+        start, end = server_go + window.start_ns, server_go + window.end_ns
+        last = float(samples["t_ns"].max())
+        cpu = resources.cpu_between(
+            samples, start, last if math.isinf(window.settled_ns) else server_go + window.settled_ns
+        )
+    # A lost client's answers are not all known, so the time cannot be shared out among them.
+    answered = row["answered_requests"] if row["outcome"] != "partial" and row["answered_requests"] else NAN
+    cost = cpu.total_ns / answered / 1000
+    loaded_in = (start, end) if row["outcome"] != "dnf" else (None, None)
+    return {
+        "cpu_us_per_request": cost,
+        "cpu_user_us_per_request": cpu.user_ns / answered / 1000,
+        "cpu_system_us_per_request": cpu.system_ns / answered / 1000,
+        "requests_per_cpu_s": 1e6 / cost if cost else math.inf,
+        "server_cpu_share": cost / 1e6 * row["requests_per_s"],
+        "rss_bytes_per_connection": resources.rss_per_connection(samples, row["held_connections"], *loaded_in),
+    }

@@ -1,0 +1,62 @@
+"""What a request and a connection cost, by hand."""
+
+import math
+
+from analysis.charts import cost, memory
+from analysis.charts.registry import make
+from tests.unit.analysis.chart_data import Row, dataset_of, estimate, struck, trial
+
+TRIALS = [trial(1, "poll"), trial(2, "epoll"), trial(3, "trio"), trial(4, "select", outcome="dnf", limit="FD_SETSIZE")]
+
+
+def of(strategy: str, total: float, user: float, system: float) -> list[Row]:
+    return [estimate(strategy, "cpu", total, total * 0.9, total * 1.1), estimate(strategy, "cpu_user", user),
+            estimate(strategy, "cpu_system", system)]  # fmt: skip
+
+
+COSTS = [*of("poll", 200, 40, 160), *of("epoll", 50, 20, 30), *of("trio", 1, 1, 0)]
+
+
+def test_the_cheapest_first_and_nothing_that_is_struck() -> None:
+    dataset = dataset_of(trials=TRIALS, estimates=COSTS, findings=[struck("trio", "Saturated.")])
+    frame = cost.data(dataset)
+    columns = ["label", "cpu_us", "user_us", "system_us"]
+    assert frame[columns].to_numpy().tolist() == [["epoll", 50, 20, 30], ["poll", 200, 40, 160]]
+    # The kernel's shares are 60 % and 80 %. Half the intervals are 5 and 20 µs.
+    assert cost.caption(frame) == (
+        "A request costs the server 50 µs [45, 55] of CPU time with epoll, 200 µs [180, 220] with poll "
+        "(4.0 × as much); 70 % of it is the kernel's (median). Left out: select (FD_SETSIZE); trio (Saturated.)."
+    )
+
+
+def test_both_modes_are_drawn_for_each() -> None:
+    drawn = cost.draw(cost.data(dataset_of(trials=TRIALS, estimates=COSTS))).to_dict()
+    values = next(rows for rows in drawn["datasets"].values() if "mode" in rows[0])
+    assert {(row["label"], row["mode"], row["us"]) for row in values} >= {
+        ("epoll", "user", 20),
+        ("poll", "system", 160),
+    }
+
+
+def test_one_strategy_without_interval() -> None:
+    frame = cost.data(dataset_of(trials=[trial(1)], estimates=[estimate("epoll", "cpu", 41.27)]))
+    assert cost.caption(frame) == "A request costs the server 41.3 µs of CPU time with epoll."
+
+
+def test_memory_the_least_first_and_only_growth() -> None:
+    dataset = dataset_of(
+        trials=TRIALS,
+        estimates=[*COSTS, estimate("poll", "memory", 299, 290, 310), estimate("epoll", "memory", 2048, 2000, 2100),
+                   estimate("trio", "memory", -3.0)])  # fmt: skip
+    frame = memory.data(dataset)
+    assert frame[["label", "memory_bytes"]].to_numpy().tolist() == [["poll", 299], ["epoll", 2048]]
+    assert memory.caption(frame) == "A connection takes 299 B of the server's memory with poll, 2,050 B with epoll."
+    memory.draw(frame).to_dict()
+
+
+def test_nothing_to_show() -> None:
+    for dataset in (dataset_of(), dataset_of(trials=TRIALS)):
+        assert make(cost, dataset) is None
+        assert make(memory, dataset) is None
+    unknown = cost.data(dataset_of(trials=TRIALS, estimates=COSTS))["memory_bytes"]
+    assert all(math.isnan(value) for value in unknown)
