@@ -46,6 +46,25 @@ func (a Integrity) Wrong() int64 {
 	return a.Corrupt + a.Truncated + a.Duplicated + a.Reordered + a.Crossed + a.Foreign
 }
 
+// Blame counts a whole reply that is not the record want: got is what it says, or err that it is no record. Unasked: no request
+// waited for it.
+func (a *Integrity) Blame(got wire.Header, err error, want wire.Header, unasked bool) {
+	switch {
+	case err != nil:
+		a.Corrupt++
+	case got.Run != want.Run:
+		a.Foreign++
+	case got.Connection != want.Connection:
+		a.Crossed++
+	case got.Sequence < want.Sequence:
+		a.Duplicated++
+	case got.Sequence > want.Sequence || unasked:
+		a.Reordered++
+	default:
+		a.Corrupt++ // its place is right, something else is not, and the checksum was made to fit
+	}
+}
+
 // Ceiling is what a calibration found.
 type Ceiling struct {
 	Sends int64 `json:"sends"`
@@ -77,7 +96,7 @@ type Accounts struct {
 	Surplus   int64
 	Integrity Integrity
 	Errors    errs.Tally
-	Ledger    *Ledger // of the load
+	Ledger    *Ledger // of the load; before it, one without intervals
 
 	notArmed errs.Tally
 	timeout  int64 // ns
@@ -85,7 +104,7 @@ type Accounts struct {
 
 // NewAccounts opens those of a share.
 func NewAccounts(c *Config) Accounts {
-	return Accounts{Connect: hist.New(), timeout: int64(c.Timeout)}
+	return Accounts{Connect: hist.New(), timeout: int64(c.Timeout), Ledger: &Ledger{}}
 }
 
 // Connected counts a handshake of arming that took so many ns.

@@ -8,6 +8,9 @@ import (
 	"c10k/loadgen/internal/pacing"
 )
 
+// second is in ns.
+const second = int64(time.Second)
+
 // An Outcome is how a request was settled.
 type Outcome uint8
 
@@ -36,23 +39,6 @@ type Counts struct {
 // Settled is how many of the planned have an outcome.
 func (c *Counts) Settled() int64 {
 	return c.Answered + c.TimedOut + c.Censored + c.Dropped + c.Mismatched + c.Failed
-}
-
-func (c *Counts) settle(o Outcome) {
-	switch o {
-	case Answered:
-		c.Answered++
-	case TimedOut:
-		c.TimedOut++
-	case Censored:
-		c.Censored++
-	case Dropped:
-		c.Dropped++
-	case Mismatched:
-		c.Mismatched++
-	case Failed:
-		c.Failed++
-	}
 }
 
 // Add adds what became of other requests.
@@ -91,7 +77,10 @@ type slot struct {
 	k        int
 	used     bool
 	complete bool // no more will be planned in it
-	counts   Counts
+	planned  int64
+	sent     int64
+	open     int64 // planned and not settled
+	settled  [Failed + 1]int64
 	response *hist.Histogram
 }
 
@@ -113,35 +102,28 @@ type Ledger struct {
 	gaps    gaps
 }
 
-// NewLedger is that of a load that lasts for its Duration.
+// NewLedger is that of a load that lasts for its Duration. It makes room for as many intervals as can wait for their last
+// settlement at once. More are possible, at the cost of an allocation each.
 func NewLedger(c *Config, at int64, emit func(Interval)) *Ledger {
-	return newLedger(at, c.Warmup, c.Intervals(), spread(c), emit)
-}
-
-// NewLedgerUntil is that of a load that ends with a number of requests, the quota, or at the time end, in ns: with its
-// Duration where there is no such number. A quota has no warm-up.
-func NewLedgerUntil(c *Config, at int64, emit func(Interval)) (g *Ledger, quota, end int64) {
-	if c.Requests < 0 {
-		return NewLedger(c, at, emit), math.MaxInt64, c.End(at)
-	}
-	return newLedger(at, 0, math.MaxInt, spread(c), emit), c.Requests, pacing.Never
-}
-
-// NewEmptyLedger is that of a load without requests.
-func NewEmptyLedger(at int64, emit func(Interval)) *Ledger { return newLedger(at, 0, 0, 1, emit) }
-
-// spread is how many intervals can wait for their last settlement at once.
-func spread(c *Config) int { return int(c.Timeout/time.Second) + 3 }
-
-// newLedger makes room for spread intervals to be open at once. More are possible, at the cost of an allocation each.
-func newLedger(at int64, warmup, limit, spread int, emit func(Interval)) *Ledger {
-	g := &Ledger{at: at, warmup: warmup, limit: limit, emit: emit, pool: make(chan *hist.Histogram, spread+1),
+	spread := int(c.Timeout/time.Second) + 3
+	g := &Ledger{at: at, warmup: c.Warmup, limit: c.Intervals(), emit: emit, pool: make(chan *hist.Histogram, spread+1),
 		slots: make([]slot, 0, spread), Service: hist.New(), Lag: hist.New(), gaps: newGaps()}
 	for range spread {
 		g.pool <- hist.New()
 	}
 	g.open()
 	return g
+}
+
+// NewLedgerUntil is that of a load that ends with a number of requests, the quota, or at the time end, in ns: with its
+// Duration where there is no such number. A quota has no warm-up.
+func NewLedgerUntil(c *Config, at int64, emit func(Interval)) (g *Ledger, quota, end int64) {
+	g = NewLedger(c, at, emit)
+	if c.Requests < 0 {
+		return g, math.MaxInt64, c.End(at)
+	}
+	g.warmup, g.limit = 0, math.MaxInt
+	return g, c.Requests, pacing.Never
 }
 
 func (g *Ledger) open() {
@@ -182,6 +164,9 @@ func (g *Ledger) Finish() {
 	}
 }
 
+// Skip lets no interval be emitted, for there will be no request.
+func (g *Ledger) Skip() { g.limit = 0 }
+
 // EndHere lets no interval follow the growing one.
 func (g *Ledger) EndHere() { g.limit = g.k + 1 }
 
@@ -194,23 +179,28 @@ func (g *Ledger) complete() {
 }
 
 func (g *Ledger) emitIfSettled(s *slot) {
-	if !s.complete || s.counts.Settled() != s.counts.Planned {
+	if !s.complete || s.open > 0 {
 		return
 	}
 	s.used = false
+	n := &s.settled
+	counts := Counts{Planned: s.planned, Sent: s.sent, Answered: n[Answered], TimedOut: n[TimedOut], Censored: n[Censored],
+		Dropped: n[Dropped], Mismatched: n[Mismatched], Failed: n[Failed]}
 	warmup := s.k < g.warmup
 	if warmup {
-		g.Before.Add(&s.counts)
+		g.Before.Add(&counts)
 	} else {
-		g.Window.Add(&s.counts)
+		g.Window.Add(&counts)
 	}
-	g.emit(Interval{K: s.k, Warmup: warmup, Counts: s.counts, Response: s.response, pool: g.pool})
+	g.emit(Interval{K: s.k, Warmup: warmup, Counts: counts, Response: s.response, pool: g.pool})
 }
 
 // Plan counts a request and returns the slot that it belongs to.
 func (g *Ledger) Plan(intended int64) uint16 {
 	g.Advance(intended)
-	g.slots[g.growing].counts.Planned++
+	s := &g.slots[g.growing]
+	s.planned++
+	s.open++
 	return g.growing
 }
 
@@ -219,8 +209,9 @@ func (g *Ledger) InWindow(i uint16) bool { return g.slots[i].k >= g.warmup }
 
 // Sent counts a request whose first byte was written at now.
 func (g *Ledger) Sent(i uint16, intended, now int64) {
-	g.slots[i].counts.Sent++
-	if g.InWindow(i) {
+	s := &g.slots[i]
+	s.sent++
+	if s.k >= g.warmup {
 		g.Lag.Record(now - intended)
 		g.gaps.sent(now)
 	}
@@ -232,8 +223,9 @@ func (g *Ledger) Sent(i uint16, intended, now int64) {
 
 // answered records the latencies of a request that is about to be settled so.
 func (g *Ledger) answered(i uint16, response, service int64) {
-	g.slots[i].response.Record(response)
-	if g.InWindow(i) {
+	s := &g.slots[i]
+	s.response.Record(response)
+	if s.k >= g.warmup {
 		g.Service.Record(service)
 	}
 }
@@ -241,6 +233,7 @@ func (g *Ledger) answered(i uint16, response, service int64) {
 // Settle counts the outcome of a request.
 func (g *Ledger) Settle(i uint16, o Outcome) {
 	s := &g.slots[i]
-	s.counts.settle(o)
+	s.settled[o]++
+	s.open--
 	g.emitIfSettled(s)
 }

@@ -34,9 +34,6 @@ func (r *Ring) Pop() Turn {
 // Len is how many wait.
 func (r *Ring) Len() int { return r.count }
 
-// Clear lets none wait.
-func (r *Ring) Clear() { r.count = 0 }
-
 // Due is when the first may go, in ns.
 func (r *Ring) Due() int64 {
 	if r.count == 0 {

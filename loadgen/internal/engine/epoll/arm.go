@@ -28,9 +28,6 @@ func (l *Loop) Arm(total int) (engine.Armed, error) {
 	}
 	a := &arming{held: held{l}, first: l.dialled, total: total, left: max(0, total-l.dialled)}
 	l.begin(a)
-	if !l.traits.Verifies {
-		l.phase = unverified{a}
-	}
 	a.start = l.watch.now
 	a.deadline = a.start + int64(l.cfg.ArmTimeout)
 	for a.left > 0 && l.watch.now < a.deadline && !l.stopped.Load() {
@@ -60,7 +57,7 @@ func (a *arming) dialSome() int64 {
 			fresh = l.cfg.DialDue(a.start, l.dialled-a.first)
 		}
 		again, queue := a.rested()
-		if due := min(fresh, again); due > l.watch.clock.Now() {
+		if due := min(fresh, again); due > engine.Monotonic() {
 			return due
 		}
 		if fresh < again {
@@ -75,9 +72,16 @@ func (a *arming) dialSome() int64 {
 }
 
 func (a *arming) stood(i int32, c *connection) {
-	a.l.accounts.Connected(a.l.watch.now - c.begun)
+	l := a.l
+	l.accounts.Connected(l.watch.now - c.begun)
+	if !l.traits.Verifies {
+		c.state = established
+		a.left--
+		l.accounts.Open++
+		return
+	}
 	c.state = verifying
-	a.l.submit(i, wire.Arm, a.l.watch.now, 0)
+	l.submit(i, wire.Arm, l.watch.now, 0)
 }
 
 func (a *arming) unreached(i int32, cause errs.Cause, errno unix.Errno) {
@@ -90,7 +94,7 @@ func (a *arming) unreached(i int32, cause errs.Cause, errno unix.Errno) {
 func (a *arming) retry(i int32, cause errs.Cause, errno unix.Errno) bool {
 	l, c := a.l, &a.l.connections[i]
 	retries := c.retries
-	due := l.watch.clock.Now() + engine.FirstBackoff<<retries
+	due := engine.Monotonic() + engine.FirstBackoff<<retries
 	if !engine.Passing(cause, errno) || retries == engine.MostRetries || due >= a.deadline {
 		return false
 	}
@@ -114,9 +118,6 @@ func (a *arming) rested() (int64, *engine.Ring) {
 	}
 	return due, first
 }
-
-// settled counts nothing: an echo of arming is no request of the load.
-func (a *arming) settled(*request, engine.Outcome) {}
 
 func (a *arming) replied(i int32, c *connection, flags uint8, o engine.Outcome, early bool) {
 	switch {
@@ -156,16 +157,3 @@ func (a *arming) giveUp() {
 		l.accounts.NotArmed(errs.Connect, errs.Timeout, 0, l.cfg.Number(l.dialled))
 	}
 }
-
-// An unverified is the arming of connections that nothing is asked of.
-type unverified struct{ *arming }
-
-func (u unverified) stood(_ int32, c *connection) {
-	u.l.accounts.Connected(u.l.watch.now - c.begun)
-	c.state = established
-	u.left--
-	u.l.accounts.Open++
-}
-
-// unasked passes over what a server says unasked, for nothing is checked.
-func (u unverified) unasked(int32, *connection, []byte) {}

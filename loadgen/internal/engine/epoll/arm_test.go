@@ -104,7 +104,7 @@ func TestArmTriesAgainThreeTimes(t *testing.T) {
 func TestOurOwnFaultsAreNotRetried(t *testing.T) {
 	l := start(t, Plain(netip.MustParseAddrPort("127.0.0.1:1")))
 	c := &l.connections[0]
-	a := &arming{held: held{l}, deadline: l.watch.clock.Now() + 10*1e9}
+	a := &arming{held: held{l}, deadline: Monotonic() + 10*1e9}
 	for errno, again := range map[unix.Errno]bool{unix.ECONNREFUSED: true, unix.ECONNRESET: true, unix.ETIMEDOUT: true, 0: false,
 		unix.EMFILE: false, unix.EADDRNOTAVAIL: false, unix.ENOMEM: false, unix.ENETUNREACH: false, unix.EACCES: false} {
 		c.state, c.retries = connecting, 0

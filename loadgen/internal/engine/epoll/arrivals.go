@@ -10,27 +10,24 @@ import (
 type arrivals struct {
 	held
 	at   int64 // ns, start
-	end  int64 // ns
 	turn int   // the connection of the next request
 }
 
-var _ = register(newArrivals, engine.Open, engine.Ramp, engine.Capacity)
-
 func newArrivals(l *Loop, at int64, emit func(engine.Interval)) workload {
-	l.accounts.Ledger = engine.NewLedger(&l.cfg, at, emit)
-	return &arrivals{held: held{l}, at: at, end: l.cfg.End(at)}
+	l.accounts.Ledger, l.end = engine.NewLedger(&l.cfg, at, emit), l.cfg.End(at)
+	return &arrivals{held: held{l}, at: at}
 }
 
 // run offers requests at their intended times, then waits until the last is settled.
 func (a *arrivals) run() {
 	a.schedule()
-	a.offer(a.end)
+	a.l.offer()
 }
 
 // schedule asks the pacer for the next time.
 func (a *arrivals) schedule() {
 	a.l.due = pacing.Never
-	if next := a.l.pacer.Next(); a.l.cfg.Active > 0 && next < a.end-a.at {
+	if next := a.l.pacer.Next(); a.l.cfg.Active > 0 && next < a.l.end-a.at {
 		a.l.due = a.at + next
 	}
 }
@@ -38,7 +35,7 @@ func (a *arrivals) schedule() {
 // pump plans what is due, but not so much that replies would have to wait for long.
 func (a *arrivals) pump() {
 	for range engine.WorkPerTurn {
-		if a.l.due > a.l.watch.clock.Now() {
+		if a.l.due > engine.Monotonic() {
 			return
 		}
 		intended := a.l.due

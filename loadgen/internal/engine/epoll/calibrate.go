@@ -11,11 +11,11 @@ import (
 // A calibration sends as fast as the sockets take it, to a server that swallows it: no trial on this host can ask for more.
 type calibration struct {
 	held
-	at, end int64 // ns
-	turn    int   // connection
-	sends   int64
-	cpu     int64  // ns, before the first
-	halves  []half // by connection
+	at     int64 // ns
+	turn   int   // connection
+	sends  int64
+	cpu    int64  // ns, before the first
+	halves []half // by connection
 }
 
 // A half is a record that its socket has not taken whole yet.
@@ -24,20 +24,19 @@ type half struct {
 	begun  int64 // ns
 }
 
-var _ = register(newCalibration, engine.Calibrate)
-
 func newCalibration(l *Loop, at int64, emit func(engine.Interval)) workload {
-	l.accounts.Ledger = engine.NewEmptyLedger(at, emit)
-	return &calibration{held: held{l}, at: at, end: at + int64(l.cfg.Duration)*1e9, halves: make([]half, len(l.connections))}
+	l.accounts.Ledger, l.end = engine.NewLedger(&l.cfg, at, emit), at+int64(l.cfg.Duration)*1e9
+	l.accounts.Ledger.Skip()
+	return &calibration{held: held{l}, at: at, halves: make([]half, len(l.connections))}
 }
 
 func (k *calibration) run() {
 	k.cpu = threadCPU()
-	for !k.l.stopped.Load() && k.l.watch.clock.Now() < k.end {
+	for !k.l.stopped.Load() && engine.Monotonic() < k.l.end {
 		if k.work() {
 			k.l.poll(0)
 		} else {
-			k.l.poll(k.end) // all are full
+			k.l.poll(k.l.end) // all are full
 		}
 	}
 }
@@ -66,7 +65,7 @@ func (k *calibration) work() bool {
 // send writes a record, or what is left of the last one.
 func (k *calibration) send(i int32, c *connection) {
 	l, h := k.l, &k.halves[i]
-	now := l.watch.clock.Now()
+	now := engine.Monotonic()
 	out := l.out
 	if h.unsent == 0 {
 		h.unsent, h.begun = int32(len(out)), now
@@ -94,13 +93,10 @@ func (k *calibration) send(i int32, c *connection) {
 	}
 }
 
-// unasked passes over what the server says, for nothing is checked.
-func (k *calibration) unasked(int32, *connection, []byte) {}
-
 func (k *calibration) over(d *engine.Done) {
 	connected := k.l.accounts.Armed.Connected
 	d.Armed, d.Lost = connected, connected-d.Open
-	d.Ceiling = &engine.Ceiling{Sends: k.sends, Wall: max(0, k.l.watch.clock.Now()-k.at), CPU: threadCPU() - k.cpu}
+	d.Ceiling = &engine.Ceiling{Sends: k.sends, Wall: max(0, engine.Monotonic()-k.at), CPU: threadCPU() - k.cpu}
 }
 
 func threadCPU() int64 {

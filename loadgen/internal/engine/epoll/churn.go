@@ -15,89 +15,66 @@ type churn struct {
 	ready, resting engine.Ring // connections whose turn it is, and those that could not connect
 	at             int64       // ns, start
 	started        int         // connections that had their first turn
-	begun          int64       // requests
-	quota          int64
-	end            int64 // ns
+	left           int64       // requests
 }
-
-var _ = register(newChurn, engine.Churn)
 
 func newChurn(l *Loop, at int64, emit func(engine.Interval)) workload {
 	n := len(l.connections)
 	k := &churn{held: held{l}, at: at, ready: engine.NewRing(n), resting: engine.NewRing(n)}
-	l.accounts.Ledger, k.quota, k.end = engine.NewLedgerUntil(&l.cfg, at, emit)
+	l.accounts.Ledger, k.left, l.end = engine.NewLedgerUntil(&l.cfg, at, emit)
 	return k
 }
 
 // run begins requests until the quota or the end is reached, then waits for the last.
 func (k *churn) run() {
+	k.schedule()
+	k.l.offer()
+}
+
+// schedule finds out when the next request is due; after the end there is none. First turns follow the connect rate: all at
+// once they would only test the accept queue.
+func (k *churn) schedule() {
 	l := k.l
-	for !l.stopped.Load() {
-		now := l.watch.clock.Now()
-		l.expire(now)
-		if k.begun < k.quota { // a quota ends the window with its last request
-			l.accounts.Ledger.Advance(min(now, k.end))
-		}
-		over := k.isOver(now)
-		if over && l.requests.oldest == nothing {
-			break
-		}
-		if !over {
-			now = k.work()
-		}
-		l.poll(k.until(now))
+	l.due = min(k.ready.Due(), k.resting.Due())
+	if k.started < len(l.connections) {
+		l.due = min(l.due, l.cfg.DialDue(k.at, k.started))
+	}
+	if l.due >= l.end {
+		l.due = pacing.Never
 	}
 }
 
-func (k *churn) isOver(now int64) bool { return now >= k.end || k.begun >= k.quota }
-
-// work begins the requests whose turn it is, but not so many that replies would have to wait for long.
-func (k *churn) work() int64 {
+// pump begins the requests whose turn it is, but not so many that replies would have to wait for long.
+func (k *churn) pump() {
 	l := k.l
-	now := l.watch.clock.Now()
 	for range engine.WorkPerTurn {
+		now := engine.Monotonic()
+		if l.due > now {
+			return
+		}
+		if now >= l.end {
+			l.due = pacing.Never
+			return
+		}
 		var i int32
-		switch {
-		case k.isOver(now):
-			return now
-		case k.firstDue() <= now:
-			i = int32(k.started)
-			k.started++
-		case k.ready.Due() <= now:
+		switch l.due {
+		case k.ready.Due():
 			i = k.ready.Pop().Connection
-		case k.resting.Due() <= now:
+		case k.resting.Due():
 			i = k.resting.Pop().Connection
 		default:
-			return now
+			i = int32(k.started)
+			k.started++
 		}
-		k.begun++
 		// Its place in the slab is sure: there is room for more requests than connections.
 		l.submit(i, wire.Load, now, l.accounts.Ledger.Plan(now))
+		if k.left--; k.left == 0 { // a quota ends the window with its last request
+			l.accounts.Ledger.EndHere()
+			l.end = 0
+		}
 		l.dial(i)
-		now = l.watch.clock.Now()
+		k.schedule()
 	}
-	return now
-}
-
-// firstDue is when the next connection has its first turn, in ns. These follow the connect rate: all at once they would
-// only test the accept queue.
-func (k *churn) firstDue() int64 {
-	if k.started == len(k.l.connections) {
-		return pacing.Never
-	}
-	return k.l.cfg.DialDue(k.at, k.started)
-}
-
-// until is when the loop must look again, in ns.
-func (k *churn) until(now int64) int64 {
-	t := k.l.oldestExpires()
-	switch over := k.isOver(now); {
-	case over && k.l.requests.oldest == nothing:
-		return now // the last one failed at once
-	case !over:
-		t = min(t, k.firstDue(), k.ready.Due(), k.resting.Due(), k.l.accounts.Ledger.Boundary(), k.end)
-	}
-	return t
 }
 
 // stood records a handshake of the window, and asks.
@@ -129,16 +106,18 @@ func (k *churn) gaveUp(i int32, c *connection, o engine.Outcome, _ bool) {
 func (k *churn) hangUp(i int32, c *connection) {
 	k.l.disconnect(i, c)
 	k.ready.Push(engine.Turn{Connection: i, Due: k.l.watch.now})
+	k.schedule()
 }
 
 // lost gives a connection its next turn, after a rest if it could not be made.
 func (k *churn) lost(i int32, _ state, phase errs.Phase, _ errs.Cause, _ unix.Errno) {
-	now := k.l.watch.clock.Now()
+	now := engine.Monotonic()
 	if phase == errs.Connect {
 		k.resting.Push(engine.Turn{Connection: i, Due: now + engine.Reconnect})
-		return
+	} else {
+		k.ready.Push(engine.Turn{Connection: i, Due: now})
 	}
-	k.ready.Push(engine.Turn{Connection: i, Due: now})
+	k.schedule()
 }
 
 // over leaves no connection, and none of them was lost.

@@ -11,7 +11,7 @@ import (
 func (l *Loop) dial(i int32) {
 	c := &l.connections[i]
 	c.state = connecting
-	c.begun = l.watch.clock.Now()
+	c.begun = engine.Monotonic()
 	l.shaking++
 	if cause, errno := l.sockets.dial(i, c, l.watch.waiter.ep); errno != 0 {
 		l.phase.unreached(i, cause, errno)

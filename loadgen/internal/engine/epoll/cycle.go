@@ -13,26 +13,23 @@ import (
 type cycle struct {
 	held
 	at       int64 // ns, start
-	end      int64 // ns
 	think    int64 // ns
 	started  int   // requests begun without a reply before them
 	most     int   // outstanding
 	thinking engine.Ring
 }
 
-var _ = register(newCycle, engine.Closed)
-
 func newCycle(l *Loop, at int64, emit func(engine.Interval)) workload {
-	l.accounts.Ledger = engine.NewLedger(&l.cfg, at, emit)
+	l.accounts.Ledger, l.end = engine.NewLedger(&l.cfg, at, emit), l.cfg.End(at)
 	most := min(l.cfg.Active*l.cfg.Pipeline, engine.MaxRequests)
-	return &cycle{held: held{l}, at: at, end: l.cfg.End(at), think: int64(l.cfg.ThinkTime), most: most, thinking: engine.NewRing(most)}
+	return &cycle{held: held{l}, at: at, think: int64(l.cfg.ThinkTime), most: most, thinking: engine.NewRing(most)}
 }
 
 // run asks until the end, then waits until the last is settled.
 func (y *cycle) run() {
 	y.schedule()
-	y.offer(y.end)
-	y.end = 0 // nothing follows what is given up now
+	y.l.offer()
+	y.l.end = 0 // nothing follows what is given up now
 }
 
 // schedule finds out when the next request is due; after the end there is none.
@@ -41,7 +38,7 @@ func (y *cycle) schedule() {
 	if y.started < y.most {
 		due = y.at + int64(float64(y.think)*float64(y.started)/float64(y.most))
 	}
-	if due >= y.end {
+	if due >= y.l.end {
 		due = pacing.Never
 	}
 	y.l.due = due
@@ -52,7 +49,7 @@ func (y *cycle) pump() {
 	l := y.l
 	for range engine.WorkPerTurn {
 		intended := l.due
-		if intended > l.watch.clock.Now() {
+		if intended > engine.Monotonic() {
 			return
 		}
 		var i int32
@@ -90,7 +87,7 @@ func (y *cycle) gaveUp(i int32, _ *connection, _ engine.Outcome, onWire bool) {
 func (y *cycle) next(i int32) {
 	due := y.l.watch.now + y.think
 	switch {
-	case due >= y.end:
+	case due >= y.l.end:
 	case y.think == 0 && y.started == y.most && y.thinking.Len() == 0:
 		y.plan(i, due)
 	default:

@@ -134,7 +134,7 @@ func TestClosedPathDoesNotAllocate(t *testing.T) {
 		cfg.Connections, cfg.Active, cfg.ThinkTime, cfg.Duration = 1, 1, think, 1000
 		l := start(t, cfg)
 		end := pair(t, l)
-		y := newCycle(l, l.watch.clock.Now(), func(i Interval) { i.Recycle() }).(*cycle)
+		y := newCycle(l, Monotonic(), func(i Interval) { i.Recycle() }).(*cycle)
 		l.begin(y)
 		y.schedule()
 		buffer := make([]byte, 64)
@@ -146,7 +146,7 @@ func TestClosedPathDoesNotAllocate(t *testing.T) {
 			if _, errno := writeSome(end, buffer); errno != 0 {
 				t.Fatal(errno)
 			}
-			l.watch.now = l.watch.clock.Now()
+			l.watch.now = Monotonic()
 			l.receive(0, &l.connections[0], false)
 			l.expire(l.watch.now)
 			l.accounts.Ledger.Advance(l.watch.now)

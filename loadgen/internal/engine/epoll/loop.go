@@ -39,6 +39,7 @@ type Loop struct {
 
 	phase phase // what the loop does now
 	due   int64 // ns, when the phase wants to be pumped
+	end   int64 // ns, from when on the phase begins nothing
 }
 
 // A phase says what follows from what happens. Its methods are called on the loop's thread; held has the usual answers.
@@ -49,14 +50,12 @@ type phase interface {
 	stood(i int32, c *connection)
 	// unreached goes on with a connection whose handshake failed.
 	unreached(i int32, cause errs.Cause, errno unix.Errno)
-	// settled counts the outcome of a request.
-	settled(r *request, o engine.Outcome)
+	// settled counts the outcome of an echo that is no request of the load.
+	settled(o engine.Outcome)
 	// replied goes on when the whole reply to a request of these flags has been read; early: before it was sent.
 	replied(i int32, c *connection, flags uint8, o engine.Outcome, early bool)
 	// gaveUp goes on when a request was settled without a reply, which may still come if it is on the wire.
 	gaveUp(i int32, c *connection, o engine.Outcome, onWire bool)
-	// unasked counts bytes that came while no request waited.
-	unasked(i int32, c *connection, b []byte)
 	// lost goes on without a connection, which was in that state when it failed so.
 	lost(i int32, was state, phase errs.Phase, cause errs.Cause, errno unix.Errno)
 }
@@ -73,14 +72,12 @@ type workload interface {
 // A construct takes the memory that a workload needs, so that it does not cost time after the start at that time.
 type construct func(l *Loop, at int64, emit func(engine.Interval)) workload
 
-// workloads are all that this engine knows. Each file of a workload registers its own.
-var workloads = map[string]construct{}
-
-func register(c construct, names ...string) bool {
-	for _, name := range names {
-		workloads[name] = c
-	}
-	return true
+// workloads are all that this engine knows.
+var workloads = map[string]construct{
+	engine.Open: newArrivals, engine.Ramp: newArrivals, engine.Capacity: newArrivals,
+	engine.Closed:    newCycle,
+	engine.Churn:     newChurn,
+	engine.Calibrate: newCalibration,
 }
 
 const readBytes = 64 << 10

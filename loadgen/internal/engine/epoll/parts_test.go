@@ -105,7 +105,7 @@ func oneRequest(t testing.TB) (l *Loop, path func()) {
 	}
 	t.Cleanup(l.Close)
 	end, c := pair(t, l), &l.connections[0]
-	a := newArrivals(l, l.watch.clock.Now(), func(i Interval) { i.Recycle() }).(*arrivals)
+	a := newArrivals(l, Monotonic(), func(i Interval) { i.Recycle() }).(*arrivals)
 	l.begin(a)
 	buffer := make([]byte, 64)
 	return l, func() {
@@ -116,7 +116,7 @@ func oneRequest(t testing.TB) (l *Loop, path func()) {
 		if _, errno := writeSome(end, buffer); errno != 0 {
 			t.Fatal(errno)
 		}
-		l.watch.now = l.watch.clock.Now()
+		l.watch.now = Monotonic()
 		l.receive(0, c, false)
 		l.expire(l.watch.now)
 		l.accounts.Ledger.Advance(l.watch.now)

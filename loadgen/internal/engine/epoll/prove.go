@@ -2,16 +2,18 @@ package epoll
 
 import (
 	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/pacing"
 	"c10k/loadgen/internal/wire"
 )
 
 // A proving is the phase in which every connection that is open is asked for one echo.
 type proving struct {
 	held
-	proved engine.Proved
-	next   int // connection
-	asked  int
-	flying int // echoes
+	proved   engine.Proved
+	deadline int64 // ns
+	next     int   // connection
+	asked    int
+	flying   int // echoes
 }
 
 // Prove implements engine.Engine. An echo that does not come within the timeout has failed; its connection stays open.
@@ -20,28 +22,20 @@ func (l *Loop) Prove() engine.Proved {
 	l.begin(p)
 	for l.poll(0) > 0 { // what was closed since is known before anything is asked
 	}
-	deadline := l.watch.now + int64(l.cfg.ArmTimeout)
-	for {
-		p.ask()
-		l.expire(l.watch.clock.Now())
-		all := p.next == len(l.connections)
-		if (all && p.flying == 0) || l.watch.now >= deadline || l.stopped.Load() {
-			break
-		}
-		until := min(deadline, l.oldestExpires())
-		if !all && p.flying < engine.ProvesAtOnce {
-			until = l.watch.now
-		}
-		l.poll(until)
-	}
-	l.abandon(l.watch.clock.Now())
+	p.deadline, l.end = l.watch.now+int64(l.cfg.ArmTimeout), 0
+	l.offer()
+	l.abandon(engine.Monotonic())
 	p.proved.Failed = p.asked - p.proved.Verified
 	return p.proved
 }
 
-// ask asks some connections, but not so many that replies would have to wait for long.
-func (p *proving) ask() {
+// pump asks some connections, but not so many that replies would have to wait for long.
+func (p *proving) pump() {
 	l := p.l
+	if l.watch.now >= p.deadline {
+		l.abandon(l.watch.now)
+		p.next = len(l.connections)
+	}
 	for turn := 0; turn < engine.WorkPerTurn && p.next < len(l.connections) && p.flying < engine.ProvesAtOnce; p.next++ {
 		if l.connections[p.next].state != established {
 			continue
@@ -49,13 +43,21 @@ func (p *proving) ask() {
 		turn++
 		p.asked++
 		p.flying++
-		if !l.submit(int32(p.next), wire.Prove, l.watch.clock.Now(), 0) {
+		if !l.submit(int32(p.next), wire.Prove, engine.Monotonic(), 0) {
 			p.flying--
 		}
 	}
+	switch {
+	case p.next < len(l.connections) && p.flying < engine.ProvesAtOnce:
+		l.due = l.watch.now
+	case p.flying > 0:
+		l.due = p.deadline
+	default:
+		l.due = pacing.Never
+	}
 }
 
-func (p *proving) settled(_ *request, o engine.Outcome) {
+func (p *proving) settled(o engine.Outcome) {
 	p.flying--
 	if o == engine.Answered {
 		p.proved.Verified++

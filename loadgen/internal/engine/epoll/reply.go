@@ -31,7 +31,7 @@ func (l *Loop) receive(i int32, c *connection, toEnd bool) {
 		if (n < len(l.in) && !toEnd) || c.generation != generation {
 			return
 		}
-		l.watch.now = l.watch.clock.Now() // the rest arrived later than the event
+		l.watch.now = engine.Monotonic() // the rest arrived later than the event
 	}
 }
 
@@ -41,7 +41,7 @@ func (l *Loop) consume(i int32, c *connection, b []byte) {
 	generation := c.generation
 	for len(b) > 0 {
 		if c.wire.head == nothing {
-			l.phase.unasked(i, c, b)
+			l.unasked(i, c, b)
 			break
 		}
 		if c.stray {
@@ -62,7 +62,7 @@ func (l *Loop) consume(i int32, c *connection, b []byte) {
 		}
 		l.conclude(i, c)
 		if c.generation != generation {
-			l.phase.unasked(i, c, b)
+			l.unasked(i, c, b)
 			l.forget(i, c)
 			return
 		}

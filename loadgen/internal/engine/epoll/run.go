@@ -13,7 +13,7 @@ const eventsPerSend = 16 // replies handled before the loop looks whether a send
 func (l *Loop) poll(deadline int64) int {
 	events := l.watch.await(deadline)
 	for i := range events {
-		if i%eventsPerSend == 0 && l.due != pacing.Never && l.due <= l.watch.clock.Now() {
+		if i%eventsPerSend == 0 && l.due != pacing.Never && l.due <= engine.Monotonic() {
 			l.phase.pump()
 		}
 		e := &events[i]
@@ -42,22 +42,40 @@ func (l *Loop) handle(i int32, c *connection, events uint32) {
 	}
 }
 
+// offer pumps the phase whenever something is due, until its end has passed and all is settled.
+func (l *Loop) offer() {
+	for !l.stopped.Load() {
+		l.phase.pump()
+		now := engine.Monotonic()
+		l.expire(now)
+		l.accounts.Ledger.Advance(min(now, l.due)) // all before that is planned
+		if now >= l.end && l.due == pacing.Never && l.requests.oldest == nothing {
+			return
+		}
+		until := min(l.due, l.oldestExpires())
+		if now < l.end {
+			until = min(until, l.accounts.Ledger.Boundary(), l.end)
+		}
+		l.poll(until)
+	}
+}
+
 var _ engine.Engine = (*Loop)(nil)
 
 // Run implements engine.Engine.
 func (l *Loop) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
-	if err := engine.InTime(at, l.watch.clock.Now()); err != nil {
+	if err := engine.InTime(at, engine.Monotonic()); err != nil {
 		return engine.Done{}, err
 	}
 	work := l.work(l, at, emit)
 	l.begin(work)
-	for l.watch.clock.Now() < at && !l.stopped.Load() {
+	for engine.Monotonic() < at && !l.stopped.Load() {
 		l.poll(at)
 	}
 	l.watch.punctual()
 	work.run()
 	l.accounts.Ledger.Finish()
-	l.abandon(l.watch.clock.Now())
+	l.abandon(engine.Monotonic())
 	d := l.accounts.Done(l.watch.loopLag, l.watch.maxGap)
 	work.over(&d)
 	return d, nil

@@ -1,6 +1,7 @@
 package epoll
 
 import (
+	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/wire"
 
@@ -42,7 +43,7 @@ func (l *Loop) flush(i int32, c *connection) {
 			r := &l.requests.all[c.wire.tail]
 			wire.Rewrite(l.out, l.header(r), r.sum)
 		}
-		now := l.watch.clock.Now()
+		now := engine.Monotonic()
 		n, errno := writeSome(c.fd, l.out[len(l.out)-int(c.unsent):])
 		if errno == unix.EINTR {
 			continue

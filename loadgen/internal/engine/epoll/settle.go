@@ -3,12 +3,21 @@ package epoll
 import (
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/pacing"
+	"c10k/loadgen/internal/wire"
 )
 
 // settle decides the outcome of a request, once.
 func (l *Loop) settle(i int32, o engine.Outcome) {
 	l.requests.unlink(i)
-	l.phase.settled(&l.requests.all[i], o)
+	r, w := &l.requests.all[i], &l.watch
+	if r.flags != wire.Load {
+		l.phase.settled(o)
+		return
+	}
+	if o == engine.Answered && w.now < r.sent { // sent since the last wait, and answered already
+		w.now = engine.Monotonic()
+	}
+	l.accounts.Settle(r.slot, o, r.intended, r.sent, w.now)
 }
 
 // expire settles what was not answered within the timeout.

@@ -16,7 +16,6 @@ const (
 
 // A watch waits for events, keeps the time, and knows how late it was.
 type watch struct {
-	clock   engine.Clock
 	waiter  waiter
 	bell    bell
 	events  []unix.EpollEvent
@@ -35,23 +34,23 @@ func newWatch() (watch, error) {
 		_ = unix.Close(ep)
 		return watch{}, err
 	}
-	return watch{clock: engine.NewClock(), waiter: waiter{ep: ep}, bell: b, events: make([]unix.EpollEvent, eventsPerWait),
+	return watch{waiter: waiter{ep: ep}, bell: b, events: make([]unix.EpollEvent, eventsPerWait),
 		loopLag: hist.New()}, nil
 }
 
 // begin readies the thread and the clock for a phase.
 func (w *watch) begin() {
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlack, 0, 0, 0) // coarser timers are no reason to give up
-	w.now = w.clock.Now()
+	w.now = engine.Monotonic()
 }
 
 // await returns the events that came until deadline. It keeps the longest time that the loop was busy, or asleep beyond its
 // deadline: as late as that can a send or a reading of the clock have been.
 func (w *watch) await(deadline int64) []unix.EpollEvent {
-	before := w.clock.Now()
+	before := engine.Monotonic()
 	n, errno := w.waiter.wait(w.events, deadline-before)
 	busy := before - w.now
-	w.now = w.clock.Now()
+	w.now = engine.Monotonic()
 	late := max(busy, w.now-max(deadline, before))
 	w.maxGap = max(w.maxGap, late)
 	w.loopLag.Record(late)

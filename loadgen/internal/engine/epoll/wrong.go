@@ -14,8 +14,11 @@ func (l *Loop) differs(i int32, c *connection, r *request, b []byte) {
 	l.reader(i).Add(b)
 }
 
-// count accounts for bytes that came while no request waited, and for the whole records in them.
-func (l *Loop) count(i int32, c *connection, b []byte) {
+// unasked accounts for bytes that came while no request waited, and for the whole records in them.
+func (l *Loop) unasked(i int32, c *connection, b []byte) {
+	if !l.traits.Verifies {
+		return // nothing is checked
+	}
 	l.accounts.Surplus += int64(len(b))
 	for len(b) > 0 {
 		c.stray = true
@@ -36,20 +39,7 @@ func (l *Loop) count(i int32, c *connection, b []byte) {
 // classify names the fault of a whole wrong reply, where the record of that sequence was expected.
 func (l *Loop) classify(i int32, c *connection, sequence uint32) {
 	h, err := l.reader(i).Decode()
-	switch n := &l.accounts.Integrity; {
-	case err != nil:
-		n.Corrupt++
-	case h.Run != l.cfg.Run:
-		n.Foreign++
-	case h.Connection != l.cfg.Number(int(i)):
-		n.Crossed++
-	case h.Sequence < sequence:
-		n.Duplicated++
-	case h.Sequence > sequence || c.stray:
-		n.Reordered++
-	default:
-		n.Corrupt++ // its place is right, something else is not, and the checksum was made to fit
-	}
+	l.accounts.Integrity.Blame(h, err, wire.Header{Run: l.cfg.Run, Connection: l.cfg.Number(int(i)), Sequence: sequence}, c.stray)
 	l.forget(i, c)
 }
 

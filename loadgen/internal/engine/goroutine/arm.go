@@ -20,7 +20,7 @@ func (e *Routines) Arm(total int) (engine.Armed, error) {
 	}
 	ctx, cancel := context.WithTimeout(e.alive, e.cfg.ArmTimeout)
 	defer cancel()
-	start, first := e.clock.Now(), e.begun
+	start, first := engine.Monotonic(), e.begun
 	room := make(chan struct{}, engine.ConnectsAtOnce)
 	var arming sync.WaitGroup
 	for ; e.begun < total; e.begun++ {
@@ -84,7 +84,7 @@ func (e *Routines) connect(ctx context.Context, i int, room chan struct{}) (*net
 		if !engine.Passing(cause, errno) || retry == engine.MostRetries || time.Until(deadline) <= time.Duration(rest) {
 			return nil, err
 		}
-		if e.sleep(ctx, e.clock.Now()+rest, nil); ctx.Err() != nil {
+		if e.sleep(ctx, engine.Monotonic()+rest, nil); ctx.Err() != nil {
 			return nil, err
 		}
 		e.mu.Lock()
@@ -101,14 +101,14 @@ func (e *Routines) shake(ctx context.Context, i int, room chan struct{}) (*net.T
 	case <-ctx.Done():
 		return nil, 0, ctx.Err()
 	}
-	begun := e.clock.Now()
+	begun := engine.Monotonic()
 	conn, err := e.sockets.dial(ctx, i)
-	return conn, e.clock.Now() - begun, err
+	return conn, engine.Monotonic() - begun, err
 }
 
 // verify has one record echoed.
 func (c *connection) verify(ctx context.Context) error {
-	r := c.put(&request{connection: c, flags: wire.Arm, intended: c.e.clock.Now()})
+	r := c.put(&request{connection: c, flags: wire.Arm, intended: engine.Monotonic()})
 	reply := make([]byte, c.e.cfg.PayloadBytes)
 	n, _, err := c.exchange(ctx, r, c.record(), reply)
 	var verdict engine.Integrity

@@ -3,6 +3,7 @@ package goroutine
 import (
 	"context"
 	"sync"
+	"time"
 
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
@@ -59,11 +60,11 @@ func (k *churn) visit(c *connection) {
 	e := k.e
 	record, reply := c.record(), make([]byte, 2*len(e.filler))
 	for r := k.take(c); r != nil; r = k.take(c) {
-		ctx, cancel := context.WithDeadline(e.alive, e.clock.Time(r.intended+int64(e.cfg.Timeout)))
+		ctx, cancel := context.WithTimeout(e.alive, e.cfg.Timeout-time.Duration(engine.Monotonic()-r.intended))
 		reached := k.once(ctx, c, r, record, reply)
 		cancel()
 		if !reached {
-			e.sleep(e.alive, e.clock.Now()+engine.Reconnect, nil)
+			e.sleep(e.alive, engine.Monotonic()+engine.Reconnect, nil)
 		}
 	}
 }
@@ -73,7 +74,7 @@ func (k *churn) take(c *connection) *request {
 	e := k.e
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := e.clock.Now()
+	now := engine.Monotonic()
 	if e.alive.Err() != nil || now >= k.end() {
 		return nil
 	}
@@ -89,9 +90,9 @@ func (k *churn) take(c *connection) *request {
 // once makes a request on a connection of its own; false: the server could not be reached.
 func (k *churn) once(ctx context.Context, c *connection, r *request, record, reply []byte) bool {
 	e, n, phase := k.e, 0, errs.Connect
-	begun := e.clock.Now()
+	begun := engine.Monotonic()
 	conn, err := e.sockets.dial(ctx, c.index)
-	now := e.clock.Now()
+	now := engine.Monotonic()
 	if err == nil {
 		e.mu.Lock()
 		if e.accounts.Ledger.InWindow(r.slot) {
@@ -101,7 +102,7 @@ func (k *churn) once(ctx context.Context, c *connection, r *request, record, rep
 		c.put(r)
 		e.mu.Unlock()
 		n, phase, err = c.exchange(ctx, r, record, reply)
-		now = e.clock.Now()
+		now = engine.Monotonic()
 		_ = conn.Close() // the client closes first
 	}
 	e.mu.Lock()

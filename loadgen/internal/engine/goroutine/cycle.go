@@ -66,7 +66,7 @@ func (y *cycle) gaveUp(c *connection) { y.next(c) }
 
 // next follows a request of a connection that is over.
 func (y *cycle) next(c *connection) {
-	now := y.e.clock.Now()
+	now := engine.Monotonic()
 	if due := now + int64(y.e.cfg.ThinkTime); due >= y.until {
 		return
 	} else if due == now {

@@ -46,7 +46,7 @@ func (p *proving) due() int64 {
 func (p *proving) begin(int64) {
 	p.asked++
 	p.flying++
-	if !p.e.submit(p.e.connections[p.next], wire.Prove, p.e.clock.Now(), 0) {
+	if !p.e.submit(p.e.connections[p.next], wire.Prove, engine.Monotonic(), 0) {
 		p.flying--
 	}
 	p.next++

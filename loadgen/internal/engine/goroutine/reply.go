@@ -17,7 +17,7 @@ func (c *connection) read() {
 			c.lose(errs.Read, err)
 			return
 		}
-		now := c.e.clock.Now()
+		now := engine.Monotonic()
 		if r, want := c.arrived(reply, n); c.have == 0 {
 			c.concluded(r, classify(reply, want, c.e.filler), now)
 		}

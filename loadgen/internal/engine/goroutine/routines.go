@@ -21,7 +21,6 @@ type Routines struct {
 	traits  contracts.Workload
 	work    construct // of the workload
 	pacer   pacing.Pacer
-	clock   engine.Clock
 	sockets sockets
 	filler  []byte          // a record of which the header does not count
 	alive   context.Context // until Stop
@@ -129,7 +128,7 @@ func New(cfg engine.Config) (*Routines, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Routines{cfg: cfg, traits: cfg.Traits(), work: work, pacer: pacer, clock: engine.NewClock(), sockets: newSockets(&cfg),
+	e := &Routines{cfg: cfg, traits: cfg.Traits(), work: work, pacer: pacer, sockets: newSockets(&cfg),
 		filler: wire.NewBuffer(cfg.PayloadBytes, cfg.Seed), wake: make(chan struct{}, 1),
 		connections: make([]*connection, cfg.Connections), most: cfg.MostRequests(), accounts: engine.NewAccounts(&cfg)}
 	e.alive, e.stop = context.WithCancel(context.Background())

@@ -19,9 +19,9 @@ func (e *Routines) enter(p phase) {
 // pace begins what is due and gives up what timed out, until all is settled after the end, or ctx has ended.
 func (e *Routines) pace(ctx context.Context, p phase) {
 	e.loopLag, e.maxGap = hist.New(), 0
-	for until := e.clock.Now(); ctx.Err() == nil; {
+	for until := engine.Monotonic(); ctx.Err() == nil; {
 		e.mu.Lock()
-		now := e.clock.Now()
+		now := engine.Monotonic()
 		e.loopLag.Record(now - until)
 		e.maxGap = max(e.maxGap, now-until) // woken early, it is not late
 		for n := 0; n < engine.WorkPerTurn && p.due() <= now; n++ {
@@ -47,7 +47,7 @@ func (e *Routines) pace(ctx context.Context, p phase) {
 
 // sleep waits until a time of the clock, until ctx ends, or until wake says so, where there is one.
 func (e *Routines) sleep(ctx context.Context, until int64, wake <-chan struct{}) {
-	left := until - e.clock.Now()
+	left := until - engine.Monotonic()
 	if left <= 0 {
 		return
 	}
@@ -64,7 +64,7 @@ var _ engine.Engine = (*Routines)(nil)
 
 // Run implements engine.Engine.
 func (e *Routines) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
-	if err := engine.InTime(at, e.clock.Now()); err != nil {
+	if err := engine.InTime(at, engine.Monotonic()); err != nil {
 		return engine.Done{}, err
 	}
 	settled := make(chan engine.Interval, 16)

@@ -1,6 +1,7 @@
 package goroutine
 
 import (
+	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/wire"
 )
@@ -30,7 +31,7 @@ func (c *connection) header(flags uint8, sequence uint32, intended int64) wire.H
 // put gives a request its place among the records of the connection; with the lock, where others know the connection. A
 // request that has to wait for a full socket counts as sent from here, too.
 func (c *connection) put(r *request) *request {
-	r.onWire, r.sequence, r.sent = true, c.sequence, c.e.clock.Now()
+	r.onWire, r.sequence, r.sent = true, c.sequence, engine.Monotonic()
 	c.sequence++
 	if r.flags == wire.Load {
 		c.e.accounts.Ledger.Sent(r.slot, r.intended, r.sent)

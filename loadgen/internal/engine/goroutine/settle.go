@@ -44,7 +44,7 @@ func (e *Routines) expire(now int64) {
 
 // abandon settles all that is left, because the phase ends.
 func (e *Routines) abandon() {
-	e.expire(e.clock.Now())
+	e.expire(engine.Monotonic())
 	e.retire(engine.Censored, math.MaxInt64)
 }
 
