@@ -10,7 +10,7 @@ import yaml
 from planner import admission, cells, results
 from server import catalog
 
-PROFILES = results.ROOT / "roles/kernel_tuning/files/profiles"
+PROFILES = results.ROOT / "playbooks/profiles"
 OTHERS = (
     "run", "purge", "c10k_base", "c10k_load_address", "c10k_sources", "c10k_weight", "c10k_ssh_config",
     "c10k_known_hosts",

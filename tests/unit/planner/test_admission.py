@@ -12,7 +12,7 @@ from planner.parameters import Refused
 from tests.unit.planner.test_parameters import CATALOG
 
 ROOT = Path(__file__).parents[3]
-PROFILE = yaml.safe_load((ROOT / "roles/kernel_tuning/files/profiles/c10k.yml").read_text())
+PROFILE = yaml.safe_load((ROOT / "playbooks/profiles/c10k.yml").read_text())
 CONTROLLER = {"boot_id": "here", "netns": 1}
 
 
