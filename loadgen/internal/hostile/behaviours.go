@@ -41,13 +41,13 @@ func (c *client) next() (h header) {
 
 func (c *client) filler() []byte { return c.slab[wire.HeaderBytes:] }
 
-func (c *client) write(conn net.Conn, b []byte) error {
+func (c *client) write(conn *net.TCPConn, b []byte) error {
 	n, err := conn.Write(b)
 	c.bytesOut.Add(int64(n))
 	return err
 }
 
-func (c *client) writeRecord(conn net.Conn, h header) error {
+func (c *client) writeRecord(conn *net.TCPConn, h header) error {
 	parts := net.Buffers{h[:], c.filler()}
 	n, err := parts.WriteTo(conn)
 	c.bytesOut.Add(n)
@@ -55,7 +55,7 @@ func (c *client) writeRecord(conn net.Conn, h header) error {
 }
 
 // expect reads what must come next.
-func (c *client) expect(conn net.Conn, want []byte) error {
+func (c *client) expect(conn *net.TCPConn, want []byte) error {
 	chunk := make([]byte, min(chunkBytes, len(want)))
 	for len(want) > 0 {
 		n, err := conn.Read(chunk[:min(len(chunk), len(want))])
@@ -74,7 +74,7 @@ func (c *client) expect(conn net.Conn, want []byte) error {
 	return nil
 }
 
-func (c *client) expectRecord(conn net.Conn, h header) error {
+func (c *client) expectRecord(conn *net.TCPConn, h header) error {
 	if err := c.expect(conn, h[:]); err != nil {
 		return err
 	}
@@ -82,8 +82,8 @@ func (c *client) expectRecord(conn net.Conn, h header) error {
 }
 
 // slowRead fills every buffer between it and the server.
-func slowRead(c *client, conn net.Conn) error {
-	_ = conn.(*net.TCPConn).SetReadBuffer(chunkBytes)
+func slowRead(c *client, conn *net.TCPConn) error {
+	_ = conn.SetReadBuffer(chunkBytes)
 	var writing sync.WaitGroup
 	defer writing.Wait()
 	failed := make(chan error, 1)
@@ -120,7 +120,7 @@ func slowRead(c *client, conn net.Conn) error {
 }
 
 // byteWriter makes the server wake for each byte.
-func byteWriter(c *client, conn net.Conn) error {
+func byteWriter(c *client, conn *net.TCPConn) error {
 	for {
 		h := c.next()
 		for i := range c.cfg.PayloadBytes {
@@ -141,7 +141,7 @@ func byteWriter(c *client, conn net.Conn) error {
 
 // halfClose still wants its answers after it has said that it will say no more. It reads while it writes: a server that waits for
 // its reader would otherwise never be done.
-func halfClose(c *client, conn net.Conn) error {
+func halfClose(c *client, conn *net.TCPConn) error {
 	var headers [halfCloseSize]header
 	for i := range headers {
 		headers[i] = c.next()
@@ -153,7 +153,7 @@ func halfClose(c *client, conn net.Conn) error {
 				return // the reader meets the same
 			}
 		}
-		_ = conn.(*net.TCPConn).CloseWrite()
+		_ = conn.CloseWrite()
 	})
 	defer writing.Wait()
 	defer func() { _ = conn.Close() }()
@@ -175,7 +175,7 @@ func halfClose(c *client, conn net.Conn) error {
 }
 
 // reset goes away in the middle of a record that the server has begun to read.
-func reset(c *client, conn net.Conn) error {
+func reset(c *client, conn *net.TCPConn) error {
 	h := c.next()
 	half := c.cfg.PayloadBytes / 2
 	err := c.write(conn, h[:min(half, len(h))])
@@ -187,7 +187,7 @@ func reset(c *client, conn net.Conn) error {
 }
 
 // mute says nothing and waits to see how long it is borne.
-func mute(c *client, conn net.Conn) error {
+func mute(c *client, conn *net.TCPConn) error {
 	chunk := make([]byte, chunkBytes)
 	for {
 		n, err := conn.Read(chunk)

@@ -13,9 +13,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
+	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/report"
 	"c10k/loadgen/internal/wire"
@@ -40,7 +40,7 @@ var kinds = map[string]func(*Crowd, []*client){
 }
 
 // each has every client behave by itself. A behaviour returns when the connection is of no more use, with the reason.
-func each(behave func(*client, net.Conn) error) func(*Crowd, []*client) {
+func each(behave func(*client, *net.TCPConn) error) func(*Crowd, []*client) {
 	return func(c *Crowd, clients []*client) {
 		for _, client := range clients {
 			c.clients.Go(func() { client.live(behave) })
@@ -48,7 +48,7 @@ func each(behave func(*client, net.Conn) error) func(*Crowd, []*client) {
 	}
 }
 
-// Config says what clients, how many, from where and to where. Connection i has source i mod S and target floor(i/S) mod T.
+// Config says what clients, how many, from where and to where.
 type Config struct {
 	Kind         string
 	Connections  int
@@ -65,6 +65,7 @@ type Crowd struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	clients sync.WaitGroup
+	dialers engine.Dialers
 
 	mu   sync.Mutex // of slab's header
 	slab []byte     // a record, whose filler is the same for all
@@ -88,7 +89,7 @@ func Start(cfg Config) (*Crowd, error) {
 	case cfg.PayloadBytes < wire.HeaderBytes || cfg.PayloadBytes > wire.MaxBytes:
 		return refuse("A record of %d bytes cannot be: 32 to 1,048,576.", cfg.PayloadBytes)
 	}
-	c := &Crowd{cfg: cfg, slab: wire.NewBuffer(cfg.PayloadBytes, cfg.Seed)}
+	c := &Crowd{cfg: cfg, dialers: engine.NewDialers(cfg.Sources, cfg.Targets), slab: wire.NewBuffer(cfg.PayloadBytes, cfg.Seed)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	clients := make([]*client, cfg.Connections)
 	for i := range clients {
@@ -127,7 +128,7 @@ type client struct {
 	sequence uint32 // of its next record
 }
 
-func (c *client) live(behave func(*client, net.Conn) error) {
+func (c *client) live(behave func(*client, *net.TCPConn) error) {
 	for c.ctx.Err() == nil {
 		conn, hangUp := c.connect()
 		if conn == nil {
@@ -141,19 +142,16 @@ func (c *client) live(behave func(*client, net.Conn) error) {
 }
 
 // connect opens a connection that is reset when hangUp is called or the crowd is stopped; hangUp returns when it is closed.
-func (c *client) connect() (conn net.Conn, hangUp func()) {
-	sources, targets := max(1, len(c.cfg.Sources)), len(c.cfg.Targets)
-	dialer := net.Dialer{Timeout: dialTimeout, KeepAlive: -1, Control: bindLate}
-	if len(c.cfg.Sources) > 0 {
-		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.cfg.Sources[c.i%sources], 0))
-	}
-	conn, err := dialer.DialContext(c.ctx, "tcp", c.cfg.Targets[c.i/sources%targets].String())
+func (c *client) connect() (conn *net.TCPConn, hangUp func()) {
+	ctx, cancel := context.WithTimeout(c.ctx, dialTimeout)
+	defer cancel()
+	conn, err := c.dialers.Dial(ctx, c.i)
 	if err != nil {
 		c.blame(err)
 		return nil, nil
 	}
 	c.opened.Add(1)
-	_ = conn.(*net.TCPConn).SetLinger(0) // so that closing resets
+	_ = conn.SetLinger(0) // so that closing resets
 	closed := make(chan struct{})
 	forget := context.AfterFunc(c.ctx, func() { _ = conn.Close(); close(closed) })
 	return conn, func() {
@@ -163,14 +161,6 @@ func (c *client) connect() (conn net.Conn, hangUp func()) {
 			<-closed
 		}
 	}
-}
-
-// bindLate leaves the choice of the port to connect, which may share one between targets.
-func bindLate(_, _ string, raw syscall.RawConn) error {
-	var err error
-	return errors.Join(raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-	}), err)
 }
 
 // blame counts what the server did to a connection, unless it was we who ended it.

@@ -102,7 +102,7 @@ func (e *Routines) shake(ctx context.Context, i int, room chan struct{}) (*net.T
 		return nil, 0, ctx.Err()
 	}
 	begun := engine.Monotonic()
-	conn, err := e.sockets.dial(ctx, i)
+	conn, err := e.dialers.Dial(ctx, i)
 	return conn, engine.Monotonic() - begun, err
 }
 
@@ -114,7 +114,7 @@ func (c *connection) verify(ctx context.Context) error {
 	var verdict engine.Integrity
 	switch {
 	case err == nil:
-		if verdict = classify(reply, c.header(r.flags, r.sequence, r.intended), c.e.filler); verdict != (engine.Integrity{}) {
+		if verdict = classify(reply, c.header(r.flags, r.sequence, r.intended), c.e.filler, false); verdict != (engine.Integrity{}) {
 			err = errMismatched
 		}
 	case n > 0 && !timeIsUp(err):

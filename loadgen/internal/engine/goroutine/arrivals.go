@@ -9,30 +9,24 @@ import (
 // An arrivals plans the requests of an open loop: their times come from the pacer alone, whatever the server does.
 type arrivals struct {
 	held
-	at, until int64 // ns
-	when      int64 // ns, the next
-	turn      int   // its connection
+	at   int64 // ns, start
+	turn int   // the connection of the next request
 }
 
-var _ = register(newArrivals, engine.Open, engine.Ramp, engine.Capacity)
-
 func newArrivals(e *Routines, at int64, emit func(engine.Interval)) workload {
-	e.accounts.Ledger = engine.NewLedger(&e.cfg, at, emit)
-	a := &arrivals{held: held{e}, at: at, until: e.cfg.End(at)}
+	e.accounts.Ledger, e.end = engine.NewLedger(&e.cfg, at, emit), e.cfg.End(at)
+	a := &arrivals{held: held{e}, at: at}
 	a.schedule()
 	return a
 }
 
-func (a *arrivals) run() { a.e.pace(a.e.alive, a) }
-
-func (a *arrivals) due() int64 { return a.when }
-func (a *arrivals) end() int64 { return a.until }
+func (a *arrivals) run() { a.e.pace(a.e.alive) }
 
 // schedule asks the pacer for the next time.
 func (a *arrivals) schedule() {
-	a.when = pacing.Never
-	if next := a.e.pacer.Next(); a.e.cfg.Active > 0 && next < a.until-a.at {
-		a.when = a.at + next
+	a.e.due = pacing.Never
+	if next := a.e.pacer.Next(); a.e.cfg.Active > 0 && next < a.e.end-a.at {
+		a.e.due = a.at + next
 	}
 }
 

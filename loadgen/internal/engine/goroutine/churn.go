@@ -15,28 +15,15 @@ import (
 // closes, as long as there is something to do; the pacer only completes the intervals.
 type churn struct {
 	held
-	at    int64 // ns
-	begun int64 // requests
-	quota int64
-	until int64 // ns
+	at   int64 // ns, start
+	left int64 // requests
 }
-
-var _ = register(newChurn, engine.Churn)
 
 func newChurn(e *Routines, at int64, emit func(engine.Interval)) workload {
 	k := &churn{held: held{e}, at: at}
-	e.accounts.Ledger, k.quota, k.until = engine.NewLedgerUntil(&e.cfg, at, emit)
+	e.due = pacing.Never
+	e.accounts.Ledger, k.left, e.end = engine.NewLedgerUntil(&e.cfg, at, emit)
 	return k
-}
-
-func (k *churn) due() int64  { return pacing.Never }
-func (k *churn) begin(int64) {}
-
-func (k *churn) end() int64 {
-	if k.begun >= k.quota {
-		return 0
-	}
-	return k.until
 }
 
 func (k *churn) run() {
@@ -48,7 +35,7 @@ func (k *churn) run() {
 			k.visit(e.newConnection(i))
 		})
 	}
-	e.pace(e.alive, k)
+	e.pace(e.alive)
 	visitors.Wait()
 }
 
@@ -75,13 +62,14 @@ func (k *churn) take(c *connection) *request {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := engine.Monotonic()
-	if e.alive.Err() != nil || now >= k.end() {
+	if e.alive.Err() != nil || now >= e.end {
 		return nil
 	}
 	r := &request{connection: c, flags: wire.Load, intended: now, slot: e.accounts.Ledger.Plan(now)}
 	e.unsettled++
-	if k.begun++; k.begun == k.quota {
-		e.accounts.Ledger.EndHere() // a quota ends the window with its last request
+	if k.left--; k.left == 0 { // a quota ends the window with its last request
+		e.accounts.Ledger.EndHere()
+		e.end = 0
 		e.poke()
 	}
 	return r
@@ -91,7 +79,7 @@ func (k *churn) take(c *connection) *request {
 func (k *churn) once(ctx context.Context, c *connection, r *request, record, reply []byte) bool {
 	e, n, phase := k.e, 0, errs.Connect
 	begun := engine.Monotonic()
-	conn, err := e.sockets.dial(ctx, c.index)
+	conn, err := e.dialers.Dial(ctx, c.index)
 	now := engine.Monotonic()
 	if err == nil {
 		e.mu.Lock()
@@ -110,10 +98,10 @@ func (k *churn) once(ctx context.Context, c *connection, r *request, record, rep
 	if err != nil {
 		return k.failed(r, phase, err, n, now)
 	}
-	e.conclude(r, classify(reply[:len(record)], c.header(r.flags, r.sequence, r.intended), e.filler), now)
+	e.conclude(r, classify(reply[:len(record)], c.header(r.flags, r.sequence, r.intended), e.filler, false), now)
 	e.accounts.Surplus += int64(n - len(record))
 	if n == len(reply) {
-		e.unasked(classify(reply[len(record):], c.header(r.flags, c.sequence, 0), e.filler))
+		e.unasked(classify(reply[len(record):], c.header(r.flags, c.sequence, 0), e.filler, true))
 	}
 	return true
 }

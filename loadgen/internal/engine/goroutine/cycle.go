@@ -10,44 +10,45 @@ import (
 // All think for the same time, so those that think are in the order of their turns.
 type cycle struct {
 	held
-	at, until int64 // ns
-	started   bool
-	thinking  engine.Ring
+	at       int64 // ns, start
+	started  bool
+	thinking engine.Ring
 }
 
-var _ = register(newCycle, engine.Closed)
-
 func newCycle(e *Routines, at int64, emit func(engine.Interval)) workload {
-	e.accounts.Ledger = engine.NewLedger(&e.cfg, at, emit)
-	return &cycle{held: held{e}, at: at, until: e.cfg.End(at), thinking: engine.NewRing(e.cfg.Active * e.cfg.Pipeline)}
+	e.accounts.Ledger, e.end = engine.NewLedger(&e.cfg, at, emit), e.cfg.End(at)
+	y := &cycle{held: held{e}, at: at, thinking: engine.NewRing(e.cfg.Active * e.cfg.Pipeline)}
+	y.schedule()
+	return y
 }
 
 func (y *cycle) run() {
-	y.e.pace(y.e.alive, y)
+	y.e.pace(y.e.alive)
 	y.e.mu.Lock()
 	defer y.e.mu.Unlock()
-	y.until = 0 // nothing follows what is given up now
+	y.e.end = 0 // nothing follows what is given up now
 }
 
-func (y *cycle) due() int64 {
-	due := y.thinking.Due()
+// schedule finds out when the next request is due; after the end there is none.
+func (y *cycle) schedule() {
+	y.e.due = y.thinking.Due()
 	if !y.started {
-		due = y.at
+		y.e.due = y.at
 	}
-	if due >= y.until {
-		return pacing.Never
+	if y.e.due >= y.e.end {
+		y.e.due = pacing.Never
 	}
-	return due
 }
-
-func (y *cycle) end() int64 { return y.until }
 
 func (y *cycle) begin(intended int64) {
 	if y.started {
-		y.plan(int(y.thinking.Pop().Connection), intended)
+		i := int(y.thinking.Pop().Connection)
+		y.schedule()
+		y.plan(i, intended)
 		return
 	}
 	y.started = true
+	y.schedule()
 	for range y.e.cfg.Pipeline {
 		for i := range y.e.cfg.Active {
 			y.plan(i, intended)
@@ -67,11 +68,12 @@ func (y *cycle) gaveUp(c *connection) { y.next(c) }
 // next follows a request of a connection that is over.
 func (y *cycle) next(c *connection) {
 	now := engine.Monotonic()
-	if due := now + int64(y.e.cfg.ThinkTime); due >= y.until {
+	if due := now + int64(y.e.cfg.ThinkTime); due >= y.e.end {
 		return
 	} else if due == now {
 		y.plan(c.index, now)
 	} else if y.thinking.Push(engine.Turn{Connection: int32(c.index), Due: due}); y.thinking.Len() == 1 {
+		y.schedule()
 		y.e.poke()
 	}
 }

@@ -88,19 +88,19 @@ func TestClassifySeesEveryBit(t *testing.T) {
 	want := wire.Header{Run: 1, Connection: 2, Sequence: 3, Intended: 4}
 	reply := bytes.Clone(filler)
 	wire.Encode(reply, want)
-	if got := classify(reply, want, filler); got != (Integrity{}) {
+	if got := classify(reply, want, filler, false); got != (Integrity{}) {
 		t.Fatalf("the record itself is %+v", got)
 	}
 	for bit := range 64 * 8 {
 		reply[bit/8] ^= 1 << (bit % 8)
-		if got := classify(reply, want, filler); got != (Integrity{Corrupt: 1}) {
+		if got := classify(reply, want, filler, false); got != (Integrity{Corrupt: 1}) {
 			t.Errorf("bit %d: %+v", bit, got)
 		}
 		reply[bit/8] ^= 1 << (bit % 8)
 	}
 	reply[63]++
 	wire.Encode(reply, want) // a checksum that fits
-	if got := classify(reply, want, filler); got != (Integrity{Corrupt: 1}) {
+	if got := classify(reply, want, filler, false); got != (Integrity{Corrupt: 1}) {
 		t.Errorf("other filler: %+v", got)
 	}
 }

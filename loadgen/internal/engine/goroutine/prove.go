@@ -22,8 +22,11 @@ func (e *Routines) Prove() engine.Proved {
 	ctx, cancel := context.WithTimeout(e.alive, e.cfg.ArmTimeout)
 	defer cancel()
 	p := &proving{held: held{e}}
-	e.enter(p)
-	e.pace(ctx, p)
+	e.mu.Lock()
+	e.phase, e.end = p, 0
+	p.schedule()
+	e.mu.Unlock()
+	e.pace(ctx)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.abandon()
@@ -31,29 +34,29 @@ func (e *Routines) Prove() engine.Proved {
 	return p.proved
 }
 
-func (p *proving) end() int64 { return 0 }
-
-func (p *proving) due() int64 {
-	for p.next < len(p.e.connections) && !p.e.isOpen(p.next) {
-		p.next++
-	}
+// schedule lets the next connection be asked, if there is one and room for its echo.
+func (p *proving) schedule() {
+	p.e.due = 0
 	if p.next == len(p.e.connections) || p.flying >= engine.ProvesAtOnce {
-		return pacing.Never
+		p.e.due = pacing.Never
 	}
-	return 0
 }
 
 func (p *proving) begin(int64) {
-	p.asked++
-	p.flying++
-	if !p.e.submit(p.e.connections[p.next], wire.Prove, engine.Monotonic(), 0) {
-		p.flying--
+	if e := p.e; e.isOpen(p.next) {
+		p.asked++
+		p.flying++
+		if !e.submit(e.connections[p.next], wire.Prove, engine.Monotonic(), 0) {
+			p.flying--
+		}
 	}
 	p.next++
+	p.schedule()
 }
 
-func (p *proving) settled(_ *request, o engine.Outcome, _ int64) {
+func (p *proving) settled(o engine.Outcome) {
 	p.flying--
+	p.schedule()
 	if o == engine.Answered {
 		p.proved.Verified++
 	}

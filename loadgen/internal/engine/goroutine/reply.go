@@ -19,7 +19,7 @@ func (c *connection) read() {
 		}
 		now := engine.Monotonic()
 		if r, want := c.arrived(reply, n); c.have == 0 {
-			c.concluded(r, classify(reply, want, c.e.filler), now)
+			c.concluded(r, classify(reply, want, c.e.filler, r == nil), now)
 		}
 	}
 }
@@ -67,21 +67,10 @@ func (c *connection) concluded(r *request, verdict engine.Integrity, now int64) 
 
 // classify names the fault of a whole reply where the record want was expected: one class is 1, or none if every byte
 // is right. Filler is a record of the same size with the filler that all records of the trial share.
-func classify(reply []byte, want wire.Header, filler []byte) engine.Integrity {
+func classify(reply []byte, want wire.Header, filler []byte, unasked bool) (verdict engine.Integrity) {
 	got, err := wire.Decode(reply)
-	switch {
-	case err != nil:
-		return engine.Integrity{Corrupt: 1}
-	case got == want && bytes.Equal(reply[wire.HeaderBytes:], filler[wire.HeaderBytes:]):
-		return engine.Integrity{}
-	case got.Run != want.Run:
-		return engine.Integrity{Foreign: 1}
-	case got.Connection != want.Connection:
-		return engine.Integrity{Crossed: 1}
-	case got.Sequence < want.Sequence:
-		return engine.Integrity{Duplicated: 1}
-	case got.Sequence > want.Sequence:
-		return engine.Integrity{Reordered: 1}
+	if err != nil || got != want || !bytes.Equal(reply[wire.HeaderBytes:], filler[wire.HeaderBytes:]) {
+		verdict.Blame(got, err, want, unasked)
 	}
-	return engine.Integrity{Corrupt: 1} // in its place, but not what was sent, and the checksum was made to fit
+	return verdict
 }

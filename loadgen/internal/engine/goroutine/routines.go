@@ -21,7 +21,7 @@ type Routines struct {
 	traits  contracts.Workload
 	work    construct // of the workload
 	pacer   pacing.Pacer
-	sockets sockets
+	dialers engine.Dialers
 	filler  []byte          // a record of which the header does not count
 	alive   context.Context // until Stop
 	stop    context.CancelFunc
@@ -42,6 +42,8 @@ type Routines struct {
 	most        int   // unsettled at once
 	draining    bool  // the pacer wants to know when all are settled
 	phase       phase // what the engine does now
+	due         int64 // ns, when the phase wants to begin something
+	end         int64 // ns, from when on the phase begins nothing
 }
 
 // A connection and what is asked of it: waiting to be sent, or on the wire, in the order of the replies.
@@ -70,13 +72,12 @@ type request struct {
 	settled    bool // its reply may still come, but counts no more
 }
 
-// A phase says when the next request is due and what follows from what happens. Its methods are called with the lock held.
+// A phase says what follows from what happens. Its methods are called with the lock held; held has the usual answers.
 type phase interface {
-	due() int64 // ns; pacing.Never: nothing is
+	// begin does what is due.
 	begin(intended int64)
-	end() int64 // ns, from when on nothing is begun any more
-	// settled counts the outcome of a request.
-	settled(r *request, o engine.Outcome, now int64)
+	// settled counts the outcome of an echo that is no request of the load.
+	settled(o engine.Outcome)
 	// replied goes on when the whole reply to a request of these flags has been read.
 	replied(c *connection, flags uint8)
 	// gaveUp goes on when a request that was not sent was settled.
@@ -95,9 +96,9 @@ type workload interface {
 // A held is the phase of a load, as far as it is the same for all: workloads embed it, and say what they do otherwise.
 type held struct{ e *Routines }
 
-func (h held) settled(r *request, o engine.Outcome, now int64) {
-	h.e.accounts.Settle(r.slot, o, r.intended, r.sent, now)
-}
+func (h held) begin(int64) {}
+
+func (h held) settled(engine.Outcome) {}
 
 func (h held) replied(*connection, uint8) {}
 
@@ -108,14 +109,11 @@ func (h held) over(*engine.Done) {}
 // A construct readies a workload for a start at that time.
 type construct func(e *Routines, at int64, emit func(engine.Interval)) workload
 
-// workloads are all that this engine knows. Each file of a workload registers its own.
-var workloads = map[string]construct{}
-
-func register(c construct, names ...string) bool {
-	for _, name := range names {
-		workloads[name] = c
-	}
-	return true
+// workloads are all that this engine knows.
+var workloads = map[string]construct{
+	engine.Open: newArrivals, engine.Ramp: newArrivals, engine.Capacity: newArrivals,
+	engine.Closed: newCycle,
+	engine.Churn:  newChurn,
 }
 
 // New makes an engine for a share; it opens no connection yet.
@@ -128,7 +126,7 @@ func New(cfg engine.Config) (*Routines, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Routines{cfg: cfg, traits: cfg.Traits(), work: work, pacer: pacer, sockets: newSockets(&cfg),
+	e := &Routines{cfg: cfg, traits: cfg.Traits(), work: work, pacer: pacer, dialers: engine.NewDialers(cfg.Sources, cfg.Targets),
 		filler: wire.NewBuffer(cfg.PayloadBytes, cfg.Seed), wake: make(chan struct{}, 1),
 		connections: make([]*connection, cfg.Connections), most: cfg.MostRequests(), accounts: engine.NewAccounts(&cfg)}
 	e.alive, e.stop = context.WithCancel(context.Background())

@@ -9,33 +9,24 @@ import (
 	"c10k/loadgen/internal/pacing"
 )
 
-// enter makes p the phase.
-func (e *Routines) enter(p phase) {
-	e.mu.Lock()
-	e.phase = p
-	e.mu.Unlock()
-}
-
-// pace begins what is due and gives up what timed out, until all is settled after the end, or ctx has ended.
-func (e *Routines) pace(ctx context.Context, p phase) {
+// pace lets the phase begin what is due and gives up what timed out, until all is settled after its end, or ctx has ended.
+func (e *Routines) pace(ctx context.Context) {
 	e.loopLag, e.maxGap = hist.New(), 0
 	for until := engine.Monotonic(); ctx.Err() == nil; {
 		e.mu.Lock()
 		now := engine.Monotonic()
 		e.loopLag.Record(now - until)
 		e.maxGap = max(e.maxGap, now-until) // woken early, it is not late
-		for n := 0; n < engine.WorkPerTurn && p.due() <= now; n++ {
-			p.begin(p.due())
+		for n := 0; n < engine.WorkPerTurn && e.due <= now; n++ {
+			e.phase.begin(e.due)
 		}
 		e.expire(now)
-		due, end := p.due(), p.end()
-		until = min(due, e.nextExpires(now))
-		if ledger := e.accounts.Ledger; ledger != nil {
-			if ledger.Advance(min(now, due)); now < end {
-				until = min(until, ledger.Boundary(), end)
-			}
+		e.accounts.Ledger.Advance(min(now, e.due)) // all before that is planned
+		until = min(e.due, e.nextExpires(now))
+		if now < e.end {
+			until = min(until, e.accounts.Ledger.Boundary(), e.end)
 		}
-		e.draining = now >= end && due == pacing.Never
+		e.draining = now >= e.end && e.due == pacing.Never
 		over := e.draining && e.unsettled == 0
 		e.mu.Unlock()
 		if over {
@@ -68,10 +59,17 @@ func (e *Routines) Run(at int64, emit func(engine.Interval)) (engine.Done, error
 		return engine.Done{}, err
 	}
 	settled := make(chan engine.Interval, 16)
+	e.mu.Lock()
 	work := e.work(e, at, func(i engine.Interval) { settled <- i })
+	e.phase = work
+	e.mu.Unlock()
 	go func() {
 		defer close(settled)
-		e.load(work)
+		work.run()
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.accounts.Ledger.Finish()
+		e.abandon()
 	}()
 	for i := range settled {
 		emit(i)
@@ -81,14 +79,4 @@ func (e *Routines) Run(at int64, emit func(engine.Interval)) (engine.Done, error
 	d := e.accounts.Done(e.loopLag, e.maxGap)
 	work.over(&d)
 	return d, nil
-}
-
-// load offers a workload and returns when every request is settled.
-func (e *Routines) load(work workload) {
-	e.enter(work)
-	work.run()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.accounts.Ledger.Finish()
-	e.abandon()
 }

@@ -5,13 +5,18 @@ import (
 
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/wire"
 )
 
 // settle decides the outcome of a request, once.
 func (e *Routines) settle(r *request, o engine.Outcome, now int64) {
 	r.settled = true
 	e.unsettled--
-	e.phase.settled(r, o, now)
+	if r.flags == wire.Load {
+		e.accounts.Settle(r.slot, o, r.intended, r.sent, now)
+	} else {
+		e.phase.settled(o)
+	}
 	if e.draining && e.unsettled == 0 {
 		e.poke()
 	}
