@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import sys
+from pathlib import Path
 
 from server import catalog, common, needs, programs, slots
 from server.linux import sockdiag
@@ -41,12 +42,12 @@ def serve(options: argparse.Namespace) -> int:
             slots.create(options.stats, processes)
         except OSError as error:
             return refuse(f"Cannot write the statistics to {options.stats}: {error.strerror}.")
-    if strategy.is_program:
-        return become(strategy, options, listeners)
     # Before it says that it is ready: Ctrl-C during an import can be lost in one of the import system's callbacks.
-    distribution, loop = strategy.load_distribution(), strategy.load_loop()
+    distribution, loop = strategy.load_distribution(), None if strategy.is_program else strategy.load_loop()
     where = f"{options.host}:{options.port}" + (f" to {listeners[-1].getsockname()[1]}" if options.ports > 1 else "")
     print(f"{strategy.name} listens on {where}; Ctrl-C ends it.", file=sys.stderr, flush=True)
+    if loop is None:
+        return become(strategy.loop, listeners, processes, options.stats)
     try:
         return distribution.serve(listeners, loop, processes, options.stats)
     except OSError as error:
@@ -58,23 +59,20 @@ def serve(options: argparse.Namespace) -> int:
 def listen(strategy: catalog.Strategy, port: int, options: argparse.Namespace) -> list[socket.socket]:
     """A listener for the port, or one for each worker where the workers do not share them."""
     first = common.listen(options.host, port, options.backlog)  # alone, so that it fails where anyone else listens
-    if not strategy.listens_per_worker or strategy.is_program:
+    if not strategy.listens_per_worker:
         return [first]
     first.close()
     each = range(strategy.processes(options.workers))
     return [common.listen(options.host, port, options.backlog, reuse_port=True) for _ in each]
 
 
-def become(strategy: catalog.Strategy, options: argparse.Namespace, listeners: list[socket.socket]) -> int:
-    """Let the program in C or Go take this process's place; it listens itself. This returns only where that fails."""
-    program = str(programs.find(strategy.loop))
-    address = listeners[0].getsockname()[0]  # a name is looked up here: the program takes numbers only
+def become(name: str, listeners: list[socket.socket], workers: int, stats: Path | None) -> int:
+    """Let the program in C or Go take this process's place, and its listeners; this returns only where that fails."""
+    program = str(programs.find(name))
     for listener in listeners:
-        listener.close()
-    words = [program, "--host", address, "--port", str(options.port), "--ports", str(options.ports)]
-    words += ["--backlog", str(options.backlog), "--workers", str(strategy.processes(options.workers))]
-    words += ["--stats", str(options.stats)] if options.stats else []
+        listener.set_inheritable(True)
+    descriptors = [str(listener.fileno()) for listener in listeners]
     try:
-        os.execv(program, words)
+        os.execv(program, [program, str(stats or ""), str(workers), *descriptors])
     except OSError as error:
         return refuse(f"{program} cannot be run: {error.strerror}. Build it again with server/reference/build.py.")

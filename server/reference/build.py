@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SHARED = tuple(HERE / name for name in ("common.h", "common.c", "loop.c", "pending.c"))
+SHARED = (HERE / "common.h", HERE / "common.c")
 PROGRAMS = {name: (*SHARED, HERE / f"{name}.c") for name in ("c_echo", "c_null")}
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror")
 COMPILE_S = 60
@@ -97,7 +97,7 @@ def build_with_go(target: Path, module: Path, package: str, arch: str | None = N
     if go is None:
         raise BuildError(f"{target.name} needs Go, and there is none: run script/bootstrap, which finds or gets it.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    fresh = target.absolute().with_name(f".{target.name}.{os.getpid()}")
     command = [go, "build", "-trimpath", "-ldflags=-s -w", "-o", str(fresh), package]
     built = subprocess.run(
         command, cwd=module, env=go_environment(arch), stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -23,8 +23,4 @@ static bool echo(int fd)
     return answer(fd, chunk, (size_t)got);
 }
 
-int main(int argc, char **argv)
-{
-    const struct server server = {"c_echo", "A TCP echo server: one level-triggered epoll loop.", echo, forget};
-    return run(argc, argv, &server);
-}
+int main(int argc, char **argv) { return run(argc, argv, echo, forget); }

@@ -1,140 +1,166 @@
-/* The command line, the listeners, the statistics file, and the worker processes. */
+/* The worker processes, their epoll loop, and answers. `python -m server serve` has opened listeners and statistics. */
 #define _GNU_SOURCE
 #include "common.h"
 
-#include <arpa/inet.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
-#include <netinet/tcp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { FAILED = 1, BAD_INPUT = 2 };
+enum {
+    FAILED = 1,
+    BAD_INPUT = 2,
+    LIMIT_DESCRIPTORS = 2, /* the only limit_code a server on epoll can show */
+    EVENTS = 512,
+    ACCEPTS_PER_TURN = 256, /* a burst of new connections must not keep those already held waiting */
+};
+
+static const uint64_t LISTENER = 1ULL << 32; /* marks an event's descriptor as a listener's */
+
+/* What a peer does not take yet. It lives only while a short write is open, so that a connection that is merely held
+ * costs one pointer. */
+struct rest {
+    size_t begin, end;
+    char bytes[];
+};
 
 struct slot *slot;
-static const char *program;
+static int epoll;
+static int spare; /* given up when all other descriptors are used, so that there is room to accept and close */
+static struct rest *rests[MOST_DESCRIPTORS]; /* by descriptor; only the pages that are used exist */
 
-void refuse(const char *format, ...)
+static int control(int operation, int fd, uint32_t events, uint64_t data)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    fprintf(stderr, "%s: ", program);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    exit(BAD_INPUT);
+    struct epoll_event event = {.events = events, .data.u64 = data};
+    return epoll_ctl(epoll, operation, fd, &event);
 }
 
-/* ---- options -------------------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------------------------- */
 
-static int number(const char *name, const char *text, long low, long high)
+bool broken(void) { return errno != EAGAIN && errno != EINTR; }
+
+bool pending(int fd) { return rests[fd] != NULL; }
+
+void forget(int fd)
 {
-    char *end;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (errno || end == text || *end || value < low || value > high)
-        refuse("--%s is '%s', not a whole number from %ld to %ld. See %s --help", name, text, low, high, program);
-    return (int)value;
+    free(rests[fd]);
+    rests[fd] = NULL;
 }
 
-static void help(const struct server *server)
+/* How much of the bytes the kernel took, 0 if none now; -1 where the connection is broken. */
+static ssize_t give(int fd, const char *bytes, size_t size)
 {
-    printf("%s: %s\n\n"
-           "  --host ADDRESS   numeric address to listen on (default: 127.0.0.1)\n"
-           "  --port N         first port to listen on (default: 9000)\n"
-           "  --ports N        how many ports, from the first on (default: 1)\n"
-           "  --backlog N      argument of listen() (default: 4096)\n"
-           "  --workers N      processes, each with its own SO_REUSEPORT listeners (default: 1)\n"
-           "  --stats FILE     where to keep statistics, 64 bytes for each worker\n",
-           server->name, server->what);
+    ssize_t sent = send(fd, bytes, size, MSG_NOSIGNAL);
+    if (sent < 0)
+        return broken() ? -1 : 0;
+    slot->bytes_out += (uint64_t)sent;
+    return sent;
 }
 
-static struct options parse(int argc, char **argv, const struct server *server)
+bool answer(int fd, const char *bytes, size_t size)
 {
-    static const struct option names[] = {
-        {"host", required_argument, 0, 'h'},    {"port", required_argument, 0, 'p'},
-        {"ports", required_argument, 0, 'n'},   {"backlog", required_argument, 0, 'b'},
-        {"workers", required_argument, 0, 'w'}, {"stats", required_argument, 0, 's'},
-        {"help", no_argument, 0, 'H'},          {0},
-    };
-    struct options options = {.host = "127.0.0.1", .port = 9000, .ports = 1, .backlog = 4096, .workers = 1};
-    opterr = 0;
-    for (int name; (name = getopt_long(argc, argv, ":", names, NULL)) != -1;) {
-        switch (name) {
-        case 'h': options.host = optarg; break;
-        case 'p': options.port = number("port", optarg, 1, 65535); break;
-        case 'n': options.ports = number("ports", optarg, 1, 1000); break;
-        case 'b': options.backlog = number("backlog", optarg, 1, 1 << 20); break;
-        case 'w': options.workers = number("workers", optarg, 1, 1024); break;
-        case 's': options.stats = optarg; break;
-        case ':': refuse("%s needs a value. See %s --help", argv[optind - 1], program);
-        case 'H': help(server); exit(0);
-        default: refuse("there is no option '%s'. See %s --help", argv[optind - 1], program);
-        }
+    ssize_t sent = give(fd, bytes, size);
+    if (sent < 0 || (size_t)sent == size)
+        return sent >= 0;
+    size -= (size_t)sent;
+    struct rest *rest = malloc(sizeof *rest + size);
+    if (!rest)
+        return false;
+    *rest = (struct rest){.end = size};
+    memcpy(rest->bytes, bytes + sent, size);
+    rests[fd] = rest;
+    control(EPOLL_CTL_MOD, fd, EPOLLOUT, (uint64_t)fd);
+    return true;
+}
+
+bool flush(int fd)
+{
+    struct rest *rest = rests[fd];
+    ssize_t sent = give(fd, rest->bytes + rest->begin, rest->end - rest->begin);
+    if (sent < 0)
+        return false;
+    rest->begin += (size_t)sent;
+    if (rest->begin == rest->end) {
+        forget(fd);
+        control(EPOLL_CTL_MOD, fd, EPOLLIN, (uint64_t)fd);
     }
-    if (optind < argc)
-        refuse("there is no argument '%s'. See %s --help", argv[optind], program);
-    if (options.port + options.ports - 1 > 65535)
-        refuse("%d ports from %d on go beyond 65535. Begin lower", options.ports, options.port);
-    return options;
+    return true;
 }
 
-/* ---- listeners ------------------------------------------------------------------------------------------------ */
+/* ---- the taking in of connections ----------------------------------------------------------------------------- */
 
-static int listen_on(const struct options *options, int port)
+static void opened(void)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-    bool is_v4 = inet_pton(AF_INET, options->host, &v4.sin_addr) == 1;
-    if (!is_v4 && inet_pton(AF_INET6, options->host, &v6.sin6_addr) != 1)
-        refuse("--host is '%s', not a numeric address", options->host);
-    int yes = 1, fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        refuse("cannot make a listening socket: %s. Raise the limit (ulimit -n), or ask for less", strerror(errno));
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* accepted sockets inherit it */
-    if (options->workers > 1)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
-    const struct sockaddr *address = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
-    if (bind(fd, address, is_v4 ? sizeof v4 : sizeof v6) || listen(fd, options->backlog))
-        refuse("cannot listen on %s:%d: %s. End what uses it, or give another --port", options->host, port,
-               strerror(errno));
-    return fd;
+    slot->accepted++;
+    slot->open = slot->accepted - slot->closed;
+    if (slot->open > slot->peak)
+        slot->peak = slot->open;
 }
 
-/* ---- statistics ----------------------------------------------------------------------------------------------- */
-
-/* All workers' slots in one shared map: of the file, or where there is none of memory that nobody reads. A file that
- * is there is cleared and never shortened: a process that has mapped it would be killed in reading beyond its end. */
-static struct slot *map_slots(const struct options *options)
+static void closed(int fd)
 {
-    size_t size = sizeof(struct slot) * (size_t)options->workers;
-    int fd = -1, flags = MAP_SHARED | MAP_ANONYMOUS;
-    if (options->stats) {
-        flags = MAP_SHARED;
-        fd = open(options->stats, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-        if (fd < 0 || ftruncate(fd, (off_t)size))
-            refuse("cannot write the statistics to %s: %s", options->stats, strerror(errno));
-    }
-    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
-    if (map == MAP_FAILED)
-        refuse("cannot map the statistics: %s", strerror(errno));
+    close(fd); /* the only copy, so that epoll forgets it too */
+    slot->closed++;
+    slot->open = slot->accepted - slot->closed;
+}
+
+static void refused(int fd)
+{
+    close(fd);
+    slot->accepted++;
+    slot->closed++;
+    slot->limit_code = LIMIT_DESCRIPTORS;
+}
+
+static void pause_a_little(void) { nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL); }
+
+static void take_spare(void) { spare = open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+/* Out of descriptors the listener would stay ready, and the loop spin: accept and close. False: nobody waits. */
+static bool refuse_one(int listener)
+{
+    if (spare >= 0)
+        close(spare);
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    bool empty = fd < 0 && errno == EAGAIN;
     if (fd >= 0)
-        close(fd);
-    memset(map, 0, size);
-    return map;
+        refused(fd);
+    else if (!empty)
+        pause_a_little(); /* the whole system is out of descriptors */
+    take_spare();
+    return !empty;
 }
 
-/* ---- processes ------------------------------------------------------------------------------------------------ */
+static void take_in(int listener)
+{
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            opened();
+            if (control(EPOLL_CTL_ADD, fd, EPOLLIN, (uint64_t)fd))
+                closed(fd); /* no memory, or max_user_watches: the client sees that it is closed */
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (errno == EMFILE || errno == ENFILE) {
+            if (!refuse_one(listener))
+                return;
+        } else if (errno == ENOBUFS || errno == ENOMEM) {
+            pause_a_little();
+        } /* anything else is about the one connection that broke while it waited, and it is gone */
+    }
+}
+
+/* ---- one worker ----------------------------------------------------------------------------------------------- */
 
 /* Nothing needs tidying: the numbers are in the shared map already, and the kernel closes every socket. */
 static void end(int number)
@@ -143,16 +169,40 @@ static void end(int number)
     _exit(0);
 }
 
-static void work(const struct server *server, struct slot *own, const int *listeners, int count)
+/* Serve every `step`th of the listeners; never returns. */
+static void work(const int *listeners, int count, int step, bool (*ready)(int fd), void (*ended)(int fd))
 {
+    struct epoll_event events[EVENTS];
     signal(SIGTERM, end);
-    slot = own;
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    take_spare();
+    if (epoll < 0 || spare < 0)
+        err(BAD_INPUT, "cannot begin; raise the limit (ulimit -n)");
+    for (int i = 0; i < count; i += step)
+        if (control(EPOLL_CTL_ADD, listeners[i], EPOLLIN, LISTENER | (uint64_t)listeners[i]))
+            err(BAD_INPUT, "cannot watch a listener");
     slot->pid = (uint64_t)getpid();
-    serve(server, listeners, count);
+    for (;;) {
+        int n = epoll_wait(epoll, events, EVENTS, -1);
+        /* A descriptor is closed only while its own event is handled, so that no later one of this turn can mean
+           the connection that takes its number. */
+        for (int i = 0; i < n; i++) {
+            int fd = (int)events[i].data.u64;
+            if (events[i].data.u64 & LISTENER) {
+                take_in(fd);
+            } else if (!ready(fd)) {
+                if (ended)
+                    ended(fd);
+                closed(fd);
+            }
+        }
+    }
 }
 
+/* ---- several workers ------------------------------------------------------------------------------------------ */
+
 /* Fork the workers, pass SIGTERM on, and reap. A worker that ends unbidden ends them all: half a server misleads. */
-static int supervise(const struct server *server, struct slot *slots, int *listeners, const struct options *options)
+static int supervise(int workers, const int *listeners, int count, bool (*ready)(int fd), void (*ended)(int fd))
 {
     sigset_t awaited, before;
     sigemptyset(&awaited);
@@ -161,9 +211,9 @@ static int supervise(const struct server *server, struct slot *slots, int *liste
     sigaddset(&awaited, SIGCHLD);
     sigprocmask(SIG_BLOCK, &awaited, &before);
     sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP}, NULL); /* ends only */
-    pid_t parent = getpid(), *pids = calloc((size_t)options->workers, sizeof *pids);
+    pid_t parent = getpid(), *pids = calloc((size_t)workers, sizeof *pids);
     int forked = 0, status = 0;
-    for (; pids && forked < options->workers; forked++) {
+    for (; pids && forked < workers; forked++) {
         pids[forked] = fork();
         if (pids[forked] < 0)
             break;
@@ -171,22 +221,23 @@ static int supervise(const struct server *server, struct slot *slots, int *liste
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             if (getppid() != parent)
                 _exit(FAILED);
-            for (int i = 0; i < options->workers * options->ports; i++)
-                if (i / options->ports != forked)
+            for (int i = 0; i < count; i++)
+                if (i % workers != forked)
                     close(listeners[i]);
             signal(SIGINT, SIG_IGN); /* a terminal tells the whole group; the parent's word counts */
             sigprocmask(SIG_SETMASK, &before, NULL);
-            work(server, &slots[forked], &listeners[forked * options->ports], options->ports);
+            slot += forked;
+            work(listeners + forked, count - forked, workers, ready, ended);
         }
     }
     /* A listener lives as long as any copy of it, and would go on queueing connections for a worker that is gone. */
-    for (int i = 0; i < options->workers * options->ports; i++)
+    for (int i = 0; i < count; i++)
         close(listeners[i]);
     int came = 0;
-    if (forked == options->workers)
+    if (forked == workers)
         sigwait(&awaited, &came);
     if (came != SIGTERM && came != SIGINT) {
-        fprintf(stderr, "%s: %s\n", program, came ? "a worker ended unbidden" : "cannot start every worker");
+        warnx(came ? "a worker ended unbidden" : "cannot start every worker");
         status = FAILED;
     }
     for (int i = 0; i < forked; i++)
@@ -197,25 +248,36 @@ static int supervise(const struct server *server, struct slot *slots, int *liste
     return status;
 }
 
-int run(int argc, char **argv, const struct server *server)
+/* All workers' slots in one shared map: of the file, or where it has no name of memory that nobody reads. */
+static struct slot *map_slots(const char *file, int workers)
 {
-    program = server->name;
-    struct options options = parse(argc, argv, server);
+    int fd = *file ? open(file, O_RDWR | O_CLOEXEC) : -1;
+    int flags = *file ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS;
+    void *map = mmap(NULL, sizeof(struct slot) * (size_t)workers, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (map == MAP_FAILED)
+        err(BAD_INPUT, "cannot map the statistics of %s", file);
+    if (fd >= 0)
+        close(fd);
+    return map;
+}
+
+/* The arguments: the file of statistics, how many workers, and the listeners' descriptors, for each port in turn one
+ * for each worker. */
+int run(int argc, char **argv, bool (*ready)(int fd), void (*ended)(int fd))
+{
+    if (argc < 4)
+        errx(BAD_INPUT, "this is started by `python3 -m server serve`, which gives it its listeners");
+    int workers = atoi(argv[2]), count = argc - 3, listeners[count];
+    for (int i = 0; i < count; i++)
+        listeners[i] = atoi(argv[3 + i]);
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max < MOST_DESCRIPTORS ? limit.rlim_max : MOST_DESCRIPTORS;
     setrlimit(RLIMIT_NOFILE, &limit);
-
-    int count = options.workers * options.ports, *listeners = calloc((size_t)count, sizeof *listeners);
-    if (!listeners)
-        refuse("no memory for %d listeners", count);
-    for (int i = 0; i < count; i++) /* all before the first fork: a port that is taken is found now */
-        listeners[i] = listen_on(&options, options.port + i % options.ports);
-    struct slot *slots = map_slots(&options);
-    fprintf(stderr, "%s listens on %s:%d; Ctrl-C ends it.\n", program, options.host, options.port);
-    if (options.workers > 1)
-        return supervise(server, slots, listeners, &options);
+    slot = map_slots(argv[1], workers);
+    if (workers > 1)
+        return supervise(workers, listeners, count, ready, ended);
     signal(SIGINT, end);
-    work(server, slots, listeners, count);
+    work(listeners, count, 1, ready, ended);
     return 0;
 }

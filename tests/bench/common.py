@@ -129,7 +129,10 @@ class Server:
 @contextmanager
 def serving(name: str, workers: int = 1) -> Iterator[Server]:
     """c_echo or http_twin on the server's CPU."""
-    with started([c_program(name), "--workers", workers], workers) as server:
+    run = f"from server import __main__, programs; programs.find = lambda _: {str(c_program(name))!r}; __main__.main()"
+    strategy = "c_epoll" if workers == 1 else "c_reuseport"
+    words = [sys.executable, "-c", run, "serve", "--strategy", strategy, "--workers", workers]
+    with started(words, workers) as server:
         yield server
 
 

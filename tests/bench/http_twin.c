@@ -42,8 +42,4 @@ static void hang_up(int fd)
     seen[fd] = 0;
 }
 
-int main(int argc, char **argv)
-{
-    const struct server server = {"http_twin", "An HTTP server: one answer, one epoll loop.", respond, hang_up};
-    return run(argc, argv, &server);
-}
+int main(int argc, char **argv) { return run(argc, argv, respond, hang_up); }

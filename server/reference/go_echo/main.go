@@ -7,10 +7,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
+	"log"
 	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -23,23 +24,38 @@ const (
 	noRoomPause = 10 * time.Millisecond
 )
 
+// The arguments are those of the servers in C: the file of statistics, how many workers (1: a Go process uses all its
+// CPUs by itself), and the listeners' descriptors.
 func main() {
-	options := parse(os.Args[1:])
-	listeners := make([]*net.TCPListener, options.ports)
-	for i := range listeners { // all before the first accept: a port that is taken is found now
-		listeners[i] = listen(options, options.port+i)
+	log.SetFlags(0)
+	log.SetPrefix("go_echo: ")
+	if len(os.Args) < 4 {
+		log.Fatal("this is started by `python3 -m server serve`, which gives it its listeners")
 	}
-	slot := mapSlot(options.stats)
+	slot := mapSlot(os.Args[1])
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	room := &spare{}
 	room.takeBack()
-	for _, listener := range listeners {
-		go serve(listener, room, slot)
+	for _, descriptor := range os.Args[3:] {
+		go serve(listener(descriptor), room, slot)
 	}
 	slot.begin()
-	fmt.Fprintf(os.Stderr, "%s listens on %s:%d; Ctrl-C ends it.\n", program, options.host, options.port)
 	<-signals // nothing needs tidying: the kernel closes every socket
+}
+
+func listener(descriptor string) *net.TCPListener {
+	fd, err := strconv.Atoi(descriptor)
+	if err != nil {
+		log.Fatal(err)
+	}
+	file := os.NewFile(uintptr(fd), "listener")
+	defer file.Close() // FileListener makes a copy
+	found, err := net.FileListener(file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return found.(*net.TCPListener)
 }
 
 // serve accepts for ever. Out of descriptors it gives the spare one up, and Accept waits: a client that comes then is

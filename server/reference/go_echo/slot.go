@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -17,25 +18,20 @@ type slot struct {
 	accepted, open, peak, closed, bytesIn, bytesOut, limitCode, pid atomic.Uint64
 }
 
-// mapSlot maps the statistics file; without one, the numbers are where nobody reads them. A file that is there is
-// cleared and never shortened: a process that has mapped it would be killed in reading beyond its end.
+// mapSlot maps the statistics file; without one, the numbers are where nobody reads them.
 func mapSlot(path string) *slot {
 	if path == "" {
 		return &slot{}
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		refuse("cannot write the statistics to %s: %v", path, why(err))
+		log.Fatal(err)
 	}
 	defer file.Close()
-	if err := file.Truncate(slotBytes); err != nil {
-		refuse("cannot write the statistics to %s: %v", path, why(err))
-	}
 	words, err := syscall.Mmap(int(file.Fd()), 0, slotBytes, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	if err != nil {
-		refuse("cannot map the statistics: %v", err)
+		log.Fatalf("cannot map the statistics: %v", err)
 	}
-	clear(words)
 	return (*slot)(unsafe.Pointer(&words[0]))
 }
 

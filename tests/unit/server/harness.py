@@ -6,16 +6,33 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from server import catalog
+import pytest
+
+from server import catalog, programs
 from server.conformance import start
 from server.conformance.client import reset
 from server.conformance.start import ROOT, end, launch
 from server.conformance.subject import PATIENCE_S, Subject, alive, eventually
+from server.reference import build
 
-__all__ = ["PATIENCE_S", "ROOT", "Served", "alive", "echoes", "eventually", "free_port"]
+__all__ = ["PATIENCE_S", "ROOT", "Served", "alive", "echoes", "eventually", "free_port", "need_program"]
 __all__ += ["read_exactly", "read_to_end", "reset", "serving"]
+
+
+@cache
+def need_program(strategy: str) -> None:
+    """Build the program, where this strategy is one."""
+    needs = catalog.find(strategy).needs
+    try:
+        if "cc" in needs:
+            build.build(programs.HOMES[-1])
+        if "go" in needs:
+            build.build_go(programs.HOMES[-1])
+    except build.BuildError as error:
+        pytest.skip(str(error))
 
 
 def free_port(ports: int = 1) -> int:
@@ -46,13 +63,15 @@ class Served(Subject):
 
 @contextmanager
 def serving(
-    strategy: str, directory: Path, descriptors: int | None = None, ports: int = 1, setup: str = ""
-) -> Iterator[Served]:
-    """`setup` is what to run first in the server's process."""
+    strategy: str, directory: Path, descriptors: int | None = None, ports: int = 1, setup: str = "",
+    more: tuple[str, ...] = (),
+) -> Iterator[Served]:  # fmt: skip
+    """`setup` is what to run first in the server's process; `more` are options of `serve`."""
+    need_program(strategy)
     port, stats = free_port(ports), directory / "stats.bin"
     run = ["-c", f"import sys; from server import __main__, common; {setup}; sys.exit(__main__.main())"]
     words = [sys.executable, *(run if setup else ["-m", "server"]), "serve", "--strategy", strategy]
-    words += ["--port", str(port), "--ports", str(ports), "--stats", str(stats)]
+    words += ["--port", str(port), "--ports", str(ports), "--stats", str(stats), *more]
     process = launch(words, directory / "log", descriptors, ROOT)
     try:
         yield Served(strategy, port, process, stats)

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from server import catalog, programs
+from server import catalog
 from server.conformance import start
 from server.conformance.clauses import CLAUSES, FIRST, Clause
 from server.conformance.start import ROOT, Target
 from server.conformance.suite import CANNOT, FAILED, NOT_ASKED, OK, SKIPPED, Suite
-from server.reference import build
-from tests.unit.server.harness import free_port
+from tests.unit.server.harness import free_port, need_program
 
 # What it swallows, null_server does not answer, so that nothing can be asked of it.
 STRATEGIES = tuple(name for name, strategy in catalog.load().items() if FIRST.name not in strategy.cannot)
@@ -43,18 +42,6 @@ def test_the_page_for_users_explains_every_clause() -> None:
     page = (ROOT / "docs/own-server.md").read_text()
     for clause in CLAUSES:
         assert f"| `{clause.name}` | {clause.meaning} |" in page
-
-
-def need_program(strategy: str) -> None:
-    """Build the program, where this strategy is one."""
-    needs = catalog.find(strategy).needs
-    try:
-        if "cc" in needs:
-            build.build(programs.HOMES[-1])
-        if "go" in needs:
-            build.build_go(programs.HOMES[-1])
-    except build.BuildError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module", params=STRATEGIES)

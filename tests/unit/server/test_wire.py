@@ -10,8 +10,7 @@ import pytest
 from server import catalog, slots
 from tests.unit.server.harness import PATIENCE_S, alive, echoes, eventually, read_exactly, read_to_end, serving
 
-# The servers in C have tests of their own (tests/unit/reference).
-STRATEGIES = tuple(name for name, strategy in catalog.load().items() if not strategy.is_program)
+STRATEGIES = tuple(name for name, strategy in catalog.load().items() if "exact_bytes" not in strategy.cannot)
 
 
 def serves_few(name: str) -> bool:
@@ -26,8 +25,10 @@ def test_a_signal_ends_it_quietly(strategy: str, tmp_path: Path, number: int) ->
     with serving(strategy, tmp_path) as served:
         sock = served.connect()
         assert echoes(sock)
+        pids = served.pids()
         os.kill(served.process.pid, number)
         assert served.process.wait(timeout=PATIENCE_S) == 0
+        eventually(lambda: not any(map(alive, pids)), "no process left")
         assert len((tmp_path / "log").read_text().splitlines()) == 1, "it says only where it listens"
         sock.close()
 
@@ -53,22 +54,6 @@ def test_select_meets_its_own_limit(tmp_path: Path) -> None:
         assert all(read_to_end(sock) == b"" for sock in socks[held:])
         for sock in socks:
             sock.close()
-
-
-def test_the_server_ends_when_a_worker_does(tmp_path: Path) -> None:
-    with serving("workers", tmp_path) as served:
-        os.kill(served.stats.slots()[0]["pid"], signal.SIGKILL)
-        assert served.process.wait(timeout=PATIENCE_S) == 1
-        assert "ended on its own" in (tmp_path / "log").read_text()
-
-
-def test_workers_do_not_outlive_the_acceptor(tmp_path: Path) -> None:
-    with serving("workers", tmp_path) as served:
-        pids = served.pids()
-        assert len(pids) == 3
-        served.process.kill()
-        served.process.wait()
-        eventually(lambda: not any(map(alive, pids)), "no process left")
 
 
 @pytest.mark.parametrize("strategy", [name for name in STRATEGIES if not serves_few(name)])
