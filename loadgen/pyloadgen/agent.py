@@ -19,9 +19,9 @@ from typing import Any, Optional, TextIO
 
 from contracts import line
 from contracts.line import FLUSH_S, SILENCE_S, Inbox, Journal, Outbox, protocol_error, whole
-from pyloadgen.crew import Crew, Message, processes_for
+from pyloadgen.crew import Crew, Said, processes_for
 from pyloadgen.errors import Refusal
-from pyloadgen.hlog import LatencyLog
+from pyloadgen.histogram import LatencyLog
 from pyloadgen.spec import Spec, parse, refuse
 from pyloadgen.trial import Event, Trial
 
@@ -128,16 +128,16 @@ class Agent:
             self._end(ALONE, "its input ended")
         elif isinstance(item, str):
             self._end(ALONE, item)
-        elif not isinstance(item, Message):
+        elif not isinstance(item, Said):
             self._obey(item)
-        elif item.report is None and self._reason is None:
-            error = Refusal("internal", "process", "A process of the generator ended on its own.", "Read loadgen.log.")
-            self._error(error)
-            self._end(ALONE, str(error))
-        elif item.report is not None:
+        elif item.did != "ended":
             self._say(self._trial.hear(item))
             if self._trial.state == "refused":
                 self._code = REFUSED
+        elif self._reason is None:
+            error = Refusal("internal", "process", "A process of the generator ended on its own.", "Read loadgen.log.")
+            self._error(error)
+            self._end(ALONE, str(error))
 
     # Orders
 
@@ -179,7 +179,8 @@ class Agent:
             self._trial.prove()
         else:
             self._trial.go(order["at"])
-            self._latencies = LatencyLog(self._spec.dir / "latency.hlog", self._spec)
+            origin = f"run {self._spec.run}, trial {self._spec.trial}, host {self._spec.host}"
+            self._latencies = LatencyLog(self._spec.dir / "latency.hlog", origin)
 
     # Events
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from contracts.declared import LOAD, PARAMETERS
 from contracts.line import raise_descriptor_limit
-from pyloadgen.crew import Crew, Message, processes_for
+from pyloadgen.crew import Crew, Said, processes_for
 from pyloadgen.errors import Refusal
 from pyloadgen.histogram import Histogram
 from pyloadgen.spec import Spec, target_of, typed
@@ -89,7 +89,7 @@ class Session:
         self._spec = spec
         self._crew = crew
         self._trial = Trial(spec, crew, descriptors)
-        self._said: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[Said] = queue.SimpleQueue()
         self._response = Histogram()
         crew.listen(self._said)
 
@@ -123,17 +123,17 @@ class Session:
         while True:
             events: list[Event] = []
             with suppress(queue.Empty):
-                message = self._said.get(timeout=self._trial.due_s())
-                if message.report is None:
+                said = self._said.get(timeout=self._trial.due_s())
+                if said.did == "ended":
                     raise Refusal(
                         "internal", "process", "A process of the generator ended.", "This is a defect: report it."
                     )
-                events = self._trial.hear(message)
+                events = self._trial.hear(said)
             for event in events + self._trial.look(stopped):
                 if event["event"] == "error":
                     raise Refusal(event["phase"], event["cause"], event["message"], event["remedy"])
                 if event["event"] == "interval":
-                    self._response.add(self._trial.response)
+                    self._response += self._trial.response
                     print(second(event, self._trial.response), file=sys.stderr)
                 if event["event"] == name:
                     return event

@@ -13,69 +13,204 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from typing import Optional
+from collections import deque
+from collections.abc import Coroutine, Iterator
+from contextlib import suppress
+from typing import Any, Optional, TypeVar
 
-from pyloadgen.asyncio_base import TICK_S, Base
-from pyloadgen.asyncio_churn import churn
 from pyloadgen.asyncio_connection import Connection
-from pyloadgen.books import Report
-from pyloadgen.ledger import DROPPED, FAILED, MISMATCHED, SECOND, TIMED_OUT, Interval
-from pyloadgen.pacing import Arrival, arrivals
-from pyloadgen.part import Part
-from pyloadgen.record import LOAD
+from pyloadgen.errors import Lost
+from pyloadgen.generator import Generator
+from pyloadgen.ledger import CENSORED, DROPPED, FAILED, TIMED_OUT
+from pyloadgen.pacing import Arrival, Turns, arrivals
+from pyloadgen.record import ARM, LOAD, PROVE
 from pyloadgen.stream import Request
 
+CONNECTS_AT_ONCE = 512
+PROVES_AT_ONCE = 128
+TICK_S = 0.05  # how often it looks for what has timed out, and whether it must stop
 WORK_PER_TURN = 64  # requests planned before the loop looks for replies
 SPARE_REQUESTS = 1024
+BACKOFF_S = 0.05  # after a connection of a churn that could not be made
+
+T = TypeVar("T")
 
 
-class Client(Base):
-    """One process's load."""
+class Client(Generator):
+    """One process's loop and its load."""
 
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        spec = part.spec
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        spec = self.spec
+        self.loop = asyncio.new_event_loop()
+        self.connections: dict[int, Connection] = {}
         self._most = int(spec.rate * spec.timeout * 1.1 + spec.active * spec.pipeline) + SPARE_REQUESTS
+        self._planned: deque[Request] = deque()  # in the order of their times, some of them settled
+        self._second = 0
         self._waited = 0  # for what time
         self._arrivals: Iterator[Arrival] = iter(())
         self._next: Optional[Arrival] = None
-        self._end = 0
         self._planning = False
 
-    def run(self, at: int, emit: Callable[[Interval], None]) -> Report:
-        books = self.part.books
-        books.begin(at, planners=1, emit=emit)
-        self.at = at
-        self.do(self._offer() if self.part.spec.does.holds else churn(self))
-        books.ledger.finish(self.part.seconds(at))
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    def arm(self, total: int, start: int) -> None:
+        self.do(self._arm(total, start))
+
+    def prove(self) -> tuple[int, int]:
+        return self.do(self._prove())
+
+    def offer(self) -> None:
+        self.do(self._offer() if self.spec.does.holds else self._churn())
+
+    def look(self) -> int:
         for connection in self.connections.values():
             connection.stream.sweep()
-        books.open = sum(connection.state == "open" for connection in self.connections.values())
-        return books.report()
+        return len(self._open())
+
+    def close(self) -> None:
+        for connection in self.connections.values():
+            connection.close()
+        self.do(asyncio.sleep(0))
+        self.loop.close()
+
+    def _open(self) -> list[Connection]:
+        return [connection for connection in self.connections.values() if connection.state == "open"]
+
+    async def _sleep_until(self, t: int) -> None:
+        while not self.stopped() and (left := t - time.monotonic_ns()) > 0:
+            await asyncio.sleep(min(left / 1e9, TICK_S))
+
+    # Arming and proof
+
+    async def _arm(self, total: int, start: int) -> None:
+        deadline = time.monotonic_ns() + int(self.spec.arm_timeout * 1e9)
+        room = asyncio.Semaphore(CONNECTS_AT_ONCE)
+        tasks = []
+        for index in self.indices():
+            if index >= total or index in self.connections:
+                continue
+            await self._sleep_until(start + self.spec.connect_due_ns(index))
+            await room.acquire()
+            if self.stopped():
+                break
+            task = asyncio.ensure_future(self._arm_one(index, deadline))
+            task.add_done_callback(lambda _: room.release())
+            tasks.append(task)
+        await asyncio.gather(*tasks)
+
+    async def _arm_one(self, index: int, deadline: int) -> None:
+        connection = self.connections[index] = Connection(self, index)
+        try:
+            self.books.connected(await connection.connect(deadline))
+            connection.state = "verifying"
+            right = await connection.ask(ARM, deadline)
+            if not right:
+                raise Lost("verify", "timeout" if right is None else "mismatched")
+            self.books.verified()
+            connection.state = "open"
+        except Lost as lost:
+            connection.close()
+            self.books.lost(lost, index, arming=True)
+        if not self.spec.does.holds:
+            connection.close()
+
+    async def _prove(self) -> tuple[int, int]:
+        for _ in range(3):  # what was closed since is known before anything is asked
+            await asyncio.sleep(0)
+        asked = self._open()
+        deadline = time.monotonic_ns() + int(self.spec.arm_timeout * 1e9)
+        verified = 0
+        for first in range(0, len(asked), PROVES_AT_ONCE):
+            if not self.stopped():
+                some = asked[first : first + PROVES_AT_ONCE]
+                verified += sum(await asyncio.gather(*(self._prove_one(connection, deadline) for connection in some)))
+        return verified, len(asked) - verified
+
+    async def _prove_one(self, connection: Connection, deadline: int) -> bool:
+        soon = min(deadline, time.monotonic_ns() + self.spec.timeout_ns)
+        with suppress(Lost):
+            return connection.state == "open" and await connection.ask(PROVE, soon) is True
+        return False
+
+    def lost(self, connection: Connection, error: OSError) -> None:
+        """The other side has closed, or the network failed: what was asked of this connection has failed."""
+        verifying = connection.state == "verifying"
+        lost = Lost.of("verify" if verifying else "read", error)
+        connection.stream.cut()
+        asked = [*connection.stream.pending, *connection.waiting]
+        connection.close()
+        if not verifying:  # else whoever asks says it
+            self.books.lost(lost, connection.index)
+        connection.wake(lost=lost)
+        for request in asked:
+            if request.k >= 0:
+                self.books.settle(request, FAILED)
+
+    # Accounts
+
+    def _come_to(self, t: int) -> None:
+        """Nothing more is planned before t."""
+        self._second = self.books.ledger.move(self._second, t)
+
+    def _plan(self, intended: int) -> Request:
+        request = self.books.plan(intended)
+        self._planned.append(request)
+        return request
+
+    def _expire(self) -> None:
+        """Give up what was not answered within the timeout, sent or not."""
+        latest = time.monotonic_ns() - self.spec.timeout_ns
+        while self._planned and (self._planned[0].settled or self._planned[0].intended <= latest):
+            self.books.settle(self._planned.popleft(), TIMED_OUT)
+
+    def _abandon(self) -> None:
+        """Settle all that is left, because the load ends early."""
+        self._expire()
+        while self._planned:
+            self.books.settle(self._planned.popleft(), CENSORED)
+
+    def flush(self, connection: Connection) -> None:
+        """Send what waits, as far as the pipeline allows. What has timed out meanwhile is not sent any more."""
+        waiting = connection.waiting
+        while waiting and len(connection.stream.pending) < self.spec.pipeline and connection.state == "open":
+            request = waiting.popleft()
+            if request.settled or time.monotonic_ns() >= request.intended + self.spec.timeout_ns:
+                self.books.settle(request, TIMED_OUT)
+                continue
+            connection.send(LOAD, request)
+            self.books.sent(request)
+            self.books.gaps.note(request.sent)
+
+    def replied(self, connection: Connection, request: Request, now: int) -> None:
+        self.books.judge(request, now)
+        if self._planning and not self.spec.does.paced:
+            self._again(connection.index, now + int(self.spec.think_time * 1e9))
+
+    # Load on held connections
 
     async def _offer(self) -> None:
-        spec, turns = self.part.spec, self.part.turns()
-        self._end = self.at + (spec.intervals or 0) * SECOND
-        await self.sleep_until(self.at - int(2 * TICK_S * 1e9))
+        spec, turns = self.spec, Turns(self.process, self.processes, self.spec.active)
+        await self._sleep_until(self.at - int(2 * TICK_S * 1e9))
         self._planning = True
-        if not spec.does.paced:
-            for index in turns.numbers():
-                self._again(index, self.at)
-        else:
+        if spec.does.paced:
             self._arrivals = arrivals(spec.arrival, spec.rate, spec.phase, spec.seed, spec.first_connection, turns)
             self._next = next(self._arrivals, None)
             self.loop.call_at(self.at / 1e9, self._pump)
-        while not self.part.stopped():
+        else:
+            for index in turns.numbers():
+                self._again(index, self.at)
+        while not self.stopped():
+            self._expire()
             now = time.monotonic_ns()
-            self.expire(now)
-            if not spec.does.paced or self._next is None:
-                self.come_to(min(now, self._end))
-            if now >= self._end and not self.owed and (self._next is None or self.at + self._next[0] >= self._end):
+            if self._next is None:
+                self._come_to(now)
+            if now >= self.end and not self.books.owed and (not self._next or self.at + self._next[0] >= self.end):
                 break
             await asyncio.sleep(TICK_S)
         self._planning = False
-        self.abandon()
+        self._abandon()
 
     def _pump(self) -> None:
         """Plan what is due, but not so much that replies would have to wait for long; then come back for the next."""
@@ -83,81 +218,85 @@ class Client(Base):
             return
         now = time.monotonic_ns()
         if self._waited:
-            self.part.books.kinds["loop_lag"].record(now - self._waited)
+            self.books.kinds["loop_lag"].record(now - self._waited)
         for _ in range(WORK_PER_TURN):
             intended = self.at + self._next[0]
-            if intended > time.monotonic_ns() or intended >= self._end:
+            if intended > time.monotonic_ns() or intended >= self.end:
                 break
-            self._plan(self._next[1], intended)
+            self._come_to(intended)
+            self._begin(self._next[1], self._plan(intended))
             self._next = next(self._arrivals)
         intended = self.at + self._next[0]
-        self.come_to(min(intended, self._end))
-        if intended < self._end:
-            now = time.monotonic_ns()
-            self._waited = intended if intended > now else 0
+        self._come_to(intended)
+        if intended < self.end:
+            self._waited = intended if intended > time.monotonic_ns() else 0
             self.loop.call_at(intended / 1e9, self._pump)
-
-    def _plan(self, index: int, intended: int) -> None:
-        ledger = self.part.books.ledger
-        k = ledger.second_of(intended)
-        self.come_to(intended)
-        ledger.plan(k)
-        self.owed += 1
-        self._request(index, intended, k)
-
-    def _request(self, index: int, intended: int, k: int) -> None:
-        connection = self.connections.get(index)
-        if connection is None or connection.state != "open":
-            self.settle(k, FAILED)
-        elif self.owed > self._most:
-            self.settle(k, DROPPED)
-        else:
-            connection.waiting.append((intended, k))
-            self.flush(connection)
-
-    def flush(self, connection: Connection) -> None:
-        """Send what waits, as far as the pipeline allows. What has timed out meanwhile is not sent any more."""
-        spec, books = self.part.spec, self.part.books
-        while connection.waiting and len(connection.stream.pending) < spec.pipeline and connection.state == "open":
-            intended, k = connection.waiting.popleft()
-            if time.monotonic_ns() >= intended + spec.timeout_ns:
-                self.settle(k, TIMED_OUT)
-                continue
-            request = connection.send(LOAD, intended, k)
-            books.sent(k, intended, request.sent)
-            books.gaps.note(request.sent)
-            self.unsettled.append(request)
-
-    def replied(self, connection: Connection, request: Request, now: int) -> None:
-        books = self.part.books
-        request.settled = True
-        self.owed -= 1
-        if now >= request.intended + self.part.spec.timeout_ns:
-            books.integrity.counts["late"] += request.right is True
-            books.ledger.settle(request.k, TIMED_OUT)
-        elif request.right:
-            books.answered(request.k, request.intended, request.sent, now)
-        else:
-            books.ledger.settle(request.k, MISMATCHED)
-        if connection.echo and not connection.echo.done():  # of a churn
-            connection.echo.set_result(request.right)
-        elif self._planning and not self.part.spec.does.paced:
-            self._again(connection.index, now + int(self.part.spec.think_time * 1e9))
 
     def _again(self, index: int, due: int) -> None:
         """Plan the next request of a connection in a closed loop."""
-        if due >= self._end:
-            return
-        ledger = self.part.books.ledger
-        k = ledger.second_of(due)
-        ledger.plan(k)
-        self.owed += 1
-        self.due[index] = due, k
-        if due <= time.monotonic_ns():
-            self._ask_again(index)
-        else:
-            self.loop.call_at(due / 1e9, self._ask_again, index)
+        if due < self.end:
+            request = self._plan(due)
+            if due > time.monotonic_ns():
+                self.loop.call_at(due / 1e9, self._begin, index, request)
+            else:
+                self._begin(index, request)
 
-    def _ask_again(self, index: int) -> None:
-        if self._planning and index in self.due:
-            self._request(index, *self.due.pop(index))
+    def _begin(self, index: int, request: Request) -> None:
+        """The time of a request has come."""
+        connection = self.connections.get(index)
+        if connection is None or connection.state != "open":
+            self.books.settle(request, FAILED)
+        elif self.books.owed > self._most:
+            self.books.settle(request, DROPPED)
+        else:
+            connection.waiting.append(request)
+            self.flush(connection)
+
+    # Churn
+
+    async def _churn(self) -> None:
+        """Connect, echo, close: one request in flight for each connection."""
+        ticker = asyncio.ensure_future(self._tick())
+        await asyncio.gather(*(self._churn_one(index) for index in self.indices()))
+        ticker.cancel()
+        self._abandon()
+
+    async def _tick(self) -> None:
+        """Seconds pass even while no request begins, and whoever waits must hear that it is to stop."""
+        while True:
+            self._come_to(time.monotonic_ns())
+            self._expire()
+            if self.stopped():
+                for connection in self.connections.values():
+                    connection.wake()
+            await asyncio.sleep(TICK_S)
+
+    async def _churn_one(self, index: int) -> None:
+        """One connection after another, each with one request."""
+        stream = self.stream(index)
+        await self._sleep_until(self.at + self.spec.connect_due_ns(index))
+        while not self.stopped() and (now := time.monotonic_ns()) < self.end and self.books.take_quota():
+            self._come_to(now)
+            # What the transport before still has to say must not reach this one.
+            connection = self.connections[index] = Connection(self, index, stream)
+            if not await self._visit(connection, self._plan(now)):
+                await asyncio.sleep(BACKOFF_S)
+
+    async def _visit(self, connection: Connection, request: Request) -> bool:
+        """One request; False where no connection could be made."""
+        deadline = request.intended + self.spec.timeout_ns
+        try:
+            took = await connection.connect(deadline)
+        except Lost as lost:
+            self.books.lost(lost, connection.index)
+            self.books.settle(request, TIMED_OUT if lost.cause == "timeout" else FAILED)
+            return False
+        connection.state = "open"
+        self.books.record("connect", request, took)
+        connection.waiting.append(request)
+        self.flush(connection)
+        with suppress(Lost):
+            await connection.answered(deadline)
+        self.books.judge(request, time.monotonic_ns())
+        connection.close(reset=False)
+        return True

@@ -4,43 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import time
-from abc import abstractmethod
 from collections import deque
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
-from pyloadgen.errors import PeerClosed
-from pyloadgen.part import Generator
+from pyloadgen.errors import Lost, PeerClosed
 from pyloadgen.stream import Request, Stream
 
-
-class Owner(Generator):
-    """Whom a connection tells what happens to it."""
-
-    @abstractmethod
-    def replied(self, connection: Connection, request: Request, now: int) -> None:
-        """A reply to a request of the load is whole."""
-
-    @abstractmethod
-    def flush(self, connection: Connection) -> None:
-        """There may be room for what waits."""
-
-    @abstractmethod
-    def lost(self, connection: Connection, error: OSError) -> None:
-        """The other side has closed, or the network failed."""
+if TYPE_CHECKING:
+    from pyloadgen.asyncio_client import Client
 
 
 class Connection(asyncio.Protocol):
     """One connection, over its whole life: what comes in is matched, what goes out waits until it may."""
 
-    def __init__(self, client: Owner, index: int, stream: Optional[Stream] = None) -> None:
-        part = client.part
+    def __init__(self, client: Client, index: int, stream: Optional[Stream] = None) -> None:
         self.index = index
         self.state = "closed"  # or verifying, open
-        self.stream = stream or Stream(part.recorder, part.spec.first_connection + index, part.books.integrity)
-        self.waiting: deque[tuple[int, int]] = deque()  # intended, second
-        self.echo: Optional[asyncio.Future[Optional[bool]]] = None  # of a record that is no load
+        self.stream = stream or client.stream(index)
+        self.waiting: deque[Request] = deque()  # planned, not sent
         self._client = client
         self._transport: Optional[asyncio.Transport] = None
+        self._echo: Optional[asyncio.Future[Optional[bool]]] = None  # of the one record that somebody waits for
+
+    async def connect(self, deadline: int) -> int:
+        """Make the handshake; how many ns it took."""
+        addresses, loop, sock = self._client.addresses, asyncio.get_running_loop(), None
+        began = time.monotonic_ns()
+        try:
+            sock = addresses.open(self.index)
+            sock.setblocking(False)
+            handshake = loop.sock_connect(sock, addresses.target(self.index)[1])
+            await asyncio.wait_for(handshake, max(0.001, (deadline - began) / 1e9))
+            took = time.monotonic_ns() - began
+            await loop.create_connection(lambda: self, sock=sock)
+        except (OSError, asyncio.TimeoutError) as error:
+            if sock:
+                sock.close()
+            slow = isinstance(error, asyncio.TimeoutError)  # before Python 3.11 no OSError
+            raise Lost("connect", "timeout") if slow else Lost.of("connect", error) from None
+        return took
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -51,8 +53,7 @@ class Connection(asyncio.Protocol):
         for request in self.stream.feed(data):
             if request.k >= 0:
                 self._client.replied(self, request, now)
-            elif self.echo and not self.echo.done():
-                self.echo.set_result(request.right)
+            self.wake(request.right)
         if self.waiting:
             self._client.flush(self)
 
@@ -60,24 +61,37 @@ class Connection(asyncio.Protocol):
         if self._transport:  # else it was we who closed
             self._client.lost(self, error if isinstance(error, OSError) else PeerClosed())
 
-    def send(self, flags: int, intended: int, k: int = -1) -> Request:
+    def send(self, flags: int, request: Request) -> None:
         assert self._transport
-        request = self.stream.ask(flags, intended, k)
+        record = self.stream.ask(request, flags)
         request.sent = time.monotonic_ns()
-        self._transport.write(request.record)
-        return request
+        self._transport.write(record)
 
-    async def ask(self, flags: int, deadline: int) -> Optional[bool]:
-        """Whether one echo came back right; None where there was none in time. Lost where the connection was."""
-        self.echo = asyncio.get_running_loop().create_future()
-        request = self.send(flags, time.monotonic_ns())
+    async def answered(self, deadline: int) -> Optional[bool]:
+        """Whether the reply to what was just sent is right; None: none came in time. Lost where the connection was."""
+        self._echo = asyncio.get_running_loop().create_future()
         try:
-            return await asyncio.wait_for(self.echo, max(0.0, (deadline - time.monotonic_ns()) / 1e9))
+            return await asyncio.wait_for(self._echo, max(0.0, (deadline - time.monotonic_ns()) / 1e9))
         except asyncio.TimeoutError:
-            request.settled = True
             return None
         finally:
-            self.echo = None
+            self._echo = None
+
+    async def ask(self, flags: int, deadline: int) -> Optional[bool]:
+        """Send a record that is no load; what `answered` says of it."""
+        request = Request(time.monotonic_ns())
+        self.send(flags, request)
+        right = await self.answered(deadline)
+        request.settled = True
+        return right
+
+    def wake(self, right: Optional[bool] = None, lost: Optional[Lost] = None) -> None:
+        """Whoever waits for a reply waits no longer."""
+        if self._echo and not self._echo.done():
+            if lost:
+                self._echo.set_exception(lost)
+            else:
+                self._echo.set_result(right)
 
     def close(self, reset: bool = True) -> None:
         transport, self._transport, self.state = self._transport, None, "closed"

@@ -9,53 +9,52 @@ really sent.
 from __future__ import annotations
 
 import heapq
-import threading
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Optional
+from typing import Optional, TypeVar
 
 from pyloadgen.channel import Channel
 from pyloadgen.errors import Lost
-from pyloadgen.ledger import CENSORED, FAILED, MISMATCHED, SECOND, TIMED_OUT
-from pyloadgen.pacing import Turns, arrivals
-from pyloadgen.part import Part
+from pyloadgen.generator import Generator
+from pyloadgen.ledger import CENSORED, FAILED, SECOND, TIMED_OUT
+from pyloadgen.pacing import Arrival, Turns, arrivals
 from pyloadgen.record import ARM, LOAD, PROVE
+from pyloadgen.stream import Request
 
-BACKOFF_S = 0.05  # after a connection that could not be made
+BACKOFF_NS = SECOND // 20  # after a connection that could not be made
 
-
-Schedule = Iterator[tuple[int, int]]  # intended time in ns after the start; connection
+T = TypeVar("T")
 
 
 class Walker:
     """One thread of control over some connections of its process. `pause` sleeps at most so many seconds."""
 
-    def __init__(self, part: Part, indices: list[int], pause: Callable[[float], object], lock: threading.Lock) -> None:
-        self._part = part
-        self._spec = part.spec
-        self._books = part.books
-        self.indices = indices
+    def __init__(self, owner: Generator, indices: list[int], turns: Turns, pause: Callable[[float], object]) -> None:
+        self._owner = owner
+        self._spec = owner.spec
+        self._books = owner.books
+        self._indices = indices
+        self._turns = turns
         self._pause = pause
-        self._lock = lock
         self._channels: dict[int, Channel] = {}
-        self._free: list[tuple[int, int]] = []  # of the closed loop: when, which
-        self._again = 0  # ns after the start: when the connection just used may be used again
+        self._free_at = 0  # ns after the start: when the connection just used may be used again, in a closed loop
 
     def wait(self, until: int) -> bool:
         """Sleep until then; False where it was told to stop."""
         slept = False
-        while not self._part.stopped():
+        while not self._owner.stopped():
             left = until - time.monotonic_ns()
             if left <= 0:
                 if slept:
-                    with self._lock:
+                    with self._books.lock:
                         self._books.kinds["loop_lag"].record(-left)
                 return True
             self._pause(left / 1e9)
             slept = True
         return False
 
-    def _open_channels(self) -> list[Channel]:
+    def _open(self) -> list[Channel]:
         return [channel for channel in self._channels.values() if channel.open]
 
     # Arming and proof
@@ -63,28 +62,24 @@ class Walker:
     def arm(self, total: int, start: int) -> None:
         """Connect and verify those below `total` that were not tried yet."""
         deadline = time.monotonic_ns() + int(self._spec.arm_timeout * 1e9)
-        for index in self.indices:
-            if index >= total or index in self._channels or not self.wait(start + self._spec.connect_due_ns(index)):
-                continue
-            channel = self._channels[index] = Channel(self._part, index)
-            try:
-                self._arm(channel, deadline)
-            except Lost as lost:
-                channel.close()
-                with self._lock:
-                    self._books.arming_failed(lost, self._spec.first_connection + index)
+        for index in self._indices:
+            if index < total and index not in self._channels and self.wait(start + self._spec.connect_due_ns(index)):
+                channel = self._channels[index] = Channel(self._owner, index)
+                try:
+                    self._arm(channel, deadline)
+                except Lost as lost:
+                    channel.close()
+                    self._books.lost(lost, index, arming=True)
 
     def _arm(self, channel: Channel, deadline: int) -> None:
         if time.monotonic_ns() >= deadline:
             raise Lost("connect", "timeout")
-        took = channel.connect(deadline)
-        with self._lock:
-            self._books.connect_took(took)
-        request = channel.exchange(ARM, time.monotonic_ns(), deadline)
+        self._books.connected(channel.connect(deadline))
+        request = Request(time.monotonic_ns())
+        channel.exchange(ARM, request, deadline)
         if not request.right:
             raise Lost("verify", "timeout" if request.right is None else "mismatched")
-        with self._lock:
-            self._books.verified += 1
+        self._books.verified()
         if not self._spec.does.holds:
             channel.close()
 
@@ -93,13 +88,13 @@ class Walker:
         verified = asked = 0
         deadline = time.monotonic_ns() + int(self._spec.arm_timeout * 1e9)
         self.look()
-        for channel in self._open_channels():
-            now = time.monotonic_ns()
+        for channel in self._open():
+            request = Request(time.monotonic_ns())
             asked += 1
             try:
-                request = channel.exchange(PROVE, now, min(deadline, now + self._spec.timeout_ns))
+                channel.exchange(PROVE, request, min(deadline, request.intended + self._spec.timeout_ns))
             except Lost as lost:
-                self._lost(lost, channel)
+                self._books.lost(lost, channel.index)
                 continue
             request.settled = True
             verified += request.right is True
@@ -107,134 +102,127 @@ class Walker:
 
     def look(self) -> int:
         """Find out which connections the server has closed; how many are open."""
-        for channel in self._open_channels():
+        for channel in self._open():
             try:
                 channel.glance()
             except Lost as lost:
-                self._lost(lost, channel)
-        return len(self._open_channels())
-
-    def _lost(self, lost: Lost, channel: Channel) -> None:
-        with self._lock:
-            self._books.errors.add(lost, self._spec.first_connection + channel.index)
+                self._books.lost(lost, channel.index)
+        return len(self._open())
 
     # Load
 
-    def schedule(self, turns: Turns) -> Schedule:
-        spec = self._spec
-        if not spec.does.paced:
-            return self._rounds(turns)
-        return arrivals(spec.arrival, spec.rate, spec.phase, spec.seed, spec.first_connection, turns)
+    def offer(self) -> None:
+        """Send each request at its intended time, or as soon after it as the one before has come back."""
+        at, ledger, paced = self._owner.at, self._books.ledger, self._spec.does.paced
+        second = 0
+        for after, index in self._arrivals() if paced else self._rounds():
+            intended = at + after
+            if intended >= self._owner.end:
+                break
+            stopped = not self.wait(intended)
+            if stopped and (not paced or intended > time.monotonic_ns()):
+                break
+            with self._books.lock:
+                second = ledger.move(second, intended)
+                request = self._books.plan(intended)
+            self._request(self._channels.get(index), request)
+            self._free_at = time.monotonic_ns() - at + int(self._spec.think_time * 1e9)
+        with self._books.lock:
+            ledger.leave(second)
 
-    def _rounds(self, turns: Turns) -> Schedule:
+    def _arrivals(self) -> Iterator[Arrival]:
+        spec = self._spec
+        return arrivals(spec.arrival, spec.rate, spec.phase, spec.seed, spec.first_connection, self._turns)
+
+    def _rounds(self) -> Iterator[Arrival]:
         """Each connection when it is free again and its time to think is over; lost ones have no more turns."""
-        self._free = [(0, index) for index in turns.numbers()]
-        while self._free:
-            due, index = heapq.heappop(self._free)
-            self._again = due
+        free = [(0, index) for index in self._turns.numbers()]
+        while free:
+            due, index = heapq.heappop(free)
             yield due, index
             channel = self._channels.get(index)
             if channel and channel.open:
-                heapq.heappush(self._free, (self._again, index))
+                heapq.heappush(free, (self._free_at, index))
 
-    def offer(self, at: int, schedule: Schedule) -> None:
-        """Send each request at its intended time, or as soon after it as the one before has come back."""
-        ledger, end = self._books.ledger, at + (self._spec.intervals or 0) * SECOND
-        second = 0
-        for after, index in schedule:
-            intended = at + after
-            if intended >= end:
-                break
-            stopped = not self.wait(intended)
-            if stopped and (not self._spec.does.paced or intended > time.monotonic_ns()):
-                break
-            k = ledger.second_of(intended)
-            with self._lock:
-                ledger.move(second, k)
-                ledger.plan(k)
-            second = k
-            self._request(self._channels.get(index), intended, k)
-            self._again = time.monotonic_ns() - at + int(self._spec.think_time * 1e9)
-        with self._lock:
-            ledger.leave(second)
-
-    def _request(self, channel: Optional[Channel], intended: int, k: int) -> None:
-        deadline = intended + self._spec.timeout_ns
+    def _request(self, channel: Optional[Channel], request: Request) -> None:
         if channel is None or not channel.open:
-            self._settle(k, FAILED)
-        elif time.monotonic_ns() >= deadline:
-            self._settle(k, TIMED_OUT)
-        elif self._part.stopped():
-            self._settle(k, CENSORED)
+            self._books.settle(request, FAILED)
+        elif time.monotonic_ns() >= request.intended + self._spec.timeout_ns:
+            self._books.settle(request, TIMED_OUT)
+        elif self._owner.stopped():
+            self._books.settle(request, CENSORED)
         else:
-            self._ask(channel, intended, deadline, k)
+            self._ask(channel, request)
 
-    def _settle(self, k: int, outcome: str) -> None:
-        with self._lock:
-            self._books.ledger.settle(k, outcome)
-
-    def _ask(self, channel: Channel, intended: int, deadline: int, k: int) -> None:
+    def _ask(self, channel: Channel, request: Request) -> None:
         books = self._books
-        sent = time.monotonic_ns()
-        books.gaps.note(sent)
+        books.gaps.note(time.monotonic_ns())
         try:
-            request = channel.exchange(LOAD, intended, deadline, k)
+            channel.exchange(LOAD, request, request.intended + self._spec.timeout_ns)
         except Lost as lost:
-            with self._lock:
-                if lost.phase != "write":
-                    books.sent(k, intended, sent)
-                books.errors.add(lost, self._spec.first_connection + channel.index)
-                books.ledger.settle(k, FAILED)
-            return
-        now = time.monotonic_ns()
-        request.settled = True
-        with self._lock:
-            books.sent(k, intended, request.sent)
-            if request.right and now < deadline:
-                books.answered(k, intended, request.sent, now)
-            elif request.right is False:
-                books.ledger.settle(k, MISMATCHED)
-            else:
-                if request.right:
-                    books.integrity.counts["late"] += 1
-                books.ledger.settle(k, TIMED_OUT if now >= deadline else CENSORED)
+            if lost.phase != "write":
+                books.sent(request)
+            books.lost(lost, channel.index)
+            books.settle(request, FAILED)
+        else:
+            now = time.monotonic_ns()
+            books.sent(request)
+            books.judge(request, now)
 
-    def churn(self, at: int) -> None:
+    def churn(self) -> None:
         """Connect, echo, close, again and again: one request in flight for each connection of the share."""
-        ledger, index = self._books.ledger, self.indices[0]
-        end = at + (self._spec.intervals or 1 << 32) * SECOND
-        channel = self._channels.setdefault(index, Channel(self._part, index))
-        second, rest = 0, at + self._spec.connect_due_ns(index)
-        while self.wait(rest) and time.monotonic_ns() < end:
-            intended = rest = time.monotonic_ns()
-            k = ledger.second_of(intended)
-            with self._lock:
-                ledger.move(second, k)
-                if not self._books.take_quota():
-                    break
-                ledger.plan(k)
-            second = k
-            if not self._visit(channel, intended, k):
-                rest += int(BACKOFF_S * 1e9)
-        with self._lock:
+        ledger, second = self._books.ledger, 0
+        for index in self._indices:  # a single one
+            channel = self._channels.setdefault(index, Channel(self._owner, index))
+            rest = self._owner.at + self._spec.connect_due_ns(index)
+            while self.wait(rest) and (rest := time.monotonic_ns()) < self._owner.end:
+                with self._books.lock:
+                    second = ledger.move(second, rest)
+                    if not self._books.take_quota():
+                        break
+                    request = self._books.plan(rest)
+                if not self._visit(channel, request):
+                    rest += BACKOFF_NS
+        with self._books.lock:
             ledger.leave(second)
 
-    def _visit(self, channel: Channel, intended: int, k: int) -> bool:
+    def _visit(self, channel: Channel, request: Request) -> bool:
         """One request of a churn; False where no connection could be made."""
-        deadline = intended + self._spec.timeout_ns
         try:
-            took = channel.connect(deadline)
+            took = channel.connect(request.intended + self._spec.timeout_ns)
         except Lost as lost:
-            self._lost(lost, channel)
-            self._settle(k, TIMED_OUT if lost.cause == "timeout" else FAILED)
+            self._books.lost(lost, channel.index)
+            self._books.settle(request, TIMED_OUT if lost.cause == "timeout" else FAILED)
             return False
-        if self._books.in_window(k):
-            with self._lock:
-                self._books.kinds["connect"].record(took)
-        self._request(channel, intended, k)
+        self._books.record("connect", request, took)
+        self._request(channel, request)
         channel.close()
         return True
 
     def close(self) -> None:
         for channel in self._channels.values():
             channel.close()
+
+
+class Blocking(Generator):
+    """A process in which walkers do everything."""
+
+    @abstractmethod
+    def each(self, job: Callable[[Walker], T]) -> list[T]:
+        """What every walker makes of a job."""
+
+    def arm(self, total: int, start: int) -> None:
+        self.each(lambda walker: walker.arm(total, start))
+
+    def prove(self) -> tuple[int, int]:
+        results = self.each(Walker.prove)
+        return sum(verified for verified, _ in results), sum(failed for _, failed in results)
+
+    def offer(self) -> None:
+        self.each(Walker.offer if self.spec.does.holds else Walker.churn)
+
+    def look(self) -> int:
+        return sum(self.each(Walker.look))
+
+    def close(self) -> None:
+        self.each(Walker.close)

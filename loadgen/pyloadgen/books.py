@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
-from contracts.declared import INTEGRITY
 from pyloadgen import usage
-from pyloadgen.errors import Lost, Tally
+from pyloadgen.errors import Loss, Lost
 from pyloadgen.histogram import Histogram
-from pyloadgen.ledger import ANSWERED, SECOND, Interval, Ledger
+from pyloadgen.ledger import ANSWERED, CENSORED, MISMATCHED, SECOND, TIMED_OUT, Interval, Ledger
 from pyloadgen.spec import Spec
-from pyloadgen.stream import Integrity
+from pyloadgen.stream import Request, no_integrity
 
 KINDS = ("service", "lag", "connect", "loop_lag")
-SYN_RETRY_NS = (7 * SECOND, 3 * SECOND, SECOND)  # as long as three, two, one lost SYN take
+SYN_RETRY_NS = {"3": 7 * SECOND, "2": 3 * SECOND, "1": SECOND}  # as long as three, two, one lost SYN take
 SLICES = 64  # of the window, in each of which some gaps between sends are kept
 GAPS = 32
 MOST_GAPS = SLICES * GAPS
@@ -41,136 +41,123 @@ class SendGaps:
 
 
 class Books:
-    """The accounts of one process. It holds no lock: threads that share it bring one."""
+    """The accounts of one process; its threads share them under one lock."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self.errors = Tally()
-        self.arm_failed = Tally()
-        self.integrity = Integrity()
+        self.lock = threading.RLock()
+        self.errors: dict[str, Loss] = {}
+        self.integrity = no_integrity()
         self.kinds = {kind: Histogram() for kind in KINDS}
-        self.connected = self.verified = 0  # at arming
-        self.open = 0
-        self.syn_retries = [0, 0, 0]
+        self.armed: Report = {"connected": 0, "verified": 0, "failed": {}, "syn_retries": dict.fromkeys("123", 0)}
+        self.owed = 0  # requests that are not settled
         self.ledger: Ledger
         self.gaps: SendGaps
         self.first_send: Optional[int] = None
         self.last_send: Optional[int] = None
-        self.requests = spec.requests
+        self._quota = spec.requests
 
     def begin(self, at: int, planners: int, emit: Callable[[Interval], None]) -> None:
         self.ledger = Ledger(at, planners, self._spec.intervals, emit)
         self.gaps = SendGaps(at + self._spec.warmup * SECOND, self._spec.duration * SECOND)
         self._before = usage.used()
 
-    def connect_took(self, ns: int) -> None:
-        self.connected += 1
-        self.kinds["connect"].record(ns)
-        for index, least in enumerate(SYN_RETRY_NS):
-            if ns >= least:
-                self.syn_retries[2 - index] += 1
-                break
+    # Connections
 
-    def arming_failed(self, lost: Lost, connection: int) -> None:
-        self.errors.add(lost, connection)
-        self.arm_failed.add(lost, connection)
+    def connected(self, ns: int) -> None:
+        """A handshake at arming took so long."""
+        with self.lock:
+            self.armed["connected"] += 1
+            self.kinds["connect"].record(ns)
+            lost_syns = next((count for count, least in SYN_RETRY_NS.items() if ns >= least), None)
+            if lost_syns:
+                self.armed["syn_retries"][lost_syns] += 1
+
+    def verified(self) -> None:
+        with self.lock:
+            self.armed["verified"] += 1
+
+    def lost(self, lost: Lost, index: int, arming: bool = False) -> None:
+        with self.lock:
+            if lost.name not in self.errors:
+                self.errors[lost.name] = Loss.of(lost, self._spec.first_connection + index)
+            self.errors[lost.name].count += 1
+            if arming:
+                self.armed["failed"][lost.name] = self.armed["failed"].get(lost.name, 0) + 1
+
+    # Requests
 
     def take_quota(self) -> bool:
         """Whether one more request of a churn may begin."""
-        if self.requests is None:
-            return True
-        self.requests -= 1
-        return self.requests >= 0
+        with self.lock:
+            if self._quota is not None:
+                self._quota -= 1
+            return self._quota is None or self._quota >= 0
 
-    def in_window(self, k: int) -> bool:
-        return k >= self._spec.warmup
+    def plan(self, intended: int) -> Request:
+        with self.lock:
+            request = Request(intended, self.ledger.plan(intended))
+            self.owed += 1
+            return request
 
-    def sent(self, k: int, intended: int, now: int) -> None:
-        self.ledger.sent(k)
-        if self.in_window(k):
-            self.kinds["lag"].record(now - intended)
-        self.first_send = now if self.first_send is None else min(now, self.first_send)
-        self.last_send = now if self.last_send is None else max(now, self.last_send)
+    def sent(self, request: Request) -> None:
+        now = request.sent
+        with self.lock:
+            self.ledger.sent(request.k)
+            self.record("lag", request, now - request.intended)
+            self.first_send = now if self.first_send is None else min(now, self.first_send)
+            self.last_send = now if self.last_send is None else max(now, self.last_send)
 
-    def answered(self, k: int, intended: int, sent: int, now: int) -> None:
-        if self.in_window(k):
-            self.kinds["service"].record(now - sent)
-        self.ledger.settle(k, ANSWERED, now - intended)
+    def record(self, kind: str, request: Request, ns: int) -> None:
+        """A time that belongs to a request, unless that is of the warm-up."""
+        if request.k >= self._spec.warmup:
+            with self.lock:
+                self.kinds[kind].record(ns)
 
-    def armed_report(self) -> Report:
-        return {
-            "did": "armed", "connected": self.connected, "verified": self.verified,
-            "failed": self.arm_failed.keys(), "syn_retries": self.syn_retries,
-        }  # fmt: skip
+    def settle(self, request: Request, outcome: str, response_ns: int = 0) -> None:
+        """Give a request its outcome, unless it has one."""
+        with self.lock:
+            if not request.settled:
+                request.settled = True
+                self.owed -= 1
+                self.ledger.settle(request.k, outcome, response_ns)
 
-    def report(self) -> Report:
+    def judge(self, request: Request, now: int) -> None:
+        """Settle a request that nobody waits for any more, since its reply, its timeout or the end has come."""
+        with self.lock:
+            if request.settled:
+                return
+            if now >= request.intended + self._spec.timeout_ns:
+                self.integrity["late"] += request.right is True
+                self.settle(request, TIMED_OUT)
+            elif request.right:
+                self.record("service", request, now - request.sent)
+                self.settle(request, ANSWERED, now - request.intended)
+            else:
+                self.settle(request, CENSORED if request.right is None else MISMATCHED)
+
+    def report(self, still_open: int) -> Report:
         """Everything but the intervals, which went one by one."""
-        lost = self.verified - self.open if self._spec.does.holds else 0
+        armed = self.armed["verified"]
+        lost = armed - still_open if self._spec.does.holds else 0
         return {
-            "did": "done", "armed": self.verified, "open": self.open, "lost": lost, "surplus": self.integrity.surplus,
-            "integrity": self.integrity.counts, "errors": self.errors.rows(), "gaps": self.gaps.gaps(),
-            "first_send": self.first_send, "last_send": self.last_send,
-            "kinds": {kind: pack(histogram) for kind, histogram in self.kinds.items()},
-            "used": usage.since(self._before),
+            "connections": {"armed": armed, "open": still_open, "lost": lost}, "integrity": self.integrity,
+            "errors": self.errors, "gaps": self.gaps.gaps(), "kinds": self.kinds, "used": usage.since(self._before),
+            "sends": [] if self.first_send is None else [self.first_send, self.last_send],
         }  # fmt: skip
 
 
-def pack(histogram: Histogram) -> list[Any]:
-    return [list(histogram.counts.items()), histogram.over]
+def total(parts: Sequence[Any]) -> Any:
+    """What all processes say together: mappings by key, lists in a row, everything else added up."""
+    first = parts[0]
+    if isinstance(first, dict):
+        keys = dict.fromkeys(key for part in parts for key in part)
+        return {key: total([part[key] for part in parts if key in part]) for key in keys}
+    if isinstance(first, list):
+        return [item for part in parts for item in part]
+    return sum(parts[1:], first)
 
 
-def unpack(packed: list[Any]) -> Histogram:
-    counts, over = packed
-    return Histogram(((index, count) for index, count in counts), over)
-
-
-def merged(packed: Iterable[list[Any]]) -> Histogram:
-    total = Histogram()
-    for one in packed:
-        total.add(unpack(one))
-    return total
-
-
-def sum_of(mappings: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Key by key."""
-    total: dict[str, int] = {}
-    for mapping in mappings:
-        for key, value in mapping.items():
-            total[key] = total.get(key, 0) + value
-    return total
-
-
-def merged_errors(reports: Iterable[Report]) -> list[dict[str, Any]]:
-    rows: dict[Any, dict[str, Any]] = {}
-    for row in (row for report in reports for row in report["errors"]):
-        first = rows.setdefault((row["phase"], row["cause"]), {**row, "count": 0})
-        first["count"] += row["count"]
-    return list(rows.values())
-
-
-def merged_armed(reports: list[Report]) -> dict[str, Any]:
-    """The event `armed` of all processes."""
-    syn = [sum(column) for column in zip(*(report["syn_retries"] for report in reports))]
-    return {
-        "event": "armed", "connected": sum(report["connected"] for report in reports),
-        "verified": sum(report["verified"] for report in reports),
-        "failed": sum_of(report["failed"] for report in reports), "retries": 0,
-        "syn_retries": {"1": syn[0], "2": syn[1], "3": syn[2]},
-    }  # fmt: skip
-
-
-def merged_done(reports: list[Report]) -> dict[str, Any]:
-    """What the event `done` takes from the processes, its histograms still to be encoded."""
-    sends = [report for report in reports if report["first_send"] is not None]
-    gaps = [gap for report in reports for gap in report["gaps"]]
-    return {
-        "first_send_ns": min((report["first_send"] for report in sends), default=None),
-        "last_send_ns": max((report["last_send"] for report in sends), default=None),
-        "connections": {name: sum(report[name] for report in reports) for name in ("armed", "open", "lost")},
-        "surplus": sum(report["surplus"] for report in reports),
-        "kinds": {kind: merged(report["kinds"][kind] for report in reports) for kind in KINDS},
-        "integrity": {**dict.fromkeys(INTEGRITY, 0), **sum_of(report["integrity"] for report in reports)},
-        "errors": merged_errors(reports),
-        "gaps": [gaps[i * len(gaps) // MOST_GAPS] for i in range(MOST_GAPS)] if len(gaps) > MOST_GAPS else gaps,
-        "used": sum_of(report["used"] for report in reports),
-    }  # fmt: skip
+def thinned(gaps: list[int]) -> list[int]:
+    """So many of them, evenly, as an event may hold."""
+    return [gaps[i * len(gaps) // MOST_GAPS] for i in range(MOST_GAPS)] if len(gaps) > MOST_GAPS else gaps

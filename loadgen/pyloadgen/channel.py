@@ -9,9 +9,9 @@ import time
 from typing import Optional
 
 from pyloadgen.errors import Lost, PeerClosed
-from pyloadgen.part import Part
+from pyloadgen.generator import Generator
 from pyloadgen.record import ARM
-from pyloadgen.stream import Request, Stream
+from pyloadgen.stream import Request
 
 READ_BYTES = 1 << 16
 SHORTEST_SLICE_S = 0.02  # of a wait, after which it looks at the clock
@@ -21,13 +21,13 @@ LONGEST_SLICE_S = 0.5
 class Channel:
     """One connection, held by whoever calls. A slice is the longest that a call waits before it looks at the clock."""
 
-    def __init__(self, part: Part, index: int) -> None:
+    def __init__(self, owner: Generator, index: int) -> None:
         self.index = index
-        self._part = part
-        self._slice_s = min(LONGEST_SLICE_S, max(SHORTEST_SLICE_S, part.spec.timeout / 10))
+        self._owner = owner
+        self._slice_s = min(LONGEST_SLICE_S, max(SHORTEST_SLICE_S, owner.spec.timeout / 10))
         self._unsent = memoryview(b"")
         self._sock: Optional[socket.socket] = None
-        self._stream = Stream(part.recorder, part.spec.first_connection + index, part.books.integrity)
+        self._stream = owner.stream(index)
 
     @property
     def open(self) -> bool:
@@ -37,9 +37,9 @@ class Channel:
         """Make the handshake; how many ns it took."""
         began = time.monotonic_ns()
         try:
-            sock = self._sock = self._part.addresses.open(self.index)
+            sock = self._sock = self._owner.addresses.open(self.index)
             sock.settimeout(max(0.001, (deadline - began) / 1e9))
-            sock.connect(self._part.addresses.target(self.index)[1])
+            sock.connect(self._owner.addresses.target(self.index)[1])
             took = time.monotonic_ns() - began
             sock.setblocking(True)
             slice_ = struct.pack("ll", int(self._slice_s), int(self._slice_s % 1 * 1e6))
@@ -48,34 +48,33 @@ class Channel:
         except OSError as error:
             raise self._lose("connect", error) from None
 
-    def exchange(self, flags: int, intended: int, deadline: int, k: int = -1) -> Request:
+    def exchange(self, flags: int, request: Request, deadline: int) -> None:
         """Send a record and wait for its reply, until the deadline or the end; Lost where the connection is no more."""
-        request, phase = self._stream.ask(flags, intended, k), "write"
+        phase = "write"
         try:
-            self._send(request, deadline)
+            self._send(self._stream.ask(request, flags), request, deadline)
             phase = "read"
-            while request.right is None and not self._part.stopped() and time.monotonic_ns() < deadline:
+            while request.right is None and not self._owner.stopped() and time.monotonic_ns() < deadline:
                 self._receive(0)
         except OSError as error:
             raise self._lose("verify" if flags == ARM else phase, error) from None
-        return request
 
     def _lose(self, phase: str, error: OSError) -> Lost:
         self._stream.cut()
         self.close()
         return Lost.of(phase, error)
 
-    def _send(self, request: Request, deadline: int) -> None:
+    def _send(self, record: bytes, request: Request, deadline: int) -> None:
         """Write without waiting; where a large record does not fit, read in between, or both sides get stuck."""
         assert self._sock
-        rest = memoryview(bytes(self._unsent) + request.record) if self._unsent else memoryview(request.record)
+        rest = memoryview(bytes(self._unsent) + record if self._unsent else record)
         request.sent = time.monotonic_ns()
         while rest:
             try:
                 rest = rest[self._sock.send(rest, socket.MSG_DONTWAIT) :]
             except BlockingIOError:
                 self._unsent = rest
-                if self._part.stopped() or time.monotonic_ns() >= deadline:
+                if self._owner.stopped() or time.monotonic_ns() >= deadline:
                     return
                 poller = select.poll()
                 poller.register(self._sock, select.POLLIN | select.POLLOUT)

@@ -5,26 +5,24 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
-import json
 import mmap
+import multiprocessing
 import os
 import queue
-import selectors
 import signal
-import socket
 import sys
 import threading
 import time
 from contextlib import suppress
-from typing import Any, NamedTuple, NoReturn, Optional
+from multiprocessing.connection import Connection, wait
+from typing import Any, NamedTuple
 
 from contracts import line
 from pyloadgen import usage
-from pyloadgen.books import Books, Report, pack
 from pyloadgen.budget import SPARE_DESCRIPTORS
 from pyloadgen.errors import Refusal
+from pyloadgen.generator import Generator
 from pyloadgen.ledger import Interval
-from pyloadgen.part import Generator, Part
 from pyloadgen.pool import PROCESSES
 from pyloadgen.record import Recorder
 from pyloadgen.sockets import Addresses
@@ -33,7 +31,6 @@ from pyloadgen.spec import Spec
 MOST_PROCESSES = 64
 CLASSES = {"pool": ("pool", "Pool"), "threads": ("threads", "Threads"), "asyncio": ("asyncio_client", "Client")}
 PR_SET_PDEATHSIG = 1
-READ_BYTES = 1 << 16
 
 
 def processes_for(spec: Spec, descriptors: int) -> int:
@@ -43,11 +40,11 @@ def processes_for(spec: Spec, descriptors: int) -> int:
     return max(1, min(wanted, MOST_PROCESSES, spec.connections))
 
 
-class Message(NamedTuple):
-    """What a process said; None: it has ended."""
+class Said(NamedTuple):
+    """A word of a process: armed, proved, interval, done, refused or failed; or that it has ended."""
 
-    process: int
-    report: Optional[Report]
+    did: str
+    what: Any
 
 
 class Crew:
@@ -56,50 +53,38 @@ class Crew:
     def __init__(self, spec: Spec, count: int) -> None:
         self.count = count
         self._flag = mmap.mmap(-1, 1)  # shared
-        self._ours: list[socket.socket] = []
-        self._pids: list[int] = []
+        self._pipes: list[Connection] = []
+        self._processes = []
         recorder, addresses = Recorder(spec.run_number, spec.payload_bytes, spec.seed), Addresses(spec)
-        parent = os.getpid()
-        for process in range(count):
-            ours, theirs = socket.socketpair()
-            pid = os.fork()
-            if not pid:
-                for sock in (ours, *self._ours):
-                    sock.close()
-                part = Part(spec, process, count, recorder, addresses, self._flag, Books(spec))
-                _live(part, theirs, parent)
+        fork = multiprocessing.get_context("fork")
+        for number in range(count):
+            ours, theirs = fork.Pipe()
+            self._pipes.append(ours)
+            share = (spec, number, count, recorder, addresses, self._flag)
+            process = fork.Process(target=_live, args=(share, theirs, self._pipes, os.getpid()), daemon=True)
+            process.start()
+            self._processes.append(process)
             theirs.close()
-            self._ours.append(ours)
-            self._pids.append(pid)
 
     def listen(self, to: queue.SimpleQueue[Any]) -> None:
         """Put what the processes say into a queue, from a thread of its own."""
         threading.Thread(target=self._listen, args=(to,), name="crew", daemon=True).start()
 
     def _listen(self, to: queue.SimpleQueue[Any]) -> None:
-        rest: dict[int, bytes] = dict.fromkeys(range(self.count), b"")
-        with selectors.DefaultSelector() as selector:
-            for process, sock in enumerate(self._ours):
-                selector.register(sock, selectors.EVENT_READ, process)
-            while rest:
-                for key, _ in selector.select():
-                    process = key.data
-                    data = b""
-                    with suppress(OSError):
-                        data = self._ours[process].recv(READ_BYTES)
-                    *lines, rest[process] = (rest[process] + data).split(b"\n")
-                    for line in lines:
-                        to.put(Message(process, json.loads(line)))
-                    if not data:
-                        selector.unregister(self._ours[process])
-                        del rest[process]
-                        to.put(Message(process, None))
+        left: list[Any] = list(self._pipes)
+        while left:
+            ready: list[Any] = wait(left)
+            for pipe in ready:
+                try:
+                    to.put(Said(*pipe.recv()))
+                except (EOFError, OSError):
+                    left.remove(pipe)
+                    to.put(Said("ended", None))
 
-    def order(self, do: str, **numbers: int) -> None:
-        line = json.dumps({"do": do, **numbers}).encode() + b"\n"
-        for sock in self._ours:
+    def order(self, do: str, *numbers: int) -> None:
+        for pipe in self._pipes:
             with suppress(OSError):  # a process that has ended is heard to
-                sock.sendall(line)
+                pipe.send((do, *numbers))
 
     def stop(self) -> None:
         """Have each settle what it has."""
@@ -108,24 +93,16 @@ class Crew:
     def end(self, patience_s: float) -> None:
         """End every process, and wait for it."""
         self.stop()
-        for sock in self._ours:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_WR)
+        self.order("end")
         deadline = time.monotonic() + patience_s
-        left = set(self._pids)
-        while left:
-            for pid in list(left):
-                if os.waitpid(pid, os.WNOHANG)[0]:
-                    left.discard(pid)
-                elif time.monotonic() > deadline:
-                    os.kill(pid, signal.SIGKILL)  # our own child, not yet waited for: the id is still its
-            time.sleep(0.005 if left else 0)
-        for sock in self._ours:
-            sock.close()
+        for process in self._processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+            process.kill()
+            process.join()
 
 
-def _live(part: Part, pipe: socket.socket, parent: int) -> NoReturn:
-    """The life of a process of the crew: it ends with its pipe, and with its parent."""
+def _live(share: tuple[Any, ...], pipe: Connection, parents: list[Connection], parent: int) -> None:
+    """The life of a process of the crew: it ends when told to, and with its parent."""
     code = 1
     try:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -133,9 +110,11 @@ def _live(part: Part, pipe: socket.socket, parent: int) -> NoReturn:
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
+        for one in parents:
+            one.close()
         if os.getppid() == parent:
             usage.watch_garbage()
-            _obey(part, pipe)
+            _obey(share, pipe)
             code = 0
     except BrokenPipeError:
         pass
@@ -143,36 +122,33 @@ def _live(part: Part, pipe: socket.socket, parent: int) -> NoReturn:
         print(f"A process of the generator failed: {error!r}.", file=sys.stderr, flush=True)
         remedy = "This is a defect: report it with loadgen.log."
         with suppress(OSError):
-            event = line.error("internal", "process", f"A process failed: {error!r}.", remedy)
-            _say(pipe, {"did": "failed", "event": event})
+            pipe.send(("failed", line.error("internal", "process", f"A process failed: {error!r}.", remedy)))
     finally:
         os._exit(code)
 
 
-def _say(pipe: socket.socket, report: Report) -> None:
-    pipe.sendall(json.dumps(report, separators=(",", ":")).encode() + b"\n")
-
-
-def _obey(part: Part, pipe: socket.socket) -> None:
-    module, name = CLASSES[part.spec.generator]
-    generator: Generator = getattr(importlib.import_module(f"pyloadgen.{module}"), name)(part)
+def _obey(share: tuple[Any, ...], pipe: Connection) -> None:
+    module, name = CLASSES[share[0].generator]
+    generator: Generator = getattr(importlib.import_module(f"pyloadgen.{module}"), name)(*share)
 
     def emit(interval: Interval) -> None:
-        _say(pipe, {"did": "interval", "k": interval.k, "counts": interval.counts, "response": pack(interval.response)})
+        pipe.send(("interval", interval))
 
-    for text in pipe.makefile("rb"):
-        order = json.loads(text)
+    while True:
+        do, *numbers = pipe.recv()
         try:
-            if order["do"] == "arm":
-                generator.arm(order["total"], order["start"])
-                _say(pipe, part.books.armed_report())
+            if do == "arm":
+                generator.arm(*numbers)
+                pipe.send(("armed", generator.books.armed))
                 gc.collect()
                 gc.freeze()
-            elif order["do"] == "prove":
+            elif do == "prove":
                 verified, failed = generator.prove()
-                _say(pipe, {"did": "proved", "verified": verified, "failed": failed})
+                pipe.send(("proved", {"verified": verified, "failed": failed}))
+            elif do == "go":
+                pipe.send(("done", generator.run(numbers[0], emit)))
             else:
-                _say(pipe, generator.run(order["at"], emit))
+                generator.close()
+                return
         except Refusal as refusal:
-            _say(pipe, {"did": "refused", "event": refusal.event})
-    generator.close()
+            pipe.send(("refused", refusal.event))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import Any, Optional
+from dataclasses import dataclass, replace
+from typing import Optional
 
 from contracts import line
 
@@ -44,6 +45,7 @@ class Lost(Exception):
     def __init__(self, phase: str, cause: str, number: Optional[int] = None) -> None:
         super().__init__(phase, cause)
         self.phase, self.cause, self.errno = phase, cause, number
+        self.name = f"{phase}/{cause}"
 
     @classmethod
     def of(cls, phase: str, error: OSError) -> Lost:
@@ -66,23 +68,21 @@ def blame(phase: str, cause: str) -> str:
     return BLAME.get(cause, "generator")
 
 
-class Tally:
-    """Counts losses by phase and cause, and remembers the first of each."""
+@dataclass
+class Loss:
+    """The connections lost in one phase for one cause, of which the first is remembered."""
 
-    def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], dict[str, Any]] = {}
+    phase: str
+    cause: str
+    blame: str
+    errno: Optional[int]
+    first: str
+    count: int = 0
 
-    def add(self, lost: Lost, connection: int) -> None:
-        row = self._rows.get((lost.phase, lost.cause))
-        if row is None:
-            why = os.strerror(lost.errno) if lost.errno else lost.cause
-            row = {"phase": lost.phase, "cause": lost.cause, "blame": blame(lost.phase, lost.cause)}
-            row.update(errno=lost.errno, count=0, first=f"connection {connection}: {why}")
-            self._rows[lost.phase, lost.cause] = row
-        row["count"] += 1
+    @classmethod
+    def of(cls, lost: Lost, connection: int) -> Loss:
+        why = os.strerror(lost.errno) if lost.errno else lost.cause
+        return cls(lost.phase, lost.cause, blame(lost.phase, lost.cause), lost.errno, f"connection {connection}: {why}")
 
-    def rows(self) -> list[dict[str, Any]]:
-        return list(self._rows.values())
-
-    def keys(self) -> dict[str, int]:
-        return {f"{phase}/{cause}": row["count"] for (phase, cause), row in self._rows.items()}
+    def __add__(self, other: Loss) -> Loss:
+        return replace(self, count=self.count + other.count)

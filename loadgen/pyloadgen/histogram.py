@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Optional
 
 LOWEST = 100
 HIGHEST = 60_000_000_000  # what is slower is recorded as this, and counted in `over`
@@ -54,8 +56,8 @@ class Histogram:
 
     __slots__ = ("counts", "over", "total")
 
-    def __init__(self, counts: Iterable[tuple[int, int]] = (), over: int = 0) -> None:
-        self.counts: dict[int, int] = dict(counts)
+    def __init__(self, counts: Optional[dict[int, int]] = None, over: int = 0) -> None:
+        self.counts = counts or {}
         self.total = sum(self.counts.values())
         self.over = over
 
@@ -67,12 +69,12 @@ class Histogram:
         self.counts[index] = self.counts.get(index, 0) + 1
         self.total += 1
 
-    def add(self, other: Histogram) -> None:
+    def __add__(self, other: Histogram) -> Histogram:
         """Add at every index, which loses nothing."""
+        counts = dict(self.counts)
         for index, count in other.counts.items():
-            self.counts[index] = self.counts.get(index, 0) + count
-        self.total += other.total
-        self.over += other.over
+            counts[index] = counts.get(index, 0) + count
+        return Histogram(counts, self.over + other.over)
 
     def quantile(self, fraction: float) -> int:
         """The ns at or below which this fraction of all lies, to three digits; 0 where there are none."""
@@ -100,3 +102,24 @@ class Histogram:
         plain = PLAIN.pack(PLAIN_COOKIE, len(words), 0, DIGITS, LOWEST, HIGHEST, 1.0) + words
         packed = zlib.compress(plain)
         return base64.b64encode(OUTER.pack(COMPRESSED_COOKIE, len(packed)) + packed).decode()
+
+
+class LatencyLog:
+    """The file latency.hlog as it grows: one histogram a line, tagged by kind, its times in seconds from `go`."""
+
+    def __init__(self, path: Path, origin: str) -> None:
+        now = datetime.now(timezone.utc)
+        utc = now.isoformat(timespec="milliseconds")[:-6]
+        self._file = path.open("w", buffering=1)  # a killed agent leaves whole lines
+        self._file.write(
+            "#[Histogram log format version 1.3]\n"
+            f"#[{origin}; nanoseconds; times count from go]\n"
+            f"#[StartTime: {now.timestamp():.3f} (seconds since epoch), {utc}Z]\n"
+            '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n'
+        )
+
+    def add(self, kind: str, start_s: int, length_s: int, histogram: Histogram, encoded: str) -> None:
+        self._file.write(f"Tag={kind},{start_s}.000,{length_s}.000,{histogram.max / 1e6:.3f},{encoded}\n")
+
+    def close(self) -> None:
+        self._file.close()

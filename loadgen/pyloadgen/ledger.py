@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,17 +17,8 @@ SECOND = 1_000_000_000
 Counts = dict[str, int]
 
 
-def no_counts() -> Counts:
-    return dict.fromkeys(COUNTS, 0)
-
-
-def settled(counts: Counts) -> int:
-    return sum(counts[outcome] for outcome in SETTLED)
-
-
-def add(to: Counts, counts: Counts) -> None:
-    for name, count in counts.items():
-        to[name] += count
+def unsettled(counts: Counts) -> int:
+    return counts["planned"] - sum(counts[outcome] for outcome in SETTLED)
 
 
 class Interval(NamedTuple):
@@ -48,24 +40,24 @@ class Ledger:
         self._at = at
         self._limit = limit  # how many seconds there are; None: as many as it takes
         self._emit = emit
-        self._passed: dict[int, int] = {}  # planners, by the second that they have come to
+        self._passed = Counter({0: planners})  # planners, by the second that they have come to
         self._open: dict[int, Interval] = {}
         self._next = 0  # the first second that has not been passed by all
-        if planners:
-            self._passed[0] = planners
 
     def second_of(self, intended: int) -> int:
-        k = (intended - self._at) // SECOND
+        k = max(0, (intended - self._at) // SECOND)
         return k if self._limit is None else min(k, self._limit)
 
     def _interval(self, k: int) -> Interval:
-        found = self._open.get(k)
-        if found is None:
-            found = self._open[k] = Interval(k, no_counts(), Histogram())
-        return found
+        if k not in self._open:
+            self._open[k] = Interval(k, dict.fromkeys(COUNTS, 0), Histogram())
+        return self._open[k]
 
-    def plan(self, k: int) -> None:
+    def plan(self, intended: int) -> int:
+        """Its second."""
+        k = self.second_of(intended)
         self._interval(k).counts["planned"] += 1
+        return k
 
     def sent(self, k: int) -> None:
         self._open[k].counts["sent"] += 1
@@ -78,22 +70,21 @@ class Ledger:
         if k < self._next:
             self._emit_if_settled(interval)
 
-    def move(self, before: int, k: int) -> None:
-        """A planner that was in second `before` will plan nothing earlier than second k any more."""
-        if k > before:
-            self._come(before, k)
+    def move(self, before: int, intended: int) -> int:
+        """A planner that was in second `before` will plan nothing earlier any more; the second that it is in now."""
+        k = self.second_of(intended)
+        if k <= before:
+            return before
+        self._passed[k] += 1
+        self.leave(before)
+        return k
 
-    def _come(self, before: int, k: int | None) -> None:
-        if k is not None:
-            self._passed[k] = self._passed.get(k, 0) + 1
+    def leave(self, before: int) -> None:
+        """A planner that was in second `before` will plan nothing more."""
         self._passed[before] -= 1
         if not self._passed[before]:
             del self._passed[before]
             self._complete(min(self._passed, default=0))
-
-    def leave(self, before: int) -> None:
-        """A planner that was in second `before` will plan nothing more."""
-        self._come(before, None)
 
     def finish(self, seconds: int) -> None:
         """Nothing more will be planned: that many seconds, and all in which there was something, are complete."""
@@ -106,10 +97,6 @@ class Ledger:
             self._emit_if_settled(self._interval(done))
 
     def _emit_if_settled(self, interval: Interval) -> None:
-        if settled(interval.counts) == interval.counts["planned"]:
+        if not unsettled(interval.counts):
             del self._open[interval.k]
             self._emit(interval)
-
-    @property
-    def unsettled(self) -> int:
-        return sum(interval.counts["planned"] - settled(interval.counts) for interval in self._open.values())

@@ -13,43 +13,26 @@ sends were.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
-from pyloadgen.blocking import Walker
-from pyloadgen.books import Report
-from pyloadgen.ledger import Interval
-from pyloadgen.part import Generator, Part
+from pyloadgen.blocking import Blocking, T, Walker
+from pyloadgen.pacing import Turns
 
 PROCESSES = 16
 LONGEST_SLEEP_S = 0.1  # before it looks whether it must stop
 
 
-def _sleep(seconds: float) -> None:
+def doze(seconds: float) -> None:
     time.sleep(min(seconds, LONGEST_SLEEP_S))
 
 
-class Pool(Generator):
+class Pool(Blocking):
     """One process of the pool."""
 
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._walker = Walker(part, part.indices(), _sleep, threading.Lock())
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._walker = Walker(self, self.indices(), Turns(self.process, self.processes, self.spec.active), doze)
 
-    def arm(self, total: int, start: int) -> None:
-        self._walker.arm(total, start)
-
-    def prove(self) -> tuple[int, int]:
-        return self._walker.prove()
-
-    def run(self, at: int, emit: Callable[[Interval], None]) -> Report:
-        books, walker = self.part.books, self._walker
-        books.begin(at, planners=1, emit=emit)
-        walker.offer(at, walker.schedule(self.part.turns()))
-        books.ledger.finish(self.part.seconds(at))
-        books.open = walker.look()
-        return books.report()
-
-    def close(self) -> None:
-        self._walker.close()
+    def each(self, job: Callable[[Walker], T]) -> list[T]:
+        return [job(self._walker)]

@@ -7,7 +7,7 @@ import struct
 from contextlib import suppress
 
 from pyloadgen.errors import Lost
-from pyloadgen.spec import Address, Spec, sources_of, targets_of
+from pyloadgen.spec import Address, Spec, sources_of, target_of
 
 IP_BIND_ADDRESS_NO_PORT = 24  # no name for it before Python 3.12
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -17,7 +17,7 @@ class Addresses:
     """Connection i is from source i mod S to target ⌊i/S⌋ mod T."""
 
     def __init__(self, spec: Spec) -> None:
-        self._targets = targets_of(spec)
+        self._targets = [target_of(target) for target in spec.targets]
         self._sources = sources_of(spec)
         self._reset = spec.does.holds  # else closing belongs to the load
 
@@ -35,15 +35,11 @@ class Addresses:
             if self._sources:
                 with suppress(OSError):  # then the kernel takes a port of this source for all targets
                     sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-                self._bind(sock, self._sources[index % len(self._sources)])
+                try:
+                    sock.bind(self._sources[index % len(self._sources)][1])
+                except OSError as error:
+                    raise Lost("connect", "source", error.errno) from None
         except BaseException:
             sock.close()
             raise
         return sock
-
-    @staticmethod
-    def _bind(sock: socket.socket, source: Address) -> None:
-        try:
-            sock.bind(source[1])
-        except OSError as error:
-            raise Lost("connect", "source", error.errno) from None

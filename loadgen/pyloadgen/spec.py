@@ -77,8 +77,8 @@ class Spec:
 
     @property
     def intervals(self) -> Optional[int]:
-        """Seconds of load; None: until all `requests` are done."""
-        return None if self.requests is not None else self.warmup + self.duration
+        """Seconds of load; None: of a churn until all `requests` are done."""
+        return self.warmup + self.duration if self.requests is None or self.does.holds else None
 
     def connect_due_ns(self, index: int) -> int:
         """When connection `index` of a paced ramp may begin, after the start; a share of the rate may be 0."""
@@ -89,28 +89,23 @@ def refuse(cause: str, message: str) -> Refusal:
     return Refusal("spec", cause, message, REMEDY)
 
 
-def number(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value < math.inf
+def list_of(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(rule, value))
 
 
 def text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def list_of(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(rule, value))
-
-
-def directory(value: Any) -> bool:
-    return isinstance(value, str) and Path(value).is_absolute() and len(Path(value).parts) > 4
-
-
 # What a field's type asks of its JSON.
 SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (text, "a text"),
     "int": (whole, "a whole number, 0 or more"),
-    "float": (number, "a number, 0 or more"),
-    "Path": (directory, "an absolute path <base>/<host>/runs/<run>/<trial>"),
+    "float": (lambda value: type(value) in (int, float) and 0 <= value < math.inf, "a number, 0 or more"),
+    "Path": (
+        lambda value: text(value) and Path(value).is_absolute() and len(Path(value).parts) > 4,
+        "an absolute path <base>/<host>/runs/<run>/<trial>",
+    ),
     "list[str]": (list_of(text), "a list of texts"),
     "list[int]": (list_of(whole), "a list of whole numbers"),
     "dict[str, Any]": (lambda value: isinstance(value, dict), "a mapping"),
@@ -143,9 +138,8 @@ def parse(given_text: str) -> Spec:
 
 def typed(flat: Mapping[str, Any]) -> Spec:
     """A specification whose shapes are right; its parameters stand among the other fields."""
-    values: dict[str, Any] = {field.name: flat[field.name] for field in fields(Spec)}
-    values["dir"] = Path(flat["dir"])
-    return check(Spec(**values))
+    values = {field.name: flat[field.name] for field in fields(Spec)}
+    return check(Spec(**{**values, "dir": Path(flat["dir"])}))
 
 
 def check(spec: Spec) -> Spec:
@@ -166,35 +160,29 @@ def check(spec: Spec) -> Spec:
     if spec.workload in mine.lacks_workloads:
         raise refuse("workload", f"The generator {spec.generator} has no workload {spec.workload}.")
     for name in mine.lacks:
-        if getattr(spec, name) != PARAMETERS[name].default:
-            raise refuse(
-                name, f"The generator {spec.generator} has no {name} but {PARAMETERS[name].default or 'none'}."
-            )
-    targets_of(spec)
+        only = PARAMETERS[name].default
+        if getattr(spec, name) != only:
+            raise refuse(name, f"The generator {spec.generator} has no {name} but {only or 'none'}.")
+    for target in spec.targets:
+        target_of(target)
     sources_of(spec)
     return spec
-
-
-def targets_of(spec: Spec) -> list[Address]:
-    return [target_of(target) for target in spec.targets]
 
 
 def target_of(target: str) -> Address:
     host, _, port = target.rpartition(":")
     try:
-        address = ipaddress.ip_address(host.strip("[]"))
-        number = int(port)
-        if not (port.isascii() and port.isdigit() and 0 < number < 65_536):
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
             raise ValueError
+        return address_of(host.strip("[]"), int(port))
     except ValueError:
-        raise refuse(
-            "targets", f"{target!r} in targets is not an address and a port, such as 198.18.0.10:9000."
-        ) from None
-    return family_of(address), (str(address), number)
+        message = f"{target!r} in targets is not an address and a port, such as 198.18.0.10:9000."
+        raise refuse("targets", message) from None
 
 
-def family_of(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
-    return socket.AF_INET if address.version == 4 else socket.AF_INET6
+def address_of(host: str, port: int) -> Address:
+    address = ipaddress.ip_address(host)
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6, (str(address), port)
 
 
 def sources_of(spec: Spec) -> list[Address]:
@@ -207,6 +195,5 @@ def sources_of(spec: Spec) -> list[Address]:
             raise refuse("sources", f"{source!r} in sources is neither an address nor a network.") from None
         if network.num_addresses > MOST_SOURCES:
             raise refuse("sources", f"{source} has {network.num_addresses} addresses, and {MOST_SOURCES} can be used.")
-        hosts = network.hosts() if "/" in source else [ipaddress.ip_address(source)]
-        found += [(family_of(address), (str(address), 0)) for address in hosts]
+        found += [address_of(str(host), 0) for host in (network.hosts() if "/" in source else [source])]
     return found

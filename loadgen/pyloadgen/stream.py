@@ -9,27 +9,24 @@ from contracts.declared import INTEGRITY
 from pyloadgen.record import Recorder, decode
 
 
-class Integrity:
-    """What was wrong with the replies of one process, and the bytes that no request asked for."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = dict.fromkeys(INTEGRITY, 0)
-        self.surplus = 0
+def no_integrity() -> dict[str, int]:
+    """What is wrong with replies, by its class; and how many bytes came that no request had asked for."""
+    return {**dict.fromkeys(INTEGRITY, 0), "surplus": 0}
 
 
 class Request:
-    """One record on its way. `k` is its second in the ledger; `right` tells what came back, once that is whole."""
+    """One record, from the plan to its reply. `right` tells what came back, once that is whole."""
 
     __slots__ = ("intended", "k", "record", "right", "sent", "sequence", "settled")
 
-    def __init__(self, record: bytes, sequence: int, intended: int, k: int) -> None:
-        self.record = record
-        self.sequence = sequence
+    def __init__(self, intended: int, k: int = -1) -> None:
         self.intended = intended
-        self.k = k
+        self.k = k  # its second in the ledger; -1: it is no load
+        self.record = b""
+        self.sequence = 0
         self.sent = 0  # ns; 0: not yet
         self.right: Optional[bool] = None  # None: no reply yet
-        self.settled = False  # it was given up: a reply counts no more
+        self.settled = False  # it has its outcome: a reply counts no more
 
 
 class Stream:
@@ -37,7 +34,7 @@ class Stream:
 
     __slots__ = ("_integrity", "_missing", "_number", "_part", "_recorder", "_sequence", "pending")
 
-    def __init__(self, recorder: Recorder, number: int, integrity: Integrity) -> None:
+    def __init__(self, recorder: Recorder, number: int, integrity: dict[str, int]) -> None:
         self._recorder = recorder
         self._number = number
         self._integrity = integrity
@@ -46,13 +43,13 @@ class Stream:
         self._missing: set[int] = set()  # records whose place another one took
         self.pending: deque[Request] = deque()
 
-    def ask(self, flags: int, intended: int, k: int = -1) -> Request:
-        """The next record of this connection; its reply is now waited for."""
-        sequence = self._sequence
+    def ask(self, request: Request, flags: int) -> bytes:
+        """Make a request the next record of this connection; its reply is now waited for."""
+        request.sequence = self._sequence
         self._sequence += 1
-        request = Request(self._recorder.encode(flags, self._number, sequence, intended), sequence, intended, k)
+        request.record = self._recorder.encode(flags, self._number, request.sequence, request.intended)
         self.pending.append(request)
-        return request
+        return request.record
 
     def feed(self, data: bytes) -> list[Request]:
         """The requests whose replies are now whole, those given up left out."""
@@ -77,17 +74,17 @@ class Stream:
                 self._count(reply, request.sequence)
             return [request]
         if request.right:
-            self._integrity.counts["late"] += 1
+            self._integrity["late"] += 1
         else:
             self._surplus(reply, request.sequence)
         return []
 
     def _surplus(self, reply: bytes, expected: int) -> None:
-        self._integrity.surplus += len(reply)
+        self._integrity["surplus"] += len(reply)
         self._count(reply, expected)
 
     def _count(self, reply: bytes, expected: int) -> None:
-        self._integrity.counts[self._classify(reply, expected)] += 1
+        self._integrity[self._classify(reply, expected)] += 1
 
     def _classify(self, reply: bytes, expected: int) -> str:
         self._missing.add(expected)
@@ -108,13 +105,13 @@ class Stream:
     def cut(self) -> None:
         """The connection was lost: what is left of a reply is truncated."""
         if self._part and self.pending:
-            self._integrity.counts["truncated"] += 1
+            self._integrity["truncated"] += 1
             self._part = b""
 
     def sweep(self) -> None:
         """The load is over: what is left of a reply that nobody waits for is surplus."""
         if self._part and not self.pending:
-            self._integrity.surplus += len(self._part)
+            self._integrity["surplus"] += len(self._part)
             self._part = b""
 
     def reset(self) -> None:

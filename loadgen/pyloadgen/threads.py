@@ -17,14 +17,14 @@ import resource
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Optional
 
-from pyloadgen.blocking import Walker
-from pyloadgen.books import Report
+from pyloadgen.blocking import Blocking, T, Walker
 from pyloadgen.errors import Refusal
-from pyloadgen.ledger import Interval
 from pyloadgen.pacing import Turns
-from pyloadgen.part import Generator, Part
+from pyloadgen.pool import doze
 
 STACK_BYTES = 128 << 10
 SPARE_THREADS = 16
@@ -33,8 +33,6 @@ LOOK_S = 0.01  # how often the first thread looks whether all must stop
 REMEDY = (
     "Give fewer active connections, raise vm.max_map_count, kernel.threads-max and pids.max, or use another generator."
 )
-
-Job = Callable[[Walker], None]
 
 
 def check_threads(active: int, processes: int) -> None:
@@ -61,88 +59,45 @@ def read(path: str) -> int:
         return 0
 
 
-class Threads(Generator):
+class Threads(Blocking):
     """The threads of one process. They are started before the first connection and then do one job after another."""
 
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._lock = threading.Lock()  # of the books
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._halt = threading.Event()
-        self._turn = threading.Condition()
-        self._number = 0  # of the job
-        self._job: Job = Walker.close
-        self._busy = 0
-        spec = part.spec
-        self._walkers = [Walker(part, [i], self._halt.wait, self._lock) for i in part.indices() if i < spec.busy]
-        self._idle = Walker(part, [i for i in part.indices() if i >= spec.busy], self._halt.wait, self._lock)
-        self._started = False
+        active, busy = self.spec.active, self.spec.busy
+        own = [index for index in self.indices() if index < busy]
+        self._walkers = [Walker(self, [index], Turns(index, active, active), self._halt.wait) for index in own]
+        self._idle = Walker(self, [index for index in self.indices() if index >= busy], Turns(0, 1, 0), doze)
+        self.planners = len(own) + 1
+        self._pool: Optional[ThreadPoolExecutor] = None
 
-    def _start(self) -> None:
+    def _start(self) -> ThreadPoolExecutor:
+        """A pool starts a thread only where all others are busy, so that each waits until the last one is there."""
+        pool, gate = ThreadPoolExecutor(max(1, len(self._walkers))), threading.Event()
         threading.stack_size(STACK_BYTES)
-        for count, walker in enumerate(self._walkers):
-            try:
-                threading.Thread(target=self._work, args=(walker,), daemon=True).start()
-            except RuntimeError as error:  # can't start new thread
-                message = (
-                    f"{len(self._walkers)} active connections need as many threads; {count} could be had: {error}."
-                )
-                raise Refusal("budget", "threads", message, REMEDY) from None
-        threading.stack_size(0)
-        self._started = True
+        try:
+            for count in range(len(self._walkers)):
+                try:
+                    pool.submit(gate.wait)
+                except RuntimeError as error:  # can't start new thread
+                    need = f"{len(self._walkers)} active connections need as many threads"
+                    raise Refusal("budget", "threads", f"{need}; {count} could be had: {error}.", REMEDY) from None
+        finally:
+            threading.stack_size(0)
+            gate.set()
+        return pool
 
-    def _work(self, walker: Walker) -> None:
-        number = 0
-        while True:
-            with self._turn:
-                while self._number == number:
-                    self._turn.wait()
-                number, job = self._number, self._job
-            try:
-                job(walker)
-            finally:
-                with self._turn:
-                    self._busy -= 1
-
-    def _all(self, job: Job) -> None:
-        """Have every thread do a job; this one does that of the idle connections, then waits for the others."""
-        with self._turn:
-            self._job, self._busy = job, len(self._walkers)
-            self._number += 1
-            self._turn.notify_all()
-        job(self._idle)
-        while self._busy:
+    def each(self, job: Callable[[Walker], T]) -> list[T]:
+        """Each thread does the job for its connection; this one does it for the idle ones and then looks on."""
+        self._pool = self._pool or self._start()
+        futures = [self._pool.submit(job, walker) for walker in self._walkers]
+        results = [job(self._idle)]
+        while not all(future.done() for future in futures):
             time.sleep(LOOK_S)
-            if self.part.stopped():
+            if self.stopped():
                 self._halt.set()
-
-    def arm(self, total: int, start: int) -> None:
-        if not self._started:
-            self._start()
-        self._all(lambda walker: walker.arm(total, start))
-
-    def prove(self) -> tuple[int, int]:
-        results: list[tuple[int, int]] = []
-        self._all(lambda walker: results.append(walker.prove()))
-        return sum(verified for verified, _ in results), sum(failed for _, failed in results)
-
-    def run(self, at: int, emit: Callable[[Interval], None]) -> Report:
-        books = self.part.books
-        books.begin(at, planners=len(self._walkers), emit=emit)
-        self._all(lambda walker: self._load(walker, at))
-        books.ledger.finish(self.part.seconds(at))
-        counts: list[int] = []
-        self._all(lambda walker: counts.append(walker.look()))
-        books.open = sum(counts)
-        return books.report()
-
-    def _load(self, walker: Walker, at: int) -> None:
-        if walker is self._idle:
-            return
-        if self.part.spec.does.holds:
-            (own,) = walker.indices
-            walker.offer(at, walker.schedule(Turns(own, self.part.spec.active, self.part.spec.active)))
-        else:
-            walker.churn(at)
+        return results + [future.result() for future in futures]
 
     def close(self) -> None:
         self._halt.set()

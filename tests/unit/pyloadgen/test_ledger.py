@@ -3,7 +3,7 @@
 import random
 
 from contracts.declared import SETTLED
-from pyloadgen.ledger import ANSWERED, FAILED, SECOND, TIMED_OUT, Interval, Ledger, settled
+from pyloadgen.ledger import ANSWERED, FAILED, SECOND, TIMED_OUT, Interval, Ledger, unsettled
 
 
 def ledger(planners: int = 1, limit: int | None = 3) -> tuple[Ledger, list[Interval]]:
@@ -11,16 +11,19 @@ def ledger(planners: int = 1, limit: int | None = 3) -> tuple[Ledger, list[Inter
     return Ledger(1000, planners, limit, out.append), out
 
 
+def second(k: int) -> int:
+    """Its beginning."""
+    return 1000 + k * SECOND
+
+
 def test_a_second_waits_for_its_planner_and_for_its_last_request() -> None:
     book, out = ledger()
-    k = book.second_of(1000 + SECOND - 1)
-    assert k == 0
-    book.plan(k)
-    book.plan(k)
+    k = book.plan(1000 + SECOND - 1)
+    assert k == book.plan(1000) == 0
     book.sent(k)
     book.settle(k, ANSWERED, 5000)
     assert not out
-    book.move(0, 1)
+    book.move(0, second(1))
     assert not out
     book.settle(k, TIMED_OUT)
     assert [(one.k, one.counts["planned"], one.counts["sent"]) for one in out] == [(0, 2, 1)]
@@ -29,7 +32,7 @@ def test_a_second_waits_for_its_planner_and_for_its_last_request() -> None:
 
 def test_a_second_without_requests_is_one_too() -> None:
     book, out = ledger()
-    book.move(0, 2)
+    book.move(0, second(2))
     assert [(one.k, one.counts["planned"]) for one in out] == [(0, 0), (1, 0)]
     book.leave(2)
     book.finish(3)
@@ -38,12 +41,11 @@ def test_a_second_without_requests_is_one_too() -> None:
 
 def test_the_slowest_planner_decides() -> None:
     book, out = ledger(planners=3)
-    book.move(0, 2)
+    book.move(0, second(2))
     book.leave(0)
     assert not out
-    book.plan(0)  # by the third
-    book.settle(0, FAILED)
-    book.move(0, 1)
+    book.settle(book.plan(1000), FAILED)  # by the third
+    book.move(0, second(1))
     assert [one.k for one in out] == [0]
     book.leave(1)
     assert [one.k for one in out] == [0, 1]
@@ -56,12 +58,11 @@ def test_no_planner_at_all() -> None:
 
 
 def test_what_is_late_goes_to_the_last_second_and_a_quota_has_none() -> None:
-    assert ledger()[0].second_of(1000 + 9 * SECOND) == 3
+    assert ledger()[0].second_of(second(9)) == 3
     book, out = ledger(limit=None)
-    book.move(0, book.second_of(1000 + 9 * SECOND))
+    assert book.move(0, second(9)) == book.move(9, second(8)) == 9
     assert len(out) == 9
-    book.plan(9)
-    book.settle(9, FAILED)
+    book.settle(book.plan(second(9)), FAILED)
     book.leave(9)
     book.finish(0)
     assert out[-1].k == 9
@@ -73,10 +74,9 @@ def test_conservation_in_any_order() -> None:
         book, out = ledger(planners=1, limit=5)
         pending: list[int] = []
         for k in range(5):
-            book.move(max(0, k - 1), k)
+            book.move(max(0, k - 1), second(k))
             for _ in range(chance.randrange(20)):
-                book.plan(k)
-                pending.append(k)
+                pending.append(book.plan(second(k)))
             chance.shuffle(pending)
             while pending and chance.random() < 0.8:
                 book.settle(pending.pop(), chance.choice(SETTLED), 1000)
@@ -86,5 +86,5 @@ def test_conservation_in_any_order() -> None:
         book.finish(5)
         assert sorted(one.k for one in out) == [0, 1, 2, 3, 4]
         for one in out:
-            assert settled(one.counts) == one.counts["planned"]
+            assert not unsettled(one.counts)
             assert one.response.total == one.counts["answered"]

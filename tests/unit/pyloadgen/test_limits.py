@@ -10,9 +10,10 @@ import pytest
 
 from pyloadgen import budget, threads
 from pyloadgen.__main__ import value_of
-from pyloadgen.books import Books, SendGaps, merged_done
+from pyloadgen.books import Books, SendGaps, total
 from pyloadgen.crew import CLASSES, processes_for
-from pyloadgen.errors import Lost, PeerClosed, Refusal, Tally, blame, cause_of
+from pyloadgen.errors import Loss, Lost, PeerClosed, Refusal, blame, cause_of
+from pyloadgen.ledger import SECOND
 from pyloadgen.pacing import Turns
 from pyloadgen.sockets import Addresses
 from pyloadgen.spec import NAMES, Spec, parse, sources_of
@@ -154,13 +155,10 @@ def test_processes(changes: dict[str, Any], descriptors: int, count: int) -> Non
 def test_errors_have_a_cause_and_somebody_to_blame(error: OSError, phase: str, cause: str, who: str) -> None:
     assert cause_of(error) == cause
     assert blame(phase, cause) == who
-    tally = Tally()
-    tally.add(Lost.of(phase, error), 7)
-    tally.add(Lost.of(phase, error), 8)
-    (row,) = tally.rows()
-    assert (row["count"], row["errno"], row["blame"]) == (2, error.errno, who)
-    assert row["first"].startswith("connection 7: ")
-    assert tally.keys() == {f"{phase}/{cause}": 2}
+    losses = [Loss.of(Lost.of(phase, error), number) for number in (7, 8)]
+    assert {loss.phase + "/" + loss.cause for loss in losses} == {Lost.of(phase, error).name}
+    assert (losses[0].errno, losses[0].blame) == (error.errno, who)
+    assert losses[0].first.startswith("connection 7: ")
 
 
 def test_gaps_are_spread_over_the_window() -> None:
@@ -175,18 +173,26 @@ def test_reports_of_processes_add_up() -> None:
     for n in range(3):
         books = Books(spec())
         books.begin(0, 1, lambda _: None)
-        books.ledger.plan(2)
-        books.sent(2, 1000, 2000 + n)
-        books.answered(2, 1000, 2000 + n, 3000)
-        books.connect_took(1_500_000_000)
-        books.verified, books.open = 4, 3
-        books.errors.add(Lost("read", "reset", 104), n)
-        reports.append(books.report())
-    whole = merged_done(reports)
-    assert (whole["first_send_ns"], whole["last_send_ns"]) == (2000, 2002)
+        request = books.plan(2 * SECOND)
+        request.sent, request.right = 2 * SECOND + 1000 + n, True
+        books.sent(request)
+        books.judge(request, request.sent + 1000)
+        books.connected(1_500_000_000)
+        for _ in range(4):
+            books.verified()
+        for _ in range(2):
+            books.lost(Lost("read", "reset", errno.ECONNRESET), n, arming=True)
+        reports.append(books.report(still_open=3))
+    whole = total(reports)
+    assert [at % SECOND for at in whole["sends"] if at] == [1000, 1000, 1001, 1001, 1002, 1002]
     assert whole["connections"] == {"armed": 12, "open": 9, "lost": 3}
-    assert whole["kinds"]["lag"].total == whole["kinds"]["connect"].total == 3
-    assert [(row["count"], row["first"][:12]) for row in whole["errors"]] == [(3, "connection 0")]
+    assert [whole["kinds"][kind].total for kind in ("lag", "service", "connect", "loop_lag")] == [3, 3, 3, 0]
+    assert [(name, row.count, row.first[:12]) for name, row in whole["errors"].items()] == [
+        ("read/reset", 6, "connection 0")
+    ]
+    assert total([books.armed] * 2) == {
+        "connected": 2, "verified": 8, "failed": {"read/reset": 4}, "syn_retries": {"1": 2, "2": 0, "3": 0}
+    }  # fmt: skip
 
 
 def test_turns() -> None:

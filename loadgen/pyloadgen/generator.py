@@ -1,0 +1,78 @@
+"""What each process of a generator has, and what it must be able to do."""
+
+from __future__ import annotations
+
+import mmap
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyloadgen.books import Books, Report
+from pyloadgen.ledger import SECOND, Interval
+from pyloadgen.record import Recorder
+from pyloadgen.sockets import Addresses
+from pyloadgen.spec import Spec
+from pyloadgen.stream import Stream
+
+
+@dataclass(eq=False)
+class Generator(ABC):
+    """One of W processes: it has the connections i, i + W, i + 2W, … of its client's share.
+
+    Each of its deeds returns when it is done, or has been told to stop.
+    """
+
+    spec: Spec
+    process: int
+    processes: int
+    recorder: Recorder
+    addresses: Addresses
+    flag: mmap.mmap  # shared by all processes, and not 0 when they must stop
+
+    planners = 1  # of requests; of a process with threads several
+    at = end = 0  # of the load
+
+    def __post_init__(self) -> None:
+        self.books = Books(self.spec)
+
+    def stopped(self) -> bool:
+        return self.flag[0] != 0
+
+    def indices(self) -> list[int]:
+        return list(range(self.process, self.spec.connections, self.processes))
+
+    def stream(self, index: int) -> Stream:
+        return Stream(self.recorder, self.spec.first_connection + index, self.books.integrity)
+
+    def run(self, at: int, emit: Callable[[Interval], None]) -> Report:
+        """Offer the load from `at` on, until each request is settled."""
+        intervals = self.spec.intervals
+        self.at, self.end = at, at + (1 << 32 if intervals is None else intervals) * SECOND
+        self.books.begin(at, self.planners, emit)
+        self.offer()
+        seconds = intervals or 0  # without a limit, those in which there was a request
+        if self.stopped():
+            seconds = min(seconds, max(0, (time.monotonic_ns() - at) // SECOND + 1))
+        self.books.ledger.finish(seconds)
+        return self.books.report(self.look())
+
+    @abstractmethod
+    def arm(self, total: int, start: int) -> None:
+        """Connect and verify the connections below `total` that were not tried yet, paced from `start` on."""
+
+    @abstractmethod
+    def prove(self) -> tuple[int, int]:
+        """Verify one echo on each connection still open: how many answered, how many did not."""
+
+    @abstractmethod
+    def offer(self) -> None:
+        """The load, from its start to its end."""
+
+    @abstractmethod
+    def look(self) -> int:
+        """How many connections are open now; what came unasked is counted."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every connection."""
