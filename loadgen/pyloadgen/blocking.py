@@ -194,7 +194,8 @@ class Walker:
             self._books.lost(lost, channel.index)
             self._books.settle(request, TIMED_OUT if lost.cause == "timeout" else FAILED)
             return False
-        self._books.record("connect", request, took)
+        with self._books.lock:
+            self._books.record("connect", request, took)
         self._request(channel, request)
         channel.close()
         return True

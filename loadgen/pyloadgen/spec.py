@@ -8,6 +8,7 @@ import math
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
 
@@ -62,20 +63,20 @@ class Spec:
     hostile: Optional[dict[str, Any]]
     seed: int
 
-    @property
+    @cached_property
     def does(self) -> Workload:
         return WORKLOADS[self.workload]
 
-    @property
+    @cached_property
     def busy(self) -> int:
         """How many connections carry requests."""
         return self.active if self.does.holds else self.connections
 
-    @property
+    @cached_property
     def timeout_ns(self) -> int:
         return int(self.timeout * 1e9)
 
-    @property
+    @cached_property
     def intervals(self) -> Optional[int]:
         """Seconds of load; None: of a churn until all `requests` are done."""
         return self.warmup + self.duration if self.requests is None or self.does.holds else None
