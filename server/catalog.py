@@ -1,7 +1,7 @@
 """The catalogue of strategies. Everything that wants catalog.yml reads it here; hosts have no PyYAML.
 
-The parser knows comments, a name, and fields below it, indented by two spaces: plain text, or a list in brackets.
-It refuses what it would read differently from YAML.
+`parse` knows comments, a name, and fields below it, indented by two spaces: plain text, or a list in brackets. A test
+holds the file to what PyYAML reads in it.
 """
 
 from __future__ import annotations
@@ -27,15 +27,10 @@ OWN_DESCRIPTORS = 64  # what a server process needs besides its connections; one
 NO_PACKAGES = ("cc", "go", "io_uring")  # the needs that no package meets
 
 Value = Union[str, tuple[str, ...]]
-Entries = dict[str, dict[str, Value]]
 
 NAME = re.compile(r"([a-z][a-z0-9_]*):")
 FIELD = re.compile(r"  ([a-z]+): (\S.*)")
-LIST = re.compile(r"\[(?:[a-z][a-z0-9._-]*(?:, [a-z][a-z0-9._-]*)*)?\]")
-# Begins with a letter, and holds nothing that YAML takes for a mapping or a comment.
-PLAIN = re.compile(r"[A-Za-z](?:(?!: | #)[^\t])*(?<![:\s])")
-# What YAML 1.1 takes for a truth value or for nothing, in any case.
-NOT_TEXT = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+LIST = re.compile(r"\[[a-z0-9_., -]*\]")
 
 
 class CatalogError(ValueError):
@@ -121,32 +116,21 @@ class Strategy:
         return None if self.needs else self.load_loop()
 
 
-def parse(text: str) -> Entries:
-    """Read the subset of YAML described above; CatalogError names the first line outside of it."""
-    entries: Entries = {}
-    fields: dict[str, Value] | None = None
+def parse(text: str) -> dict[str, dict[str, Value]]:
+    """The entries by name; CatalogError names the first line that is outside of the format described above."""
+    entries: dict[str, dict[str, Value]] = {}
+    fields: dict[str, Value] = {}
     for number, raw in enumerate(text.splitlines(), 1):
-        line = re.sub(r"(^|\s+)#.*", "", raw).rstrip(" ")
+        line = re.sub(r"(^|\s+)#.*", "", raw)
         name, field = NAME.fullmatch(line), FIELD.fullmatch(line)
-        if not line:
-            continue
-        if name and name[1] not in entries and name[1] not in NOT_TEXT:
+        if name and name[1] not in entries:
             fields = entries[name[1]] = {}
-        elif field and fields is not None and field[1] not in fields and field[1] not in NOT_TEXT:
-            fields[field[1]] = _value(field[2], number)
-        else:
+        elif field and entries and field[1] not in fields:
+            is_list = LIST.fullmatch(field[2])
+            fields[field[1]] = tuple(re.findall(r"[^\[\], ]+", field[2])) if is_list else field[2]
+        elif line:
             raise CatalogError(f"line {number} is neither a new name nor a new field of one: {raw!r}")
     return entries
-
-
-def _value(text: str, number: int) -> Value:
-    if LIST.fullmatch(text):
-        items = tuple(text[1:-1].split(", ")) if text != "[]" else ()
-        if not NOT_TEXT.intersection(items):
-            return items
-    elif PLAIN.fullmatch(text) and text.lower() not in NOT_TEXT:
-        return text
-    raise CatalogError(f"line {number}: not plain text and not a list: {text!r}")
 
 
 def load(path: Path = CATALOG) -> dict[str, Strategy]:

@@ -47,11 +47,8 @@ def main(options: argparse.Namespace) -> int:
             return INTERRUPTED
     failed = sum(result.outcome == FAILED for result in results)
     if options.json:
-        print(
-            json.dumps(
-                {"target": target.name, "failed": failed, "clauses": [asdict(result) for result in results]}, indent=2
-            )
-        )
+        said = {"target": target.name, "failed": failed, "clauses": [asdict(result) for result in results]}
+        print(json.dumps(said, indent=2))
     else:
         print(f"{target.name}: {failed} of {len(results)} clauses failed.")
     return 1 if failed else 0

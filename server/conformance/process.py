@@ -19,7 +19,7 @@ COUNT_S = 5.0
 
 
 def descriptors(subject: Subject) -> None:
-    """Each process of this server may have no more than DESCRIPTORS."""
+    """Out of descriptors the server goes on serving the connections it holds, does not spin, and recovers."""
     own = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS
     count = min(own, DESCRIPTORS * len(subject.family()) + DESCRIPTORS // 2)
     room = sum(one.room for one in subject.listeners())
@@ -78,6 +78,7 @@ def answered(subject: Subject, clients: list[Client]) -> list[Client]:
 
 
 def sigterm(subject: Subject) -> None:
+    """SIGTERM ends all its processes within a second, with connections open and one blocked."""
     subject.slow_client()
     for _ in range(20):
         subject.client()
@@ -92,6 +93,7 @@ def sigterm(subject: Subject) -> None:
 
 
 def leaks(subject: Subject) -> None:
+    """However connections end, they leave no descriptor, child or zombie behind."""
     kept = left_behind(subject)
     for patience_s in (FIRST_SETTLE_S, SETTLE_S):
         before = kept
@@ -137,6 +139,7 @@ def settled(subject: Subject, goal: tuple[int, int], within_s: float) -> tuple[i
 
 
 def counters(subject: Subject) -> None:
+    """The workers' statistics slots are right."""
     total = 0
     for at_once in (10, 1, 1) if subject.holds_many else (1, 1):
         held = [subject.client() for _ in range(at_once)]

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from server.linux.launch import die_with_parent
 
 LISTEN_S = 12.0
 HOST = "127.0.0.1"
+PORTS = range(21_000, 31_000)  # below the ephemeral ones
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -39,12 +39,12 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_port(ports: int = 1, begin: int = 21_000, end: int = 31_000) -> int:
-    """The first of so many neighbours in a range below the ephemeral ports that nobody uses."""
-    for port in range(begin + os.getpid() * 7 % ((end - begin) // 2), end - ports):
+def free_port(ports: int = 1) -> int:
+    """The first of so many neighbours among PORTS that nobody uses."""
+    for port in PORTS[os.getpid() * 7 % (len(PORTS) // 2) : -ports]:
         if all(is_free(one) for one in range(port, port + ports)):
             return port
-    raise NotStarted(f"No port from {begin} to {end} is free.")
+    raise NotStarted(f"No port from {PORTS.start} to {PORTS.stop} is free.")
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-def start(
-    target: Target, directory: Path, descriptors: int | None = None, find_port: Callable[[], int] = free_port
-) -> Subject:
+def start(target: Target, directory: Path, descriptors: int | None = None) -> Subject:
     """The running server; NotStarted, when it has not listened in time, or ended."""
-    port, stats, log = find_port(), directory / "stats.bin", directory / "log"
+    port, stats, log = free_port(), directory / "stats.bin", directory / "log"
     stats.unlink(missing_ok=True)
     words = list(target.words)
     for mark, value in (("{host}", HOST), ("{port}", str(port)), ("{stats}", str(stats))):

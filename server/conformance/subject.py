@@ -69,7 +69,7 @@ class Subject:
     def __init__(
         self, process: subprocess.Popen[bytes], address: tuple[str, int], log: Path, stats: Path | None
     ) -> None:
-        self.process, self.address, self.port = process, address, address[1]
+        self.process, self.address = process, address
         self._log, self._stats_file = log, stats
         self._clients: list[Client] = []
         self._paced = True
@@ -154,9 +154,6 @@ class Subject:
         each = [scheduled_ns(pid) for pid in self.family()]
         return sum(ran for ran, _ in each), sum(waited for _, waited in each)
 
-    def cpu_s(self) -> float:
-        return self.scheduled_ns()[0] / 1e9
-
     def idles(self) -> bool:
         """The server has nothing to do. Waiting for a CPU counts as doing, so that a busy machine hides nothing."""
         for _ in range(10):  # something may have been left over at first, and what spins does so every time
@@ -196,7 +193,3 @@ class Subject:
 
     def total(self, name: str) -> int:
         return self.stats.total(slots.FIELDS.index(name))
-
-    def holds(self, name: str, value: int) -> None:
-        """Wait until the sum over the workers is this."""
-        eventually(lambda: self.total(name) == value, f"{name} = {value}", self.patience_s)

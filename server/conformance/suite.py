@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from server.conformance import start
 from server.conformance.clauses import FIRST, Clause
 from server.conformance.client import Failed
-from server.conformance.start import NotStarted, Target, free_port
+from server.conformance.start import NotStarted, Target
 from server.conformance.subject import PATIENCE_S, Subject
 
 IMPATIENT_S = 1.0  # for what the catalogue says cannot be met
@@ -36,18 +35,16 @@ class Result:
 class Suite:
     """The clauses of one target, one at a time. `connections`: how many where many are asked for."""
 
-    def __init__(
-        self, target: Target, directory: Path, connections: int = 200, find_port: Callable[[], int] = free_port
-    ) -> None:
-        self._target, self._directory = target, directory
-        self._connections, self._find_port = connections, find_port
+    def __init__(self, target: Target, directory: Path, connections: int = 200) -> None:
+        self._target, self._directory, self._connections = target, directory, connections
         self._shared: Subject | None = None
 
     def __enter__(self) -> Suite:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._drop_shared()
+    def __exit__(self, *_: object) -> None:
+        if self._shared is not None:
+            start.end(self._shared.process)
 
     def run_all(self, clauses: Sequence[Clause]) -> Iterator[Result]:
         """One after another; where not even the first is met, no other is asked."""
@@ -69,9 +66,8 @@ class Suite:
         except NotStarted as error:
             if clause.descriptors is None:
                 raise
-            return Result(
-                clause.name, SKIPPED, f"with {clause.descriptors} descriptors it does not start: {error}", 0.0
-            )
+            why = f"with {clause.descriptors} descriptors it does not start: {error}"
+            return Result(clause.name, SKIPPED, why, 0.0)
         if claimed:
             met = "it is met, though the catalogue says that it cannot be"
             outcome, reason = (CANNOT, self._target.because) if evidence else (FAILED, met)
@@ -81,7 +77,10 @@ class Suite:
 
     def _evidence(self, clause: Clause, patience_s: float) -> str:
         """Why the clause is not met; nothing where it is."""
-        subject = self._start(clause.descriptors) if clause.fresh else self._running()
+        subject = None if clause.fresh else self._shared
+        if subject is None:
+            subject = start.start(self._target, self._directory, clause.descriptors)
+            subject.connections = self._connections
         subject.patience_s = patience_s
         evidence = ""
         try:
@@ -91,23 +90,8 @@ class Suite:
         finally:
             died = "" if clause.ends else subject.death(DYING_S if evidence else 0)
             subject.hang_up()
-            if clause.fresh:
+            if clause.fresh or evidence or died:
                 start.end(subject.process)
-            elif evidence or died:
-                self._drop_shared()
+            if not clause.fresh:
+                self._shared = None if evidence or died else subject
         return died or evidence
-
-    def _start(self, descriptors: int | None) -> Subject:
-        subject = start.start(self._target, self._directory, descriptors, self._find_port)
-        subject.connections = self._connections
-        return subject
-
-    def _running(self) -> Subject:
-        if self._shared is None:
-            self._shared = self._start(None)
-        return self._shared
-
-    def _drop_shared(self) -> None:
-        if self._shared is not None:
-            start.end(self._shared.process)
-            self._shared = None

@@ -16,12 +16,14 @@ MUTE = 20
 
 
 def exact_bytes(subject: Subject) -> None:
+    """Records of 1 byte to 64 KiB come back, and no byte is lost, altered or added."""
     client = subject.client()
     for size in (1, 32, 1000, 16_384, 16_385, 65_537, 1):  # the last one meets what came too much before
         client.exchange(size)
 
 
 def split_and_merged(subject: Subject) -> None:
+    """Records that arrive in pieces come back, and so do many that arrive at once."""
     client = subject.client()
     for size in (17, 47, 64, 1, 127, 640, 33):  # each answer is awaited, so that the server meets just these pieces
         client.exchange(size)
@@ -31,12 +33,14 @@ def split_and_merged(subject: Subject) -> None:
 
 
 def byte_at_a_time(subject: Subject) -> None:
+    """Bytes that come one by one are answered one by one (hostile kind byte_writer)."""
     client = subject.client()
     for _ in range(200):
         client.exchange(1)
 
 
 def one_mebibyte(subject: Subject) -> None:
+    """A client that writes a mebibyte before it reads gets all of it back."""
     client = subject.client()
     subject.fill(client, MIB)
     client.exchange(MIB - client.sent)
@@ -44,6 +48,9 @@ def one_mebibyte(subject: Subject) -> None:
 
 
 def slow_reader(subject: Subject) -> None:
+    """The server stops reading from a client that does not read: memory stays bounded, no CPU is used, and all is
+    answered later (hostile kind slow_read).
+    """
     client = subject.client(slow=True)
     client.exchange(1)
     before = subject.rss_bytes()
@@ -62,6 +69,7 @@ def slow_reader(subject: Subject) -> None:
 
 
 def half_close(subject: Subject) -> None:
+    """A client that shuts its writing side gets all its answers, then the end (hostile kind half_close)."""
     silent = subject.client()
     silent.shut()
     silent.read_to_end()
@@ -77,6 +85,7 @@ def half_close(subject: Subject) -> None:
 
 
 def reset(subject: Subject) -> None:
+    """A reset in any state, or of many connections in the same turn, harms nobody else (hostile kind reset)."""
     for state in ("silent", "idle", "unread", "half-closed", "blocked"):
         client = subject.slow_client() if state == "blocked" else subject.client()
         if state not in ("silent", "blocked"):
@@ -113,6 +122,7 @@ def still_serves(subject: Subject, after: str) -> None:
 
 
 def mute(subject: Subject) -> None:
+    """Silent connections are held, cost no CPU, and keep nobody waiting (hostile kind mute)."""
     silent = [subject.client() for _ in range(MUTE)]
     other = subject.client()
     other.exchange(64)
@@ -123,6 +133,7 @@ def mute(subject: Subject) -> None:
 
 
 def no_stall(subject: Subject) -> None:
+    """A connection that takes no answers, or sent half a record, holds no other up."""
     others = [subject.client() for _ in range(OTHERS)]
     exchange_all(others)
     slow, half = subject.slow_client(), subject.client()
@@ -138,6 +149,7 @@ def no_stall(subject: Subject) -> None:
 
 
 def accept_queue(subject: Subject) -> None:
+    """A burst of connections is taken in whole, whatever the server was doing (hostile kind storm)."""
     listeners = subject.listeners()
     room = sum(one.room for one in listeners) // (1 if len(listeners) == 1 else 2)  # a hash deals unevenly
     count = max(1, min(subject.connections, room))

@@ -14,7 +14,7 @@ import pytest
 from server import catalog, programs
 from server.conformance import start
 from server.conformance.client import reset
-from server.conformance.start import ROOT, end, launch
+from server.conformance.start import ROOT, end, free_port, launch
 from server.conformance.subject import PATIENCE_S, Subject, alive, eventually
 from server.reference import build
 
@@ -35,10 +35,9 @@ def need_program(strategy: str) -> None:
         pytest.skip(str(error))
 
 
-def free_port(ports: int = 1) -> int:
-    """The first of so many ports that nobody listens on; pytest's workers have a range each."""
-    begin = 21_000 + 2_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    return start.free_port(ports, begin, begin + 2_000)
+# pytest's workers have a range each.
+_begin = 21_000 + 2_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+start.PORTS = range(_begin, _begin + 2_000)
 
 
 class Served(Subject):
@@ -46,9 +45,16 @@ class Served(Subject):
 
     def __init__(self, strategy: str, port: int, process: "subprocess.Popen[bytes]", stats: Path) -> None:
         super().__init__(process, ("127.0.0.1", port), stats.with_name("log"), stats)
-        self.strategy = strategy
+        self.strategy, self.port = strategy, port
         self.workers = catalog.find(strategy).processes(2)
         eventually(lambda: self.ready(self.workers), "every worker ready")
+
+    def holds(self, name: str, value: int) -> None:
+        """Wait until the sum over the workers is this."""
+        eventually(lambda: self.total(name) == value, f"{name} = {value}", self.patience_s)
+
+    def cpu_s(self) -> float:
+        return self.scheduled_ns()[0] / 1e9
 
     def connect(self, receive_buffer: int | None = None, number: int = 0) -> socket.socket:
         """A connection to port number `number` of this server."""

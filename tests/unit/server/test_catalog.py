@@ -13,29 +13,21 @@ from server import catalog, loops, page
 SERVER = Path(catalog.__file__).parent
 
 
-def test_it_reads_what_pyyaml_reads() -> None:
-    text = catalog.CATALOG.read_text()
-    ours = {
-        name: {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
-        for name, entry in catalog.parse(text).items()
-    }
-    assert ours == yaml.safe_load(text)
-    assert {"epoll", "workers", "uvloop", "null_server"} <= set(ours)
-
-
 @pytest.mark.parametrize(
     "text",
     [
+        catalog.CATALOG.read_text(),
         "a:\n  how: plain words; even 'quotes' inside\n  needs: [uvloop, cc]  # why\n# a comment\nb:\n  needs: []\n",
-        "a:\n  how: ends in a colon-free way # and a comment\n",
     ],
+    ids=["catalog.yml", "more"],
 )
-def test_both_read_the_same(text: str) -> None:
-    ours = {
+def test_it_reads_what_pyyaml_reads(text: str) -> None:
+    """So whatever YAML takes for something else (yes, 12, a colon, a quote) has to stay out of the file."""
+    lists = {
         name: {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
         for name, entry in catalog.parse(text).items()
     }
-    assert ours == yaml.safe_load(text)
+    assert lists == yaml.safe_load(text)
 
 
 @pytest.mark.parametrize(
@@ -45,22 +37,10 @@ def test_both_read_the_same(text: str) -> None:
         "a:\n how: one space",
         "a:\n\thow: tab",
         "a: value",
-        "a:\n  how: yes",
-        "a:\n  how: Null",
-        "a:\n  how: 12",
-        "a:\n  how: 'quoted'",
-        "a:\n  how: |",
-        "a:\n  how: a mapping: inside",
-        "a:\n  how: ends with:",
-        "a:\n  how: &anchor",
-        "a:\n  needs: [yes]",
-        "a:\n  needs: [1]",
-        "a:\n  needs: [a,b]",
         "a:\n  needs:\n    - a",
         "a:\n  how:",
         "a:\n  how: x\n  how: y",
         "a:\n  how: x\na:\n  how: y",
-        "yes:\n  how: x",
         "---\na:\n  how: x",
     ],
 )

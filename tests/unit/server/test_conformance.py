@@ -13,7 +13,7 @@ from server.conformance import start
 from server.conformance.clauses import CLAUSES, FIRST, Clause
 from server.conformance.start import ROOT, Target
 from server.conformance.suite import CANNOT, FAILED, NOT_ASKED, OK, SKIPPED, Suite
-from tests.unit.server.harness import free_port, need_program
+from tests.unit.server.harness import need_program
 
 # What it swallows, null_server does not answer, so that nothing can be asked of it.
 STRATEGIES = tuple(name for name, strategy in catalog.load().items() if FIRST.name not in strategy.cannot)
@@ -47,7 +47,7 @@ def test_the_page_for_users_explains_every_clause() -> None:
 @pytest.fixture(scope="module", params=STRATEGIES)
 def suite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
     need_program(request.param)
-    with Suite(start.strategy(request.param), tmp_path_factory.mktemp("suite"), find_port=free_port) as suite:
+    with Suite(start.strategy(request.param), tmp_path_factory.mktemp("suite")) as suite:
         yield suite
 
 
@@ -70,7 +70,7 @@ def defective(defect: str, *more: str) -> Target:
 
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_planted_defect_fails_its_clauses_and_no_other(defect: str, tmp_path: Path) -> None:
-    with Suite(defective(defect, "--stats {stats}"), tmp_path, find_port=free_port) as suite:
+    with Suite(defective(defect, "--stats {stats}"), tmp_path) as suite:
         results = list(suite.run_all(CLAUSES))
     reasons = "\n".join(map(str, results))
     assert {result.clause for result in results if result.outcome == FAILED} == DEFECTS[defect], reasons
@@ -79,7 +79,7 @@ def test_a_planted_defect_fails_its_clauses_and_no_other(defect: str, tmp_path: 
 
 
 def test_the_clauses_about_bytes_each_find_a_wrong_one(tmp_path: Path) -> None:
-    with Suite(defective("whole_buffer"), tmp_path, find_port=free_port) as suite:
+    with Suite(defective("whole_buffer"), tmp_path) as suite:
         for clause in CLAUSES[:4]:
             assert suite.run(clause).outcome == FAILED, clause.name
 
@@ -87,7 +87,7 @@ def test_the_clauses_about_bytes_each_find_a_wrong_one(tmp_path: Path) -> None:
 def test_a_claim_of_the_catalogue_that_is_not_true_is_a_defect(tmp_path: Path) -> None:
     true = defective("stall")
     target = Target(true.name, true.words, cannot=("no_stall", "byte_at_a_time"), because="It is said so.")
-    with Suite(target, tmp_path, find_port=free_port) as suite:
+    with Suite(target, tmp_path) as suite:
         results = {clause.name: suite.run(clause) for clause in CLAUSES if clause.name in target.cannot}
     assert (results["no_stall"].outcome, results["no_stall"].reason) == (CANNOT, "It is said so.")
     assert (results["byte_at_a_time"].outcome, results["byte_at_a_time"].reason[:9]) == (FAILED, "it is met")
@@ -102,7 +102,7 @@ def test_what_cannot_be_asked_is_said(tmp_path: Path) -> None:
     greedy = "import os,sys; [os.open('/dev/null', 0) for _ in range(150)]; exec(open(sys.argv.pop(1)).read())"
     path, *words = FIXTURE.split()[1:]
     line = f'{sys.executable} -c "{greedy}" {path} {" ".join(words)}'
-    with Suite(start.command(line), tmp_path, find_port=free_port) as suite:
+    with Suite(start.command(line), tmp_path) as suite:
         result = suite.run(next(clause for clause in CLAUSES if clause.descriptors))
     assert (result.outcome, "Too many open files" in result.reason) == (SKIPPED, True)
 
