@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from planner.available import asked
 from planner.cells import Catalog, Request
 from planner.parameters import Refused
 from planner.plan import compact
@@ -122,31 +123,26 @@ def leftovers(host: Host, keep_tuned: bool) -> str | None:
 
 def programs_asked(request: Request, catalog: Catalog, need: str = "cc") -> list[str]:
     """The strategies of the run that are programs of their own: in C, or with need `go` in Go."""
-    names = dict.fromkeys(cell["strategy"] for cell in request.cells if cell["strategy"])
-    return [name for name in names if need in catalog[name].needs]
+    return [name for name in asked(request) if need in catalog[name].needs]
 
 
 def go_servers(request: Request, catalog: Catalog, server: Host) -> tuple[str | None, str | None]:
     """The architecture for which servers in Go are to be built, if any are asked for; and why they cannot be."""
-    asked = programs_asked(request, catalog, "go")
-    facts = (server["probe"] or {}).get("facts")
-    if not asked or not facts:
-        return None, None
-    if facts["arch"] not in GOARCH:
-        only = f"{', '.join(asked)} is built for {', '.join(GOARCH)} only"
-        return None, f"{only}, and {server['name']} is a {facts['arch']}."
-    return GOARCH[facts["arch"]], None
+    names, arch = programs_asked(request, catalog, "go"), server["probe"]["facts"]["arch"]
+    if names and arch not in GOARCH:
+        only = f"{', '.join(names)} is built for {', '.join(GOARCH)} only"
+        return None, f"{only}, and {server['name']} is a {arch}."
+    return GOARCH[arch] if names else None, None
 
 
 def references(
     request: Request, catalog: Catalog, server: Host, arch: str, has_compiler: bool
 ) -> tuple[bool, str | None]:
     """Should the C programs be built for the server host? Where the run wants them in vain, a sentence says why."""
-    asked = programs_asked(request, catalog)
-    if not asked and not request.run_wide["calibrate"]:
+    names, there = programs_asked(request, catalog), server["probe"]["facts"]["arch"]
+    if not names and not request.run_wide["calibrate"]:
         return False, None
-    who = f"{', '.join(asked)} is" if asked else "its server is"
-    there = ((server["probe"] or {}).get("facts") or {}).get("arch", arch)
+    who = f"{', '.join(names)} is" if names else "its server is"
     if not has_compiler:
         return False, f"{who} written in C, and this controller has no `cc` to build it: install gcc or clang."
     if there != arch:

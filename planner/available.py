@@ -18,11 +18,6 @@ def asked(request: Request) -> list[str]:
     return list(dict.fromkeys(cell["strategy"] for cell in request.cells if cell["strategy"]))
 
 
-def need_packages(names: list[str], catalog: Catalog) -> list[str]:
-    """Those of the strategies that need a package."""
-    return [name for name in names if catalog[name].packages]
-
-
 def without_io_uring(names: list[str], catalog: Catalog, server: Host) -> dict[str, str]:
     """A sentence for each strategy that needs io_uring where the server's kernel has none, or forbids it."""
     facts, host, oldest = server["probe"]["facts"], server["name"], ".".join(map(str, IO_URING_SINCE))
@@ -40,7 +35,7 @@ def wheels_for(
     names: list[str], catalog: Catalog, server: Host, cache: Path, lock: Path, check_mode: bool
 ) -> tuple[Path | None, dict[str, str]]:
     """Where the packages of the strategies are, if any needs one; and a sentence for each that cannot have them."""
-    needy, facts = need_packages(names, catalog), server["probe"]["facts"]
+    needy, facts = [name for name in names if catalog[name].packages], server["probe"]["facts"]
     if not needy:
         return None, {}
     if check_mode:

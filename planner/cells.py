@@ -23,12 +23,16 @@ Catalog = Mapping[str, Strategy]
 class Request:
     """What a run was asked to do, resolved."""
 
-    parameters: dict[str, Any]
-    """As the manifest records them: a single value, or the list of levels."""
     run_wide: dict[str, Any]
     cells: list[dict[str, Any]]
     optional: list[str] = field(default_factory=list)
     """Strategies that are there because of `all` alone: those that the hosts do not have are left out."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """As the manifest records them: a single value, or the list of levels."""
+        levels = {name: list({repr(cell[name]): cell[name] for cell in self.cells}.values()) for name in self.cells[0]}
+        return {name: found[0] if len(found) == 1 else found for name, found in levels.items()} | self.run_wide
 
 
 def strategies(names: list[Any], catalog: Catalog, problems: list[str], named: set[str]) -> list[str]:
@@ -171,7 +175,7 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
         if cell not in unique:
             unique.append(cell)
     asked = dict.fromkeys(cell["strategy"] for cell in unique if cell["strategy"])
-    return Request({**shown(unique), **wide}, wide, unique, [name for name in asked if name not in named])
+    return Request(wide, unique, [name for name in asked if name not in named])
 
 
 def without(request: Request, absent: Container[str]) -> Request:
@@ -179,8 +183,7 @@ def without(request: Request, absent: Container[str]) -> Request:
     cells = [cell for cell in request.cells if cell["strategy"] not in absent]
     if not cells:
         raise Refused(["Nothing is left to measure: no strategy of the request is available on these hosts."])
-    optional = [name for name in request.optional if name not in absent]
-    return Request({**shown(cells), **request.run_wide}, request.run_wide, cells, optional)
+    return Request(request.run_wide, cells, [name for name in request.optional if name not in absent])
 
 
 def listed_cells(
@@ -204,12 +207,3 @@ def listed_cells(
         cells += cells_of({**base, **{n: v for n, v in item.items() if n in AXES}}, catalog, here, named)
         problems += [f"Cell {number}: {sentence}" for sentence in wrong + here]
     return cells
-
-
-def shown(cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """Each parameter's one value, or its levels."""
-    result: dict[str, Any] = {}
-    for name in cells[0]:
-        values = list({repr(cell[name]): cell[name] for cell in cells}.values())
-        result[name] = values[0] if len(values) == 1 else values
-    return result

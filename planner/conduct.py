@@ -10,15 +10,16 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from plugins.module_utils.c10k_host import start_ticks
+
 PR_SET_PDEATHSIG = 1
 KNOWN_EXITS = (0, 2, 3, 4, 130)
 
 
 def elapsed_s(pid: int) -> float:
     """How long ago a process began."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     uptime = float(Path("/proc/uptime").read_text().split()[0])
-    return uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return uptime - (start_ticks(pid) or 0) / os.sysconf("SC_CLK_TCK")
 
 
 def meaning(returncode: int) -> int:

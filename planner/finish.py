@@ -1,6 +1,5 @@
 """The last deed of a run: the summary and the report, and the manifest completed. Refused, where it did not go well."""
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,7 +45,8 @@ def finish(given: Mapping[str, Any], say: Say) -> dict[str, Any]:
     put_back = restored(given)
     not_restored = [name for name, state in put_back.items() if state is False]
     not_collected = [name for name, answer in given["collected"].items() if (answer or {}).get("problem")]
-    code = results.final_exit(measured["exit"], not_collected, not_restored)
+    # 4 outranks the rest: a kernel that stays tuned needs somebody's hand.
+    code = 4 if not_restored else measured["exit"] or (3 if not_collected else 0)
     reasons = []
     if not_collected:
         reasons.append(f"The logs of {', '.join(not_collected)} are not here; playbooks/collect.yml fetches them.")
@@ -62,7 +62,7 @@ def finish(given: Mapping[str, Any], say: Say) -> dict[str, Any]:
     overhead = {
         "playbook_s": round(max(0.0, conduct.elapsed_s(os.getppid()) - measured["trials_s"]), 3),
         "trials_s": measured["trials_s"],
-        "per_trial_s": results.per_trial_overhead(run),
+        "per_trial_s": [trial.get("overhead_s") for trial in results.trials(run)],
     }
     results.write_manifest(run, results.end(manifest, run, code, overhead))
     # The report tells how the run ended, so it comes after the manifest.
@@ -93,8 +93,7 @@ def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:
 def spoiled(run: Path) -> list[str]:
     """One phrase for each trial that did not pass."""
     found = []
-    for path in sorted((run / "trials").glob("*/trial.json")):
-        trial = json.loads(path.read_text(encoding="utf-8"))
+    for trial in results.trials(run):
         if trial["outcome"] not in PASSED:
             reason = str(trial.get("reason") or "").rstrip(".")
             what = f"Trial {trial['n']} ({trial['strategy'] or 'own server'}): {trial['outcome']}"

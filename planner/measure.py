@@ -1,6 +1,7 @@
 """Writes plan.yml and the manifest, and has the conductor run them. How the run ended is a value here."""
 
 import os
+import platform
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -84,7 +85,14 @@ def manifest(given: Mapping[str, Any], request: Request, ansible: str) -> dict[s
             **{key: host["probe"]["facts"][key] for key in FACTS},
         }  # fmt: skip
     calibrate = request.run_wide["calibrate"] and admitted["references"]
-    return results.begin(
-        resolved["run"], {**request.parameters, "calibrate": calibrate}, resolved["seed"], resolved["started_utc"],
-        hosts, tuning, results.versions(ansible, given["binaries"]),
-    )  # fmt: skip
+    return {
+        "schema": 1, "run": resolved["run"], "status": "running", "exit": None,
+        "parameters": {**request.parameters, "calibrate": calibrate, "seed": resolved["seed"]},
+        "seed": resolved["seed"], "git": results.git_state(),
+        "versions": {
+            "ansible-core": ansible, "python": platform.python_version(), "controller": platform.platform(),
+            **{f"loadgen-linux-{arch}": f"sha256:{sha}" for arch, sha in given["binaries"].items()},
+        },
+        "hosts": hosts, "tuning": tuning, "overhead": None,
+        "started_utc": resolved["started_utc"], "ended_utc": None, "files": {},
+    }  # fmt: skip

@@ -1,9 +1,7 @@
 """results/<run>: the manifest, the link to the newest run, and what the hosts sent. On the controller."""
 
-import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -17,6 +15,8 @@ from typing import Any
 import yaml
 
 from planner.parameters import Refused
+from plugins.module_utils.c10k_host import start_ticks
+from plugins.module_utils.c10k_tree import digest
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -53,6 +53,11 @@ def read_manifest(run: Path) -> dict[str, Any] | None:
     return manifest if isinstance(manifest, dict) else None
 
 
+def trials(run: Path) -> list[dict[str, Any]]:
+    """What became of each trial, in order."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((run / "trials").glob("*/trial.json"))]
+
+
 class WithoutAliases(yaml.SafeDumper):
     """A list that is used twice is written twice: plan.yml is read by people too."""
 
@@ -86,10 +91,6 @@ def goes_on(run: Path) -> bool:
         return False
 
 
-def start_ticks(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-
-
 def find(wanted: str | None, results: Path = RESULTS) -> Path:
     """The directory of a run: by its id, or the newest."""
     if wanted in (None, "", "latest"):
@@ -109,9 +110,7 @@ def file_hashes(run: Path) -> dict[str, dict[str, Any]]:
         relative = path.relative_to(run)
         if not path.is_file() or path.is_symlink() or path.name.startswith(".") or relative.parts[0] in DERIVED:
             continue
-        with path.open("rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
-        found[str(relative)] = {"sha256": sha, "bytes": path.stat().st_size}
+        found[str(relative)] = {"sha256": digest(path), "bytes": path.stat().st_size}
     return found
 
 
@@ -129,47 +128,6 @@ def git_state() -> dict[str, Any]:
 
     commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain")
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
-
-
-def versions(ansible: str, binaries: Mapping[str, str]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {
-        "ansible-core": ansible,
-        "python": platform.python_version(),
-        "controller": platform.platform(),
-    }
-    for arch, sha in binaries.items():
-        found[f"loadgen-linux-{arch}"] = f"sha256:{sha}"
-    return found
-
-
-def begin(
-    run: str, parameters: Mapping[str, Any], seed: int, started_utc: str,
-    hosts: Mapping[str, Any], tuning: Mapping[str, Any], found_versions: Mapping[str, str | None],
-) -> dict[str, Any]:  # fmt: skip
-    return {
-        "schema": 1, "run": run, "status": "running", "exit": None, "parameters": {**parameters, "seed": seed},
-        "seed": seed,
-        "git": git_state(), "versions": dict(found_versions), "hosts": dict(hosts), "tuning": dict(tuning),
-        "overhead": None,
-        "started_utc": started_utc, "ended_utc": None, "files": {},
-    }  # fmt: skip
-
-
-def per_trial_overhead(run: Path) -> list[float | None]:
-    found: list[float | None] = []
-    for path in sorted((run / "trials").glob("*/trial.json")):
-        try:
-            found.append(json.loads(path.read_text(encoding="utf-8")).get("overhead_s"))
-        except ValueError:
-            found.append(None)
-    return found
-
-
-def final_exit(conductor: int, not_collected: list[str], not_restored: list[str]) -> int:
-    """4 outranks the rest: a kernel that stays tuned needs somebody's hand."""
-    if not_restored:
-        return 4
-    return 3 if not_collected and conductor == 0 else conductor
 
 
 def end(manifest: Mapping[str, Any], run: Path, exit_code: int, overhead: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -126,7 +126,6 @@ def test_servers_in_go_are_built_for_the_servers_architecture_whatever_the_contr
     assert admission.go_servers(request(), CATALOG, server("aarch64")) == (None, None)
     assert admission.go_servers(asked, CATALOG, server("aarch64")) == ("arm64", None)
     assert admission.go_servers(asked, CATALOG, server("x86_64")) == ("amd64", None)
-    assert admission.go_servers(asked, CATALOG, {"name": "server", "probe": None}) == (None, None)
     arch, sentence = admission.go_servers(asked, CATALOG, server("riscv64"))
     assert arch is None
     assert sentence is not None
