@@ -217,17 +217,13 @@ def own(scope: str, facts: Mapping[str, Any], controller: Controller) -> bool:
 
 def tuning(
     request: Request, hosts: Sequence[Host], controller: Controller, profile: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """{"hosts": {name: {"state", "entries"}}, "lines": […]}: what to ask of each host, and what to say about it."""
-    tune = request.run_wide["tune"]
-    need = needs(request, hosts)
-    chosen: dict[str, Any] = {}
+) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """The entries of the profile to ask of each host, and what to say about them."""
+    tune, need = request.run_wide["tune"], needs(request, hosts)
+    chosen: dict[str, list[dict[str, Any]]] = {host["name"]: [] for host in hosts}
     powerless, spared, touched = [], False, []
-    for host in hosts:
+    for host in hosts if tune != "off" else ():
         name, facts = host["name"], host["probe"]["facts"]
-        chosen[name] = {"state": "off" if tune == "off" else "left", "entries": []}
-        if tune == "off":
-            continue
         if not facts["root"]:
             powerless.append(name)
             continue
@@ -237,9 +233,7 @@ def tuning(
                 if not too_small(entry["key"], facts, need):
                     continue
                 touched.append(entry["key"])
-            chosen[name]["entries"].append(entry)
-        if chosen[name]["entries"]:
-            chosen[name]["state"] = "tuned"
+            chosen[name].append(entry)
     lines = []
     if powerless:
         lines.append(
@@ -247,10 +241,9 @@ def tuning(
         )
     if spared:
         names = ", ".join(dict.fromkeys(touched))
-        only = (
-            f"only {names} is tuned, which this run needs"
-            if names
-            else "nothing is tuned, since it is enough for this run"
+        only = f"only {names} is tuned, which this run needs"
+        nothing = "nothing is tuned, since it is enough for this run"
+        lines.append(
+            f"On this machine's own kernel {only if names else nothing}; tune=required asks for the whole profile."
         )
-        lines.append(f"On this machine's own kernel {only}; tune=required asks for the whole profile.")
-    return {"hosts": chosen, "lines": lines}
+    return chosen, lines

@@ -78,7 +78,7 @@ def finish(given: Mapping[str, Any], say: Say) -> dict[str, Any]:
 def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:
     """True: put back, or nothing had been changed; False: not, or nobody knows; None: kept on purpose."""
     found: dict[str, bool | None] = {}
-    for name, tuning in given["tuning"].items():
+    for name, entries in given["tuning"].items():
         answer = given["restored"].get(name)
         if given["keep_tuned"]:
             found[name] = None
@@ -86,7 +86,7 @@ def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:
             found[name] = not answer.get("failed") and not answer.get("unrestored")
         else:
             # A host that was lost on the way: what had been tuned there still is.
-            found[name] = not (tuning["entries"] and given["tuned"].get(name))
+            found[name] = not (entries and given["tuned"].get(name))
     return found
 
 

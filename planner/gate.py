@@ -62,11 +62,11 @@ def admit(
         "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         "netns": Path("/proc/self/ns/net").stat().st_ino,
     }
-    tuning = admission.tuning(request, hosts, controller, resolved["profile"])
-    for line in tuning["lines"]:
+    tuning, lines = admission.tuning(request, hosts, controller, resolved["profile"])
+    for line in lines:
         say(line)
     return {
-        "hosts": hosts, "tuning": tuning["hosts"], "controller": controller, "ports": admission.ports(request),
+        "hosts": hosts, "tuning": tuning, "controller": controller, "ports": admission.ports(request),
         "request": asdict(request), **built, "packages": packages and str(packages),
     }  # fmt: skip
 

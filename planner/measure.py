@@ -76,9 +76,9 @@ def manifest(given: Mapping[str, Any], request: Request, ansible: str) -> dict[s
     resolved, admitted = given["resolved"], given["admitted"]
     tuning, hosts = {}, {}
     for host in admitted["hosts"]:
-        name, chosen = host["name"], admitted["tuning"][host["name"]]
+        name = host["name"]
         keys = (given["tuned"].get(name) or {}).get("keys", [])
-        state = chosen["state"] if keys or chosen["state"] == "off" else "left"
+        state = "off" if request.run_wide["tune"] == "off" else "tuned" if keys else "left"
         tuning[name] = {"state": state, "keys": keys, "restored": None}
         hosts[name] = {
             **{key: host[key] for key in ("role", "connection", "load_address", "sources", "weight", "base")},

@@ -78,41 +78,38 @@ def test_what_earlier_runs_left_is_one_line_a_host() -> None:
     assert admission.leftovers(host(), keep_tuned=False) is None
 
 
-def keys(chosen: dict[str, Any], name: str) -> list[str]:
-    return [entry["key"] for entry in chosen["hosts"][name]["entries"]]
+def tuned(hosts: list[dict[str, Any]], **given: Any) -> tuple[dict[str, list[str]], list[str]]:
+    """The keys that each host is asked for, and the lines about them."""
+    chosen, lines = admission.tuning(request(**given), hosts, CONTROLLER, PROFILE)
+    return {name: [entry["key"] for entry in entries] for name, entries in chosen.items()}, lines
 
 
 def test_a_host_of_its_own_gets_the_whole_profile() -> None:
-    chosen = admission.tuning(request(), [host("server"), host()], CONTROLLER, PROFILE)
-    assert keys(chosen, "server") == [entry["key"] for entry in PROFILE]
-    assert chosen["lines"] == []
+    chosen, lines = tuned([host("server"), host()])
+    assert (chosen["server"], lines) == ([entry["key"] for entry in PROFILE], [])
 
 
 def test_the_controllers_own_kernel_is_touched_only_where_it_must_be() -> None:
-    here: dict[str, Any] = {"boot_id": "here", "netns": 1}
-    enough = admission.tuning(request(), [host("server", **here), host(**here)], CONTROLLER, PROFILE)
-    assert keys(enough, "server") == []
-    assert len(enough["lines"]) == 1 and "nothing" in enough["lines"][0]
-    small = admission.tuning(request(backlog=9999), [host("server", **here), host(**here)], CONTROLLER, PROFILE)
-    assert keys(small, "server") == ["net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog"]
-    many = admission.tuning(request(connections=30000), [host("server", **here), host(**here)], CONTROLLER, PROFILE)
-    assert keys(many, "client1") == ["net.ipv4.ip_local_port_range"]
-    required = admission.tuning(request(tune="required"), [host("server", **here), host(**here)], CONTROLLER, PROFILE)
-    assert len(keys(required, "server")) == len(PROFILE)
+    here = [host(name, boot_id="here", netns=1) for name in ("server", "client1")]
+    chosen, lines = tuned(here)
+    assert chosen["server"] == []
+    assert len(lines) == 1 and "nothing" in lines[0]
+    assert tuned(here, backlog=9999)[0]["server"] == ["net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog"]
+    assert tuned(here, connections=30000)[0]["client1"] == ["net.ipv4.ip_local_port_range"]
+    assert len(tuned(here, tune="required")[0]["server"]) == len(PROFILE)
 
 
 def test_a_namespace_of_the_controllers_machine_is_not_its_own_but_the_global_keys_are() -> None:
-    chosen = admission.tuning(request(), [host("server", boot_id="here"), host(boot_id="here")], CONTROLLER, PROFILE)
+    chosen, _ = tuned([host("server", boot_id="here"), host(boot_id="here")])
     scopes = {entry["key"]: entry["scope"] for entry in PROFILE}
-    assert {scopes[key] for key in keys(chosen, "server")} == {"netns"}
+    assert {scopes[key] for key in chosen["server"]} == {"netns"}
 
 
 def test_without_root_nothing_is_asked_and_one_line_says_so() -> None:
-    chosen = admission.tuning(request(), [host("server", root=False), host(root=False)], CONTROLLER, PROFILE)
-    assert keys(chosen, "server") == keys(chosen, "client1") == []
-    assert len(chosen["lines"]) == 1 and "server, client1" in chosen["lines"][0]
-    off = admission.tuning(request(tune="off"), [host("server"), host()], CONTROLLER, PROFILE)
-    assert (off["hosts"]["server"], off["lines"]) == ({"state": "off", "entries": []}, [])
+    chosen, lines = tuned([host("server", root=False), host(root=False)])
+    assert chosen == {"server": [], "client1": []}
+    assert len(lines) == 1 and "server, client1" in lines[0]
+    assert tuned([host("server"), host()], tune="off") == ({"server": [], "client1": []}, [])
 
 
 def test_the_profile_says_why_and_spares_the_default_port() -> None:
