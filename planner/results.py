@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,7 @@ import yaml
 
 from planner.parameters import Refused
 from plugins.module_utils.c10k_host import start_ticks
-from plugins.module_utils.c10k_tree import digest
+from plugins.module_utils.c10k_tree import digest, write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -29,20 +28,8 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Whole or not at all, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).chmod(0o644)
-    Path(name).replace(path)
-
-
 def write_manifest(run: Path, manifest: Mapping[str, Any]) -> None:
-    write_atomically(run / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    write_whole(run / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_manifest(run: Path) -> dict[str, Any] | None:
@@ -66,7 +53,8 @@ class WithoutAliases(yaml.SafeDumper):
 
 
 def write_plan(run: Path, plan: Mapping[str, Any]) -> None:
-    write_atomically(run / "plan.yml", yaml.dump(plan, Dumper=WithoutAliases, sort_keys=False, width=120))
+    run.mkdir(parents=True, exist_ok=True)
+    write_whole(run / "plan.yml", yaml.dump(plan, Dumper=WithoutAliases, sort_keys=False, width=120))
 
 
 def point_latest(run: Path) -> None:
@@ -79,7 +67,7 @@ def point_latest(run: Path) -> None:
 
 def claim(run: Path, owner: int) -> None:
     """Note the process that owns this run, so that nobody collects the run while it goes on."""
-    write_atomically(run / ".owner", json.dumps({"pid": owner, "start_ticks": start_ticks(owner)}))
+    write_whole(run / ".owner", json.dumps({"pid": owner, "start_ticks": start_ticks(owner)}))
 
 
 def goes_on(run: Path) -> bool:

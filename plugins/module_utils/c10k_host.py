@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .c10k_sysctl import Kernel
+
 
 def read(path: str) -> str | None:
     try:
@@ -66,19 +68,6 @@ def runs(home: Path) -> list[str]:
         return []
 
 
-def saved_state(base: Path, boot: str | None, netns: int) -> list[str]:
-    """Ids of the runs that tuned this kernel and did not put it back."""
-    found = []
-    for name in ("global.json", f"netns-{netns}.json"):
-        try:
-            state = json.loads((base / "kernel" / name).read_text())
-        except (OSError, ValueError):
-            continue
-        if state.get("boot_id") == boot and state.get("originals"):
-            found.append(str(state.get("run") or "an earlier run"))
-    return sorted(set(found))
-
-
 def writable(path: Path) -> bool:
     """May this user make, or write in, the directory?"""
     nearest = path
@@ -110,16 +99,16 @@ def cpu_facts(cpuinfo: str) -> dict[str, str | None]:
 
 
 def facts(home: Path) -> dict[str, Any]:
-    boot = read("/proc/sys/kernel/random/boot_id")
-    netns = Path("/proc/self/ns/net").stat().st_ino
+    kernel = Kernel(str(home.parent))
+    saved = [state for state in map(kernel.saved, kernel.files) if state.get("originals")]
     memory = dict(line.split(":", 1) for line in (read("/proc/meminfo") or "").splitlines() if ":" in line)
     range_ = (read("/proc/sys/net/ipv4/ip_local_port_range") or "32768 60999").split()
     uid = os.getuid()
     return {
         "python": platform.python_version(),
         "executable": sys.executable,
-        "boot_id": boot,
-        "netns": netns,
+        "boot_id": kernel.boot,
+        "netns": kernel.netns,
         "arch": platform.machine(),
         "cpus": sorted(os.sched_getaffinity(0)),
         **cpu_facts(read("/proc/cpuinfo") or ""),
@@ -143,5 +132,5 @@ def facts(home: Path) -> dict[str, Any]:
         "base_writable": writable(home) and writable(home / "app") and writable(home / "runs"),
         "agent": live_agent(home),
         "uncollected": runs(home),
-        "tuned_by": saved_state(home.parent, boot, netns),
+        "tuned_by": sorted({str(state.get("run") or "an earlier run") for state in saved}),
     }

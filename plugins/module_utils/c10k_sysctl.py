@@ -8,12 +8,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from .c10k_tree import sync_directory, write_whole
 
 RANGE = "net.ipv4.ip_local_port_range"
 
@@ -35,11 +35,11 @@ def suffices(key: str, present: str, asked: str, at_least: bool) -> bool:
     if present == asked:
         return True
     have, want = numbers(present), numbers(asked)
-    if not at_least or not have or not want or len(have) != len(want):
+    if not have or not want or len(have) != len(want):
         return False
-    if key == RANGE:
-        return have[1] - have[0] >= want[1] - want[0]
-    return all(have[i] >= want[i] for i in range(len(want)))
+    if key == RANGE:  # never made narrower, as by a listener's port that is spared
+        return have[1] - have[0] >= want[1] - want[0] + (not at_least)
+    return at_least and all(have[i] >= want[i] for i in range(len(want)))
 
 
 def spare(asked: str, ports: Iterable[int]) -> str:
@@ -61,8 +61,8 @@ class Kernel:
         """Say what would be done, and do nothing."""
         self.written: list[str] = []
         self.boot = (self.proc / "sys/kernel/random/boot_id").read_text().strip()
-        inode = (self.proc / "self/ns/net").stat().st_ino
-        self.files = {"netns": self.state / f"netns-{inode}.json", "global": self.state / "global.json"}
+        self.netns = (self.proc / "self/ns/net").stat().st_ino
+        self.files = {"netns": self.state / f"netns-{self.netns}.json", "global": self.state / "global.json"}
 
     # What is known of each kernel ------------------------------------------------------------------------------------
 
@@ -98,21 +98,7 @@ class Kernel:
         """On the disk, whole, before this returns."""
         run = self.saved(scope).get("run") or self.run
         state = {"version": 1, "boot_id": self.boot, "scope": scope, "run": run, "originals": originals}
-        handle, name = tempfile.mkstemp(dir=str(self.state), prefix=".saving-")
-        with os.fdopen(handle, "w") as file:
-            json.dump(state, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(self.files[scope])
-        self.sync_directory()
-
-    def sync_directory(self) -> None:
-        directory = os.open(str(self.state), os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_whole(self.files[scope], json.dumps(state, indent=1, sort_keys=True))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -147,8 +133,6 @@ class Kernel:
         if suffices(key, present, asked, at_least):
             # What another of our runs, or another host on this kernel, has already set counts as set.
             return {**result, "status": "set" if key in originals and originals[key] != present else "kept"}
-        if key == RANGE and self.narrower(present, asked):
-            return {**result, "status": "kept"}
         if self.dry:
             return {**result, "after": asked, "status": "set"}
         if key not in originals:
@@ -159,12 +143,6 @@ class Kernel:
         if after is not None and suffices(key, after, asked, at_least):
             return {**result, "status": "set"}
         return {**result, "status": refusal or "refused"}
-
-    @staticmethod
-    def narrower(present: str, asked: str) -> bool:
-        """Would the range asked for, with a listener's port spared, hold fewer ports than the present one?"""
-        have, want = numbers(present), numbers(asked)
-        return bool(have and want and want[1] - want[0] < have[1] - have[0])
 
     def restore(self) -> dict[str, Any]:
         """Put back all that is saved, prove it, and forget it; what cannot be put back stays saved."""
@@ -199,4 +177,4 @@ class Kernel:
             self.save(scope, left)
         elif self.files[scope].exists():
             self.files[scope].unlink()
-            self.sync_directory()
+            sync_directory(self.state)

@@ -22,6 +22,26 @@ def digest(path: Path) -> str:
     return sha.hexdigest()
 
 
+def write_whole(path: Path, text: str) -> None:
+    """On the disk whole before this returns, or not at all, also after a power cut."""
+    handle, name = tempfile.mkstemp(dir=str(path.parent), prefix=f".{path.name}-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).chmod(0o644)
+    Path(name).replace(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    directory = os.open(str(path), os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
 def files(tree: Path) -> list[Path]:
     """All files of a directory, or the file itself; Python's own cache comes and goes by itself."""
     found = sorted(tree.rglob("*")) if tree.is_dir() and not tree.is_symlink() else [tree]
