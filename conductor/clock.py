@@ -27,10 +27,6 @@ class Clock:
     offset_ns: int
     bound_ns: int
 
-    @property
-    def rtt_ns(self) -> int:
-        return 2 * self.bound_ns
-
     def there(self, controller_ns: int) -> int:
         """A moment of the controller's clock, in the agent's."""
         return controller_ns + self.offset_ns
@@ -48,5 +44,5 @@ def clock_of(exchanges: Iterable[Exchange]) -> Clock:
 
 
 def lead_ns(clocks: Iterable[Clock]) -> int:
-    """How far ahead `go` is set, so that the order reaches even the most distant host well before."""
-    return max([SHORTEST_LEAD_NS, *(20 * clock.rtt_ns for clock in clocks)])
+    """How far ahead `go` is set: 20 round trips, so that the order reaches even the most distant host well before."""
+    return max([SHORTEST_LEAD_NS, *(40 * clock.bound_ns for clock in clocks)])

@@ -42,7 +42,7 @@ class Course:
 
     @property
     def label(self) -> str:
-        return progress.trial_label(self.position, len(self.plan.trials), self.trial.label)
+        return f"trial {self.position}/{len(self.plan.trials)} {self.trial.label}"
 
     def enter(self, phase: str) -> None:
         self.phase = phase

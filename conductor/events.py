@@ -6,8 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 
 class EventLog:
@@ -33,12 +32,7 @@ class EventLog:
         self._file.write(json.dumps(document, separators=(",", ":")) + "\n")
         self._file.flush()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._put({"trailer": 1, "lines": self._lines, "t": time.monotonic_ns()})
         os.fsync(self._file.fileno())
         self._file.close()

@@ -33,7 +33,6 @@ class Line:
 class StreamEnd:
     tag: Tag
     stream: str
-    at_ns: int
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,10 @@ class Interrupt:
 
 @dataclass
 class Task:
-    """A piece of blocking work in a thread of its own. `result` or `error` is there once `over` is true."""
+    """A piece of blocking work in a thread of its own; at its end it is put into the inbox, and wakes who waits for it.
+
+    `result` or `error` is there once `over` is true.
+    """
 
     host: str
     over: bool = False
@@ -53,14 +55,7 @@ class Task:
     error: Exception | None = None
 
 
-@dataclass(frozen=True)
-class TaskEnd:
-    """Wakes up the thread that waits for a task."""
-
-    task: Task
-
-
-Item = Line | StreamEnd | Interrupt | TaskEnd
+Item = Line | StreamEnd | Interrupt | Task
 Inbox = SimpleQueue[Item]
 
 
@@ -74,7 +69,7 @@ def in_background(inbox: Inbox, host: str, work: Callable[[], object]) -> Task:
         except Exception as error:
             task.error = error
         task.over = True
-        inbox.put(TaskEnd(task))
+        inbox.put(task)
 
     threading.Thread(target=run, name=f"task-{host}", daemon=True).start()
     return task
@@ -126,7 +121,7 @@ def drain_in_background(inbox: Inbox, tag: Tag, stream: str, read: Callable[[int
             for line in lines:
                 pass_on(at_ns, line)
             if not data:
-                inbox.put(StreamEnd(tag, stream, at_ns))
+                inbox.put(StreamEnd(tag, stream))
                 return
 
     threading.Thread(target=run, name=f"{stream}-{tag.host}", daemon=True).start()

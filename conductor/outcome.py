@@ -52,29 +52,13 @@ class Seen:
     clocks: Mapping[str, Clock] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """`word` is the outcome. The counts are those of the window, over all clients that finished."""
-
-    word: str
-    reason: str | None
-    held: int | None
-    counts: dict[str, int] | None
-    start_skew_ms: float | None
-
-
-def outcome_of(seen: Seen) -> Outcome:
+def outcome_of(seen: Seen) -> tuple[str, str | None]:
+    """The outcome and its reason."""
     problems = [*_ended_by(seen), *_arming(seen), *_integrity(seen)]
     word = min((kind for kind, _ in problems), key=OUTCOMES.index, default="ok")
     # What follows from a death (connections not verified, say) is not a second reason.
     reasons = [why for kind, why in problems if kind == word or kind in ("partial", "dnf", "crashed")]
-    return Outcome(
-        word=word,
-        reason="; ".join(dict.fromkeys(why.rstrip(".") for why in reasons)) or None,
-        held=_held(seen),
-        counts=counts_of(seen.done),
-        start_skew_ms=start_skew_ms(seen.done, seen.clocks),
-    )
+    return word, "; ".join(dict.fromkeys(why.rstrip(".") for why in reasons)) or None
 
 
 def counts_of(done: Mapping[str, Event]) -> dict[str, int] | None:
@@ -84,17 +68,18 @@ def counts_of(done: Mapping[str, Event]) -> dict[str, int] | None:
     return {name: sum(event["totals"]["load"][name] for event in done.values()) for name in COUNTS}
 
 
-def start_skew_ms(done: Mapping[str, Event], clocks: Mapping[str, Clock]) -> float | None:
+def start_skew_ms(seen: Seen) -> float | None:
     """Between the first and the last client's first request, in the controller's clock."""
     sent = [
-        clocks[name].here(event["first_send_ns"])
-        for name, event in done.items()
-        if event["first_send_ns"] is not None and name in clocks
+        seen.clocks[name].here(event["first_send_ns"])
+        for name, event in seen.done.items()
+        if event["first_send_ns"] is not None and name in seen.clocks
     ]
     return (max(sent) - min(sent)) / 1e6 if sent else None
 
 
-def _held(seen: Seen) -> int | None:
+def held(seen: Seen) -> int | None:
+    """The connections that were proved to be held at once."""
     if seen.barrier is None:
         return None
     return seen.barrier.clients if seen.dnf or seen.barrier.agrees else None

@@ -71,14 +71,6 @@ class Tally:
         self._waiting = {k: by_host for k, by_host in self._waiting.items() if k > max(complete)}
 
 
-def trial_label(position: int, total: int, server: str) -> str:
-    return f"trial {position}/{total} {server}"
-
-
-def waiting_line(label: str, phase: str, elapsed_s: float) -> str:
-    return f"{label}  {phase} {elapsed_s:.1f} s"
-
-
 def load_line(label: str, elapsed_s: float, whole_s: float | None, connected: int | None, tally: Tally) -> str:
     """For example: trial 2/12 poll  load  4/12 s   10,000 connected   9,987 req/s   p99 1.24 ms   errors 0."""
     place = f"{int(elapsed_s)}/{whole_s:.0f} s" if whole_s else f"{int(elapsed_s)} s"

@@ -6,7 +6,7 @@ from typing import Any
 
 from conductor.course import Course
 from conductor.events import write_whole
-from conductor.outcome import Seen, outcome_of
+from conductor.outcome import Seen, counts_of, held, outcome_of, start_skew_ms
 
 
 def seen_of(course: Course) -> Seen:
@@ -32,12 +32,13 @@ def seen_of(course: Course) -> Seen:
 
 def trial_json(course: Course) -> dict[str, Any]:
     trial = course.trial
-    outcome = outcome_of(seen_of(course))
+    seen = seen_of(course)
+    outcome, reason = outcome_of(seen)
     phases_s, overhead_s = durations(course)
     return {
         "schema": 2, "run": course.plan.run, "n": trial.n, "cell": trial.cell, "block": trial.block, "kind": trial.kind,
         "control": trial.control, "strategy": trial.server.strategy,
-        "outcome": outcome.word, "reason": outcome.reason,
+        "outcome": outcome, "reason": reason,
         "asked": {
             "connections": trial.load.connections,
             "rate": trial.load.rate if trial.load.traits.paced else None,
@@ -46,8 +47,8 @@ def trial_json(course: Course) -> dict[str, Any]:
             "barrier": vars(course.barrier) if course.barrier else None,
             "end": vars(course.end) if course.end else None,
         },
-        "held": outcome.held,
-        "start_skew_ms": outcome.start_skew_ms,
+        "held": held(seen),
+        "start_skew_ms": start_skew_ms(seen),
         "clocks": {
             name: {
                 "offset_ns": clock.offset_ns, "bound_ns": clock.bound_ns,
@@ -57,7 +58,7 @@ def trial_json(course: Course) -> dict[str, Any]:
         },
         "go_ns": course.go_ns,
         "window": window(course),
-        "counts": outcome.counts,
+        "counts": counts_of(seen.done),
         "phases_s": phases_s,
         "overhead_s": overhead_s,
         "steps": course.steps if trial.load.climbs else None,

@@ -35,7 +35,7 @@ def run_plan(plan: Plan, results: Path, inbox: Inbox) -> int:
     except FileExistsError:
         complain(f"{results / 'events.jsonl'} exists: a run is never written over; give this one an id of its own.")
         return REFUSED
-    with log:
+    with contextlib.closing(log):
         log.say(None, "plan", plan=plan.document)
         try:
             with all_sessions(plan, inbox) as sessions:
