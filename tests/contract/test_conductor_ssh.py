@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.conductor.stage import Ended, Stage, eventually
+from tests.unit.conductor.stage import Stage, eventually
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(SSHD is None, reason="needs sshd (openssh-server)")
@@ -97,8 +97,7 @@ def stage(tmp_path: Path, sshd: Sshd) -> Stage:
 
 
 def refused(stage: Stage, *says: str) -> None:
-    ended = stage.run()
-    assert ended.status == 2, ended.out + ended.err
+    ended = stage.run(2)
     for text in says:
         assert text in ended.err
     assert ended.err.count("\n") == 1, ended.err
@@ -109,7 +108,6 @@ def test_trials_over_one_set_of_connections(stage: Stage, sshd: Sshd) -> None:
     stage.trials = 2
     before = (sshd.directory / "log").read_text().count("Accepted publickey")
     ended = stage.run()
-    assert ended.status == 0, ended.out + ended.err
     assert [trial["outcome"] for trial in ended.trials] == ["ok", "ok"]
     assert (sshd.directory / "log").read_text().count("Accepted publickey") - before == 4
     for trial in ended.trials:
@@ -120,13 +118,12 @@ def test_trials_over_one_set_of_connections(stage: Stage, sshd: Sshd) -> None:
 
 def test_a_jump_host_is_gone_through(stage: Stage, sshd: Sshd) -> None:
     sshd.write_config("Host client1\n  ProxyJump jump\n")
-    assert stage.run().status == 0
+    stage.run()
 
 
 def test_a_lost_agent_over_ssh_is_partial(stage: Stage) -> None:
     stage.behaviours = {"client2": {"is": "dies in mid-load"}}
-    ended = stage.run()
-    assert ended.status == 3
+    ended = stage.run(3)
     assert ended.trial["outcome"] == "partial"
     assert "client2" in ended.trial["reason"]
 
@@ -181,10 +178,7 @@ def test_an_unknown_name_is_one_sentence(stage: Stage, sshd: Sshd) -> None:
 def test_a_missing_agent_over_ssh_is_one_sentence(stage: Stage) -> None:
     stage.set_up()
     shutil.rmtree(stage.base / "client2/app")
-    process = stage.start()
-    out, err = process.communicate(timeout=30)
-    ended = Ended(stage, process.returncode, out, err)
-    assert ended.status == 2
+    err = stage.end(stage.start(), 2).err
     assert "client2: its agent did not start" in err
     assert "No such file or directory" in err
     assert "prepare.yml" in err

@@ -3,7 +3,6 @@
 Its working directory is <base>/<host>/app; behaviour.json there holds {"is": <a name of this file>}.
 """
 
-import base64
 import json
 import os
 import select
@@ -15,8 +14,8 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
-COUNTS = ("planned", "sent", "answered", "timed_out", "censored", "dropped", "mismatched", "failed")
-INTEGRITY = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign", "late")
+from contracts.declared import COUNTS, INTEGRITY
+
 SKEWED_CLOCK_NS = 86_400_000_000_000  # the fake's clock is a day ahead
 
 
@@ -33,9 +32,7 @@ def histogram(count: int) -> str:
     made = HdrHistogram(100, 60_000_000_000, 3)
     for i in range(count):
         made.record_value(1_000_000 + i * 1000)
-    encoded: bytes = made.encode()
-    assert base64.b64decode(encoded)
-    return encoded.decode()
+    return str(made.encode().decode())
 
 
 class Orders:
@@ -63,8 +60,9 @@ class Fake:
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
         self.given: dict[str, Any] = spec.get("load", {})
-        behaviours = json.loads(Path("behaviour.json").read_text()) if Path("behaviour.json").exists() else {}
-        self.behaviour: str = behaviours.get("is", "normal")
+        told = Path("behaviour.json")
+        self.behaviours: dict[str, Any] = json.loads(told.read_text()) if told.exists() else {}
+        self.behaviour: str = self.behaviours.get("is", "normal")
         if self.behaviour.endswith(" after"):  # only from the second trial on
             self.behaviour = self.behaviour.removesuffix(" after") if spec["trial"] > 1 else "normal"
         self.go_at: int | None = None
@@ -158,11 +156,8 @@ class Fake:
 
     def on_prove(self, _order: dict[str, Any]) -> None:
         if self.is_server:
-            count = sum(int(path.read_text()) for path in Path().glob("../../client*/app/held"))
-            lost = (
-                json.loads(Path("behaviour.json").read_text()).get("count") if Path("behaviour.json").exists() else None
-            )
-            count = count if lost is None else lost
+            held = sum(int(path.read_text()) for path in Path().glob("../../client*/app/held"))
+            count = self.behaviours.get("count", held)
             emit("counts", t=now(), established=count, open=None if self.spec["server"]["strategy"] is None else count)
         else:
             emit("proved", verified=self.held, failed=0)
@@ -170,13 +165,8 @@ class Fake:
     def on_go(self, order: dict[str, Any]) -> None:
         self.go_at = order["at"]
         if self.is_server and self.behaviour == "crash":
-            emit(
-                "error",
-                phase="internal",
-                cause="crashed",
-                message="The strategy died of signal 9.",
-                remedy="See server.log.",
-            )
+            message = "The strategy died of signal 9."
+            emit("error", phase="internal", cause="crashed", message=message, remedy="See server.log.")
             self.go_at = None
 
     def counts(self, planned: int) -> dict[str, int]:
@@ -224,9 +214,8 @@ class Fake:
         own: dict[str, Any] = dict.fromkeys(("cpu_user_ns", "cpu_system_ns", "max_rss_bytes", "max_loop_gap_ns"), 1)
         own |= dict.fromkeys(("gc_pause_ns", "gc_cycles", "steal_ns", "sent_per_s", "answered_per_s"), 0)
         own |= {"processes": 1, "wall_ns": 1, "send_gaps_ns": [], "kernel": {}}
-        integrity = dict.fromkeys(INTEGRITY, 0) | {"mismatch": {"crossed": 1}, "late": {"late": 4}}.get(
-            self.behaviour, {}
-        )
+        wrong = {"mismatch": {"crossed": 1}, "late": {"late": 4}}.get(self.behaviour, {})
+        integrity = dict.fromkeys(INTEGRITY, 0) | wrong
         ceiling = {"sends": 500_000, "wall_ns": 1_000_000_000, "cpu_ns": 800_000_000}
         emit(
             "done", first_send_ns=self.go_at + late, last_send_ns=now(), connections=connections,

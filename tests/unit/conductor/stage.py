@@ -1,7 +1,6 @@
 """A stage for the conductor: hosts with fake agents in a temporary directory, a plan, the conductor as a process."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -57,25 +56,15 @@ class Stage:
         for name, fields in self.hosts.items():
             hosts[name] |= fields
         server = {**SERVER, **self.server}
-        trials = [
-            {
-                "n": n,
-                "block": 1,
-                "cell": "c1",
-                "kind": "measure",
-                "control": False,
-                "server": server,
-                "load": {**LOAD, **self.load},
-            }
-            for n in range(1, self.trials + 1)
-        ]
+        first = {
+            "n": 1, "block": 1, "cell": "c1", "kind": "measure", "control": False,
+            "server": server, "load": {**LOAD, **self.load},
+        }  # fmt: skip
+        trials = [{**first, "n": n} for n in range(1, self.trials + 1)]
         if self.calibration:
             last = {"n": self.trials + 1, "cell": "calibration", "kind": "calibration"}
-            last |= {
-                "server": {**server, "strategy": "null_server"},
-                "load": {**LOAD, "workload": "calibrate", "warmup": 0, "duration": 1},
-            }
-            trials.append({**trials[0], **last})
+            load = {**LOAD, "workload": "calibrate", "warmup": 0, "duration": 1}
+            trials.append({**first, **last, "server": {**server, "strategy": "null_server"}, "load": load})
         plan: dict[str, Any] = {
             "version": 2, "run": RUN, "owner_base": str(self.base), "ssh_config": None, "known_hosts": None,
             "conductor_cpus": None, "hosts": hosts, "trials": trials, **self.plan_fields,
@@ -109,11 +98,16 @@ class Stage:
             cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
 
-    def run(self, timeout_s: float = 60) -> "Ended":
+    def run(self, status: int = 0) -> "Ended":
+        """A whole run, which ends with this exit."""
         self.set_up()
-        process = self.start()
+        return self.end(self.start(), status, 60)
+
+    def end(self, process: "subprocess.Popen[str]", status: int, timeout_s: float = 20) -> "Ended":
+        """What the conductor leaves, which ends with this exit."""
         out, err = process.communicate(timeout=timeout_s)
-        return Ended(self, process.returncode, out, err)
+        assert process.returncode == status, out + err
+        return Ended(self, status, out, err)
 
     def pids(self) -> list[int]:
         return [int(path.read_text()) for path in sorted(self.base.glob("*/app/pid")) if path.read_text()]
@@ -141,7 +135,7 @@ class Ended:
         assert self.lines[-1]["lines"] == len(self.lines) - 2
         assert self.lines[-2]["event"] == "run"
         assert self.lines[-2]["exit"] == self.status
-        eventually("all agents gone", lambda: not any(alive(pid) for pid in self.stage.pids()), 10)
+        eventually("all agents gone", lambda: not any(alive(pid) for pid in self.stage.pids()), 5)
 
     @property
     def trial(self) -> dict[str, Any]:
@@ -177,7 +171,3 @@ def eventually(what: str, holds: Callable[[], Any], within_s: float) -> float:
         assert time.monotonic() - begin < within_s, f"not within {within_s} s: {what}"
         time.sleep(0.02)
     return time.monotonic() - begin
-
-
-def kill(pid: int, number: int) -> None:
-    os.kill(pid, number)
