@@ -45,7 +45,7 @@ class Agent:
         self._inbox = Inbox(self._outbox, self._orders)
         self._child_cpus = set(spec.cpus or cpus)
         self._strategy = catalog.find(spec.strategy) if spec.strategy is not None else None
-        self._sampler = Sampler(spec.address, spec.port, spec.ports, self._child_cpus)
+        self._sampler = Sampler(spec.address, spec.server_port, spec.server_ports, self._child_cpus)
         self._child: Child | None = None
         self._listening = False
         self._listen_by = 0.0
@@ -140,8 +140,8 @@ class Agent:
             command = [sys.executable, "-m", "server", "serve", *options.words(spec.server)]
             command += ["--host", spec.address, "--stats", str(stats)]
         else:
-            words = shlex.split(spec.command or "")
-            command = [word.replace("{host}", spec.address).replace("{port}", str(spec.port)) for word in words]
+            words = shlex.split(spec.server_command or "")
+            command = [word.replace("{host}", spec.address).replace("{port}", str(spec.server_port)) for word in words]
         self._listen_by = time.monotonic() + LISTEN_S
         self._child = Child(command, self._child_cpus, spec.dir / "server.log")
 
@@ -178,7 +178,7 @@ class Agent:
         if stats:
             self._listening = stats.begun()
         else:
-            found = sockdiag.listeners_for(spec.address, spec.port)
+            found = sockdiag.listeners_for(spec.address, spec.server_port)
             self._listening, backlog = bool(found), max([1, *(one.room for one in found)])
         if self._listening:
             self._outbox.say({"event": "listening", "addresses": spec.where, "backlog": backlog})
@@ -200,7 +200,7 @@ class Agent:
 
     def _another_listens(self) -> bool:
         """A strategy that ended by itself has ended its workers first: the listener that is there now is another's."""
-        return bool(sockdiag.listeners_for(self._spec.address, self._spec.port, self._spec.ports))
+        return bool(sockdiag.listeners_for(self._spec.address, self._spec.server_port, self._spec.server_ports))
 
     def _finish(self) -> None:
         """A last sample, then the end of every descendant, then `stopped`."""
@@ -226,7 +226,7 @@ def main(text: str) -> int:
         spec = parse_spec(text)
         if spec.strategy is not None:
             catalog.find(spec.strategy)
-        elif not shlex.split(spec.command or ""):
+        elif not shlex.split(spec.server_command or ""):
             raise SpecError("The command is empty.")
         cpus = os.sched_getaffinity(0)
         if spec.agent_cpus:

@@ -27,7 +27,7 @@ def check_descriptors(spec: Spec, strategy: Strategy) -> None:
     if strategy.most_descriptors is not None:
         return
     processes = strategy.processes(spec.workers)
-    need = -(-spec.connections // processes) + spec.ports - 1 + OWN_DESCRIPTORS
+    need = -(-spec.connections // processes) + spec.server_ports - 1 + OWN_DESCRIPTORS
     have = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if need > have:
         raise Refusal(
@@ -52,7 +52,7 @@ def check_needs(strategy: Strategy) -> None:
 
 def check_addresses(spec: Spec) -> None:
     """Refuse an address on which nobody can listen, and name the process that holds it where that is visible."""
-    for port in range(spec.port, spec.port + spec.ports):
+    for port in range(spec.server_port, spec.server_port + spec.server_ports):
         _check_address(spec.address, port)
 
 

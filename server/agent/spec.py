@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class Spec:
-    """One trial's server. `server` has the plan's parameters of the server; the agent reads six of them itself."""
+    """One trial's server."""
 
     run: str
     trial: int
@@ -27,10 +27,11 @@ class Spec:
     address: str
     connections: int
     server: Mapping[str, Any]
+    # Those of `server`, which has the plan's parameters of the server, that the agent reads itself
     strategy: str | None
-    command: str | None
-    port: int
-    ports: int
+    server_command: str | None
+    server_port: int
+    server_ports: int
     backlog: int
     workers: int
 
@@ -38,21 +39,14 @@ class Spec:
     def where(self) -> list[str]:
         """The address with each of its ports, as the protocol writes them."""
         host = f"[{self.address}]" if ":" in self.address else self.address
-        return [f"{host}:{port}" for port in range(self.port, self.port + self.ports)]
+        return [f"{host}:{port}" for port in range(self.server_port, self.server_port + self.server_ports)]
 
 
-Types = Mapping[str, tuple[type, ...]]
-SPEC: Types = {
-    **dict.fromkeys(("run", "host", "dir", "address"), (str,)),
-    **dict.fromkeys(("trial", "connections"), (int,)),
-    **dict.fromkeys(("cpus", "agent_cpus"), (list, type(None))),
-    "lifetime_s": (int, float),
-    "server": (dict,),
-}
-SERVER: Types = {
-    **dict.fromkeys(("strategy", "server_command"), (str, type(None))),
-    **dict.fromkeys(("server_port", "server_ports", "backlog", "workers"), (int,)),
-}
+# What JSON has for a field's type.
+KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,), "Path": (str,), "int": (int,), "float": (int, float), "Mapping[str, Any]": (dict,),
+    "str | None": (str, type(None)), "list[int] | None": (list, type(None)),
+}  # fmt: skip
 
 
 def parse(text: str) -> Spec:
@@ -65,25 +59,24 @@ def parse(text: str) -> Spec:
         raise SpecError("The specification is not a JSON object.")
     if given.get("version") != 2:
         raise SpecError(f"The specification is of version {given.get('version')!r}; this agent knows version 2.")
-    check(given, SPEC)
-    check(given["server"], SERVER)
-    values = {name: given[name] for name in SPEC}
-    values.update((name.removeprefix("server_"), given["server"][name]) for name in SERVER)
-    spec = Spec(**{**values, "dir": Path(given["dir"])})
-    if (spec.strategy is None) == (spec.command is None):
+    server = given.get("server")
+    flat = {**(server if isinstance(server, dict) else {}), **given}
+    for field in fields(Spec):
+        check(flat, field.name, KINDS[str(field.type)])
+    spec = Spec(**{**{field.name: flat[field.name] for field in fields(Spec)}, "dir": Path(flat["dir"])})
+    if (spec.strategy is None) == (spec.server_command is None):
         raise SpecError("The specification must name either a strategy or a server_command.")
     if not spec.dir.is_absolute() or len(spec.dir.parts) < 5:
         raise SpecError("The specification's dir must be an absolute path <base>/<host>/runs/<run>/<trial>.")
     return spec
 
 
-def check(given: Mapping[str, Any], types: Types) -> None:
-    """Every field is there, and of its type."""
-    for name, kinds in types.items():
-        if name not in given:
-            raise SpecError(f"The specification lacks {name!r}.")
-        value = given[name]
-        if not isinstance(value, kinds) or isinstance(value, bool):
-            raise SpecError(f"The specification has {name} = {value!r}, which is not of its type.")
-        if isinstance(value, list) and not (value and all(type(cpu) is int and cpu >= 0 for cpu in value)):
-            raise SpecError(f"The specification has {name} = {value!r}, which is not a list of CPUs.")
+def check(given: Mapping[str, Any], name: str, kinds: tuple[type, ...]) -> None:
+    """The field is there, and of its type."""
+    if name not in given:
+        raise SpecError(f"The specification lacks {name!r}.")
+    value = given[name]
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise SpecError(f"The specification has {name} = {value!r}, which is not of its type.")
+    if isinstance(value, list) and not (value and all(type(cpu) is int and cpu >= 0 for cpu in value)):
+        raise SpecError(f"The specification has {name} = {value!r}, which is not a list of CPUs.")

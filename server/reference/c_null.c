@@ -13,4 +13,4 @@ static bool swallow(int fd)
     return got > 0 || (got < 0 && !broken());
 }
 
-int main(int argc, char **argv) { return run(argc, argv, swallow, NULL); }
+int main(int argc, char **argv) { return run(argc, argv, swallow); }

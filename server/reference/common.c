@@ -49,9 +49,7 @@ static int control(int operation, int fd, uint32_t events, uint64_t data)
 
 bool broken(void) { return errno != EAGAIN && errno != EINTR; }
 
-bool pending(int fd) { return rests[fd] != NULL; }
-
-void forget(int fd)
+static void forget(int fd)
 {
     free(rests[fd]);
     rests[fd] = NULL;
@@ -83,7 +81,8 @@ bool answer(int fd, const char *bytes, size_t size)
     return true;
 }
 
-bool flush(int fd)
+/* Go on with what was kept, and read from the peer again when all of it has gone. */
+static bool flush(int fd)
 {
     struct rest *rest = rests[fd];
     ssize_t sent = give(fd, rest->bytes + rest->begin, rest->end - rest->begin);
@@ -109,6 +108,8 @@ static void opened(void)
 
 static void closed(int fd)
 {
+    if (rests[fd])
+        forget(fd);
     close(fd); /* the only copy, so that epoll forgets it too */
     slot->closed++;
     slot->open = slot->accepted - slot->closed;
@@ -170,7 +171,7 @@ static void end(int number)
 }
 
 /* Serve every `step`th of the listeners; never returns. */
-static void work(const int *listeners, int count, int step, bool (*ready)(int fd), void (*ended)(int fd))
+static void work(const int *listeners, int count, int step, bool (*ready)(int fd))
 {
     struct epoll_event events[EVENTS];
     signal(SIGTERM, end);
@@ -190,9 +191,7 @@ static void work(const int *listeners, int count, int step, bool (*ready)(int fd
             int fd = (int)events[i].data.u64;
             if (events[i].data.u64 & LISTENER) {
                 take_in(fd);
-            } else if (!ready(fd)) {
-                if (ended)
-                    ended(fd);
+            } else if (!(rests[fd] ? flush(fd) : ready(fd))) {
                 closed(fd);
             }
         }
@@ -202,7 +201,7 @@ static void work(const int *listeners, int count, int step, bool (*ready)(int fd
 /* ---- several workers ------------------------------------------------------------------------------------------ */
 
 /* Fork the workers, pass SIGTERM on, and reap. A worker that ends unbidden ends them all: half a server misleads. */
-static int supervise(int workers, const int *listeners, int count, bool (*ready)(int fd), void (*ended)(int fd))
+static int supervise(int workers, const int *listeners, int count, bool (*ready)(int fd))
 {
     sigset_t awaited, before;
     sigemptyset(&awaited);
@@ -227,7 +226,7 @@ static int supervise(int workers, const int *listeners, int count, bool (*ready)
             signal(SIGINT, SIG_IGN); /* a terminal tells the whole group; the parent's word counts */
             sigprocmask(SIG_SETMASK, &before, NULL);
             slot += forked;
-            work(listeners + forked, count - forked, workers, ready, ended);
+            work(listeners + forked, count - forked, workers, ready);
         }
     }
     /* A listener lives as long as any copy of it, and would go on queueing connections for a worker that is gone. */
@@ -263,7 +262,7 @@ static struct slot *map_slots(const char *file, int workers)
 
 /* The arguments: the file of statistics, how many workers, and the listeners' descriptors, for each port in turn one
  * for each worker. */
-int run(int argc, char **argv, bool (*ready)(int fd), void (*ended)(int fd))
+int run(int argc, char **argv, bool (*ready)(int fd))
 {
     if (argc < 4)
         errx(BAD_INPUT, "this is started by `python3 -m server serve`, which gives it its listeners");
@@ -276,8 +275,8 @@ int run(int argc, char **argv, bool (*ready)(int fd), void (*ended)(int fd))
     setrlimit(RLIMIT_NOFILE, &limit);
     slot = map_slots(argv[1], workers);
     if (workers > 1)
-        return supervise(workers, listeners, count, ready, ended);
+        return supervise(workers, listeners, count, ready);
     signal(SIGINT, end);
-    work(listeners, count, 1, ready, ended);
+    work(listeners, count, 1, ready);
     return 0;
 }

@@ -19,16 +19,13 @@ enum { MOST_DESCRIPTORS = 1 << 20 }; /* every descriptor of a process is below i
 extern struct slot *slot; /* this worker's own */
 
 /*
- * Serve until a signal ends the process; returns the exit status. `ready` does one step with a connection that is
- * ready, and never blocks; false: it has ended, close it. `ended` forgets what was kept for one, and may be NULL.
+ * Serve until a signal ends the process; returns the exit status. `ready` does one step with a connection that can be
+ * read and for which nothing waits to be sent, and never blocks; false: it has ended, close it.
  */
-int run(int argc, char **argv, bool (*ready)(int fd), void (*ended)(int fd));
+int run(int argc, char **argv, bool (*ready)(int fd));
 
-/* Answers. Those that return a bool say false where the connection is broken. */
-bool answer(int fd, const char *bytes, size_t size); /* send it, and keep what the peer does not take yet */
-bool pending(int fd);                                /* whether something was kept: then flush it, and read nothing */
-bool flush(int fd);
-void forget(int fd);
+/* Send it, and keep what the peer does not take yet; false where the connection is broken. */
+bool answer(int fd, const char *bytes, size_t size);
 bool broken(void); /* whether errno means more than that nothing can be done now */
 
 #endif

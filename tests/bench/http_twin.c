@@ -18,11 +18,13 @@ static unsigned char seen[MOST_DESCRIPTORS]; /* how much of the ending has come,
 static bool respond(int fd)
 {
     static char chunk[CHUNK_BYTES], out[CHUNK_BYTES / SHORTEST_REQUEST * RESPONSE_BYTES];
-    if (pending(fd))
-        return flush(fd);
     ssize_t got = recv(fd, chunk, sizeof chunk, 0);
-    if (got <= 0)
-        return got < 0 && !broken();
+    if (got < 0 && !broken())
+        return true;
+    if (got <= 0) {
+        seen[fd] = 0;
+        return false;
+    }
     slot->bytes_in += (uint64_t)got;
     size_t size = 0;
     for (ssize_t i = 0; i < got; i++) {
@@ -36,10 +38,4 @@ static bool respond(int fd)
     return size == 0 || answer(fd, out, size);
 }
 
-static void hang_up(int fd)
-{
-    forget(fd);
-    seen[fd] = 0;
-}
-
-int main(int argc, char **argv) { return run(argc, argv, respond, hang_up); }
+int main(int argc, char **argv) { return run(argc, argv, respond); }
