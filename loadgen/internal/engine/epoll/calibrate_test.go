@@ -1,6 +1,7 @@
 package epoll
 
 import (
+	"net"
 	"testing"
 	"time"
 
@@ -11,24 +12,27 @@ import (
 func TestCalibration(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		attend func(*RawConn)
+		attend func(*net.TCPConn, int)
 		size   int
 		check  func(*Done) bool
 	}{
-		"null server":  {(*RawConn).Swallow, 64, func(d *Done) bool { return d.Ceiling.Sends > 1000 && d.Open == 20 }},
-		"long records": {(*RawConn).Swallow, 1 << 20, func(d *Done) bool { return d.Ceiling.Sends > 20 && d.Open == 20 }},
+		"null server":  {Swallow, 64, func(d *Done) bool { return d.Ceiling.Sends > 1000 && d.Open == 20 }},
+		"long records": {Swallow, 1 << 20, func(d *Done) bool { return d.Ceiling.Sends > 20 && d.Open == 20 }},
 		// All sockets fill, then the loop sleeps.
-		"reads nothing": {(*RawConn).WaitForEnd, 100_000, func(d *Done) bool {
+		"reads nothing": {nil, 100_000, func(d *Done) bool {
 			return d.Ceiling.Sends > 20 && d.Ceiling.CPU < d.Ceiling.Wall/2 && d.Open == 20
 		}},
-		"echoes": {func(c *RawConn) { _, _ = c.Write(make([]byte, 1000)); c.Swallow() }, 64, func(d *Done) bool { return d.Ceiling.Sends > 1000 && d.Open == 20 }},
-		"closes": {func(c *RawConn) {
+		"echoes": {func(c *net.TCPConn, _ int) { _, _ = c.Write(make([]byte, 1000)); Swallow(c, 0) }, 64, func(d *Done) bool { return d.Ceiling.Sends > 1000 && d.Open == 20 }},
+		"closes": {func(c *net.TCPConn, _ int) {
 			_, _ = c.Read(make([]byte, 1000))
 		}, 64, func(d *Done) bool { return d.Open == 0 && d.Lost == 20 && len(d.Errors) > 0 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := Plain(ServeRaw(t, c.attend))
+			if c.attend == nil {
+				c.attend = Hold(t)
+			}
+			cfg := Plain(Listen(t, c.attend))
 			cfg.Workload, cfg.PayloadBytes = Calibrate, c.size
 			l := start(t, cfg)
 			if a := arm(t, l); a.Connected != 20 || a.Verified != 0 || len(a.Failed) != 0 {
@@ -50,7 +54,7 @@ func TestCalibration(t *testing.T) {
 }
 
 func TestCalibrationStops(t *testing.T) {
-	cfg := Plain(ServeRaw(t, (*RawConn).WaitForEnd))
+	cfg := Plain(Listen(t, Hold(t)))
 	cfg.Workload, cfg.Duration = Calibrate, 30
 	l := start(t, cfg)
 	arm(t, l)

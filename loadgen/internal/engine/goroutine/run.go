@@ -63,20 +63,19 @@ func (e *Routines) Run(at int64, emit func(engine.Interval)) (engine.Done, error
 	work := e.work(e, at, func(i engine.Interval) { settled <- i })
 	e.phase = work
 	e.mu.Unlock()
+	var d engine.Done
 	go func() {
 		defer close(settled)
 		work.run()
 		e.mu.Lock()
-		defer e.mu.Unlock()
+		defer e.mu.Unlock() // not sooner: what is given up now may still be answered, which is not late
 		e.accounts.Ledger.Finish()
 		e.abandon()
+		d = e.accounts.Done(e.loopLag, e.maxGap)
+		work.over(&d)
 	}()
 	for i := range settled {
 		emit(i)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	d := e.accounts.Done(e.loopLag, e.maxGap)
-	work.over(&d)
 	return d, nil
 }

@@ -1,0 +1,266 @@
+package engines
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "c10k/loadgen/internal/engine"
+	. "c10k/loadgen/internal/engine/enginetest"
+)
+
+const planned = 500 // requests of Plain
+
+// A deedCase is what comes of a deed that is done to every record of the window, with either engine.
+type deedCase struct {
+	deed    Deed
+	load    Counts
+	wrong   Integrity
+	surplus int64
+	errors  string
+}
+
+// check compares a trial with what must come of it.
+func (c *deedCase) check(t *testing.T, d *Done) {
+	t.Helper()
+	rows := ""
+	for _, r := range d.Errors {
+		rows += fmt.Sprintf("%s/%s %d", r.Phase, r.Cause, r.Count)
+	}
+	if d.Load != c.load || d.Integrity != c.wrong || d.Surplus != c.surplus || rows != c.errors {
+		t.Errorf("%+v\nwant %+v", d, c)
+	}
+}
+
+func mismatched(n int64) Counts { return Counts{Planned: n, Sent: n, Mismatched: n} }
+
+// Each deed must show as exactly what it is, and a wrong reply in its class, never as a latency.
+func TestDeeds(t *testing.T) {
+	const n = planned
+	silence, loss := Counts{Planned: n, Sent: 20, TimedOut: n}, Counts{Planned: n, Sent: 20, Failed: n}
+	eachOf(t, map[string]deedCase{
+		"trickle":    {Trickle, Counts{Planned: n, Sent: n, Answered: n}, Integrity{}, 0, ""},
+		"ignore":     {Ignore, silence, Integrity{}, 0, ""},
+		"truncate":   {Truncate, silence, Integrity{}, 0, ""},
+		"close":      {CloseIt, loss, Integrity{}, 0, "read/peer-closed 20"},
+		"reset":      {ResetIt, loss, Integrity{}, 0, "read/reset 20"},
+		"cut by FIN": {HalfThenClose, loss, Integrity{Truncated: 20}, 0, "read/peer-closed 20"},
+		"cut by RST": {HalfThenReset, loss, Integrity{Truncated: 20}, 0, "read/reset 20"},
+		"corrupt":    {Corrupt, mismatched(n), Integrity{Corrupt: n}, 0, ""},
+		"forged":     {Forge, mismatched(n), Integrity{Corrupt: n}, 0, ""},
+		"refilled":   {Refill, mismatched(n), Integrity{Corrupt: n}, 0, ""},
+		"crossed":    {Cross, mismatched(n), Integrity{Crossed: n}, 0, ""},
+		"foreign":    {Foreign, mismatched(n), Integrity{Foreign: n}, 0, ""},
+		"repeated":   {Earlier, mismatched(n), Integrity{Duplicated: n}, 0, ""},
+	}, func(t *testing.T, kind string, c deedCase) {
+		cfg := Plain(Serve(t, 64, AfterFirst(c.deed)))
+		if c.load == silence {
+			cfg.Timeout = 2 * time.Second
+		}
+		d := trial(t, cfg, kind).Done
+		c.check(t, &d)
+		if d.Armed != 20 || (d.Lost == 20) != (c.load == loss) || d.Lost%20 != 0 {
+			t.Errorf("%d armed, %d lost", d.Armed, d.Lost)
+		}
+	})
+}
+
+func TestChurnDeeds(t *testing.T) {
+	const n = 300
+	silence, loss := Counts{Planned: n, Sent: n, TimedOut: n}, Counts{Planned: n, Sent: n, Failed: n}
+	answered := Counts{Planned: n, Sent: n, Answered: n}
+	eachOf(t, map[string]deedCase{
+		"echo":      {Echo, answered, Integrity{}, 0, ""},
+		"duplicate": {Duplicate, answered, Integrity{Duplicated: n}, n * 64, ""},
+		"corrupt":   {Corrupt, mismatched(n), Integrity{Corrupt: n}, 0, ""},
+		"truncate":  {Truncate, silence, Integrity{}, 0, "read/timeout 300"},
+		"ignore":    {Ignore, silence, Integrity{}, 0, "read/timeout 300"},
+		"close":     {CloseIt, loss, Integrity{}, 0, "read/peer-closed 300"},
+		"reset":     {ResetIt, loss, Integrity{}, 0, "read/reset 300"},
+		"half":      {HalfThenReset, loss, Integrity{Truncated: n}, 0, "read/reset 300"},
+	}, func(t *testing.T, kind string, c deedCase) {
+		cfg := Churning(Serve(t, 64, AfterFirstConnection(c.deed)))
+		cfg.Connections, cfg.Warmup = 100, 3 // a warm-up has no place where requests are counted
+		if c.load == silence {
+			cfg.Timeout = 2 * time.Second
+		}
+		e, a := armed(t, cfg, kind)
+		if a.Verified != 1 || a.Connected != 1 || len(a.Failed) != 0 {
+			t.Fatalf("armed %+v", a)
+		}
+		d := Load(t, e).Done
+		c.check(t, &d)
+		if d.Connect.Count() != n || d.Lost != 0 || d.Open != 0 || d.Warmup != (Counts{}) {
+			t.Errorf("%+v, %d connects", d, d.Connect.Count())
+		}
+	})
+}
+
+// A server that freezes answers what it can in time.
+func TestFreezes(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		cfg := Plain(Serve(t, 64, AfterFirst(Freeze)))
+		cfg.Timeout = 2 * time.Second
+		if d := trial(t, cfg, kind).Done; d.Load.Answered < 20 || d.Load.Answered+d.Load.TimedOut != planned || d.Lost != 0 {
+			t.Errorf("%+v", d)
+		}
+	})
+}
+
+// No single bit of an echo can be wrong unnoticed, whatever the workload.
+func TestEveryFlippedBitIsCorrupt(t *testing.T) {
+	eachOf(t, map[string]string{"open": Open, "closed": Closed, "churn": Churn}, func(t *testing.T, kind, workload string) {
+		var bit atomic.Int64
+		cfg := Plain(Serve(t, 64, func(connection, record int) Deed {
+			if record == 0 && (workload != Churn || connection == 0) {
+				return Echo
+			}
+			return Flip + Deed((bit.Add(1)-1)%512)
+		}))
+		cfg.Workload, cfg.Rate, cfg.Requests = workload, 512, 512
+		if workload == Closed {
+			cfg.Duration = 3 // it asks as often as the machine can
+		}
+		d := trial(t, cfg, kind).Done
+		if n := d.Load.Planned; n < 512 || d.Load.Mismatched != n || d.Integrity != (Integrity{Corrupt: n}) || d.Service.Count() != 0 {
+			t.Errorf("%+v, %+v", d.Load, d.Integrity)
+		}
+	})
+}
+
+// Where no request waits a reply too many is surplus, elsewhere it shifts those behind it: a duplicate all the same.
+func TestDuplicates(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		d := trial(t, Plain(Serve(t, 64, AfterFirst(Duplicate))), kind).Done
+		if g := d.Integrity; d.Load.Answered+d.Load.Mismatched != planned || g.Duplicated < 480 || g != (Integrity{Duplicated: g.Duplicated}) ||
+			g.Duplicated != d.Load.Mismatched+d.Surplus/64 {
+			t.Errorf("%+v, %+v, surplus %d", d.Load, g, d.Surplus)
+		}
+	})
+}
+
+// What nobody asked for is surplus, and does not spoil what comes after it.
+func TestSurplus(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		cfg := Plain(Listen(t, func(c *net.TCPConn, _ int) {
+			record := make([]byte, 64)
+			for {
+				if _, err := io.ReadFull(c, record); err != nil {
+					return
+				}
+				if _, err := c.Write(append(record, record[:13]...)); err != nil {
+					return
+				}
+			}
+		}))
+		cfg.Rate = 20 // one of each connection: none goes out before the surplus of the last is in
+		e, _ := armed(t, cfg, kind)
+		if d := Load(t, e).Done; d.Load.Answered != 20 || d.Surplus != 13*40 || d.Integrity != (Integrity{}) {
+			t.Errorf("%+v", d)
+		}
+		if p := e.Prove(); p != (Proved{Verified: 20, Failed: 0}) {
+			t.Errorf("proved at the end %+v", p)
+		}
+	})
+}
+
+// Of two replies that change places the later one is early, and the earlier one comes after a later one.
+func TestReordered(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		cfg := Plain(Serve(t, 64, func(_, record int) Deed {
+			if record%2 == 1 {
+				return HoldBack
+			}
+			return Echo
+		}))
+		cfg.Workload, cfg.Connections, cfg.Active, cfg.Pipeline = Closed, 1, 1, 2
+		d := trial(t, cfg, kind).Done
+		if g := d.Integrity; g.Reordered == 0 || g.Reordered+g.Duplicated != d.Load.Mismatched || g != (Integrity{Reordered: g.Reordered, Duplicated: g.Duplicated}) || d.Load.Answered != 0 {
+			t.Errorf("%+v, %+v", d.Load, g)
+		}
+	})
+}
+
+// A reply after the timeout is right and too late: nothing is wrong with it, but its request stays timed out.
+func TestLate(t *testing.T) {
+	eachOf(t, map[string]string{"open": Open, "closed": Closed}, func(t *testing.T, kind, workload string) {
+		cfg := Plain(Serve(t, 64, AfterFirst(Freeze)))
+		cfg.Workload, cfg.Timeout = workload, 400*time.Millisecond
+		d := trial(t, cfg, kind).Done
+		if g := d.Integrity; g.Late < 20 || g != (Integrity{Late: g.Late}) || d.Load.TimedOut != d.Load.Planned || d.Surplus != 0 {
+			t.Errorf("%+v, %+v, surplus %d", d.Load, g, d.Surplus)
+		}
+	})
+}
+
+// A server that takes in nothing must stall nobody but itself.
+func TestFullSocket(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		const size = 1 << 20
+		cfg := Plain(Listen(t, func(c *net.TCPConn, number int) {
+			record := make([]byte, size)
+			for i := 0; i == 0 || number > 0; i++ {
+				if _, err := io.ReadFull(c, record); err != nil {
+					return
+				}
+				_, _ = c.Write(record)
+			}
+			Hold(t)(c, number)
+		}))
+		cfg.Connections, cfg.Active, cfg.Rate, cfg.PayloadBytes, cfg.Pipeline, cfg.Timeout = 2, 2, 40, size, 20, 5*time.Second
+		if d := trial(t, cfg, kind).Done; d.Load.Answered != 20 || d.Load.TimedOut != 20 || d.Load.Sent == 40 {
+			t.Errorf("%+v", d.Load)
+		}
+	})
+}
+
+func TestChurnForATime(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		cfg := Churning(Serve(t, 64, Always(Echo)))
+		cfg.Requests, cfg.Warmup, cfg.Connections = -1, 1, 4
+		e, _ := armed(t, cfg, kind)
+		begun := time.Now()
+		r := Load(t, e)
+		if took := time.Since(begun); took < 2*time.Second || took > 4500*time.Millisecond || len(r.Intervals) != 2 {
+			t.Errorf("%d intervals in %v", len(r.Intervals), took)
+		}
+		if d := r.Done; d.Warmup.Answered == 0 || d.Load.Answered == 0 || d.Load.Answered != d.Load.Planned || d.Connect.Count() != d.Load.Planned {
+			t.Errorf("%+v, %d connects", d, d.Connect.Count())
+		}
+	})
+}
+
+// A server that refuses must not make the generator spin: each of 20 connections tries again after its rest only.
+func TestChurnRestsAfterRefusal(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		cfg := Churning(netip.MustParseAddrPort("127.0.0.1:1"))
+		cfg.Requests = -1
+		e, a := armed(t, cfg, kind)
+		if a.Failed["connect/refused"] != 1 {
+			t.Fatalf("armed %+v", a)
+		}
+		if d := Load(t, e).Done.Load; d.Failed != d.Planned || d.Failed < 20*10 || d.Failed > 20*21 || d.Sent != 0 {
+			t.Errorf("%+v", d)
+		}
+	})
+}
+
+// The last request may fail before the engine waits for it; then there is nothing to wait for. Without a source connect fails
+// at once, with no event to wake the loop.
+func TestChurnEndsThoughAllFail(t *testing.T) {
+	eachOf(t, map[string][]netip.Addr{"refused": nil, "no source": {netip.MustParseAddr("192.0.2.1")}}, func(t *testing.T, kind string, sources []netip.Addr) {
+		cfg := Churning(netip.MustParseAddrPort("127.0.0.1:1"))
+		cfg.Sources = sources
+		e, _ := armed(t, cfg, kind)
+		defer time.AfterFunc(Patience, e.Stop).Stop()
+		begun := time.Now()
+		d := Load(t, e).Done
+		if took := time.Since(begun); d.Load != (Counts{Planned: 300, Failed: 300}) || took > Patience/2 {
+			t.Errorf("%+v after %v", d.Load, took)
+		}
+	})
+}
