@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from contracts.declared import PARAMETERS
-from contracts.judge import judge
+from contracts.judge import Parameter, judge
 from pyloadgen import agent, alone
 from pyloadgen.crew import CLASSES, MOST_PROCESSES
 
@@ -25,21 +25,17 @@ Try:  python3 -m pyloadgen threads --target 127.0.0.1:9000 -c 100 -r 100 -d 5
 EXITS = """exit: 0 every reply was right; 2 refused: wrong options, or this host lacks descriptors, ports or threads;
 3 replies were wrong, or none came; 130 interrupted"""
 CONDUCTED = ("ramp", "capacity")  # workloads that need a conductor
-# Parameters that a person may give, each with its flags, and with a default where that of the benchmark is too much.
-OPTIONS: tuple[tuple[str, tuple[str, ...], Any], ...] = (
-    ("connections", ("-c",), 100),
-    ("rate", ("-r",), 100),
-    ("duration", ("-d",), 5),
-    ("workload", (), None),
-    ("active", (), None),
-    ("arrival", (), None),
-    ("payload_bytes", ("--payload",), None),
-    ("pipeline", (), None),
-    ("think_time", (), None),
-    ("timeout", (), None),
-    ("connect_rate", (), None),
-    ("seed", (), None),
-)
+CREW = Parameter("processes", "load", "whole", "how many share the load", None, 1, MOST_PROCESSES, accepts="1 to 64")
+# Parameters that a person may give, some with a default where that of the benchmark is too much.
+OPTIONS = {
+    PARAMETERS["connections"]: 100, PARAMETERS["rate"]: 100, PARAMETERS["duration"]: 5,
+    **{PARAMETERS[name]: PARAMETERS[name].default for name in (
+        "workload", "active", "arrival", "payload_bytes", "pipeline", "think_time", "timeout", "connect_rate", "seed",
+    )},
+    CREW: None,
+}  # fmt: skip
+SHORT = {"connections": ["-c"], "rate": ["-r"], "duration": ["-d"], "payload_bytes": ["--payload"]}
+UNSAID = {"seed": "random", "processes": "16 for pool, else as many as descriptors need"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,23 +53,16 @@ def plain(text: str) -> str:
     return text[:-1] if re.fullmatch(r"\d+\.?\d*s", text) else text
 
 
-def value_of(name: str) -> Callable[[str], Any]:
+def value_of(parameter: Parameter) -> Callable[[str], Any]:
     """An argparse type: a value of the parameter."""
 
     def read(text: str) -> Any:
         try:
-            return judge(PARAMETERS[name], plain(text))
+            return judge(parameter, plain(text))
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return read
-
-
-def few(text: str) -> int:
-    """An argparse type: a number of processes."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_PROCESSES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_PROCESSES}")
-    return int(text)
 
 
 def parser() -> Parser:
@@ -92,30 +81,24 @@ def parser() -> Parser:
 def options(command: argparse.ArgumentParser) -> None:
     where = "the echo server; an address, not a name"
     command.add_argument("--target", type=alone.target, required=True, metavar="ADDRESS:PORT", help=where)
-    for name, flags, default in OPTIONS:
-        parameter = PARAMETERS[name]
+    for parameter, default in OPTIONS.items():
         choices = [word for word in parameter.words if word not in CONDUCTED] if parameter.kind == "choice" else None
         command.add_argument(
-            *flags,
-            "--" + name.replace("_", "-"),
-            type=value_of(name),
+            *SHORT.get(parameter.name, ()),
+            "--" + parameter.name.replace("_", "-"),
+            type=value_of(parameter),
             choices=choices,
             metavar=None if choices else "N",
-            default=parameter.default if default is None else default,
-            help=f"{parameter.meaning.replace('%', '%%')} (default: {'%(default)s' if name != 'seed' else 'random'})",
+            default=default,
+            help=f"{parameter.meaning.replace('%', '%%')} (default: {UNSAID.get(parameter.name, '%(default)s')})",
         )
-    how_many = "how many share the load (default: 16 for pool, else as many as descriptors need)"
-    command.add_argument("--processes", type=few, metavar="N", help=how_many)
 
 
 def main() -> int:
     given = parser().parse_args()
     if given.generator == "agent":
         return agent.main(given.spec)
-    try:
-        return alone.run(given)
-    except KeyboardInterrupt:
-        return alone.INTERRUPTED
+    return alone.run(given)
 
 
 if __name__ == "__main__":

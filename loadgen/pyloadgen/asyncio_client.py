@@ -22,7 +22,7 @@ from pyloadgen.asyncio_connection import Connection
 from pyloadgen.errors import Lost
 from pyloadgen.generator import Generator
 from pyloadgen.ledger import CENSORED, DROPPED, FAILED, TIMED_OUT
-from pyloadgen.pacing import Arrival, Turns, arrivals
+from pyloadgen.pacing import Arrival, arrivals
 from pyloadgen.record import ARM, LOAD, PROVE
 from pyloadgen.stream import Request
 
@@ -55,11 +55,11 @@ class Client(Generator):
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
 
-    def arm(self, total: int, start: int) -> None:
-        self.do(self._arm(total, start))
+    def connect_all(self, total: int, start: int, deadline: int) -> None:
+        self.do(self._arm(total, start, deadline))
 
-    def prove(self) -> tuple[int, int]:
-        return self.do(self._prove())
+    def ask_all(self, deadline: int) -> list[bool]:
+        return self.do(self._prove(deadline))
 
     def offer(self) -> None:
         self.do(self._offer() if self.spec.does.holds else self._churn())
@@ -84,8 +84,7 @@ class Client(Generator):
 
     # Arming and proof
 
-    async def _arm(self, total: int, start: int) -> None:
-        deadline = time.monotonic_ns() + int(self.spec.arm_timeout * 1e9)
+    async def _arm(self, total: int, start: int, deadline: int) -> None:
         room = asyncio.Semaphore(CONNECTS_AT_ONCE)
         tasks = []
         for index in self.indices():
@@ -116,22 +115,19 @@ class Client(Generator):
         if not self.spec.does.holds:
             connection.close()
 
-    async def _prove(self) -> tuple[int, int]:
+    async def _prove(self, deadline: int) -> list[bool]:
         for _ in range(3):  # what was closed since is known before anything is asked
             await asyncio.sleep(0)
-        asked = self._open()
-        deadline = time.monotonic_ns() + int(self.spec.arm_timeout * 1e9)
-        verified = 0
+        asked, right = self._open(), []
         for first in range(0, len(asked), PROVES_AT_ONCE):
-            if not self.stopped():
-                some = asked[first : first + PROVES_AT_ONCE]
-                verified += sum(await asyncio.gather(*(self._prove_one(connection, deadline) for connection in some)))
-        return verified, len(asked) - verified
+            some = asked[first : first + PROVES_AT_ONCE]
+            right += await asyncio.gather(*(self._prove_one(connection, deadline) for connection in some))
+        return right
 
     async def _prove_one(self, connection: Connection, deadline: int) -> bool:
         soon = min(deadline, time.monotonic_ns() + self.spec.timeout_ns)
         with suppress(Lost):
-            return connection.state == "open" and await connection.ask(PROVE, soon) is True
+            return not self.stopped() and connection.state == "open" and await connection.ask(PROVE, soon) is True
         return False
 
     def lost(self, connection: Connection, error: OSError) -> None:
@@ -191,7 +187,7 @@ class Client(Generator):
     # Load on held connections
 
     async def _offer(self) -> None:
-        spec, turns = self.spec, Turns(self.process, self.processes, self.spec.active)
+        spec, turns = self.spec, range(self.process, self.spec.active, self.processes)
         await self._sleep_until(self.at - int(2 * TICK_S * 1e9))
         self._planning = True
         if spec.does.paced:
@@ -199,7 +195,7 @@ class Client(Generator):
             self._next = next(self._arrivals, None)
             self.loop.call_at(self.at / 1e9, self._pump)
         else:
-            for index in turns.numbers():
+            for index in turns:
                 self._again(index, self.at)
         while not self.stopped():
             self._expire()

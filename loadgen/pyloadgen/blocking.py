@@ -18,7 +18,7 @@ from pyloadgen.channel import Channel
 from pyloadgen.errors import Lost
 from pyloadgen.generator import Generator
 from pyloadgen.ledger import CENSORED, FAILED, SECOND, TIMED_OUT
-from pyloadgen.pacing import Arrival, Turns, arrivals
+from pyloadgen.pacing import Arrival, arrivals
 from pyloadgen.record import ARM, LOAD, PROVE
 from pyloadgen.stream import Request
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Walker:
     """One thread of control over some connections of its process. `pause` sleeps at most so many seconds."""
 
-    def __init__(self, owner: Generator, indices: list[int], turns: Turns, pause: Callable[[float], object]) -> None:
+    def __init__(self, owner: Generator, indices: list[int], turns: range, pause: Callable[[float], object]) -> None:
         self._owner = owner
         self._spec = owner.spec
         self._books = owner.books
@@ -59,9 +59,8 @@ class Walker:
 
     # Arming and proof
 
-    def arm(self, total: int, start: int) -> None:
+    def arm(self, total: int, start: int, deadline: int) -> None:
         """Connect and verify those below `total` that were not tried yet."""
-        deadline = time.monotonic_ns() + int(self._spec.arm_timeout * 1e9)
         for index in self._indices:
             if index < total and index not in self._channels and self.wait(start + self._spec.connect_due_ns(index)):
                 channel = self._channels[index] = Channel(self._owner, index)
@@ -83,22 +82,19 @@ class Walker:
         if not self._spec.does.holds:
             channel.close()
 
-    def prove(self) -> tuple[int, int]:
-        """How many of the connections still open answered one echo, and how many did not."""
-        verified = asked = 0
-        deadline = time.monotonic_ns() + int(self._spec.arm_timeout * 1e9)
+    def prove(self, deadline: int) -> list[bool]:
+        """Of each connection that is still open, whether it answered one echo."""
         self.look()
+        right = []
         for channel in self._open():
             request = Request(time.monotonic_ns())
-            asked += 1
             try:
                 channel.exchange(PROVE, request, min(deadline, request.intended + self._spec.timeout_ns))
             except Lost as lost:
                 self._books.lost(lost, channel.index)
-                continue
             request.settled = True
-            verified += request.right is True
-        return verified, asked - verified
+            right.append(request.right is True)
+        return right
 
     def look(self) -> int:
         """Find out which connections the server has closed; how many are open."""
@@ -136,7 +132,7 @@ class Walker:
 
     def _rounds(self) -> Iterator[Arrival]:
         """Each connection when it is free again and its time to think is over; lost ones have no more turns."""
-        free = [(0, index) for index in self._turns.numbers()]
+        free = [(0, index) for index in self._turns]
         while free:
             due, index = heapq.heappop(free)
             yield due, index
@@ -212,12 +208,11 @@ class Blocking(Generator):
     def each(self, job: Callable[[Walker], T]) -> list[T]:
         """What every walker makes of a job."""
 
-    def arm(self, total: int, start: int) -> None:
-        self.each(lambda walker: walker.arm(total, start))
+    def connect_all(self, total: int, start: int, deadline: int) -> None:
+        self.each(lambda walker: walker.arm(total, start, deadline))
 
-    def prove(self) -> tuple[int, int]:
-        results = self.each(Walker.prove)
-        return sum(verified for verified, _ in results), sum(failed for _, failed in results)
+    def ask_all(self, deadline: int) -> list[bool]:
+        return [right for one in self.each(lambda walker: walker.prove(deadline)) for right in one]
 
     def offer(self) -> None:
         self.each(Walker.offer if self.spec.does.holds else Walker.churn)

@@ -22,7 +22,6 @@ from pyloadgen import usage
 from pyloadgen.budget import SPARE_DESCRIPTORS
 from pyloadgen.errors import Refusal
 from pyloadgen.generator import Generator
-from pyloadgen.ledger import Interval
 from pyloadgen.pool import PROCESSES
 from pyloadgen.record import Recorder
 from pyloadgen.sockets import Addresses
@@ -30,6 +29,7 @@ from pyloadgen.spec import Spec
 
 MOST_PROCESSES = 64
 CLASSES = {"pool": ("pool", "Pool"), "threads": ("threads", "Threads"), "asyncio": ("asyncio_client", "Client")}
+DEFECT = "This is a defect: report it with loadgen.log."
 PR_SET_PDEATHSIG = 1
 
 
@@ -41,7 +41,7 @@ def processes_for(spec: Spec, descriptors: int) -> int:
 
 
 class Said(NamedTuple):
-    """A word of a process: armed, proved, interval, done, refused or failed; or that it has ended."""
+    """What a process reports: an order that it has carried out, interval, refused, failed; or that it has ended."""
 
     did: str
     what: Any
@@ -101,7 +101,7 @@ class Crew:
             process.join()
 
 
-def _live(share: tuple[Any, ...], pipe: Connection, parents: list[Connection], parent: int) -> None:
+def _live(share: tuple[Any, ...], pipe: Connection, ours: list[Connection], parent: int) -> None:
     """The life of a process of the crew: it ends when told to, and with its parent."""
     code = 1
     try:
@@ -110,7 +110,7 @@ def _live(share: tuple[Any, ...], pipe: Connection, parents: list[Connection], p
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
-        for one in parents:
+        for one in ours:
             one.close()
         if os.getppid() == parent:
             usage.watch_garbage()
@@ -120,35 +120,24 @@ def _live(share: tuple[Any, ...], pipe: Connection, parents: list[Connection], p
         pass
     except Exception as error:
         print(f"A process of the generator failed: {error!r}.", file=sys.stderr, flush=True)
-        remedy = "This is a defect: report it with loadgen.log."
         with suppress(OSError):
-            pipe.send(("failed", line.error("internal", "process", f"A process failed: {error!r}.", remedy)))
+            pipe.send(("failed", line.error("internal", "process", f"A process failed: {error!r}.", DEFECT)))
     finally:
         os._exit(code)
 
 
 def _obey(share: tuple[Any, ...], pipe: Connection) -> None:
     module, name = CLASSES[share[0].generator]
-    generator: Generator = getattr(importlib.import_module(f"pyloadgen.{module}"), name)(*share)
-
-    def emit(interval: Interval) -> None:
-        pipe.send(("interval", interval))
-
+    make = getattr(importlib.import_module(f"pyloadgen.{module}"), name)
+    generator: Generator = make(*share, lambda interval: pipe.send(("interval", interval)))
     while True:
         do, *numbers = pipe.recv()
+        if do == "end":
+            break
         try:
-            if do == "arm":
-                generator.arm(*numbers)
-                pipe.send(("armed", generator.books.armed))
-                gc.collect()
-                gc.freeze()
-            elif do == "prove":
-                verified, failed = generator.prove()
-                pipe.send(("proved", {"verified": verified, "failed": failed}))
-            elif do == "go":
-                pipe.send(("done", generator.run(numbers[0], emit)))
-            else:
-                generator.close()
-                return
+            pipe.send((do, getattr(generator, do)(*numbers)))
         except Refusal as refusal:
             pipe.send(("refused", refusal.event))
+        gc.collect()
+        gc.freeze()  # what there is now stays, and is not looked through during the load
+    generator.close()

@@ -29,6 +29,7 @@ class Generator(ABC):
     recorder: Recorder
     addresses: Addresses
     flag: mmap.mmap  # shared by all processes, and not 0 when they must stop
+    emit: Callable[[Interval], None]  # what is done with a second of which every request is settled
 
     planners = 1  # of requests; of a process with threads several
     at = end = 0  # of the load
@@ -45,11 +46,21 @@ class Generator(ABC):
     def stream(self, index: int) -> Stream:
         return Stream(self.recorder, self.spec.first_connection + index, self.books.integrity)
 
-    def run(self, at: int, emit: Callable[[Interval], None]) -> Report:
+    def arm(self, total: int, start: int) -> Report:
+        """Connect and verify the connections below `total` that were not tried yet, paced from `start` on."""
+        self.connect_all(total, start, time.monotonic_ns() + int(self.spec.arm_timeout * 1e9))
+        return self.books.armed
+
+    def prove(self) -> Report:
+        """Verify one echo on each connection that is still open."""
+        right = self.ask_all(time.monotonic_ns() + int(self.spec.arm_timeout * 1e9))
+        return {"verified": sum(right), "failed": len(right) - sum(right)}
+
+    def go(self, at: int) -> Report:
         """Offer the load from `at` on, until each request is settled."""
         intervals = self.spec.intervals
         self.at, self.end = at, at + (1 << 32 if intervals is None else intervals) * SECOND
-        self.books.begin(at, self.planners, emit)
+        self.books.begin(at, self.planners, self.emit)
         self.offer()
         seconds = intervals or 0  # without a limit, those in which there was a request
         if self.stopped():
@@ -58,12 +69,12 @@ class Generator(ABC):
         return self.books.report(self.look())
 
     @abstractmethod
-    def arm(self, total: int, start: int) -> None:
-        """Connect and verify the connections below `total` that were not tried yet, paced from `start` on."""
+    def connect_all(self, total: int, start: int, deadline: int) -> None:
+        """What `arm` says, until the deadline."""
 
     @abstractmethod
-    def prove(self) -> tuple[int, int]:
-        """Verify one echo on each connection still open: how many answered, how many did not."""
+    def ask_all(self, deadline: int) -> list[bool]:
+        """What `prove` says: of each open connection whether it answered."""
 
     @abstractmethod
     def offer(self) -> None:

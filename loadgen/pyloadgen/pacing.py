@@ -10,47 +10,35 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 Arrival = tuple[int, int]  # ns after the start; number of the connection
 
 
-@dataclass(frozen=True)
-class Turns:
-    """Every `step`th of the `active` connections, from `first` on."""
+def arrivals(law: str, rate: float, phase: float, seed: int, stream: int, own: range) -> Iterator[Arrival]:
+    """The requests of some connections, in order and without end, at `rate`/s over all active ones.
 
-    first: int
-    step: int
-    active: int
-
-    def numbers(self) -> list[int]:
-        return list(range(self.first, self.active, self.step))
-
-
-def arrivals(law: str, rate: float, phase: float, seed: int, stream: int, turns: Turns) -> Iterator[Arrival]:
-    """The requests of these connections, in order and without end, at `rate`/s over all active ones."""
-    own = turns.numbers()
+    A range has the numbers: every W-th of the active connections, which are as many as where it stops.
+    """
     if not own or not rate:
         return iter(())
     gap = 1e9 / rate
     if law == "fixed":
-        return _fixed(gap, phase, own, turns.active)
-    own_gap = gap * turns.active / len(own)
-    chance = random.Random((seed << 32 | stream & 0xFFFFFFFF) << 32 | turns.first)
-    first = 0.0 if law == "poisson" else (turns.first + phase) * gap
-    return _random(law, own_gap, first, chance, own)
+        return _fixed(gap, phase, own)
+    chance = random.Random((seed << 32 | stream & 0xFFFFFFFF) << 32 | own.start)
+    first = 0.0 if law == "poisson" else (own.start + phase) * gap
+    return _random(law, gap * own.stop / len(own), first, chance, own)
 
 
-def _fixed(gap: float, phase: float, own: list[int], active: int) -> Iterator[Arrival]:
+def _fixed(gap: float, phase: float, own: range) -> Iterator[Arrival]:
     """It multiplies rather than adds, so that no error grows."""
     base = 0
     while True:
         for number in own:
             yield int((base + number + phase) * gap), number
-        base += active
+        base += own.stop
 
 
-def _random(law: str, gap: float, at: float, chance: random.Random, own: list[int]) -> Iterator[Arrival]:
+def _random(law: str, gap: float, at: float, chance: random.Random, own: range) -> Iterator[Arrival]:
     while True:
         for number in own:
             if law == "poisson":

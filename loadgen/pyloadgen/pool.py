@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 
 from pyloadgen.blocking import Blocking, T, Walker
-from pyloadgen.pacing import Turns
 
 PROCESSES = 16
 LONGEST_SLEEP_S = 0.1  # before it looks whether it must stop
@@ -32,7 +31,7 @@ class Pool(Blocking):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._walker = Walker(self, self.indices(), Turns(self.process, self.processes, self.spec.active), doze)
+        self._walker = Walker(self, self.indices(), range(self.process, self.spec.active, self.processes), doze)
 
     def each(self, job: Callable[[Walker], T]) -> list[T]:
         return [job(self._walker)]

@@ -1,8 +1,8 @@
 """The record that a generator sends and that must come back unchanged (docs/contracts.md, "The record").
 
-The checksum is CRC32C, for which Python has no function, so that it is computed by table, a byte at a time. Only the
-28 bytes of the header are walked for each record: what the filler does to a checksum is the same for all of them, and
-a linear function of the 32 bits that the header left, so that it too is a matter of four tables.
+The checksum is CRC32C, for which Python has no function, so that it is computed by table. Of a record only the 28 bytes
+of the header change, and a checksum is linear: it is that of a header of zeros, changed by what each byte of the header
+does to it at its place. A table for each place says what that is, the filler behind it included.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import struct
 from typing import NamedTuple, Optional
 
 HEADER_BYTES = 32
-MAX_BYTES = 1 << 20
 MAGIC = 0xC10C
 VERSION = 1
 LOAD, ARM, PROVE = 0, 1, 2  # what a record is for; its flags
@@ -22,16 +21,18 @@ POLYNOMIAL = 0x82F63B78  # Castagnoli, reflected
 MASK64 = (1 << 64) - 1
 
 
-def _table() -> list[int]:
-    table = []
-    for crc in range(256):
-        for _ in range(8):
-            crc = crc >> 1 ^ (POLYNOMIAL if crc & 1 else 0)
-        table.append(crc)
+def table_of(bit: int) -> list[int]:
+    """What each byte makes of a checksum, given what the highest bit does: the one below it comes a step earlier."""
+    bits = [bit]
+    while len(bits) < 8:
+        bits.append(bits[-1] >> 1 ^ (POLYNOMIAL if bits[-1] & 1 else 0))
+    table = [0]
+    for one in reversed(bits):
+        table += [one ^ other for other in table]
     return table
 
 
-TABLE = _table()
+TABLE = table_of(POLYNOMIAL)
 
 
 def walk(state: int, data: bytes) -> int:
@@ -44,28 +45,6 @@ def walk(state: int, data: bytes) -> int:
 
 def crc32c(data: bytes) -> int:
     return walk(0xFFFFFFFF, data) ^ 0xFFFFFFFF
-
-
-def apply(columns: list[int], state: int) -> int:
-    """A linear function of 32 bits, given what it makes of each bit alone."""
-    result = 0
-    for column in columns:
-        if state & 1:
-            result ^= column
-        state >>= 1
-    return result
-
-
-def after_zeros(count: int) -> list[int]:
-    """What `count` zero bytes do to each bit of a state, by repeated squaring: the filler may be a megabyte."""
-    result = [1 << bit for bit in range(32)]
-    power = [walk(1 << bit, b"\0") for bit in range(32)]
-    while count:
-        if count & 1:
-            result = [apply(power, column) for column in result]
-        power = [apply(power, column) for column in power]
-        count >>= 1
-    return result
 
 
 def filler(size: int, seed: int) -> bytes:
@@ -97,16 +76,18 @@ class Recorder:
         self.run = run
         self.size = payload_bytes
         self._filler = filler(payload_bytes - HEADER_BYTES, seed)
-        columns = after_zeros(len(self._filler))
-        self._tables = [[apply(columns, byte << shift) for byte in range(256)] for shift in (0, 8, 16, 24)]
-        self._constant = walk(0, self._filler) ^ 0xFFFFFFFF
+        self._zeros = walk(walk(0xFFFFFFFF, bytes(FIELDS.size)), self._filler) ^ 0xFFFFFFFF
+        # The last byte of the header is changed further by as many bytes as the filler has, one before it by one more.
+        self._tables = [table_of(walk(POLYNOMIAL, bytes(len(self._filler))))]
+        while len(self._tables) < FIELDS.size:
+            self._tables.insert(0, [walk(state, b"\0") for state in self._tables[0]])
 
     def encode(self, flags: int, connection: int, sequence: int, intended: int) -> bytes:
         header = FIELDS.pack(MAGIC, VERSION, flags, self.size, self.run, connection, sequence, intended)
-        state = walk(0xFFFFFFFF, header)
-        low, second, third, high = self._tables
-        state = low[state & 0xFF] ^ second[state >> 8 & 0xFF] ^ third[state >> 16 & 0xFF] ^ high[state >> 24]
-        return header + CHECKSUM.pack(state ^ self._constant) + self._filler
+        checksum = self._zeros
+        for table, byte in zip(self._tables, header):
+            checksum ^= table[byte]
+        return header + CHECKSUM.pack(checksum) + self._filler
 
 
 def decode(record: bytes) -> Optional[Header]:

@@ -23,7 +23,6 @@ from typing import Optional
 
 from pyloadgen.blocking import Blocking, T, Walker
 from pyloadgen.errors import Refusal
-from pyloadgen.pacing import Turns
 from pyloadgen.pool import doze
 
 STACK_BYTES = 128 << 10
@@ -67,8 +66,8 @@ class Threads(Blocking):
         self._halt = threading.Event()
         active, busy = self.spec.active, self.spec.busy
         own = [index for index in self.indices() if index < busy]
-        self._walkers = [Walker(self, [index], Turns(index, active, active), self._halt.wait) for index in own]
-        self._idle = Walker(self, [index for index in self.indices() if index >= busy], Turns(0, 1, 0), doze)
+        self._walkers = [Walker(self, [index], range(index, active, active), self._halt.wait) for index in own]
+        self._idle = Walker(self, [index for index in self.indices() if index >= busy], range(0), doze)
         self.planners = len(own) + 1
         self._pool: Optional[ThreadPoolExecutor] = None
 

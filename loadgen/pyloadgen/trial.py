@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from typing import Any, Optional
+from typing import Optional
 
 from contracts.declared import COUNTS
+from contracts.line import Event
 from pyloadgen import budget, usage
 from pyloadgen.books import Report, thinned, total
 from pyloadgen.crew import Crew, Said
@@ -15,7 +16,6 @@ from pyloadgen.histogram import Histogram
 from pyloadgen.ledger import SECOND, Interval
 from pyloadgen.spec import Spec
 
-Event = dict[str, Any]
 OVER = ("service", "lag", "connect")
 LATE_REMEDY = "Give a later time, or look for what delays the orders."
 
@@ -92,7 +92,7 @@ class Trial:
         if len(self._reports) < self._crew.count or self.doing == "go":
             return []
         self.doing = None
-        if said.did == "proved":
+        if said.did == "prove":
             return [{"event": "proved", **total(self._reports)}]
         self.state = "armed"
         return [{"event": "armed", **total(self._reports), "retries": 0}]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from contracts.declared import PARAMETERS
 from pyloadgen import budget, threads
 from pyloadgen.__main__ import value_of
 from pyloadgen.books import Books, SendGaps, total
 from pyloadgen.crew import CLASSES, processes_for
 from pyloadgen.errors import Loss, Lost, PeerClosed, Refusal, blame, cause_of
 from pyloadgen.ledger import SECOND
-from pyloadgen.pacing import Turns
 from pyloadgen.sockets import Addresses
 from pyloadgen.spec import NAMES, Spec, parse, sources_of
 
@@ -195,10 +195,6 @@ def test_reports_of_processes_add_up() -> None:
     }  # fmt: skip
 
 
-def test_turns() -> None:
-    assert Turns(1, 3, 8).numbers() == [1, 4, 7]
-
-
 def test_every_declared_generator_has_its_class() -> None:
     assert list(CLASSES) == NAMES["generator"]
 
@@ -214,11 +210,15 @@ def test_a_share_may_be_fractional_or_nothing() -> None:
     ("text", "value"), [("10k", 10_000), ("1.5k", 1500), ("2M", 2_000_000), ("7", 7), ("0.5k", 500)]
 )
 def test_numbers_as_a_person_types_them(text: str, value: int) -> None:
-    assert value_of("connections")(text) == value
+    assert value_of(PARAMETERS["connections"])(text) == value
 
 
 def test_seconds_as_a_person_types_them() -> None:
-    assert (value_of("duration")("5s"), value_of("timeout")("0.5s"), value_of("active")("all")) == (5, 0.5, "all")
+    assert (
+        value_of(PARAMETERS["duration"])("5s"),
+        value_of(PARAMETERS["timeout"])("0.5s"),
+        value_of(PARAMETERS["active"])("all"),
+    ) == (5, 0.5, "all")
 
 
 @pytest.mark.parametrize(
@@ -231,4 +231,4 @@ def test_seconds_as_a_person_types_them() -> None:
 )  # fmt: skip
 def test_ranges_are_judged_where_a_person_types(name: str, text: str, words: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=words):
-        value_of(name)(text)
+        value_of(PARAMETERS[name])(text)

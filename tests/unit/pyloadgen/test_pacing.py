@@ -6,12 +6,12 @@ from itertools import islice, pairwise, takewhile
 import pytest
 
 from contracts.declared import PARAMETERS
-from pyloadgen.pacing import Arrival, Turns, arrivals
+from pyloadgen.pacing import Arrival, arrivals
 
 SECOND = 1_000_000_000
 
 
-def until(end_ns: int, law: str, rate: float, turns: Turns, phase: float = 0, seed: int = 71) -> list[Arrival]:
+def until(end_ns: int, law: str, rate: float, turns: range, phase: float = 0, seed: int = 71) -> list[Arrival]:
     return list(takewhile(lambda arrival: arrival[0] < end_ns, arrivals(law, rate, phase, seed, 0, turns)))
 
 
@@ -24,20 +24,20 @@ def until(end_ns: int, law: str, rate: float, turns: Turns, phase: float = 0, se
     ],
 )
 def test_fixed(rate: float, phase: float, active: int, expected: list[Arrival]) -> None:
-    assert list(islice(arrivals("fixed", rate, phase, 71, 0, Turns(0, 1, active)), 3)) == expected
+    assert list(islice(arrivals("fixed", rate, phase, 71, 0, range(0, active, 1)), 3)) == expected
 
 
 @pytest.mark.parametrize("law", PARAMETERS["arrival"].words)
 def test_no_rate_or_no_connection_is_no_arrival(law: str) -> None:
-    assert until(SECOND, law, 0, Turns(0, 1, 5)) == []
-    assert until(SECOND, law, 100, Turns(0, 1, 0)) == []
-    assert until(SECOND, law, 100, Turns(5, 16, 5)) == []
+    assert until(SECOND, law, 0, range(0, 5, 1)) == []
+    assert until(SECOND, law, 100, range(0, 0, 1)) == []
+    assert until(SECOND, law, 100, range(5, 5, 16)) == []
 
 
 @pytest.mark.parametrize("processes", [1, 3, 16, 100])
 def test_the_parts_of_a_fixed_law_are_the_whole(processes: int) -> None:
-    whole = until(2 * SECOND, "fixed", 777, Turns(0, 1, 100), phase=0.25)
-    parts = [until(2 * SECOND, "fixed", 777, Turns(first, processes, 100), phase=0.25) for first in range(processes)]
+    whole = until(2 * SECOND, "fixed", 777, range(0, 100, 1), phase=0.25)
+    parts = [until(2 * SECOND, "fixed", 777, range(first, 100, processes), phase=0.25) for first in range(processes)]
     assert sorted(arrival for part in parts for arrival in part) == whole
     assert [number for _, number in whole] == [i % 100 for i in range(len(whole))]
 
@@ -45,7 +45,7 @@ def test_the_parts_of_a_fixed_law_are_the_whole(processes: int) -> None:
 @pytest.mark.parametrize("law", ["poisson", "uniform"])
 @pytest.mark.parametrize("processes", [1, 4, 7])
 def test_the_parts_of_a_law_of_chance_have_the_whole_rate(law: str, processes: int) -> None:
-    parts = [until(20 * SECOND, law, 1000, Turns(first, processes, 50)) for first in range(processes)]
+    parts = [until(20 * SECOND, law, 1000, range(first, 50, processes)) for first in range(processes)]
     total = sum(map(len, parts))
     assert abs(total - 20_000) < 5 * 20_000**0.5
     for first, part in enumerate(parts):
@@ -56,7 +56,7 @@ def test_the_parts_of_a_law_of_chance_have_the_whole_rate(law: str, processes: i
 
 
 def test_the_gaps_of_a_poisson_law() -> None:
-    times = [at for at, _ in until(20 * SECOND, "poisson", 1000, Turns(0, 1, 1))]
+    times = [at for at, _ in until(20 * SECOND, "poisson", 1000, range(0, 1, 1))]
     gaps = [later - earlier for earlier, later in pairwise(times)]
     mean = sum(gaps) / len(gaps)
     deviation = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
@@ -65,7 +65,7 @@ def test_the_gaps_of_a_poisson_law() -> None:
 
 
 def test_the_seed_decides() -> None:
-    turns = Turns(0, 1, 3)
+    turns = range(0, 3, 1)
     assert until(SECOND, "poisson", 100, turns) == until(SECOND, "poisson", 100, turns)
     assert until(SECOND, "poisson", 100, turns) != until(SECOND, "poisson", 100, turns, seed=72)
-    assert until(SECOND, "poisson", 100, turns) != until(SECOND, "poisson", 100, Turns(1, 3, 3))
+    assert until(SECOND, "poisson", 100, turns) != until(SECOND, "poisson", 100, range(1, 3, 3))

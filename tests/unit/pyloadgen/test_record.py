@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pyloadgen.record import ARM, HEADER_BYTES, Header, Recorder, crc32c, decode
 
 VECTORS = json.loads((Path(__file__).parents[2] / "contract/vectors/record.json").read_text())["vectors"]
+RECORD = Recorder(7, 77, 3).encode(ARM, 1, 2, 99)
 
 
 def made(vector: dict[str, Any]) -> bytes:
@@ -40,7 +41,7 @@ def test_the_short_way_to_the_checksum_is_the_long_one(size: int) -> None:
 
 @given(st.integers(0, 8 * 77 - 1))
 def test_no_bit_can_change_unseen(bit: int) -> None:
-    record = bytearray(Recorder(7, 77, 3).encode(ARM, 1, 2, 99))
+    record = bytearray(RECORD)
     record[bit // 8] ^= 1 << bit % 8
     assert decode(bytes(record)) is None
 
