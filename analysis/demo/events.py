@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,8 +25,10 @@ from analysis.demo.records import (
     stopped,
 )  # fmt: skip
 from analysis.demo.truth import CLIENTS, STRATEGIES, Trial, Truth
+from contracts.declared import LOAD, PARAMETERS, SERVER
 
-CONNECT_RATE, PAYLOAD_BYTES = 5000, 64
+CONNECT_RATE, PAYLOAD_BYTES = PARAMETERS["connect_rate"].default, PARAMETERS["payload_bytes"].default
+OF_A_CELL = ("workload", "connections", "active", "rate", "steps", "duration")
 MISSING = ("timed_out", "censored", "dropped", "mismatched", "failed")
 CEILING_PER_S = 200_000
 NO_PORT = {
@@ -33,21 +37,23 @@ NO_PORT = {
 }  # fmt: skip
 
 
+def _defaults(names: Sequence[str]) -> Event:
+    return {name: PARAMETERS[name].default for name in names}
+
+
 def planned(told: Truth, trial: Trial | None) -> Event:
     """The trial as the plan has it; without one the calibration at the end."""
     cell = trial.of if trial else None
-    load = {
-        "workload": cell.workload if cell else "calibrate", "connections": cell.connections if cell else 3,
-        "active": cell.active if cell else 3, "rate": cell.rate if cell else 1, "requests": None,
-        "arrival": "poisson", "payload_bytes": PAYLOAD_BYTES, "pipeline": 1, "think_time": 0,
-        "steps": cell.steps if cell else 1, "hostile": None, "connect_rate": CONNECT_RATE, "warmup": 0,
-        "duration": cell.duration if cell else 1, "timeout": 5, "arm_timeout": 30, "generator": "go",
-        "seed": told.seed,
-    }  # fmt: skip
     strategy = cell.strategy if cell else "null_server"
     workers = STRATEGIES[strategy].workers if cell else 1
-    server = {"strategy": strategy, "server_command": None, "server_port": 9000, "server_ports": 1}
-    server |= {"backlog": BACKLOG, "workers": workers}
+    server = _defaults(SERVER) | {"strategy": strategy, "workers": workers}
+    load = _defaults(LOAD) | {"warmup": 0, "seed": told.seed}
+    if cell:
+        load |= {
+            name: getattr(cell, name) for name in ("workload", "connections", "active", "rate", "steps", "duration")
+        }
+    else:
+        load |= {"workload": "calibrate", "connections": 3, "active": 3, "rate": 1, "steps": 1, "duration": 1}
     n = trial.n if trial else len(told.trials) + 1
     own = {"n": n, "block": trial.block if trial else 1, "cell": trial.cell if trial else "calibration"}
     own |= {"kind": "measure" if trial else "calibration", "control": trial.of.control if trial else False}

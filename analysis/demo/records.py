@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from analysis.demo.histogram import encode
 from analysis.demo.truth import RUN, STRATEGIES, Trial
+from contracts.declared import PARAMETERS
 
 NS = 1_000_000_000
-BACKLOG = 4096
+BACKLOG = PARAMETERS["backlog"].default
 # Every host's clock is far from the others': nothing may work only because they agree.
 CLOCK_NS = {"server": 86_400 * NS, "client1": 5 * NS, "client2": 777 * NS, "client3": 3 * NS, "controller": 50 * NS}
 
