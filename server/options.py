@@ -36,6 +36,10 @@ SERVE: dict[str, dict[str, Any]] = {
         "type": number(1, 1000), "default": 1, "help": "how many ports, from that one on (default: %(default)s)",
     },
     "backlog": {"type": number(1, 1_048_576), "default": 4096, "help": "argument of listen() (default: %(default)s)"},
+    "accept_batch": {
+        "type": number(1, 65_536), "default": 64,
+        "help": "connections that a loop takes in one turn, where the strategy honours it (default: %(default)s)",
+    },
     "workers": {
         "type": number(1, 1024), "default": 2, "help": "processes, where the strategy has several; at least 2",
     },

@@ -140,6 +140,20 @@ def test_what_a_strategy_does_not_honour_is_refused_where_it_is_named_and_at_its
     assert keep_honoured(cells[:1], catalog, ["backlog"], ["backlog"]) == []
 
 
+def test_the_accept_batch_varies_where_a_loop_has_one_and_is_refused_elsewhere() -> None:
+    cells = asked(strategy="poll,epoll_edge", accept_batch="1,64").cells
+    assert [(cell["strategy"], cell["accept_batch"]) for cell in cells] == [
+        ("poll", 1), ("poll", 64), ("epoll_edge", 1), ("epoll_edge", 64),
+    ]  # fmt: skip
+    assert {cell["accept_batch"] for cell in asked(strategy="all").cells} == {64}
+    for given in ({"strategy": "epoll,prefork_accept"}, {"server_command": "x {host} {port}"}):
+        with pytest.raises(Refused, match="accept_batch is not honoured by (prefork_accept|a server_command)."):
+            asked(accept_batch=1, **given)
+    for batch in (0, 65_537):
+        with pytest.raises(Refused, match="accept_batch"):
+            asked(accept_batch=batch)
+
+
 def test_cpus_are_read_as_people_write_them() -> None:
     wide = asked(server_cpus="0-2,6", client_cpus=[3, "4-5"]).run_wide
     assert (wide["server_cpus"], wide["client_cpus"]) == ([0, 1, 2, 6], [3, 4, 5])

@@ -260,10 +260,46 @@ def test_a_worker_that_does_not_keep_up_holds_nobody_up() -> None:
 )
 def test_a_burst_beyond_the_batch_is_taken_without_new_events(tmp_path: Path, strategy: str, count: int) -> None:
     """Nobody comes after the burst, so a loop that waited for the next event would leave the rest waiting."""
-    with serving(strategy, tmp_path, ports=count, setup="common.Worker.accept_batch = 2") as served:
+    with serving(strategy, tmp_path, ports=count, more=("--accept-batch", "2")) as served:
         with served.frozen():
             burst = [served.connect(number=number % count) for number in range(31)]
         for sock in burst:
             with sock:
                 assert echoes(sock)
         served.holds("accepted", 31)
+
+
+NOTED = """
+def noted(take):
+    def taking(self, at_most=None):
+        taken = list(take(self, at_most))
+        with open({path!r}, "a") as file:
+            print(len(taken), file=file)
+        yield from taken
+    return taking
+common.Listener.take = noted(common.Listener.take)
+"""
+
+
+@pytest.mark.parametrize(
+    ("strategy", "batch", "most"),
+    [
+        ("epoll", 3, 3),
+        ("epoll", 100, 31),
+        ("prefork_herd", 3, 3),
+        ("fork_per_connection", 3, 3),
+        ("asyncio_streams", 3, 3),
+    ],
+)
+def test_a_turn_takes_as_many_as_it_is_told(tmp_path: Path, strategy: str, batch: int, most: int) -> None:
+    """Of 31 clients that wait; in processes made afterwards, and in a framework's loop, too."""
+    path = tmp_path / "taken"
+    with serving(
+        strategy, tmp_path, more=("--accept-batch", str(batch)), setup=f"exec({NOTED.format(path=str(path))!r})"
+    ) as served:
+        with served.frozen():
+            burst = [served.connect() for _ in range(31)]
+        served.holds("accepted", 31)
+        for sock in burst:
+            sock.close()
+    assert max(map(int, path.read_text().split())) == most
