@@ -6,23 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
-from conductor import progress
 from conductor.errors import RunRefused
 from conductor.inbox import Inbox
-from conductor.output import complain, say
+from conductor.output import complain
 from conductor.owner import watch_owner, watch_signals
 from conductor.plan import load_plan
 from conductor.run import REFUSED, run_plan
-from conductor.specs import estimate_s
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="conductor", description="Run a plan of trials over SSH.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run all trials of a plan")
-    estimate = commands.add_parser("estimate", help="say how long a plan takes")
-    for command in (run, estimate):
-        command.add_argument("--plan", type=Path, required=True, metavar="FILE")
+    run.add_argument("--plan", type=Path, required=True, metavar="FILE")
     run.add_argument(
         "--results", type=Path, required=True, metavar="DIR", help="where events.jsonl and trials/ are written"
     )
@@ -33,9 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RunRefused as refusal:
         complain(str(refusal))
         return REFUSED
-    if arguments.command == "estimate":
-        say(f"{len(plan.trials)} trials, about {progress.show_duration(estimate_s(plan))}")
-        return 0
     inbox: Inbox = SimpleQueue()
     watch_signals(inbox)
     if arguments.owner is not None:

@@ -1,8 +1,8 @@
 """The first step of a trial: every agent has started and is the right one."""
 
-from conductor.agents import Peer
 from conductor.course import Course
 from conductor.errors import Abandoned, RunEnded, RunRefused
+from conductor.fleet import Peer
 from conductor.specs import HELLO_S
 
 

@@ -75,34 +75,24 @@ def in_background(inbox: Inbox, host: str, work: Callable[[], object]) -> Task:
     return task
 
 
-class _Quota:
-    """Lets so many lines a second pass, and counts the rest: a flood on stderr must not fill memory and disk."""
-
-    def __init__(self, per_second: int) -> None:
-        self._per_second = per_second
-        self._second = 0
-        self._passed = 0
-        self.dropped = 0
-
-    def admits(self, at_ns: int) -> bool:
-        if at_ns // 1_000_000_000 != self._second:
-            self._second, self._passed = at_ns // 1_000_000_000, 0
-        self._passed += 1
-        if self._passed > self._per_second:
-            self.dropped += 1
-        return self._passed <= self._per_second
-
-
 def drain_in_background(inbox: Inbox, tag: Tag, stream: str, read: Callable[[int], bytes]) -> None:
-    """Read a stream to its end in a thread of its own: a stream that nobody reads would stall the agent."""
-    quota = _Quota(STDERR_LINES_PER_S)
+    """Read a stream to its end in a thread of its own: a stream that nobody reads would stall the agent.
+
+    Of stderr so many lines a second are kept and the rest counted: a flood must not fill memory and disk.
+    """
+    second = passed = dropped = 0
 
     def pass_on(at_ns: int, line: bytes) -> None:
-        if stream == "stderr" and not quota.admits(at_ns):
+        nonlocal second, passed, dropped
+        if at_ns // 1_000_000_000 != second:
+            second, passed = at_ns // 1_000_000_000, 0
+        passed += 1
+        if stream == "stderr" and passed > STDERR_LINES_PER_S:
+            dropped += 1
             return
-        if quota.dropped:
-            inbox.put(Line(tag, stream, at_ns, f"({quota.dropped} lines of stderr not kept)"))
-            quota.dropped = 0
+        if dropped:
+            inbox.put(Line(tag, stream, at_ns, f"({dropped} lines of stderr not kept)"))
+            dropped = 0
         inbox.put(Line(tag, stream, at_ns, line.decode(errors="replace")))
 
     def run() -> None:

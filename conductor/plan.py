@@ -4,7 +4,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -30,9 +30,9 @@ class Host:
     ssh: str | None
     python: str
     load_address: str
-    cpus: tuple[int, ...] | None
-    agent_cpus: tuple[int, ...] | None
-    sources: tuple[str, ...] = ()
+    cpus: Sequence[int] | None
+    agent_cpus: Sequence[int] | None
+    sources: Sequence[str] = ()
     weight: Fraction = Fraction(1)
 
 
@@ -119,7 +119,7 @@ class Plan:
     base: str
     ssh_config: str | None
     known_hosts: str | None
-    conductor_cpus: tuple[int, ...] | None
+    conductor_cpus: Sequence[int] | None
     hosts: tuple[Host, ...]
     trials: tuple[Trial, ...]
     document: Mapping[str, Any]
@@ -168,17 +168,13 @@ def parse_plan(document: Any) -> Plan:
     _need(len({trial.n for trial in trials}) == len(trials), "two of its trials have the same number")
     return Plan(
         document["run"], document["owner_base"].rstrip("/"), document["ssh_config"], document["known_hosts"],
-        _cpus(document["conductor_cpus"]), hosts, trials, document,
+        document["conductor_cpus"], hosts, trials, document,
     )  # fmt: skip
 
 
 def _host(name: str, fields: dict[str, Any]) -> Host:
     where = f"host {name}"
-    typed = {
-        "name": name, "cpus": _cpus(fields["cpus"]), "agent_cpus": _cpus(fields["agent_cpus"]),
-        "sources": tuple(fields.get("sources", ())), "weight": Fraction(fields.get("weight", 1)),
-    }  # fmt: skip
-    host: Host = _build(Host, where, {**fields, **typed})
+    host: Host = _build(Host, where, {**fields, "name": name, "weight": Fraction(fields.get("weight", 1))})
     _need(host.role in ("server", "client"), f"{where}: role {host.role!r}")
     _need(host.connection in ("ssh", "local"), f"{where}: connection {host.connection!r}")
     _need(host.connection == "local" or bool(host.ssh), f"{where}: ssh names no host")
@@ -234,10 +230,6 @@ def _build(kind: Any, where: str, fields: Mapping[str, Any]) -> Any:
         arms = typing.get_args(hints[name]) if isinstance(hints[name], types.UnionType) else (hints[name],)
         _need(isinstance(value, tuple(typing.get_origin(arm) or arm for arm in arms)), f"{where}: {name} {value!r}")
     return kind(**fields)
-
-
-def _cpus(value: list[int] | None) -> tuple[int, ...] | None:
-    return None if value is None else tuple(value)
 
 
 def _need(holds: object, otherwise: str) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import Empty
 
@@ -126,7 +126,7 @@ def session_of(plan: Plan, host: Host, cpus: frozenset[int]) -> Session:
     return SshSession(host, plan.ssh_config, plan.known_hosts)
 
 
-def pin(wanted: tuple[int, ...], there: frozenset[int]) -> None:
+def pin(wanted: Sequence[int], there: frozenset[int]) -> None:
     """Stay on the CPUs of the plan; threads begun later stay there too."""
     if not set(wanted) <= there:
         raise RunRefused(f"conductor_cpus names CPUs that the controller does not have: it may use {sorted(there)}.")
