@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from planner.results import ROOT
 
+Say = Callable[[str], None]
 LONG_S = 120  # seconds of load, from which on a person wants to know how long the run takes and what it can find
 MOST_OF_A_COMPLAINT = 600
 DESIGN_S = 60
@@ -25,18 +26,21 @@ def analyse(words: Sequence[str], within_s: float | None = None) -> tuple[str, s
     return shown, None if answer.returncode == 0 else answer.stderr.strip()[-MOST_OF_A_COMPLAINT:] or "no reason given"
 
 
-def summary(run: Path) -> tuple[str, str | None]:
-    """The table of a run, which is also written as summary.csv."""
+def summary(run: Path, say: Say) -> str | None:
+    """Say the table of a run, which is also written as summary.csv; returns the complaint."""
     shown, complaint = analyse(["summary", str(run), "--csv", str(run / "summary.csv")])
-    return shown, complaint and f"The summary of {run.name} could not be made: {complaint}"
+    if shown:
+        say(shown)
+    return complaint and f"The summary of {run.name} could not be made: {complaint}"
 
 
-def report(run: Path) -> tuple[str, str | None]:
-    """Writes report.html; the line says where it is."""
+def report(run: Path, say: Say) -> str | None:
+    """Write report.html and say where it is; returns the complaint."""
     _, complaint = analyse(["report", str(run)])
     if complaint:
-        return "", f"The report of {run.name} could not be made: {complaint}"
-    return f"report: {run / 'report.html'}", None
+        return f"The report of {run.name} could not be made: {complaint}"
+    say(f"report: {run / 'report.html'}")
+    return None
 
 
 def design(plan: Path, load_s: float) -> str:

@@ -1,7 +1,7 @@
 """The last deed of a run: the summary and the report, and the manifest completed. Refused, where it did not go well."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +9,13 @@ from contracts.declared import PASSED
 from planner import analyse, conduct, results
 from planner.parameters import Refused
 
-Say = Callable[[str], None]
 
-
-def show(make: Callable[[Path], tuple[str, str | None]], run: Path, say: Say) -> str | None:
-    """Say what analysis makes of the run; returns its complaint."""
-    shown, complaint = make(run)
-    if shown:
-        say(shown)
-    return complaint
-
-
-def report(run: Path, say: Say) -> None:
+def report(run: Path, say: analyse.Say) -> None:
     """The summary and the report of a run that ended some time ago."""
-    if complaint := show(analyse.summary, run, say):
+    if complaint := analyse.summary(run, say):
         raise Refused([complaint])
     bring_up_to_date(run)
-    if complaint := show(analyse.report, run, say):
+    if complaint := analyse.report(run, say):
         raise Refused([complaint])
 
 
@@ -39,7 +29,7 @@ def bring_up_to_date(run: Path) -> None:
     results.write_manifest(run, {**manifest, "files": results.file_hashes(run)})
 
 
-def finish(given: Mapping[str, Any], say: Say) -> dict[str, Any]:
+def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
     """End a whole run. `given`: measured, tuning (what the gate chose), tuned, collected, restored, keep_tuned."""
     measured = given["measured"]
     put_back = restored(given)
@@ -55,7 +45,7 @@ def finish(given: Mapping[str, Any], say: Say) -> dict[str, Any]:
     if measured["run"] is None:
         raise Refused([measured["complaint"], *reasons])
     run = results.RESULTS / measured["run"]
-    complaint = show(analyse.summary, run, say)
+    complaint = analyse.summary(run, say)
     manifest = results.read_manifest(run) or {}
     for name, entry in manifest.get("tuning", {}).items():
         entry["restored"] = put_back.get(name)
@@ -66,7 +56,7 @@ def finish(given: Mapping[str, Any], say: Say) -> dict[str, Any]:
     }
     results.write_manifest(run, results.end(manifest, run, code, overhead))
     # The report tells how the run ended, so it comes after the manifest.
-    complaint = " ".join(filter(None, [complaint, show(analyse.report, run, say)]))
+    complaint = " ".join(filter(None, [complaint, analyse.report(run, say)]))
     if code != 0:
         reasons = [*(spoiled(run) or [measured["complaint"]]), *reasons, complaint]
         raise Refused([f"The run {run.name} ended with exit {code}.", *filter(None, reasons)])

@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from planner import analyse, conduct, plan, results
@@ -17,7 +17,7 @@ FACTS = (
 )  # fmt: skip
 
 
-def measure(given: Mapping[str, Any], ansible: str, say: Callable[[str], None], dry: bool) -> dict[str, Any]:
+def measure(given: Mapping[str, Any], ansible: str, say: analyse.Say, dry: bool) -> dict[str, Any]:
     """`given`: resolved, admitted, binaries, tuned; and prepared, which is None where prepare.yml ran another time."""
     resolved, admitted = given["resolved"], given["admitted"]
     request = Request(**admitted["request"])

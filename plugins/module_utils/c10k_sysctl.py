@@ -144,33 +144,29 @@ class Kernel:
             return {**result, "status": "set"}
         return {**result, "status": refusal or "refused"}
 
-    def restore(self) -> dict[str, Any]:
-        """Put back all that is saved, prove it, and forget it; what cannot be put back stays saved."""
-        if not any(path.exists() for path in self.files.values()):
-            return {"restored": [], "unrestored": []}
+    def restore(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Put back all that is saved, prove it, and forget it; what cannot be put back (the second list) stays."""
         restored: list[dict[str, Any]] = []
         unrestored: list[dict[str, Any]] = []
-        with self.alone():
-            for scope in self.files:
-                self.restore_scope(scope, restored, unrestored)
-        return {"restored": restored, "unrestored": unrestored}
+        if any(path.exists() for path in self.files.values()):
+            with self.alone():
+                for scope in self.files:
+                    self.restore_scope(scope, restored, unrestored)
+        return restored, unrestored
 
     def restore_scope(self, scope: str, restored: list[dict[str, Any]], unrestored: list[dict[str, Any]]) -> None:
-        originals = self.saved(scope).get("originals", {})
         left = {}
-        for key, original in originals.items():
-            before = self.read(key)
-            refusal = None
-            if before != original:
-                refusal = None if self.dry else self.write(key, original)
+        for key, original in self.saved(scope).get("originals", {}).items():
+            before, refusal = self.read(key), None
+            if before != original and not self.dry:
+                refusal = self.write(key, original)
             after = original if self.dry else self.read(key)
             report = {"key": key, "scope": scope, "before": before, "asked": original, "after": after}
             if after == original:
                 restored.append({**report, "status": "kept" if before == original else "set"})
             else:
                 left[key] = original
-                status = "absent" if after is None else refusal or "refused"
-                unrestored.append({**report, "status": status})
+                unrestored.append({**report, "status": "absent" if after is None else refusal or "refused"})
         if self.dry:
             return
         if left:

@@ -57,8 +57,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.c10k_sysctl import Kernel
 
 
-def shown(keys: list[dict[str, Any]], field: str) -> str:
-    return "".join(f"{entry['key']} = {entry[field]}\n" for entry in keys)
+def diff(keys: list[dict[str, Any]]) -> dict[str, str]:
+    return {when: "".join(f"{entry['key']} = {entry[when]}\n" for entry in keys) for when in ("before", "after")}
 
 
 def describe(keys: list[dict[str, Any]]) -> str:
@@ -67,18 +67,11 @@ def describe(keys: list[dict[str, Any]]) -> str:
 
 def restore(module: AnsibleModule, kernel: Kernel) -> None:
     try:
-        result = kernel.restore()
+        restored, unrestored = kernel.restore()
     except PermissionError as error:
-        unrestored = [{"key": str(error.filename), "status": "refused"}]
-        result = {"restored": [], "unrestored": unrestored}
-    unrestored = result["unrestored"]
-    changed = [entry for entry in result["restored"] if entry["status"] == "set"]
-    outcome = {
-        "changed": bool(changed),
-        "keys": result["restored"] + unrestored,
-        "unrestored": unrestored,
-        "diff": {"before": shown(changed, "before"), "after": shown(changed, "after")},
-    }
+        restored, unrestored = [], [{"key": str(error.filename), "status": "refused"}]
+    changed = [entry for entry in restored if entry["status"] == "set"]
+    outcome = {"changed": bool(changed), "keys": restored + unrestored, "unrestored": unrestored, "diff": diff(changed)}
     if unrestored and module.params["strict"]:
         module.fail_json(
             msg=f"The kernel was not put back: {describe(unrestored)}. Run playbooks/restore.yml as root.",
@@ -93,11 +86,7 @@ def tune(module: AnsibleModule, kernel: Kernel) -> None:
     except PermissionError as error:
         module.fail_json(msg=f"The kernel's originals cannot be saved: {error}.", keys=[])
     done = [entry for entry in keys if entry["status"] == "set" and entry["before"] != entry["after"]]
-    outcome = {
-        "changed": bool(kernel.written or (kernel.dry and done)),
-        "keys": keys,
-        "diff": {"before": shown(done, "before"), "after": shown(done, "after")},
-    }
+    outcome = {"changed": bool(kernel.written or (kernel.dry and done)), "keys": keys, "diff": diff(done)}
     refused = [entry for entry in keys if entry["status"] in ("read_only", "refused")]
     if refused and module.params["strict"]:
         module.fail_json(

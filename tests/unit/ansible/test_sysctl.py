@@ -63,18 +63,18 @@ def test_tune_reads_back_and_restore_proves(machine: Machine) -> None:
         "after": "15000 64999", "status": "set",
     }  # fmt: skip
     assert machine.states() == ["global.json", "netns"]
-    assert machine.kernel().restore()["unrestored"] == []
+    assert machine.kernel().restore()[1] == []
     assert machine.values() == ORIGINAL
     assert machine.states() == []
 
 
 def test_restoring_twice_or_with_nothing_saved_changes_nothing(machine: Machine) -> None:
-    assert machine.kernel().restore() == {"restored": [], "unrestored": []}
+    assert machine.kernel().restore() == ([], [])
     assert not machine.base.exists(), "a restore of nothing leaves nothing behind"
     machine.kernel().tune(ALL)
     machine.kernel().restore()
     machine.put("net.core.somaxconn", "777")
-    assert machine.kernel().restore() == {"restored": [], "unrestored": []}
+    assert machine.kernel().restore() == ([], [])
     assert machine.values()["net.core.somaxconn"] == "777"
 
 
@@ -142,7 +142,7 @@ def test_originals_of_another_boot_are_void(machine: Machine) -> None:
     for key, value in FRESH.items():
         machine.put(str(key), value)
     machine.put("net.core.somaxconn", "5000")
-    assert machine.kernel().restore()["restored"] == []
+    assert machine.kernel().restore()[0] == []
     assert machine.values()["net.core.somaxconn"] == "5000"
     machine.kernel().tune([SOMAXCONN])
     machine.kernel().restore()
@@ -167,9 +167,9 @@ def test_a_key_that_cannot_be_written_says_so(
     # Then one that was tuned and cannot be put back: it stays saved until it can.
     machine.kernel().tune([SOMAXCONN])
     monkeypatch.setattr(c10k_sysctl, "open", refusing, raising=False)
-    assert [entry["key"] for entry in machine.kernel().restore()["unrestored"]] == [SOMAXCONN["key"]]
+    assert [entry["key"] for entry in machine.kernel().restore()[1]] == [SOMAXCONN["key"]]
     monkeypatch.undo()
-    assert machine.kernel().restore()["unrestored"] == []
+    assert machine.kernel().restore()[1] == []
     assert machine.values() == ORIGINAL
 
 

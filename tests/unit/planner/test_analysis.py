@@ -10,7 +10,7 @@ import yaml
 from planner import analyse, results
 from tests.unit.analysis.build import plan, trial, whole, write
 
-Make = Callable[[Path], tuple[str, str | None]]
+Make = Callable[[Path, analyse.Say], str | None]
 
 
 def run_of(tmp_path: Path) -> Path:
@@ -18,24 +18,24 @@ def run_of(tmp_path: Path) -> Path:
 
 
 def test_the_summary_is_shown_and_written(tmp_path: Path) -> None:
-    run = run_of(tmp_path)
-    shown, complaint = analyse.summary(run)
-    assert complaint is None
-    assert "epoll" in shown
+    run, said = run_of(tmp_path), list[str]()
+    assert analyse.summary(run, said.append) is None
+    assert "epoll" in said[0]
     assert (run / "summary.csv").read_text().count("\n") == 2
 
 
 @pytest.mark.parametrize("make", [analyse.summary, analyse.report])
 def test_what_cannot_be_read_is_a_complaint(tmp_path: Path, make: Make) -> None:
-    shown, complaint = make(tmp_path / "nothing")
-    assert shown == ""
-    assert complaint is not None
-    assert f"of nothing could not be made: analysis: {tmp_path / 'nothing'}" in complaint
+    said: list[str] = []
+    complaint = make(tmp_path / "nothing", said.append)
+    assert said == []
+    assert f"of nothing could not be made: analysis: {tmp_path / 'nothing'}" in str(complaint)
 
 
 def test_the_report_says_where_it_is(tmp_path: Path) -> None:
-    run = run_of(tmp_path)
-    assert analyse.report(run) == (f"report: {run / 'report.html'}", None)
+    run, said = run_of(tmp_path), list[str]()
+    assert analyse.report(run, said.append) is None
+    assert said == [f"report: {run / 'report.html'}"]
     assert (run / "report.html").stat().st_size > 0
 
 
