@@ -10,11 +10,11 @@ import difflib
 import importlib
 import re
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Union, cast
 
-from server import programs
 from server.common import Intake, Worker
 
 CATALOG = Path(__file__).with_name("catalog.yml")
@@ -24,7 +24,8 @@ HONOURS = "honours"  # may stand anywhere: the optional parameters of contracts/
 EXEMPT = ("cannot", "because")  # may follow, both or neither
 LISTS = ("needs", HONOURS, "cannot")  # the others are text
 OWN_DESCRIPTORS = 64  # what a server process needs besides its connections; one of them listens
-NO_PACKAGES = ("cc", "go", "io_uring")  # the needs that no package meets
+PROGRAMS = ("cc", "go")  # the needs of a loop that is a program of its own
+NO_PACKAGES = (*PROGRAMS, "io_uring")  # the needs that no package meets
 
 Value = Union[str, tuple[str, ...]]
 
@@ -103,7 +104,7 @@ class Strategy:
     @property
     def is_program(self) -> bool:
         """The loop is a program of its own, which also sees to its workers itself."""
-        return self.loop in programs.NAMES
+        return not set(PROGRAMS).isdisjoint(self.needs)
 
     def load_loop(self) -> Loop:
         return cast(Loop, importlib.import_module(f"server.loops.{self.loop}"))
@@ -147,10 +148,15 @@ def load(path: Path = CATALOG) -> dict[str, Strategy]:
 
 
 def find(name: str) -> Strategy:
-    """The strategy of that name; KeyError carries one sentence with the nearest name and the list."""
+    """The strategy of that name; KeyError says in one sentence that there is none."""
     strategies = load()
-    if name in strategies:
-        return strategies[name]
-    near = difflib.get_close_matches(name, strategies, n=1)
+    if name not in strategies:
+        raise KeyError(unknown("strategy", name, strategies))
+    return strategies[name]
+
+
+def unknown(kind: str, name: str, known: Collection[str]) -> str:
+    """A sentence with the nearest name and the list."""
+    near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise KeyError(f"There is no strategy {name!r}.{hint} Choose from: {', '.join(strategies)}.")
+    return f"There is no {kind} {name!r}.{hint} Choose from: {', '.join(known)}."

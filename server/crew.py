@@ -5,15 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import connection
 from pathlib import Path
 
 from server.common import Stopped, Worker, stop_on_signals
 from server.linux.launch import die_with_parent
-from server.slots import table
+from server.ports import intake
+from server.slots import table, write_to
 
 STOP_S = 0.5  # from SIGTERM to SIGKILL
 
@@ -24,6 +26,13 @@ Lead = Callable[[list[int]], None]
 def watch(sentinels: list[int]) -> None:
     """Wait until a worker ends: what a parent does that has nothing else to do."""
     connection.wait(sentinels)
+
+
+def newcomers(listeners: list[socket.socket], sentinels: list[int]) -> Iterator[socket.socket]:
+    """New connections, for a parent that deals them out; ends when a worker has ended."""
+    arrivals = intake(listeners, Worker(write_to(None, 0)))
+    while not set(sentinels).intersection(connection.wait([arrivals.fileno(), *sentinels])):
+        yield from arrivals.take()
 
 
 def run(count: int, work: Work, stats: Path | None, lead: Lead = watch) -> int:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import platform
 import sys
 from pathlib import Path
 
-from server import programs
 from server.catalog import Strategy
 
-# `prepare` brings them beside the copy of server/ on a host.
-PACKAGES = Path(__file__).resolve().parents[1] / "packages"
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ROOT / "packages"  # `prepare` brings them beside the copy of server/ on a host
+GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
+# Where `prepare` puts the programs of server/reference/ on a host, then where they are built in a checkout.
+HOMES = (ROOT / "reference", ROOT / f".cache/reference-{GO_NAMES.get(platform.machine(), platform.machine())}")
 
 
 def missing(strategy: Strategy) -> str | None:
     """One sentence on what the strategy lacks here, and how to get it; None: nothing."""
-    if strategy.is_program:
-        try:
-            programs.find(strategy.loop)
-        except programs.NotBuilt as error:
-            return str(error)
+    if strategy.is_program and not program(strategy.loop):
+        build = f"python3 server/reference/build.py --out {HOMES[-1].relative_to(ROOT)}"
+        return f"The program {strategy.loop} is not built in {HOMES[0]} or {HOMES[-1]}: run `{build}` in {ROOT}."
     if "io_uring" in strategy.needs:
         # Only where it is asked for, since it calls into the C library.
         reason: str | None = importlib.import_module("server.linux.uring").unavailable()
@@ -31,6 +32,11 @@ def missing(strategy: Strategy) -> str | None:
         names = " ".join(absent)
         return f"{strategy.name} needs a package that this Python lacks: run `{sys.executable} -m pip install {names}`."
     return None
+
+
+def program(name: str) -> Path | None:
+    """The loop that is a program of its own, in C or Go, where it has been built."""
+    return next((home / name for home in HOMES if (home / name).is_file()), None)
 
 
 def find_packages(strategy: Strategy) -> None:

@@ -9,7 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
-from server import catalog, common, needs, programs, slots
+from server import catalog, common, needs, slots
 from server.linux import sockdiag
 from server.options import BAD_INPUT
 
@@ -69,7 +69,7 @@ def listen(strategy: catalog.Strategy, port: int, options: argparse.Namespace) -
 
 def become(name: str, listeners: list[socket.socket], workers: int, stats: Path | None) -> int:
     """Let the program in C or Go take this process's place, and its listeners; this returns only where that fails."""
-    program = str(programs.find(name))
+    program = str(needs.program(name))
     for listener in listeners:
         listener.set_inheritable(True)
     descriptors = [str(listener.fileno()) for listener in listeners]

@@ -33,7 +33,7 @@ class Child:
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ]
         self._log = log
-        self._status: int | None = None
+        self._code: int | None = None  # once it has ended: its status, or minus a signal
         self._others = True
         self.pid = os.posix_spawn(sys.executable, line, os.environ, file_actions=files)
 
@@ -45,10 +45,10 @@ class Child:
                 if pid == 0:
                     break
                 if pid == self.pid:
-                    self._status = status
+                    self._code = os.waitstatus_to_exitcode(status)
         except ChildProcessError:
             self._others = False
-        return self._status is not None
+        return self._code is not None
 
     @property
     def left_others(self) -> bool:
@@ -57,13 +57,11 @@ class Child:
 
     @property
     def exit(self) -> int | None:
-        status = self._status
-        return os.WEXITSTATUS(status) if status is not None and os.WIFEXITED(status) else None
+        return self._code if self._code is not None and self._code >= 0 else None
 
     @property
     def signal(self) -> int | None:
-        status = self._status
-        return os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
+        return -self._code if self._code is not None and self._code < 0 else None
 
     def how_it_ended(self) -> str:
         """The status or the signal, and the last line that the child wrote, in words."""

@@ -37,7 +37,7 @@ class Sampler:
         self._counters_began = host.counters()
         self._quota = host.quota_file()
         self._throttled_began_ns = host.throttled_ns(self._quota)
-        self._is_large = False
+        self.is_large = False  # more than MOST processes at the last look
         self.tree = processes.Tree()
         self.stats: slots.Reader | None = None
         self._due = time.monotonic_ns()
@@ -51,11 +51,6 @@ class Sampler:
         """When the next sample is due, in CLOCK_MONOTONIC nanoseconds."""
         return min(self._due, self._go) if self._go is not None else self._due
 
-    @property
-    def is_large(self) -> bool:
-        """The tree had more than MOST processes at the last look."""
-        return self._is_large
-
     def take(self, at_edge: bool = False) -> dict[str, Any]:
         """The `sample` event. What it misses while it looks, it finds the next time."""
         now = time.monotonic_ns()
@@ -66,13 +61,13 @@ class Sampler:
             self._due += SECOND_NS
         cpus = host.cpus(self._cpus)
         of_tree: dict[str, Any] = dict.fromkeys(OF_THE_TREE)
-        if at_edge or not self._is_large:
+        if at_edge or not self.is_large:
             of_tree = self._look(cpus.busy_ns - self._host_began.busy_ns, at_edge)
         return {
             "event": "sample",
             "t": now,
             **of_tree,
-            "edges_only": self._is_large,
+            "edges_only": self.is_large,
             "agent_ns": time.process_time_ns(),
             "steal_ns": cpus.steal_ns - self._host_began.steal_ns,
             "throttled_ns": self._throttled_ns(),
@@ -90,7 +85,7 @@ class Sampler:
     def _look(self, busy_ns: int, at_edge: bool) -> dict[str, Any]:
         """What the processes of the tree use; `busy_ns` is what the server's CPUs have worked for anyone."""
         looked = self.tree.look()
-        self._is_large = len(looked) > MOST
+        self.is_large = len(looked) > MOST
         ended = child.rusage()
         self._add_up(looked, ended)
         found = {pid: one for pid, one in looked.items() if one.alive}

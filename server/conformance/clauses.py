@@ -5,10 +5,10 @@ What users read of a clause is its function's docstring.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from server.catalog import unknown
 from server.conformance import process, wire
 from server.conformance.subject import Subject
 
@@ -61,7 +61,5 @@ def choose(names: str | None) -> tuple[Clause, ...]:
     wanted = [name.strip() for name in names.split(",")]
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"There is no clause {name!r}.{hint} Choose from: {', '.join(known)}.")
+            raise ValueError(unknown("clause", name, known))
     return tuple(clause for clause in CLAUSES if clause.name in wanted)

@@ -11,7 +11,6 @@ import multiprocessing
 import socket
 import sys
 from collections.abc import Iterator
-from multiprocessing import connection
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Semaphore
 from pathlib import Path
@@ -19,8 +18,7 @@ from pathlib import Path
 from server import crew
 from server.catalog import Loop
 from server.common import Intake, Spare, Worker
-from server.ports import intake
-from server.slots import DESCRIPTORS, write_to
+from server.slots import DESCRIPTORS
 
 ON_THE_WAY = 32  # sockets dealt and not yet taken: each holds a descriptor of the acceptor
 SPARES = 4  # taking a socket from the queue needs two descriptors for a moment; some room beyond that
@@ -76,17 +74,12 @@ def deal(
     listeners: list[socket.socket], queues: list[SimpleQueue[socket.socket]], room: Semaphore, sentinels: list[int]
 ) -> None:
     """Accept, and give each worker in turn a socket; returns when a worker has ended."""
-    newcomers = intake(listeners, Worker(write_to(None, 0)))
     turn = itertools.cycle(queues)
-    while True:
-        ready = connection.wait([newcomers.fileno(), *sentinels])
-        if any(sentinel in ready for sentinel in sentinels):
-            return
-        for sock in newcomers.take():
-            room.acquire()
-            with sock:  # the queue has a copy of its own, and ours would keep the connection open for ever
-                try:
-                    next(turn).put(sock)
-                except OSError as error:
-                    room.release()
-                    print(f"A connection could not be dealt, and is closed: {error.strerror}.", file=sys.stderr)
+    for sock in crew.newcomers(listeners, sentinels):
+        room.acquire()
+        with sock:  # the queue has a copy of its own, and ours would keep the connection open for ever
+            try:
+                next(turn).put(sock)
+            except OSError as error:
+                room.release()
+                print(f"A connection could not be dealt, and is closed: {error.strerror}.", file=sys.stderr)

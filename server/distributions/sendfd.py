@@ -22,8 +22,7 @@ from pathlib import Path
 from server import crew
 from server.catalog import Loop
 from server.common import Intake, Spare, Worker
-from server.ports import intake
-from server.slots import DESCRIPTORS, write_to
+from server.slots import DESCRIPTORS
 
 FULL_PAUSE_S = 0.005
 
@@ -85,17 +84,12 @@ def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path 
 
 def deal(listeners: list[socket.socket], ends: list[socket.socket], sentinels: list[int]) -> None:
     """Accept, and give each worker in turn a socket; returns when a worker has ended."""
-    newcomers = intake(listeners, Worker(write_to(None, 0)))
     turn = itertools.cycle(ends)
-    while True:
-        ready = connection.wait([newcomers.fileno(), *sentinels])
-        if any(sentinel in ready for sentinel in sentinels):
-            return
-        for sock in newcomers.take():
-            with sock:
-                while not any(passed_on(sock, end) for end in itertools.islice(turn, len(ends))):
-                    if connection.wait(sentinels, FULL_PAUSE_S):
-                        return
+    for sock in crew.newcomers(listeners, sentinels):
+        with sock:
+            while not any(passed_on(sock, end) for end in itertools.islice(turn, len(ends))):
+                if connection.wait(sentinels, FULL_PAUSE_S):
+                    return
 
 
 def passed_on(sock: socket.socket, end: socket.socket) -> bool:

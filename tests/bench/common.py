@@ -32,11 +32,6 @@ from tests.unit.server.harness import free_port
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "tests/bench"
 OUT = ROOT / ".cache/bench"
-GO_ENVIRONMENT = {
-    "GOCACHE": str(ROOT / ".cache/go-build"), "GOMODCACHE": str(ROOT / ".cache/go-mod"), "GOTOOLCHAIN": "local",
-    "GOFLAGS": "-modcacherw -buildvcs=false", "CGO_ENABLED": "0",
-}  # fmt: skip
-
 SERVER_CPU, GENERATOR_CPU = 0, 1
 HOST = "127.0.0.1"
 RECORD_BYTES = 64  # and of an answer of the HTTP twin
@@ -50,15 +45,8 @@ class Unmeasured(SystemExit):
 
 def generator() -> Path:
     """The generator of this checkout; Go's own cache knows what has changed."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    beside = Path(sys.executable).with_name("go")
-    go = str(beside) if beside.exists() else shutil.which("go")
-    assert go, "the generator must be built, and Go is not here: script/bootstrap finds or installs it"
-    target, fresh = OUT / "loadgen", OUT / f".loadgen.{os.getpid()}"
-    command = [go, "build", "-trimpath", "-ldflags=-s -w", "-o", str(fresh), "./cmd/loadgen"]
-    subprocess.run(command, cwd=ROOT / "loadgen", env={**os.environ, **GO_ENVIRONMENT}, check=True, timeout=600)
-    fresh.replace(target)
-    return target
+    reference.build_with_go(OUT / "loadgen", ROOT / "loadgen", "./cmd/loadgen")
+    return OUT / "loadgen"
 
 
 def c_program(name: str) -> Path:
@@ -129,7 +117,7 @@ class Server:
 @contextmanager
 def serving(name: str, workers: int = 1) -> Iterator[Server]:
     """c_echo or http_twin on the server's CPU."""
-    run = f"from server import __main__, programs; programs.find = lambda _: {str(c_program(name))!r}; __main__.main()"
+    run = f"from server import __main__, needs; needs.program = lambda _: {str(c_program(name))!r}; __main__.main()"
     strategy = "c_epoll" if workers == 1 else "c_reuseport"
     words = [sys.executable, "-c", run, "serve", "--strategy", strategy, "--workers", workers]
     with started(words, workers) as server:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from server import catalog, programs
+from server import catalog, needs
 from server.reference import build as reference
 from tests.bench import common, usage
 
@@ -38,9 +38,9 @@ def begin(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, list[str
             catalog.find(name)
         except KeyError as error:
             raise SystemExit(error.args[0]) from None
-    reference.build(programs.HOMES[-1])
+    reference.build(needs.HOMES[-1])
     if any("go" in catalog.find(name).needs for name in names):
-        reference.build_go(programs.HOMES[-1])
+        reference.build_go(needs.HOMES[-1])
     print(f"The order of the rounds is that of --seed {options.seed}.")
     return options, names
 

@@ -163,7 +163,7 @@ def programs() -> None:
     """The reference servers, built where the catalogue looks for them."""
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
-    from server.programs import HOMES
+    from server.needs import HOMES
     from server.reference import build
 
     build.build(HOMES[-1])
@@ -211,7 +211,7 @@ def test_the_null_server_swallows(programs: None, base: Path) -> None:
 
 
 def test_a_server_in_c_that_is_not_built_is_refused(base: Path) -> None:
-    nowhere = "from server import programs; programs.HOMES = (programs.ROOT / 'no', programs.ROOT / 'nowhere')"
+    nowhere = "from server import needs; needs.HOMES = (needs.ROOT / 'no', needs.ROOT / 'nowhere')"
     agent = Conductor(base, nowhere, strategy="c_epoll")
     agent.order("arm")
     error = agent.wait_for("error")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from server import programs
+from server import needs
 from server.reference import build as reference
 from tests.bench import common, open_loop, rounds, strategies, usage
 from tests.unit.server import harness
@@ -157,9 +157,9 @@ def test_nothing_is_waited_for_without_end() -> None:
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="C epoll needs a C compiler")
 def test_the_control_is_c_epoll_once_more() -> None:
-    reference.build(programs.HOMES[-1])
+    reference.build(needs.HOMES[-1])
     with strategies.serving(strategies.CONTROL, 2) as server:
-        assert os.path.realpath(f"/proc/{server.pid}/exe") == str(programs.find("c_echo"))
+        assert os.path.realpath(f"/proc/{server.pid}/exe") == str(needs.program("c_echo"))
         with socket.create_connection((common.HOST, server.port), 5) as sock:
             assert harness.echoes(sock, bytes(3 * common.RECORD_BYTES))
             harness.eventually(lambda: server.answered() == 3, "three answers counted")

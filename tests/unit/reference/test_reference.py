@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from server import programs, slots
+from server import catalog, needs, slots
 from server.linux import sockdiag
 from server.reference import build
 from tests.unit.server.harness import ROOT, echoes, free_port, reset, serving
@@ -25,7 +25,7 @@ ECHO = ("c_epoll", "go_goroutine")
 @pytest.fixture(scope="session", autouse=True)
 def built() -> Path:
     """The programs, where `serve` looks for them."""
-    out = programs.HOMES[-1]
+    out = needs.HOMES[-1]
     subprocess.run([*BUILD, str(out.relative_to(ROOT))], cwd=ROOT, check=True, timeout=300)
     return out
 
@@ -87,7 +87,7 @@ def test_null_swallows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["--port", "9000"]])
-@pytest.mark.parametrize("program", programs.NAMES)
+@pytest.mark.parametrize("program", sorted({one.loop for one in catalog.load().values() if one.is_program}))
 def test_one_that_is_started_by_hand_says_who_starts_it(built: Path, program: str, words: list[str]) -> None:
     result = subprocess.run([built / program, *words], capture_output=True, text=True, timeout=30, check=False)
     assert result.returncode != 0
@@ -112,7 +112,7 @@ def test_a_program_for_another_machine_is_one_sentence(tmp_path: Path) -> None:
     program = tmp_path / "c_echo"
     program.write_bytes(b"\x7fELF")
     program.chmod(0o755)
-    run = f"import sys; from server import __main__, programs; programs.find = lambda _: {str(program)!r}"
+    run = f"import sys; from server import __main__, needs; needs.program = lambda _: {str(program)!r}"
     words = [sys.executable, "-c", f"{run}; sys.exit(__main__.main())", "serve", "--strategy", "c_epoll"]
     words += ["--port", str(free_port())]
     result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)

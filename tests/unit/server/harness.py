@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from server import catalog, programs
+from server import catalog, needs
 from server.conformance import start
 from server.conformance.client import reset
 from server.conformance.start import ROOT, end, free_port, launch
@@ -25,12 +25,12 @@ __all__ += ["read_exactly", "read_to_end", "reset", "serving"]
 @cache
 def need_program(strategy: str) -> None:
     """Build the program, where this strategy is one."""
-    needs = catalog.find(strategy).needs
+    asked = catalog.find(strategy).needs
     try:
-        if "cc" in needs:
-            build.build(programs.HOMES[-1])
-        if "go" in needs:
-            build.build_go(programs.HOMES[-1])
+        if "cc" in asked:
+            build.build(needs.HOMES[-1])
+        if "go" in asked:
+            build.build_go(needs.HOMES[-1])
     except build.BuildError as error:
         pytest.skip(str(error))
 
