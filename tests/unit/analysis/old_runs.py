@@ -63,11 +63,7 @@ def differences(old: Tables, new: Tables) -> Iterator[str]:
         if table not in new:
             yield f"{table}: there is no such table"
             continue
-        names = {
-            own: name if (name := NAMES["columns"].get(own, own)) in new[table] else own
-            for own in columns
-            if f"{table}.{own}" not in NAMES["otherwise"]
-        }
+        names = {own: NAMES["columns"].get(own, own) for own in columns if f"{table}.{own}" not in NAMES["otherwise"]}
         if lacking := [own for own, name in names.items() if name not in new[table]]:
             yield f"{table} lacks {', '.join(lacking)}"
         known = {own: name for own, name in names.items() if name in new[table] and f"{table}.{own}" != "runs.path"}
