@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -43,15 +44,22 @@ type Agent struct {
 	journal *journal
 	log     *log.Logger
 
-	orders chan order  // for the engine; room for one
-	busy   atomic.Bool // the engine has an order
-	ended  chan struct{}
+	orders chan order      // for the engine; room for one
+	busy   atomic.Bool     // the engine has an order
+	ctx    context.Context // its life
+	cancel context.CancelFunc
 	once   sync.Once
 	code   atomic.Int32
-	mu     sync.Mutex
+	// Of the engine's thread alone:
 	engine *load.Load // nil before arm
-	phase  progress   // of the engine's thread alone
-	armed  int        // connections ordered so far
+	phase  progress
+	armed  int // connections ordered so far
+}
+
+func newAgent(stderr io.Writer) *Agent {
+	a := &Agent{orders: make(chan order, 1), log: log.New(stderr, "", 0)}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	return a
 }
 
 type progress int
@@ -70,17 +78,17 @@ func Run(text string, stdin io.Reader, stdout, stderr io.Writer) int {
 	// From before agent.json is written, so that no signal leaves it behind.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
-	a := &Agent{orders: make(chan order, 1), ended: make(chan struct{}), log: log.New(stderr, "", 0)}
+	a := newAgent(stderr)
 	logFile, err := a.prepare(text, stdout, stderr)
 	if err != nil {
 		e := errs.From(err)
 		a.log.Printf("loadgen: %v", e)
 		if a.journal != nil {
-			a.journal.emit(failureOf(e))
+			a.journal.emit(failure{"error", e})
 			a.journal.close()
 			removeIdentity(&a.spec)
 		} else {
-			_, _ = stdout.Write(line(failureOf(e)))
+			_, _ = stdout.Write(line(failure{"error", e}))
 		}
 		return exitRefused
 	}
@@ -132,10 +140,8 @@ func (a *Agent) prepare(text string, stdout, stderr io.Writer) (*os.File, error)
 	if a.limits, err = budget.Read(); err != nil {
 		return nil, err
 	}
-	if a.spec.CPUs != nil {
-		if err := selfreport.Pin(a.spec.CPUs); err != nil {
-			return nil, err
-		}
+	if err := selfreport.Pin(a.spec.CPUs); err != nil {
+		return nil, err
 	}
 	a.journal.emit(hello{"hello", 1, a.spec.Host, os.Getpid(), "client", engine.Monotonic(), a.limits.Descriptors})
 	return logFile, nil
@@ -151,7 +157,7 @@ func (a *Agent) live(stdin io.Reader, signals <-chan os.Signal) {
 	select {
 	case s := <-signals:
 		a.end(exitAlone, s.String())
-	case <-a.ended:
+	case <-a.ctx.Done():
 	}
 }
 
@@ -160,12 +166,7 @@ func (a *Agent) end(code int32, why string) {
 	a.once.Do(func() {
 		a.log.Printf("ends: %s", why)
 		a.code.CompareAndSwap(exitTold, code) // a refusal stays one
-		a.mu.Lock()
-		if a.engine != nil {
-			a.engine.Stop()
-		}
-		close(a.ended)
-		a.mu.Unlock()
+		a.cancel()
 	})
 }
 
@@ -173,5 +174,5 @@ func (a *Agent) end(code int32, why string) {
 func (a *Agent) say(err error) {
 	e := errs.From(err)
 	a.log.Printf("%s/%s: %v", e.Phase, e.Cause, e)
-	a.journal.emit(failureOf(e))
+	a.journal.emit(failure{"error", e})
 }

@@ -216,7 +216,8 @@ func TestWholeTrial(t *testing.T) {
 
 func checkInterval(t *testing.T, e object, k int, phase string) {
 	t.Helper()
-	h, err := hist.Decode(e["response"].(string))
+	var h hist.Histogram
+	err := h.UnmarshalText([]byte(e["response"].(string)))
 	if err != nil || int(e["k"].(float64)) != k || e["phase"] != phase || e["answered"] != e["planned"] || float64(h.Count()) != e["answered"] {
 		t.Errorf("%v, %v", e, err)
 	}

@@ -1,6 +1,9 @@
 package agent
 
-import "c10k/loadgen/internal/errs"
+import (
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/errs"
+)
 
 // The events that only an agent has, in the order of their fields in docs/contracts.md; the others are in package report. Times are CLOCK_MONOTONIC ns of this host.
 
@@ -21,15 +24,8 @@ type clock struct {
 }
 
 type failure struct {
-	Event   string `json:"event"`
-	Phase   string `json:"phase"`
-	Cause   string `json:"cause"`
-	Message string `json:"message"`
-	Remedy  string `json:"remedy"`
-}
-
-func failureOf(e *errs.Error) failure {
-	return failure{"error", e.Phase.String(), e.Cause, e.Message, e.Remedy}
+	Event string `json:"event"`
+	*errs.Error
 }
 
 type lost struct {
@@ -38,7 +34,6 @@ type lost struct {
 }
 
 type proved struct {
-	Event    string `json:"event"`
-	Verified int    `json:"verified"`
-	Failed   int    `json:"failed"`
+	Event string `json:"event"`
+	engine.Proved
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"bytes"
 	"io"
-	"log"
 	"path/filepath"
 	"testing"
 )
@@ -26,7 +25,7 @@ func FuzzOrders(f *testing.F) {
 	f.Add([]byte("{\"order\":\"stop\"}\n{"))
 	f.Add([]byte("\x00\n[]\nnull\n{\"order\":7}\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		a := &Agent{orders: make(chan order, 1), ended: make(chan struct{}), log: log.New(io.Discard, "", 0)}
+		a := newAgent(io.Discard)
 		var err error
 		if a.journal, err = newJournal(filepath.Join(t.TempDir(), "agent.jsonl"), &Spec{}, io.Discard, func(error) {}); err != nil {
 			t.Fatal(err)
@@ -34,7 +33,7 @@ func FuzzOrders(f *testing.F) {
 		a.read(bytes.NewReader(text), func() {})
 		a.journal.close()
 		select {
-		case <-a.ended:
+		case <-a.ctx.Done():
 		default:
 			t.Error("the end of input is not the end")
 		}

@@ -51,7 +51,7 @@ func newJournal(path string, s *Spec, stdout io.Writer, cut func(error)) (*journ
 	if _, err := file.Write(line(header)); err != nil {
 		return nil, fmt.Errorf("begin the agent's journal: %w", err)
 	}
-	go j.write(stdout, cut)
+	go j.feed(stdout, cut)
 	return j, nil
 }
 
@@ -64,24 +64,18 @@ func line(event any) []byte {
 }
 
 // emit says an event. It is whole in the file before anybody can read it on stdout.
-func (j *journal) emit(event any) {
-	b := line(event)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if !j.closed {
-		j.keep(b)
-		j.enqueue(b)
-	}
-}
+func (j *journal) emit(event any) { j.write(event, j.keep, j.enqueue) }
 
 // answer says an event whose asker takes the time: stdout comes before the file.
-func (j *journal) answer(event any) {
+func (j *journal) answer(event any) { j.write(event, j.enqueue, j.keep) }
+
+func (j *journal) write(event any, first, then func([]byte)) {
 	b := line(event)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !j.closed {
-		j.enqueue(b)
-		j.keep(b)
+		first(b)
+		then(b)
 	}
 }
 
@@ -98,13 +92,13 @@ func (j *journal) keep(b []byte) {
 		j.lines++
 	} else if !j.broken {
 		j.broken = true
-		j.enqueue(line(failureOf(errs.New(errs.Internal, "files", fmt.Sprintf("The agent's journal cannot be written: %v.", err),
-			"Make room on the disk that holds "+j.file.Name()+"."))))
+		j.enqueue(line(failure{"error", errs.New(errs.Internal, "files", fmt.Sprintf("The agent's journal cannot be written: %v.", err),
+			"Make room on the disk that holds "+j.file.Name()+".")}))
 	}
 }
 
-// write feeds stdout until the queue is closed.
-func (j *journal) write(stdout io.Writer, cut func(error)) {
+// feed feeds stdout until the queue is closed.
+func (j *journal) feed(stdout io.Writer, cut func(error)) {
 	defer close(j.written)
 	failed := false
 	for b := range j.queue {

@@ -84,7 +84,7 @@ func (a *Agent) drive(idle chan<- struct{}) {
 	}()
 	for {
 		select {
-		case <-a.ended:
+		case <-a.ctx.Done():
 			return
 		case o := <-a.orders:
 			event, err := a.obey(o)
@@ -104,7 +104,7 @@ func (a *Agent) obey(o order) (any, error) {
 		return a.arm(o.Total)
 	case o.Order == "prove" && (a.phase == isArming || a.phase == isArmed || a.phase == isDone) && a.spec.Load.Traits().Holds:
 		p := a.engine.Prove()
-		return proved{"proved", p.Verified, p.Failed}, nil
+		return proved{"proved", p}, nil
 	case o.Order == "go" && a.phase == isArmed:
 		return a.load(*o.At)
 	}
@@ -140,24 +140,13 @@ func (a *Agent) arm(total *int) (any, error) {
 }
 
 // ready makes the engine, if the budget allows it.
-func (a *Agent) ready() error {
-	l, err := load.New(a.share, a.limits)
-	if err != nil {
-		if errs.From(err).Phase == errs.Budget {
-			a.phase = refused
-			a.code.Store(exitRefused)
-		}
-		return err
+func (a *Agent) ready() (err error) {
+	a.engine, err = load.New(a.ctx, a.share, a.limits)
+	if err != nil && errs.From(err).Phase == errs.Budget {
+		a.phase = refused
+		a.code.Store(exitRefused)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.engine = l
-	select {
-	case <-a.ended:
-		l.Stop()
-	default:
-	}
-	return nil
+	return err
 }
 
 // load runs the window. Histograms are encoded and written on another thread.
@@ -167,38 +156,14 @@ func (a *Agent) load(at int64) (any, error) {
 		return nil, err
 	}
 	defer latencies.Close()
-	// An interval a second comes, and at the end at most as many more as the timeout has seconds.
-	settled := make(chan engine.Interval, 256)
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		a.report(settled, latencies)
-	}()
-	result, err := a.engine.Run(at, func(i engine.Interval) { settled <- i })
-	close(settled)
-	<-written
+	result, err := a.engine.Run(at, latencies, func(i report.Interval) { a.journal.emit(i) })
 	if err != nil {
 		return nil, err
 	}
 	a.phase = isDone
-	latencies.Sum(&result, a.spec.Load.Warmup, a.spec.Load.Duration)
 	if err := latencies.Err(); err != nil {
 		a.say(errs.New(errs.Internal, "files", fmt.Sprintf("The latency log cannot be written: %v.", err), "Make room on the disk."))
 	}
 	a.log.Printf("done: warm-up %+v, window %+v, integrity %+v, errors %v", result.Totals.Warmup, result.Totals.Load, result.Integrity, result.Errors)
 	return result, nil
-}
-
-// report writes the intervals.
-func (a *Agent) report(settled <-chan engine.Interval, latencies *hlog.Log) {
-	for i := range settled {
-		event, err := report.OfInterval(i)
-		if err != nil {
-			a.say(err)
-			continue
-		}
-		latencies.Add("response", i.K, 1, event.Response)
-		i.Recycle()
-		a.journal.emit(event)
-	}
 }

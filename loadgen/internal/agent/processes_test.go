@@ -8,8 +8,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"c10k/loadgen/internal/hist"
 )
 
 // children are the processes whose parent is pid.
@@ -56,10 +54,7 @@ func TestShareOverSeveralProcesses(t *testing.T) {
 	answered := 0
 	for k := range 2 { // a second of warm-up, one of window
 		e := p.next("interval")
-		h, err := hist.Decode(e["response"].(string))
-		if err != nil || number(e["k"]) != k || number(e["planned"]) != number(e["answered"]) || int(h.Count()) != number(e["answered"]) {
-			t.Errorf("%v, %v", e, err)
-		}
+		checkInterval(t, e, k, []string{"warmup", "load"}[k])
 		answered += number(e["answered"])
 	}
 	e := p.next("done")

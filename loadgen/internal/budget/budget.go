@@ -58,11 +58,12 @@ type Report struct {
 	Ports       Amount `json:"ports"`       // from one source to one target
 	Memory      Amount `json:"memory_bytes"`
 	Processes   int    `json:"processes"`
+	connections int    // of all, hostile ones too
 }
 
-// Weigh compares a need with the limits. Connection i of a process goes from source i mod S to target i div S mod T, so the
+// weigh compares a need with the limits. Connection i of a process goes from source i mod S to target i div S mod T, so the
 // first of these pairs has the most.
-func Weigh(need Need, have Limits) Report {
+func weigh(need Need, have Limits) Report {
 	pairs := max(1, len(need.Sources)) * max(1, len(need.Targets))
 	upward := func(n int) int { return (n + pairs - 1) / pairs }
 	largest, all, ports := 0, need.Hostile, upward(need.Hostile)
@@ -80,25 +81,22 @@ func Weigh(need Need, have Limits) Report {
 		Ports:       Amount{int64(ports), int64(have.Ports)},
 		Memory:      Amount{memory, have.Memory},
 		Processes:   len(need.Connections),
+		connections: all,
 	}
 }
 
-// Check answers the first limit that need exceeds, or nil.
-func Check(need Need, have Limits) error {
-	r := Weigh(need, have)
-	total := need.Hostile
-	for _, n := range need.Connections {
-		total += n
-	}
+// Check weighs a need; the error is the first limit that it exceeds, or the first source that is no address of this host.
+func Check(need Need, have Limits) (Report, error) {
+	r := weigh(need, have)
 	switch {
 	case r.Processes > mostProcesses:
-		return errs.New(errs.Budget, "processes",
-			fmt.Sprintf("%d connections would need %d processes of %d descriptors each, and %d processes are the most.", total, r.Processes,
+		return r, errs.New(errs.Budget, "processes",
+			fmt.Sprintf("%d connections would need %d processes of %d descriptors each, and %d processes are the most.", r.connections, r.Processes,
 				have.Descriptors, mostProcesses),
 			"Raise the hard limit of open files (LimitNOFILE, /etc/security/limits.conf), or spread the load over more clients.")
 	case r.Descriptors.Need > r.Descriptors.Have:
-		return errs.New(errs.Budget, "descriptors",
-			fmt.Sprintf("%d connections in %d processes need %d descriptors in one of them, and a process may have %d.", total, r.Processes,
+		return r, errs.New(errs.Budget, "descriptors",
+			fmt.Sprintf("%d connections in %d processes need %d descriptors in one of them, and a process may have %d.", r.connections, r.Processes,
 				r.Descriptors.Need, r.Descriptors.Have),
 			"Raise the hard limit of open files (LimitNOFILE, /etc/security/limits.conf), allow more processes, or spread the load over more clients.")
 	case r.Ports.Need > r.Ports.Have:
@@ -106,20 +104,20 @@ func Check(need Need, have Limits) error {
 		if len(need.Sources) > 0 {
 			from = need.Sources[0].String()
 		}
-		return errs.New(errs.Budget, "ports",
+		return r, errs.New(errs.Budget, "ports",
 			fmt.Sprintf("%d connections from %s to %s need %d source ports and this host has %d (ip_local_port_range %s).",
 				r.Ports.Need, from, need.Targets[0], r.Ports.Need, r.Ports.Have, have.Range),
 			"Widen net.ipv4.ip_local_port_range, give this client more source addresses, the server more ports, or spread the load over more clients.")
 	case have.Memory > 0 && r.Memory.Need > r.Memory.Have:
-		return errs.New(errs.Budget, "memory",
-			fmt.Sprintf("%d connections need about %d MB of the kernel and the generator, and %d MB are available.", total, r.Memory.Need>>20, r.Memory.Have>>20),
+		return r, errs.New(errs.Budget, "memory",
+			fmt.Sprintf("%d connections need about %d MB of the kernel and the generator, and %d MB are available.", r.connections, r.Memory.Need>>20, r.Memory.Have>>20),
 			"Free memory on this host, or spread the load over more clients.")
 	}
-	return nil
+	return r, checkSources(need.Sources)
 }
 
-// CheckSources answers the first source that is no address of this host, or nil.
-func CheckSources(sources []netip.Addr) error {
+// checkSources answers the first source that is no address of this host, or nil.
+func checkSources(sources []netip.Addr) error {
 	for _, source := range sources {
 		listener := net.ListenConfig{}
 		probe, err := listener.ListenPacket(context.Background(), "udp", netip.AddrPortFrom(source, 0).String())
@@ -133,26 +131,11 @@ func CheckSources(sources []netip.Addr) error {
 	return nil
 }
 
-// RaiseDescriptors sets the soft limit of open files to the hard one and returns it.
-func RaiseDescriptors() (uint64, error) {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return 0, fmt.Errorf("read the limit of open files: %w", err)
-	}
-	if limit.Cur < limit.Max {
-		raised := unix.Rlimit{Cur: limit.Max, Max: limit.Max}
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &raised); err == nil {
-			return limit.Max, nil
-		}
-	}
-	return limit.Cur, nil
-}
-
 // Read reads the limits of this process and of its network namespace.
 func Read() (Limits, error) {
-	descriptors, err := RaiseDescriptors()
-	if err != nil {
-		return Limits{}, err
+	var files unix.Rlimit // the runtime has raised the soft limit to the hard one
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return Limits{}, fmt.Errorf("read the limit of open files: %w", err)
 	}
 	ports, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	if err != nil {
@@ -165,7 +148,7 @@ func Read() (Limits, error) {
 		return Limits{}, err
 	}
 	memory, _ := os.ReadFile("/proc/meminfo")
-	return Limits{Descriptors: descriptors, Ports: n, Range: strings.Join(strings.Fields(string(ports)), "-"), Memory: available(string(memory))}, nil
+	return Limits{Descriptors: files.Cur, Ports: n, Range: strings.Join(strings.Fields(string(ports)), "-"), Memory: available(string(memory))}, nil
 }
 
 // available is the memory in bytes that /proc/meminfo says is available; 0: it does not say.

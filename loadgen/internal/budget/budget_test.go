@@ -12,7 +12,7 @@ import (
 func TestCheck(t *testing.T) {
 	one := []netip.AddrPort{netip.MustParseAddrPort("198.18.0.10:9000")}
 	two := append(one, netip.MustParseAddrPort("198.18.0.10:9001"))
-	from := []netip.Addr{netip.MustParseAddr("198.18.0.11"), netip.MustParseAddr("198.19.1.1")}
+	from := []netip.Addr{netip.MustParseAddr("127.0.0.11"), netip.MustParseAddr("127.0.1.11")}
 	limits := func(descriptors uint64, ports int) Limits {
 		return Limits{Descriptors: descriptors, Ports: ports, Range: "1-100"}
 	}
@@ -32,7 +32,7 @@ func TestCheck(t *testing.T) {
 		{"one port short", Need{[]int{101}, 0, nil, one}, limits(1000, 100), "ports", []string{"101", "100", "198.18.0.10:9000"}},
 		{"hostile ones need ports", Need{[]int{100}, 1, nil, one}, limits(1000, 100), "ports", []string{"101"}},
 		{"two sources", Need{[]int{200}, 0, from, one}, limits(1000, 100), "", nil},
-		{"two sources, one too many", Need{[]int{201}, 0, from, one}, limits(1000, 100), "ports", []string{"101", "from 198.18.0.11 "}},
+		{"two sources, one too many", Need{[]int{201}, 0, from, one}, limits(1000, 100), "ports", []string{"101", "from 127.0.0.11 "}},
 		{"two sources and two targets", Need{[]int{400}, 0, from, two}, limits(1000, 100), "", nil},
 		{"each process begins with the first pair", Need{[]int{201, 199}, 0, from, two}, limits(1000, 100), "ports", []string{"101"}},
 		{"descriptors before ports", Need{[]int{10_000}, 0, nil, one}, limits(1, 1), "descriptors", []string{"10064"}},
@@ -41,7 +41,7 @@ func TestCheck(t *testing.T) {
 		{"memory", Need{[]int{1000}, 0, nil, one}, Limits{Descriptors: 2000, Ports: 2000, Memory: 15 << 20}, "memory", []string{"16 MB", "15 MB"}},
 		{"memory enough", Need{[]int{1000}, 0, nil, one}, Limits{Descriptors: 2000, Ports: 2000, Memory: 17 << 20}, "", nil},
 	} {
-		err := Check(c.need, c.have)
+		_, err := Check(c.need, c.have)
 		var e *errs.Error
 		if c.cause == "" {
 			if err != nil {
@@ -95,10 +95,10 @@ func TestReadThisHost(t *testing.T) {
 }
 
 func TestSourcesOfThisHost(t *testing.T) {
-	if err := CheckSources([]netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.1.0.11")}); err != nil {
+	if err := checkSources([]netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.1.0.11")}); err != nil {
 		t.Error(err)
 	}
-	err := CheckSources([]netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.1")})
+	err := checkSources([]netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.1")})
 	if e := errs.From(err); err == nil || e.Cause != "sources" || !strings.Contains(e.Message, "192.0.2.1") {
 		t.Errorf("%v", err)
 	}

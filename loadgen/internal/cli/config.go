@@ -2,22 +2,12 @@ package cli
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 
-	"c10k/loadgen/internal/contracts"
 	"c10k/loadgen/internal/engine"
 )
 
-// A config is every resolved value of a run, as --json gives it: the parameters under their declared names.
-type config struct {
-	Targets []string `json:"targets"`
-	Sources []string `json:"sources"`
-	contracts.Load
-	CPUs      []int  `json:"cpus"`
-	RunNumber uint32 `json:"run_number"`
-}
-
+// texts writes each of them.
 func texts[T fmt.Stringer](items []T) []string {
 	all := make([]string, len(items))
 	for i, item := range items {
@@ -26,18 +16,11 @@ func texts[T fmt.Stringer](items []T) []string {
 	return all
 }
 
-func (o *options) config(run uint32) config {
-	return config{texts(o.targets), texts(o.sources), o.Load, o.cpus, run}
-}
-
-// newRun draws the number that tells this run's records from those of any other.
-func newRun() uint32 { return rand.Uint32() }
-
 // describe says what is going to happen: what load, and how it is offered.
 func (o *options) describe() (load, manner string) {
-	to := strings.Join(texts(o.targets), ", ")
-	if len(o.targets) > 3 {
-		to = fmt.Sprintf("%s and %d more", o.targets[0], len(o.targets)-1)
+	to := strings.Join(texts(o.Targets), ", ")
+	if len(o.Targets) > 3 {
+		to = fmt.Sprintf("%s and %d more", o.Targets[0], len(o.Targets)-1)
 	}
 	connections := plural(int64(o.Connections), "connection")
 	if o.Active < o.Connections {

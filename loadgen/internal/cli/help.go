@@ -42,11 +42,11 @@ Exit codes
 func Help(w io.Writer) {
 	var b strings.Builder
 	b.WriteString(helpHead)
-	for _, g := range new(options).groups(nil) {
+	for _, g := range newOptions().groups(nil) {
 		fmt.Fprintf(&b, "\n%s\n", g.title)
 		for _, opt := range g.options {
 			var names []string
-			for _, n := range opt.names {
+			for _, n := range opt.names() {
 				names = append(names, dashed(n))
 			}
 			left := strings.Join(names, ", ")

@@ -8,9 +8,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/hist"
 	"c10k/loadgen/internal/report"
-
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // A live line tells people once a second how far the run is. It reads what has been settled and never touches the engine.
@@ -23,15 +23,15 @@ type live struct {
 
 	mu       sync.Mutex
 	doing    string
-	last     *report.Interval
-	response *hdr.Histogram // so far
-	errors   int64          // so far
-	width    int            // of what stands on the terminal's line
+	last     *engine.Counts
+	response *hist.Histogram // so far
+	errors   int64           // so far
+	width    int             // of what stands on the terminal's line
 }
 
 // newLive starts the line.
 func newLive(out io.Writer, terminal bool) *live {
-	l := &live{out: out, terminal: terminal, begun: time.Now(), end: make(chan struct{}), ended: make(chan struct{})}
+	l := &live{out: out, terminal: terminal, begun: time.Now(), response: hist.New(), end: make(chan struct{}), ended: make(chan struct{})}
 	if out == nil {
 		close(l.ended)
 		return l
@@ -61,14 +61,11 @@ func (l *live) now(format string, a ...any) {
 
 // settled takes one interval in.
 func (l *live) settled(i report.Interval) {
-	h, err := decode(i.Response)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last = &i
-	l.errors += i.TimedOut + i.Censored + i.Dropped + i.Mismatched + i.Failed
-	if err == nil {
-		l.response = merge(l.response, h)
-	}
+	l.last = &i.Counts
+	l.errors += i.Settled() - i.Answered
+	l.response.Add(i.Response)
 }
 
 func (l *live) line() string {
@@ -79,8 +76,8 @@ func (l *live) line() string {
 		return text
 	}
 	text += fmt.Sprintf("   sent %s/s   answered %s/s", grouped(l.last.Sent), grouped(l.last.Answered))
-	if l.response != nil && l.response.TotalCount() > 0 {
-		text += fmt.Sprintf("   response p50 %s  p99 %s", span(l.response.ValueAtQuantile(50)), span(l.response.ValueAtQuantile(99)))
+	if l.response.Count() > 0 {
+		text += fmt.Sprintf("   response p50 %s  p99 %s", span(l.response.Quantile(0.5)), span(l.response.Quantile(0.99)))
 	}
 	return text + fmt.Sprintf("   unanswered %s", grouped(l.errors))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,32 +14,47 @@ import (
 	"c10k/loadgen/internal/engine"
 )
 
-// Options are what a command line says, with the defaults filled in.
+// Options are what a command line says, with the defaults filled in; --json gives all that shape the load.
 type options struct {
+	Targets []netip.AddrPort `json:"targets"`
+	Sources []netip.Addr     `json:"sources"`
 	contracts.Load
-	targets     []netip.AddrPort
-	sources     []netip.Addr
-	sourceTexts []string // as they were given
-	engine      string
-	processes   int // 0: as many as needed
-	cpus        []int
-	hlog        string
-	json        bool
-	dryRun      bool
-	quiet       bool
+	CPUs      []int  `json:"cpus"`
+	RunNumber uint32 `json:"run_number"` // tells this run's records from those of any other
 
-	given map[string]bool // by the first of an option's names
+	engine    string
+	processes int // 0: as many as needed
+	hlog      string
+	json      bool
+	dryRun    bool
+	quiet     bool
+
+	sources    []string        // as they were given
+	parameters map[string]any  // by name, as JSON has them
+	given      map[string]bool // by the name of the option
+}
+
+func newOptions() *options {
+	return &options{Sources: []netip.Addr{}, engine: engine.Epoll, RunNumber: rand.Uint32(), parameters: map[string]any{}, given: map[string]bool{}}
 }
 
 // An option is one flag: how it is called, what it means, for which workloads, and how its value is read.
 type option struct {
-	names    []string
+	name     string
+	also     string // another name, or none
 	value    string // what stands for it in the help; empty: it takes none
 	standard string // the default, or what stands for it in the help
 	meaning  string
 	fits     []string // workloads; nil: all
 	read     func(text string) error
-	reads    bool // also the default
+}
+
+// names are all that call it on a command line.
+func (opt *option) names() []string {
+	if opt.also == "" {
+		return []string{opt.name}
+	}
+	return []string{opt.name, opt.also}
 }
 
 // A group is options that belong together in the help.
@@ -48,101 +64,94 @@ type group struct {
 }
 
 func (o *options) groups(resolve resolver) []group {
+	holds := workloads(func(w contracts.Workload) bool { return w.Holds })
+	paced := workloads(func(w contracts.Workload) bool { return w.Paced })
+	verifies := workloads(func(w contracts.Workload) bool { return w.Verifies })
 	return []group{
 		{"Where", []option{
-			own("target", "HOST:PORT", "needed", "the server; again, or with commas, for several ports", each(func(part string) error {
+			{"target", "", "HOST:PORT", "needed", "the server; again, or with commas, for several ports", nil, each(func(part string) error {
 				target, err := parseTarget(part, resolve)
-				o.targets = append(o.targets, target)
+				o.Targets = append(o.Targets, target)
 				return err
-			})),
-			own("source", "ADDRESS", "the kernel's", "source addresses or networks (198.19.1.0/28); about 28,000 connections each", each(func(part string) (err error) {
-				o.sourceTexts = append(o.sourceTexts, part)
-				o.sources, err = address.Sources(o.sourceTexts)
+			})},
+			{"source", "", "ADDRESS", "the kernel's", "source addresses or networks (198.19.1.0/28); about 28,000 connections each", nil, each(func(part string) (err error) {
+				o.sources = append(o.sources, part)
+				o.Sources, err = address.Sources(o.sources)
 				return err
-			})),
+			})},
 		}},
 		{"Load", []option{
-			parameter("workload w", "NAME", one(&o.Workload, workloads(nil))),
-			parameter("connections c", "N", number(&o.Connections)).or("100"),
-			parameter("active", "N", number(&o.Active)).only(holds),
-			parameter("rate r", "N", number(&o.Rate)).or("1k").only(paced),
-			parameter("duration d", "TIME", wholeSeconds(&o.Duration)),
-			parameter("warmup", "TIME", wholeSeconds(&o.Warmup)).only(verifies),
-			parameter("requests", "N", optional(&o.Requests)),
-			parameter("arrival", "LAW", one(&o.Arrival, nil)).only(paced),
-			parameter("payload-bytes payload", "BYTES", number(&o.PayloadBytes)),
-			parameter("pipeline", "N", number(&o.Pipeline)).only(holds),
-			parameter("think-time", "TIME", seconds(&o.ThinkTime)),
-			parameter("steps", "N", number(&o.Steps)),
-			parameter("hostile", "KIND:N", clients(&o.Hostile)).or("none").only(verifies),
+			o.parameter("workload", "w", "NAME", "", nil),
+			o.parameter("connections", "c", "N", "100", nil),
+			o.parameter("active", "", "N", "", holds),
+			o.parameter("rate", "r", "N", "1k", paced),
+			o.parameter("duration", "d", "TIME", "", nil),
+			o.parameter("warmup", "", "TIME", "", verifies),
+			o.parameter("requests", "", "N", "", nil),
+			o.parameter("arrival", "", "LAW", "", paced),
+			o.parameter("payload-bytes", "payload", "BYTES", "", nil),
+			o.parameter("pipeline", "", "N", "", holds),
+			o.parameter("think-time", "", "TIME", "", nil),
+			o.parameter("steps", "", "N", "", nil),
+			o.parameter("hostile", "", "KIND:N", "none", verifies),
 		}},
 		{"Patience", []option{
-			parameter("connect-rate", "N", optional(&o.ConnectRate)),
-			parameter("timeout", "TIME", seconds(&o.Timeout)),
-			parameter("arm-timeout", "TIME", seconds(&o.ArmTimeout)),
+			o.parameter("connect-rate", "", "N", "", nil),
+			o.parameter("timeout", "", "TIME", "", nil),
+			o.parameter("arm-timeout", "", "TIME", "", nil),
 		}},
 		{"Generator", []option{
-			own("engine", "NAME", "", "epoll, or goroutine: one for each connection", name(&o.engine, engine.Kinds)).or(engine.Epoll),
-			own("processes", "N", "as needed", "over how many processes the connections are spread", between(1, 1024, &o.processes)),
-			own("cpus", "LIST", "all", "processors it may run on, such as 0-3,6", func(text string) (err error) {
-				o.cpus, err = parseCPUs(text)
+			{"engine", "", "NAME", engine.Epoll, "epoll, or goroutine: one for each connection", nil, func(text string) error {
+				o.engine = text
+				return known(text, engine.Kinds)
+			}},
+			{"processes", "", "N", "as needed", "over how many processes the connections are spread", nil, func(text string) error {
+				n, err := parseWhole(text, 1, 1024)
+				o.processes = int(n)
 				return err
-			}),
-			parameter("seed", "N", number(&o.Seed)).shown("random"),
+			}},
+			{"cpus", "", "LIST", "all", "processors it may run on, such as 0-3,6", nil, func(text string) (err error) {
+				o.CPUs, err = parseCPUs(text)
+				return err
+			}},
+			o.parameter("seed", "", "N", "random", nil),
 		}},
 		{"Output", []option{
-			own("json", "", "", "one JSON object on stdout instead of the report", on(&o.json)),
-			own("hlog", "FILE", "–", "an HdrHistogram log of every interval, nanoseconds", func(text string) error { o.hlog = text; return nil }).only(verifies),
-			own("dry-run", "", "", "print the plan and the budget, and open no socket", on(&o.dryRun)),
-			own("quiet q", "", "", "no live line", on(&o.quiet)),
+			{"json", "", "", "", "one JSON object on stdout instead of the report", nil, on(&o.json)},
+			{"hlog", "", "FILE", "–", "an HdrHistogram log of every interval, nanoseconds", verifies, func(text string) error { o.hlog = text; return nil }},
+			{"dry-run", "", "", "", "print the plan and the budget, and open no socket", nil, on(&o.dryRun)},
+			{"quiet", "q", "", "", "no live line", nil, on(&o.quiet)},
 		}},
 	}
 }
 
-// A reader reads a value of a parameter, whose row says what values there are.
-type reader func(p contracts.Parameter, text string) error
-
-// own is an option that is no parameter of the benchmark.
-func own(names, value, standard, meaning string, read func(string) error) option {
-	return option{names: strings.Fields(names), value: value, standard: standard, meaning: meaning, read: read}
-}
-
-// parameter is the option of the parameter that its first name names.
-func parameter(names, value string, read reader) option {
-	opt := own(names, value, "–", "", nil)
-	p := contracts.Named(strings.ReplaceAll(opt.names[0], "-", "_"))
-	opt.meaning, opt.fits = strings.ReplaceAll(p.Meaning, "`", ""), p.Workloads
-	opt.read = func(text string) error { return read(p, text) }
-	if p.Default == nil {
-		return opt
+// parameter is the option of the parameter of the same name, with a default of its own or "", for fits or the workloads of its row.
+func (o *options) parameter(name, also, value, standard string, fits []string) option {
+	p := contracts.Named(strings.ReplaceAll(name, "-", "_"))
+	if name == "workload" {
+		p.Words = workloads(nil)
 	}
-	if opt = opt.or(fmt.Sprint(p.Default)); value == "TIME" {
-		opt.standard += "s"
+	if fits == nil {
+		fits = p.Workloads
 	}
-	return opt
+	read := func(text string) (err error) {
+		o.parameters[p.Name], err = parse(p, text)
+		return err
+	}
+	switch {
+	case p.Default == nil && standard == "":
+		standard = "–"
+	case p.Default != nil:
+		if standard == "" {
+			standard = fmt.Sprint(p.Default)
+		}
+		_ = read(standard) // a test reads them all
+	}
+	if value == "TIME" {
+		standard += "s"
+	}
+	return option{name, also, value, standard, strings.ReplaceAll(p.Meaning, "`", ""), fits, read}
 }
-
-// or gives the option a default of its own.
-func (opt option) or(standard string) option {
-	opt.standard, opt.reads = standard, true
-	return opt
-}
-
-// shown gives the option a word for its default in the help.
-func (opt option) shown(word string) option {
-	opt.standard = word
-	return opt
-}
-
-// only keeps the option for the workloads that have a trait.
-func (opt option) only(trait func(contracts.Workload) bool) option {
-	opt.fits = workloads(trait)
-	return opt
-}
-
-func holds(w contracts.Workload) bool    { return w.Holds }
-func paced(w contracts.Workload) bool    { return w.Paced }
-func verifies(w contracts.Workload) bool { return w.Verifies }
 
 // workloads are those that have a trait, or all, but for the capacity, which is a conductor's search.
 func workloads(trait func(contracts.Workload) bool) []string {
@@ -164,76 +173,6 @@ func each(do func(string) error) func(string) error {
 	}
 }
 
-type numeric interface {
-	~int | ~int64 | ~uint64 | ~float64
-}
-
-// number reads a number, or 0 for one of the parameter's words.
-func number[T numeric](field *T) reader {
-	return func(p contracts.Parameter, text string) error {
-		if slices.Contains(p.Words, text) {
-			*field = 0
-			return nil
-		}
-		return between(int64(p.Low), int64(p.High), field)(text)
-	}
-}
-
-// optional reads a number, or nil for one of the parameter's words.
-func optional[T numeric](field **T) reader {
-	return func(p contracts.Parameter, text string) (err error) {
-		var value T
-		if *field = nil; !slices.Contains(p.Words, text) {
-			if err = number(&value)(p, text); err == nil {
-				*field = &value
-			}
-		}
-		return err
-	}
-}
-
-func between[T numeric](low, high int64, field *T) func(string) error {
-	return func(text string) error {
-		n, err := parseWhole(text, low, high)
-		*field = T(n)
-		return err
-	}
-}
-
-func wholeSeconds(field *int) reader {
-	return func(p contracts.Parameter, text string) (err error) {
-		*field, err = parseSeconds(text, int(p.Low), int(p.High))
-		return err
-	}
-}
-
-func seconds(field *float64) reader {
-	return func(p contracts.Parameter, text string) error {
-		d, err := parseDuration(text, duration(p.Low), duration(p.High))
-		*field = d.Seconds()
-		return err
-	}
-}
-
-// one reads a name: of those known, or of the parameter's words.
-func one(field *string, known []string) reader {
-	return func(p contracts.Parameter, text string) error {
-		if known == nil {
-			return name(field, p.Words)(text)
-		}
-		return name(field, known)(text)
-	}
-}
-
-func name(field *string, known []string) func(string) error {
-	return func(text string) error {
-		if *field = text; !slices.Contains(known, text) {
-			return fmt.Errorf("there is no %q%s: %s", text, nearest(text, known), strings.Join(known, ", "))
-		}
-		return nil
-	}
-}
-
 func on(field *bool) func(string) error {
 	return func(text string) error {
 		if *field = true; text != "true" {
@@ -243,22 +182,41 @@ func on(field *bool) func(string) error {
 	}
 }
 
-// clients reads kind:connections, or none.
-func clients(field **contracts.Hostile) reader {
-	return func(p contracts.Parameter, text string) error {
-		*field = nil
-		if text == "none" {
-			return nil
-		}
-		kind, many, _ := strings.Cut(text, ":")
-		if !slices.Contains(p.Words, kind) {
-			return fmt.Errorf("there are no hostile clients %q%s: %s", kind, nearest(kind, p.Words), strings.Join(p.Words, ", "))
-		}
-		if _, err := parseWhole(many, 0, math.MaxInt64); err != nil {
-			return fmt.Errorf("%q needs a number of connections behind it, such as %s:100", text, kind)
-		}
-		n, err := parseWhole(many, int64(p.Low), int64(p.High))
-		*field = &contracts.Hostile{Kind: kind, Connections: int(n)}
-		return err
+// known refuses a name that is none of the known ones.
+func known(text string, names []string) error {
+	if slices.Contains(names, text) {
+		return nil
 	}
+	return fmt.Errorf("there is no %q%s: %s", text, nearest(text, names), strings.Join(names, ", "))
+}
+
+// parse reads the value of a parameter as its row has it, into what JSON has for it.
+func parse(p contracts.Parameter, text string) (any, error) {
+	switch {
+	case p.Kind == "choice":
+		return text, known(text, p.Words)
+	case p.Kind == "hostile" && text == "none", p.Kind != "hostile" && slices.Contains(p.Words, text):
+		return nil, nil
+	case p.Kind == "hostile":
+		return parseHostile(p, text)
+	case p.Kind == "seconds":
+		d, err := parseDuration(text, duration(p.Low), duration(p.High))
+		return d.Seconds(), err
+	case p.Unit == "whole seconds":
+		return parseSeconds(text, int(p.Low), int(p.High))
+	}
+	return parseWhole(text, int64(p.Low), int64(p.High))
+}
+
+// parseHostile reads kind:connections.
+func parseHostile(p contracts.Parameter, text string) (*contracts.Hostile, error) {
+	kind, many, _ := strings.Cut(text, ":")
+	if !slices.Contains(p.Words, kind) {
+		return nil, fmt.Errorf("there are no hostile clients %q%s: %s", kind, nearest(kind, p.Words), strings.Join(p.Words, ", "))
+	}
+	if _, err := parseWhole(many, 0, math.MaxInt64); err != nil {
+		return nil, fmt.Errorf("%q needs a number of connections behind it, such as %s:100", text, kind)
+	}
+	n, err := parseWhole(many, int64(p.Low), int64(p.High))
+	return &contracts.Hostile{Kind: kind, Connections: int(n)}, err
 }

@@ -1,14 +1,15 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
 
 	"c10k/loadgen/internal/budget"
+	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/hist"
 	"c10k/loadgen/internal/report"
-
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // The exit codes.
@@ -26,20 +27,20 @@ const mostUnsent = 0.01
 // An outcome is all that a run found: what --json prints, and what the report for people is made of.
 type outcome struct {
 	Version   int               `json:"version"`
-	Config    config            `json:"config"`
+	Config    *options          `json:"config"`
 	Budget    *budget.Report    `json:"budget"`
-	Armed     *armed            `json:"armed"` // null: nothing was connected
-	Steps     []step            `json:"steps"` // of ramp
-	Intervals []report.Interval `json:"intervals"`
-	Done      *report.Done      `json:"done"` // null: no load was offered
+	Armed     *armed            `json:"armed"`     // null: nothing was connected
+	Steps     []step            `json:"steps"`     // of ramp
+	Intervals []json.RawMessage `json:"intervals"` // as the line protocol has them; none without --json
+	Done      *report.Done      `json:"done"`      // null: no load was offered
 	Latency   *latencies        `json:"latency_ns"`
 	Held      *int              `json:"held"` // null: not asked
 	Verdict   string            `json:"verdict"`
 	Reasons   []string          `json:"reasons"`
 	Exit      int               `json:"exit"`
 
-	response    *hdr.Histogram // of the window
-	asked       int            // connections that arming should have verified
+	response    *hist.Histogram // of the window
+	asked       int             // connections that arming should have verified
 	interrupted bool
 	failure     error
 }
@@ -79,18 +80,18 @@ type percentiles struct {
 }
 
 // percentilesOf reads them off h, over count: what h does not hold counts as slower than all that it does.
-func percentilesOf(h *hdr.Histogram, count int64) percentiles {
+func percentilesOf(h *hist.Histogram, count int64) percentiles {
 	p := percentiles{Count: count}
-	if h == nil || h.TotalCount() == 0 {
+	have := h.Count()
+	if have == 0 {
 		return p
 	}
-	have := h.TotalCount()
 	at := func(q float64) *int64 {
-		rank := int64(math.Ceil(q * float64(count)))
-		if rank > have {
+		rank := math.Ceil(q * float64(count))
+		if rank > float64(have) {
 			return nil
 		}
-		v := h.ValueAtQuantile(100 * float64(rank) / float64(have))
+		v := h.Quantile(rank / float64(have))
 		return &v
 	}
 	p.P50, p.P90, p.P95, p.P99, p.P999 = at(0.5), at(0.9), at(0.95), at(0.99), at(0.999)
@@ -101,64 +102,23 @@ func percentilesOf(h *hdr.Histogram, count int64) percentiles {
 	return p
 }
 
-// decode reads a base64 HDR histogram; an empty text is an empty histogram.
-func decode(text string) (*hdr.Histogram, error) {
-	if text == "" {
-		return nil, nil
-	}
-	h, err := hdr.Decode([]byte(text))
-	if err != nil {
-		return nil, fmt.Errorf("read a histogram: %w", err)
-	}
-	return h, nil
-}
-
-// merge adds b to a, which may still be nil, as may b.
-func merge(a, b *hdr.Histogram) *hdr.Histogram {
-	if a == nil {
-		return b
-	}
-	if b != nil {
-		a.Merge(b)
-	}
-	return a
-}
-
 // take keeps what an interval says. Only --json prints them all, so only then do they stay.
-func (o *outcome) take(i report.Interval, all bool) error {
-	if all {
-		o.Intervals = append(o.Intervals, i)
+func (o *outcome) take(i report.Interval) {
+	if o.Config.json {
+		text, _ := json.Marshal(i) // our own structs always marshal
+		o.Intervals = append(o.Intervals, text)
 	}
-	if i.Phase != "load" {
-		return nil
+	if i.Phase == "load" {
+		o.response.Add(i.Response)
 	}
-	h, err := decode(i.Response)
-	o.response = merge(o.response, h)
-	return err
 }
 
 // measure makes the percentiles of what was reported.
-func (o *outcome) measure() error {
-	if o.Done == nil {
-		return nil
+func (o *outcome) measure() {
+	if d := o.Done; d != nil {
+		all := func(h *hist.Histogram) percentiles { return percentilesOf(h, h.Count()) }
+		o.Latency = &latencies{percentilesOf(o.response, d.Totals.Load.Planned), all(d.Service), all(d.Lag), all(d.Connect), all(d.LoopLag)}
 	}
-	o.Latency = &latencies{Response: percentilesOf(o.response, o.Done.Totals.Load.Planned)}
-	for _, kind := range []struct {
-		text string
-		into *percentiles
-	}{
-		{o.Done.Service, &o.Latency.Service}, {o.Done.Lag, &o.Latency.Lag}, {o.Done.Connect, &o.Latency.Connect},
-		{o.Done.LoopLag, &o.Latency.LoopLag},
-	} {
-		h, err := decode(kind.text)
-		if err != nil {
-			return err
-		}
-		if h != nil {
-			*kind.into = percentilesOf(h, h.TotalCount())
-		}
-	}
-	return nil
 }
 
 // judge gives the verdict: the first of refused, failed, interrupted, invalid, partial and ok that applies.
@@ -166,7 +126,7 @@ func (o *outcome) judge() {
 	o.Reasons = []string{}
 	if o.failure != nil {
 		o.Verdict, o.Exit, o.Reasons = "invalid", exitInternal, append(o.Reasons, o.failure.Error())
-		if refusal(o.failure) {
+		if phase := errs.From(o.failure).Phase; phase == errs.Spec || phase == errs.Budget { // nothing was begun
 			o.Verdict, o.Exit = "refused", exitRefused
 		}
 		return
@@ -200,7 +160,7 @@ func (o *outcome) faults() (invalid, partial []string) {
 		reason := fmt.Sprintf("%s of %s were not armed%s, so no load was offered", grouped(int64(o.asked-o.standing())),
 			plural(int64(o.asked), "connection"), failures(o.Armed.Failed))
 		if o.Armed.Failed["connect/refused"] > 0 && o.Armed.Connected == 0 {
-			reason += "; does a server listen at " + strings.Join(o.Config.Targets, ", ") + "?"
+			reason += "; does a server listen at " + strings.Join(texts(o.Config.Targets), ", ") + "?"
 		}
 		partial = append(partial, reason)
 	}

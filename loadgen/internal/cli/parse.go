@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,44 +14,34 @@ import (
 	"c10k/loadgen/internal/engine"
 )
 
-// A usageError is a command line that cannot be carried out.
-type usageError struct{ message string }
+func badUsage(format string, a ...any) error { return fmt.Errorf(format, a...) }
 
-func (e *usageError) Error() string { return e.message }
-
-func badUsage(format string, a ...any) error { return &usageError{fmt.Sprintf(format, a...)} }
-
-// parse reads the words behind `loadgen run`. flag.ErrHelp means that the user asked for help.
-func parse(args []string, resolve resolver) (*options, error) {
-	o := &options{given: map[string]bool{}}
-	all := o.groups(resolve)
+// parseArgs reads the words behind `loadgen run`. flag.ErrHelp means that the user asked for help.
+func parseArgs(args []string, resolve resolver) (*options, error) {
+	o := newOptions()
+	var all []option
+	for _, g := range o.groups(resolve) {
+		all = append(all, g.options...)
+	}
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.Usage = func() {}
 	var names []string
 	// The package flag tells of an error only in its own words, so the first one is kept here.
 	var first error
-	for _, g := range all {
-		for _, opt := range g.options {
-			if opt.reads {
-				if err := opt.read(opt.standard); err != nil {
-					return nil, fmt.Errorf("the default of %s: %w", opt.names[0], err)
-				}
+	for _, opt := range all {
+		set := func(text string) error {
+			o.given[opt.name] = true
+			if err := opt.read(text); err != nil && first == nil {
+				first = badUsage("%s: %s.", dashed(opt.name), err)
 			}
-			set := func(text string) error {
-				o.given[opt.names[0]] = true
-				if err := opt.read(text); err != nil && first == nil {
-					first = badUsage("%s: %s.", dashed(opt.names[0]), err)
-				}
-				return nil
-			}
-			for _, name := range opt.names {
-				names = append(names, dashed(name))
-				if opt.value == "" {
-					flags.BoolFunc(name, opt.meaning, set)
-				} else {
-					flags.Func(name, opt.meaning, set)
-				}
+			return nil
+		}
+		for _, name := range opt.names() {
+			names = append(names, dashed(name))
+			if opt.value == "" {
+				flags.BoolFunc(name, opt.meaning, set)
+			} else {
+				flags.Func(name, opt.meaning, set)
 			}
 		}
 	}
@@ -87,14 +78,14 @@ func dashed(name string) string {
 }
 
 // check refuses what contradicts itself and fills in what depends on something else.
-func (o *options) check(all []group) error {
-	for _, g := range all {
-		for _, opt := range g.options {
-			name := opt.names[0]
-			if o.given[name] && opt.fits != nil && !slices.Contains(opt.fits, o.Workload) {
-				return badUsage("--%s has no meaning for the workload %s, only for %s. Leave it out, or choose with --workload.", name, o.Workload,
-					strings.Join(opt.fits, ", "))
-			}
+func (o *options) check(all []option) error {
+	if text, err := json.Marshal(o.parameters); err != nil || json.Unmarshal(text, &o.Load) != nil {
+		return fmt.Errorf("%v is no load: %w", o.parameters, err)
+	}
+	for _, opt := range all {
+		if o.given[opt.name] && opt.fits != nil && !slices.Contains(opt.fits, o.Workload) {
+			return badUsage("--%s has no meaning for the workload %s, only for %s. Leave it out, or choose with --workload.", opt.name, o.Workload,
+				strings.Join(opt.fits, ", "))
 		}
 	}
 	if o.Requests != nil {
@@ -121,7 +112,7 @@ func (o *options) check(all []group) error {
 		}
 	}
 	switch {
-	case len(o.targets) == 0:
+	case len(o.Targets) == 0:
 		return badUsage("Whom to load? Say --target HOST:PORT, such as --target 127.0.0.1:9000.")
 	case o.Active > o.Connections:
 		return badUsage("--active %s is more than --connections %s.", grouped(int64(o.Active)), grouped(int64(o.Connections)))
@@ -135,8 +126,8 @@ func (o *options) check(all []group) error {
 
 // checkSources refuses sources from which no packet goes to the targets.
 func (o *options) checkSources() error {
-	for _, source := range o.sources {
-		for _, target := range o.targets {
+	for _, source := range o.Sources {
+		for _, target := range o.Targets {
 			switch {
 			case source.Is4() != target.Addr().Is4():
 				return badUsage("From the source %s no packet goes to %s: one is IPv4, the other IPv6.", source, target)

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"c10k/loadgen/internal/contracts"
+	"c10k/loadgen/internal/budget"
 	"c10k/loadgen/internal/engine"
 )
 
@@ -18,41 +18,68 @@ func (p *page) line(title, format string, a ...any) {
 	fmt.Fprintf(&p.b, "%s\n", strings.TrimRight(fmt.Sprintf("%-13s", title)+fmt.Sprintf(format, a...), " "))
 }
 
-// write writes the outcome for people.
-func (o *outcome) write(w io.Writer, load, manner string) error {
+// plan begins a report with what is to happen.
+func (o *outcome) plan() *page {
 	p := &page{}
+	load, manner := o.Config.describe()
 	p.line("plan", "%s", load)
 	p.line("", "%s", manner)
-	p.line("", "seed %d, engine %s%s", o.Config.Seed, contracts.Generators()[o.Config.Generator].Engine, o.spread())
-	if o.Armed != nil {
-		p.arming(o)
+	return p
+}
+
+// writeBudget writes plan and budget for people.
+func (o *outcome) writeBudget(portRange string, w io.Writer) error {
+	p := o.plan()
+	if b := o.Budget; b != nil {
+		row := func(title string, a budget.Amount, text func(int64) string, note string) {
+			enough := "enough"
+			if a.Need > a.Have {
+				enough = "TOO FEW"
+			}
+			p.line("  "+title, "%12s%12s  %-8s%s", text(a.Need), text(a.Have), enough, note)
+		}
+		p.line("budget", "%12s%12s", "need", "have")
+		row("descriptors", b.Descriptors, grouped, "of one process")
+		row("ports", b.Ports, grouped, "from one source address to one target ("+portRange+")")
+		row("memory", b.Memory, size, "of the kernel and the generator, about")
+		p.line("  processes", "%12d", b.Processes)
 	}
-	if d := o.Done; d != nil && d.Ceiling != nil {
-		p.ceiling(d.Ceiling)
-	} else if d != nil && o.Latency != nil {
-		p.requests(o)
-		p.latency(o)
-		p.wrong(o)
-	}
-	if o.Done != nil && o.Latency != nil {
-		p.generator(o)
-	}
-	verdict := o.Verdict
-	if len(o.Reasons) > 0 {
-		verdict += ": " + strings.Join(o.Reasons, "; ") + "."
-	} else if d := o.Done; d != nil && d.Ceiling == nil {
-		verdict += ": " + o.summary()
-	}
-	p.line("verdict", "%s", verdict)
+	p.line("", "Nothing was sent: this was a dry run.")
 	_, err := io.WriteString(w, p.b.String())
 	return err
 }
 
-func (o *outcome) spread() string {
-	if o.Budget == nil || o.Budget.Processes < 2 {
-		return ""
+// write writes the outcome for people.
+func (o *outcome) write(w io.Writer) error {
+	p := o.plan()
+	spread := ""
+	if o.Budget != nil && o.Budget.Processes > 1 {
+		spread = fmt.Sprintf(" in %d processes", o.Budget.Processes)
 	}
-	return fmt.Sprintf(" in %d processes", o.Budget.Processes)
+	p.line("", "seed %d, engine %s%s", o.Config.Seed, o.Config.engine, spread)
+	if o.Armed != nil {
+		p.arming(o)
+	}
+	verdict := o.Verdict
+	if d := o.Done; d != nil {
+		if d.Ceiling != nil {
+			p.ceiling(d.Ceiling)
+		} else {
+			p.requests(o)
+			p.latency(o)
+			p.wrong(o)
+		}
+		p.generator(o)
+		if d.Ceiling == nil && len(o.Reasons) == 0 {
+			verdict += ": " + o.summary()
+		}
+	}
+	if len(o.Reasons) > 0 {
+		verdict += ": " + strings.Join(o.Reasons, "; ") + "."
+	}
+	p.line("verdict", "%s", verdict)
+	_, err := io.WriteString(w, p.b.String())
+	return err
 }
 
 func (p *page) arming(o *outcome) {
@@ -195,7 +222,7 @@ func (p *page) generator(o *outcome) {
 	}
 	p.line("generator", "%s, %s resident", text, size(s.MaxRSS))
 	loop := ""
-	if o.Latency != nil && o.Latency.LoopLag.P99 != nil {
+	if o.Latency.LoopLag.P99 != nil {
 		loop = fmt.Sprintf("loop lag p99 %s; ", span(*o.Latency.LoopLag.P99))
 	}
 	p.line("", "%slongest gap %s; %s of garbage, %s of pauses; steal %s", loop, span(s.MaxLoopGap), plural(s.GCCycles, "collection"), span(s.GCPause), span(s.Steal))

@@ -2,6 +2,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -9,12 +10,12 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"sync"
 	"time"
 
 	"c10k/loadgen/internal/budget"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/hist"
 	"c10k/loadgen/internal/hlog"
 	"c10k/loadgen/internal/load"
 	"c10k/loadgen/internal/report"
@@ -38,7 +39,7 @@ func Run(args []string, w World) int {
 	if w.resolve == nil {
 		w.resolve = lookUp
 	}
-	o, err := parse(args, w.resolve)
+	o, err := parseArgs(args, w.resolve)
 	if errors.Is(err, flag.ErrHelp) {
 		Help(w.Stdout)
 		return exitOK
@@ -47,162 +48,131 @@ func Run(args []string, w World) int {
 		_, _ = fmt.Fprintf(w.Stderr, "loadgen run: %v\n", err)
 		return exitRefused
 	}
-	number := newRun()
-	result := &outcome{Version: 1, Config: o.config(number), Intervals: []report.Interval{}, Steps: []step{}}
-	limits, err := budget.Read()
-	if err == nil {
-		result.Budget, err = o.budget(limits)
+	r := &run{options: o, result: &outcome{Version: 1, Config: o, Intervals: []json.RawMessage{}, Steps: []step{}, response: hist.New()}}
+	if r.limits, r.result.failure = budget.Read(); r.result.failure == nil {
+		share := o.share()
+		var weighed budget.Report
+		weighed, r.result.failure = budget.Check(share.Need(r.limits), r.limits)
+		r.result.Budget = &weighed
 	}
-	result.failure = err
-	if o.dryRun {
-		result.judge()
-		result.Verdict = map[bool]string{true: "ok", false: result.Verdict}[result.failure == nil]
-		return finish(w, o, result, limits.Range)
-	}
-	if result.failure == nil && !attempt(w, o, result, number, limits) {
+	if r.result.failure == nil && !o.dryRun && !r.attempt(w) {
 		return exitInterrupted // at once
 	}
-	if err := result.measure(); err != nil && result.failure == nil {
-		result.failure = err
-	}
-	result.judge()
-	return finish(w, o, result, limits.Range)
+	r.result.measure()
+	r.result.judge()
+	return r.finish(w)
 }
 
 // finish prints what was found and returns the exit code.
-func finish(w World, o *options, result *outcome, portRange string) int {
+func (r *run) finish(w World) int {
 	var err error
-	load, manner := o.describe()
 	switch {
-	case o.json:
+	case r.options.json:
 		encoder := json.NewEncoder(w.Stdout)
 		encoder.SetEscapeHTML(false)
-		err = encoder.Encode(result)
-	case o.dryRun:
-		err = writeBudget(result.Budget, portRange, w.Stdout, load, manner)
-	case result.failure == nil || result.Armed != nil: // what was found before it failed is worth seeing
-		err = result.write(w.Stdout, load, manner)
+		err = encoder.Encode(r.result)
+	case r.options.dryRun:
+		err = r.result.writeBudget(r.limits.Range, w.Stdout)
+	case r.result.failure == nil || r.result.Armed != nil: // what was found before it failed is worth seeing
+		err = r.result.write(w.Stdout)
 	}
-	if result.failure != nil {
-		_, _ = fmt.Fprintf(w.Stderr, "loadgen run: %v\n", errs.From(result.failure))
+	if r.result.failure != nil {
+		_, _ = fmt.Fprintf(w.Stderr, "loadgen run: %v\n", errs.From(r.result.failure))
 	}
 	if err != nil {
 		_, _ = fmt.Fprintf(w.Stderr, "loadgen run: the report cannot be written: %v.\n", err)
 		return exitInternal
 	}
-	return result.Exit
+	return r.result.Exit
 }
 
-// refusal tells whether an error means that nothing was begun because it could not have been.
-func refusal(err error) bool {
-	e := errs.From(err)
-	return e.Phase == errs.Spec || e.Phase == errs.Budget
+// share is the whole load, as this host carries it out.
+func (o *options) share() load.Share {
+	share := load.Of(&o.Load, engine.Config{Run: o.RunNumber, Targets: o.Targets, Sources: o.Sources}, o.engine)
+	share.Processes, share.CPUs = o.processes, o.CPUs
+	return share
 }
 
-// A run is one attempt. The engine has a thread of its own; interrupt comes from another.
+// A run is one attempt. The engine has a thread of its own; the interrupt comes from another.
 type run struct {
 	options *options
-	number  uint32
 	limits  budget.Limits
 	result  *outcome
 	live    *live
-
-	mu          sync.Mutex
-	engine      *load.Load
-	interrupted bool
+	ctx     context.Context // ended by an interrupt
 }
 
 // attempt loads the target and fills result in. It answers false if the user would not wait for the end.
-func attempt(w World, o *options, result *outcome, number uint32, limits budget.Limits) bool {
+func (r *run) attempt(w World) bool {
 	out := w.Stderr
-	if o.quiet {
+	if r.options.quiet {
 		out = nil
 	}
-	r := &run{options: o, number: number, limits: limits, result: result, live: newLive(out, w.Terminal)}
+	r.live = newLive(out, w.Terminal)
 	defer r.live.close()
+	var interrupt context.CancelFunc
+	r.ctx, interrupt = context.WithCancel(context.Background())
+	defer interrupt()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // and never unlocked: the thread ends with this function, and its affinity with it
-		result.failure = r.carryOut()
+		r.result.failure = r.carryOut()
+		r.result.interrupted = r.isInterrupted()
 	}()
-	for interrupts := 0; ; {
+	for {
 		select {
 		case <-done:
 			return true
 		case <-w.Signals:
-			if interrupts++; interrupts == 2 {
+			if r.isInterrupted() {
 				return false
 			}
 			r.live.say("Interrupted: what is under way is settled and reported. Once more ends at once.")
-			r.interrupt()
+			interrupt()
 		}
 	}
 }
 
-func (r *run) interrupt() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.interrupted = true
-	if r.engine != nil {
-		r.engine.Stop()
-	}
-}
+func (r *run) isInterrupted() bool { return r.ctx.Err() != nil }
 
 // carryOut is the whole of it, in the order in which it happens.
 func (r *run) carryOut() error {
-	log, err := r.options.log()
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	if r.options.cpus != nil {
-		if err := selfreport.Pin(r.options.cpus); err != nil {
-			return err
+	var log *hlog.Log
+	if path := r.options.hlog; path != "" {
+		var err error
+		if log, err = hlog.Create(path, "loadgen run"); err != nil {
+			return errs.New(errs.Spec, "hlog", fmt.Sprintf("The log of --hlog cannot be written: %v.", err), "Name a file that you may write.")
 		}
+		defer log.Close()
 	}
-	e, err := load.New(r.options.share(r.number), r.limits)
+	if err := selfreport.Pin(r.options.CPUs); err != nil {
+		return err
+	}
+	l, err := load.New(r.ctx, r.options.share(), r.limits)
 	if err != nil {
 		return err
 	}
-	defer e.Close()
-	r.mu.Lock()
-	r.engine = e
-	if r.interrupted {
-		e.Stop()
-	}
-	r.mu.Unlock()
-	defer func() { // under the lock, for interrupt may be in it
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.engine = nil
-		r.result.interrupted = r.interrupted
-	}()
-	if err := r.arm(e); err != nil {
+	defer l.Close()
+	if err := r.arm(l); err != nil {
 		return err
 	}
 	if r.result.standing() == r.result.asked && !r.isInterrupted() {
-		if err := r.load(e, log); err != nil {
+		if err := r.load(l, log); err != nil {
 			return err
 		}
 	}
 	if r.options.Traits().Holds && !r.isInterrupted() {
 		r.live.now("proving that every connection still answers")
-		if p := e.Prove(); !r.isInterrupted() {
+		if p := l.Prove(); !r.isInterrupted() {
 			r.result.Held = &p.Verified
 		}
 	}
 	return log.Err()
 }
 
-func (r *run) isInterrupted() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.interrupted
-}
-
 // arm opens the connections, in the steps of a ramp or in one.
-func (r *run) arm(e *load.Load) error {
+func (r *run) arm(l *load.Load) error {
 	o, steps := r.options, 1
 	if o.Workload == engine.Ramp {
 		steps = o.Steps
@@ -216,7 +186,7 @@ func (r *run) arm(e *load.Load) error {
 		total := o.Connections * s / steps
 		r.live.now("connecting to %s", plural(int64(total), "connection"))
 		begun := time.Now()
-		a, err := e.Arm(total)
+		a, err := l.Arm(total)
 		if err != nil {
 			return err
 		}
@@ -232,46 +202,22 @@ func (r *run) arm(e *load.Load) error {
 		}
 	}
 	if r.result.Armed == nil { // interrupted before the first
-		r.result.Armed = &armed{report.OfArmed(engine.Armed{}), 0}
+		r.result.Armed = &armed{Armed: report.OfArmed(engine.Armed{})}
 	}
 	return nil
 }
 
 // load offers the load, beside hostile clients if there are any.
-func (r *run) load(e *load.Load, log *hlog.Log) error {
+func (r *run) load(l *load.Load, log *hlog.Log) error {
 	r.live.now("%s", map[bool]string{true: "calibrating", false: "loading"}[!r.options.Traits().Verifies])
-	settled := make(chan engine.Interval, 256)
-	written := make(chan error)
-	go func() { written <- r.take(settled, log) }()
 	selfreport.Quiet()
-	done, err := e.Run(engine.Monotonic()+int64(lead), func(i engine.Interval) { settled <- i })
-	close(settled)
-	if failed := <-written; err == nil {
-		err = failed
+	done, err := l.Run(engine.Monotonic()+int64(lead), log, func(i report.Interval) {
+		r.result.take(i)
+		r.live.now("%s", map[bool]string{true: "warm-up", false: "window"}[i.Phase == "warmup"])
+		r.live.settled(i)
+	})
+	if err == nil {
+		r.result.Done = &done
 	}
-	if err != nil {
-		return err
-	}
-	r.result.Done = &done
-	log.Sum(&done, r.options.Warmup, r.options.Duration)
-	return nil
-}
-
-// take receives what is settled, away from the engine's thread.
-func (r *run) take(settled <-chan engine.Interval, log *hlog.Log) error {
-	var first error
-	for i := range settled {
-		text, err := report.OfInterval(i)
-		if err != nil && first == nil {
-			first = err
-		}
-		if err := r.result.take(text, r.options.json); err != nil && first == nil {
-			first = err
-		}
-		r.live.now("%s", map[bool]string{true: "warm-up", false: "window"}[i.Warmup])
-		r.live.settled(text)
-		log.Add("response", i.K, 1, text.Response)
-		i.Recycle()
-	}
-	return first
+	return err
 }

@@ -12,9 +12,9 @@ import (
 
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/hist"
 	"c10k/loadgen/internal/report"
 
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,7 +50,11 @@ func TestJSONAddsUp(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	var warmup, load engine.Counts
-	for k, i := range o.Intervals {
+	for k, text := range o.Intervals {
+		i := report.Interval{}
+		if err := json.Unmarshal(text, &i); err != nil {
+			t.Fatal(err)
+		}
 		into := &load
 		if i.Phase == "warmup" {
 			into = &warmup
@@ -141,11 +145,11 @@ func TestTheLog(t *testing.T) {
 	for line := range strings.Lines(string(text)) {
 		if strings.HasPrefix(line, "Tag=") {
 			fields := strings.Split(strings.TrimSpace(line), ",")
-			h, err := hdr.Decode([]byte(fields[4]))
-			if err != nil {
+			h := hist.Histogram{}
+			if err := h.UnmarshalText([]byte(fields[4])); err != nil {
 				t.Fatalf("%v in %s", err, line)
 			}
-			counts[fields[0]] += h.TotalCount()
+			counts[fields[0]] += h.Count()
 		}
 	}
 	totals := o.Done.Totals
@@ -156,9 +160,9 @@ func TestTheLog(t *testing.T) {
 }
 
 func TestPercentilesOverPlanned(t *testing.T) {
-	h := hdr.New(100, 60_000_000_000, 3)
+	h := hist.New()
 	for i := range int64(90) {
-		_ = h.RecordValue((i + 1) * 1000)
+		h.Record((i + 1) * 1000)
 	}
 	p := percentilesOf(h, 100) // ten were never answered
 	if *p.P50 < 49_900 || *p.P50 > 50_100 || *p.P90 < 89_900 || p.P95 != nil || p.P99 != nil || p.Max != nil || p.Mean != nil || p.Count != 100 {
@@ -168,7 +172,7 @@ func TestPercentilesOverPlanned(t *testing.T) {
 	if p.Max == nil || *p.Max < 90_000 || p.P999 == nil || *p.Mean < 45_000 {
 		t.Errorf("%+v", p)
 	}
-	if p := percentilesOf(nil, 0); p.P50 != nil || p.Max != nil {
+	if p := percentilesOf(hist.New(), 0); p.P50 != nil || p.Max != nil {
 		t.Errorf("%+v", p)
 	}
 }
@@ -198,8 +202,8 @@ func TestVerdicts(t *testing.T) {
 		{"refused", func(o *outcome) { o.failure = errs.New(errs.Budget, "ports", "Too few.", "Have more.") }, "refused", 2},
 		{"broken", func(o *outcome) { o.failure = errs.New(errs.Internal, "other", "No.", "Tell.") }, "invalid", 1},
 	} {
-		o := &outcome{Armed: &armed{report.Armed{Verified: 10}, 1}, asked: 10, Done: &report.Done{Totals: report.Totals{Load: counts(100, 100, 100)}}}
-		o.Config.Workload = engine.Open
+		o := &outcome{Armed: &armed{Armed: report.OfArmed(engine.Armed{Verified: 10})}, asked: 10, Done: &report.Done{}, Config: &options{}}
+		o.Config.Workload, o.Done.Load = engine.Open, counts(100, 100, 100)
 		c.change(o)
 		o.judge()
 		if o.Verdict != c.verdict || o.Exit != c.exit || (o.Exit != 0) != (len(o.Reasons) > 0) {
@@ -212,7 +216,7 @@ func TestTheLiveLine(t *testing.T) {
 	var b strings.Builder
 	l := newLive(&b, true)
 	l.now("window")
-	l.settled(report.Interval{Counts: engine.Counts{Sent: 10_000, Answered: 9_998, TimedOut: 2}})
+	l.settled(report.Interval{Counts: engine.Counts{Sent: 10_000, Answered: 9_998, TimedOut: 2}, Response: hist.New()})
 	long := l.line()
 	l.show(long)
 	l.show("short")

@@ -112,10 +112,9 @@ func FuzzHostile(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var h *contracts.Hostile
 		p := contracts.Named("hostile")
-		err := clients(&h)(p, text)
-		if err == nil && text != "none" && (h.Connections < 1 || !slices.Contains(p.Words, h.Kind)) {
+		h, err := parseHostile(p, text)
+		if err == nil && (h.Connections < 1 || !slices.Contains(p.Words, h.Kind)) {
 			t.Errorf("%q is %+v", text, h)
 		}
 	})

@@ -19,6 +19,7 @@ type Parameter struct {
 	Meaning   string
 	Default   any // nil: none
 	Low, High float64
+	Unit      string
 	Words     []string // values that are words
 	Workloads []string // that have it; empty: all
 }

@@ -12,16 +12,17 @@ import (
 
 // Armed says how the connecting went.
 type Armed struct {
-	Connected  int // connections whose handshake was completed
-	Verified   int // connections that answered their echo and are open
-	Failed     map[string]int64
-	Retries    int64    // attempts beyond the first of each connection
-	SYNRetries [3]int64 // handshakes of 1 s or more, of 3 s, of 7 s: as long as so many lost SYNs take
+	Connected  int              `json:"connected"` // connections whose handshake was completed
+	Verified   int              `json:"verified"`  // connections that answered their echo and are open
+	Failed     map[string]int64 `json:"failed"`
+	Retries    int64            `json:"retries"` // attempts beyond the first of each connection
+	SYNRetries [3]int64         `json:"-"`       // handshakes of 1 s or more, of 3 s, of 7 s: as long as so many lost SYNs take
 }
 
 // Proved says how many of the connections still open answered.
 type Proved struct {
-	Verified, Failed int
+	Verified int `json:"verified"`
+	Failed   int `json:"failed"`
 }
 
 // Integrity says what was wrong with the replies that were not the expected record (docs/contracts.md).
@@ -74,17 +75,33 @@ type Ceiling struct {
 
 // Done is what a trial's load amounts to.
 type Done struct {
-	FirstSend, LastSend   int64 // ns; 0: nothing was sent
-	Armed, Open, Lost     int   // connections
-	Surplus               int64 // bytes that no request asked for
-	Warmup, Load          Counts
-	Service, Lag, Connect *hist.Histogram
-	LoopLag               *hist.Histogram // how late the loop woke or came round, once a turn
-	Integrity             Integrity
-	SendGaps              []int64 // ns between consecutive sends of the window, a sample spread over it
-	Ceiling               *Ceiling
-	Errors                []errs.Row
-	MaxLoopGap            time.Duration // the longest the loop did not look, though it should have
+	FirstSend   int64 `json:"-"` // ns; 0: nothing was sent
+	LastSend    int64 `json:"-"`
+	Connections `json:"connections"`
+	Surplus     int64 `json:"surplus"` // bytes that no request asked for
+	Totals      `json:"totals"`
+	Service     *hist.Histogram `json:"service"`
+	Lag         *hist.Histogram `json:"lag"`
+	Connect     *hist.Histogram `json:"connect"`
+	LoopLag     *hist.Histogram `json:"loop_lag"` // how late the loop woke or came round, once a turn
+	Integrity   Integrity       `json:"integrity"`
+	SendGaps    []int64         `json:"-"` // ns between consecutive sends of the window, a sample spread over it
+	Ceiling     *Ceiling        `json:"ceiling"`
+	Errors      []errs.Row      `json:"errors"`
+	MaxLoopGap  time.Duration   `json:"-"` // the longest the loop did not look, though it should have
+}
+
+// Connections says how many were armed, are still open, and were lost.
+type Connections struct {
+	Armed int `json:"armed"`
+	Open  int `json:"open"`
+	Lost  int `json:"lost"`
+}
+
+// Totals are the counts of the warm-up and of the window.
+type Totals struct {
+	Warmup Counts `json:"warmup"`
+	Load   Counts `json:"load"`
 }
 
 // Accounts are what an engine has counted so far: connections, wrong replies, errors, and in the ledger the requests. The
@@ -170,8 +187,8 @@ func (a *Accounts) Afterwards(wrong bool, flags uint8, size int) {
 // Done sums up a load that is over, on a loop that was so late and once as late as gap.
 func (a *Accounts) Done(loopLag *hist.Histogram, gap int64) Done {
 	g := a.Ledger
-	return Done{FirstSend: g.FirstSend, LastSend: g.LastSend, Armed: a.Armed.Verified, Open: a.Open, Lost: a.Armed.Verified - a.Open,
-		Surplus: a.Surplus, Warmup: g.Before, Load: g.Window, Service: g.Service, Lag: g.Lag, Connect: a.Connect, LoopLag: loopLag,
+	return Done{FirstSend: g.FirstSend, LastSend: g.LastSend, Connections: Connections{a.Armed.Verified, a.Open, a.Armed.Verified - a.Open},
+		Surplus: a.Surplus, Totals: Totals{g.Before, g.Window}, Service: g.Service, Lag: g.Lag, Connect: a.Connect, LoopLag: loopLag,
 		Integrity: a.Integrity, SendGaps: g.gaps.kept, Errors: a.Errors.Rows(), MaxLoopGap: time.Duration(gap)}
 }
 

@@ -123,7 +123,7 @@ func TestArmTriesAgain(t *testing.T) {
 		}
 		// The connect times are those of the handshakes that succeeded, without the rest before.
 		d := Load(t, e).Done
-		if n, fastest := d.Connect.Count(), Quantile(t, d.Connect, 0); n != 20 || fastest >= FirstBackoff || len(d.Errors) != 0 {
+		if n, fastest := d.Connect.Count(), d.Connect.Quantile(0); n != 20 || fastest >= FirstBackoff || len(d.Errors) != 0 {
 			t.Errorf("%d connects, the fastest %v, %+v", n, time.Duration(fastest), d.Errors)
 		}
 	})

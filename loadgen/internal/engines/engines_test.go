@@ -156,7 +156,7 @@ func TestServiceTakesAsLongAsTheServer(t *testing.T) {
 		cfg := Plain(Serve(t, 64, AfterFirst(Freeze)))
 		cfg.Rate = 100
 		d := trial(t, cfg, kind).Done
-		if h := Quantile(t, d.Service, 0); h < int64(Freezing)*99/100 || h > int64(2*Freezing) || d.Load.Answered != 100 {
+		if h := d.Service.Quantile(0); h < int64(Freezing)*99/100 || h > int64(2*Freezing) || d.Load.Answered != 100 {
 			t.Errorf("measured %v, the server takes %v; %+v", time.Duration(h), Freezing, d.Load)
 		}
 	})
@@ -175,10 +175,10 @@ func TestResponseCountsFromTheIntendedTime(t *testing.T) {
 		r := trial(t, cfg, kind)
 		// 60 of 100 were meant while it was frozen, so the median of the slowest 60 waited half of it, though it was served at once.
 		response := r.Intervals[0].Response
-		if q := Quantile(t, response, 0.7); q < int64(Freezing)/3 || q > int64(Freezing)*2/3 || r.Done.Load.Answered != 100 {
+		if q := response.Quantile(0.7); q < int64(Freezing)/3 || q > int64(Freezing)*2/3 || r.Done.Load.Answered != 100 {
 			t.Errorf("70%% took up to %v of %v, %+v", time.Duration(q), Freezing, r.Done.Load)
 		}
-		if s := Quantile(t, r.Done.Service, 0.7); s > int64(Freezing)/3 {
+		if s := r.Done.Service.Quantile(0.7); s > int64(Freezing)/3 {
 			t.Errorf("served in %v", time.Duration(s))
 		}
 	})
@@ -197,7 +197,7 @@ func TestSelfReport(t *testing.T) {
 		if len(d.SendGaps) != 499 || sum < int64(500*time.Millisecond) || sum > int64(1800*time.Millisecond) {
 			t.Errorf("%d gaps, in all %v", len(d.SendGaps), time.Duration(sum))
 		}
-		if n := d.LoopLag.Count(); n < 100 || d.LoopLag.Max() < Quantile(t, d.LoopLag, 0.5) || d.LoopLag.Max() > int64(d.MaxLoopGap)*101/100+1000 {
+		if n := d.LoopLag.Count(); n < 100 || d.LoopLag.Max() < d.LoopLag.Quantile(0.5) || d.LoopLag.Max() > int64(d.MaxLoopGap)*101/100+1000 {
 			t.Errorf("%d turns, up to %v, longest gap %v", n, time.Duration(d.LoopLag.Max()), d.MaxLoopGap)
 		}
 	})

@@ -29,6 +29,9 @@ var phaseNames = [phases]string{"spec", "budget", "connect", "verify", "write", 
 
 func (p Phase) String() string { return phaseNames[p] }
 
+// MarshalText gives its name to JSON.
+func (p Phase) MarshalText() ([]byte, error) { return []byte(phaseNames[p]), nil }
+
 // A Cause is why it failed.
 type Cause uint8
 
@@ -150,15 +153,13 @@ func Blame(p Phase, c Cause) string {
 }
 
 // Merge adds rows of the same phase and cause, in the order of the phases; the first example of the first stays.
-func Merge(lists ...[]Row) []Row {
+func Merge(rows []Row) []Row {
 	sums := map[string]*Row{}
-	for _, list := range lists {
-		for _, row := range list {
-			key := row.Phase + "/" + row.Cause
-			if sum := sums[key]; sum != nil {
-				sum.Count += row.Count
-				continue
-			}
+	for _, row := range rows {
+		key := row.Phase + "/" + row.Cause
+		if sum := sums[key]; sum != nil {
+			sum.Count += row.Count
+		} else {
 			sums[key] = &row
 		}
 	}
@@ -176,22 +177,18 @@ func Merge(lists ...[]Row) []Row {
 // Keys gives the counts by phase/cause, without those that are 0.
 func (t *Tally) Keys() map[string]int64 {
 	keys := map[string]int64{}
-	for p := range phases {
-		for c := range causes {
-			if n := t.entries[p][c].count; n > 0 {
-				keys[Key(p, c)] = n
-			}
-		}
+	for _, row := range t.Rows() {
+		keys[row.Phase+"/"+row.Cause] = row.Count
 	}
 	return keys
 }
 
 // An Error is what a person is told: where, why, in one sentence, and what to do about it.
 type Error struct {
-	Phase   Phase
-	Cause   string
-	Message string
-	Remedy  string
+	Phase   Phase  `json:"phase"`
+	Cause   string `json:"cause"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy"`
 }
 
 func (e *Error) Error() string { return e.Message + " " + e.Remedy }

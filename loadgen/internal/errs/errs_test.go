@@ -53,7 +53,7 @@ func TestMerge(t *testing.T) {
 	a.Add(Read, Reset, unix.ECONNRESET, 7)
 	b.Add(Read, Reset, unix.ECONNRESET, 8)
 	b.Add(Connect, Refused, unix.ECONNREFUSED, 9)
-	rows := Merge(a.Rows(), nil, b.Rows())
+	rows := Merge(append(a.Rows(), b.Rows()...))
 	if len(rows) != 2 || rows[0].Phase != "connect" || rows[1].Count != 2 || rows[1].First != "connection 7: connection reset by peer" {
 		t.Errorf("%+v", rows)
 	}

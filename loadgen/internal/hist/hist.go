@@ -2,6 +2,7 @@
 package hist
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -52,20 +53,54 @@ func (h *Histogram) Reset() {
 	h.Over = 0
 }
 
-// Encode returns the base64 form of the compressed V2 encoding, which every HDR library reads.
-func (h *Histogram) Encode() (string, error) {
+// Quantile is the latency in ns that a share q of those recorded do not exceed.
+func (h *Histogram) Quantile(q float64) int64 { return h.hdr.ValueAtQuantile(100 * q) }
+
+// Mean is that of all recorded, in ns.
+func (h *Histogram) Mean() float64 { return h.hdr.Mean() }
+
+// MarshalText returns the base64 form of the compressed V2 encoding, which every HDR library reads.
+func (h *Histogram) MarshalText() ([]byte, error) {
 	b, err := h.hdr.Encode(hdr.V2CompressedEncodingCookieBase)
 	if err != nil {
-		return "", fmt.Errorf("encode a histogram of %d values: %w", h.Count(), err)
+		return nil, fmt.Errorf("encode a histogram of %d values: %w", h.Count(), err)
 	}
-	return string(b), nil
+	return b, nil
 }
 
-// Decode reads what Encode wrote.
-func Decode(s string) (*Histogram, error) {
-	h, err := hdr.Decode([]byte(s))
-	if err != nil {
-		return nil, fmt.Errorf("decode a histogram: %w", err)
+// UnmarshalText reads what MarshalText wrote.
+func (h *Histogram) UnmarshalText(text []byte) (err error) {
+	if h.hdr, err = hdr.Decode(text); err != nil {
+		return fmt.Errorf("decode a histogram: %w", err)
 	}
-	return &Histogram{hdr: h}, nil
+	return nil
+}
+
+// Add adds every count of other, index by index: the sum is what one recorder fed the samples of both would hold.
+func (h *Histogram) Add(other *Histogram) {
+	h.hdr.Merge(other.hdr)
+	h.Over += other.Over
+}
+
+// Copy is another with the same counts.
+func (h *Histogram) Copy() *Histogram {
+	copied := New()
+	copied.Add(h)
+	return copied
+}
+
+// GobEncode lets a histogram travel between processes; Over goes with it.
+func (h *Histogram) GobEncode() ([]byte, error) {
+	text, err := h.MarshalText()
+	return binary.LittleEndian.AppendUint64(text, uint64(h.Over)), err
+}
+
+// GobDecode is the inverse of GobEncode.
+func (h *Histogram) GobDecode(b []byte) error {
+	over := len(b) - 8
+	if over < 0 {
+		return fmt.Errorf("decode a histogram: %d bytes are too few", len(b))
+	}
+	h.Over = int64(binary.LittleEndian.Uint64(b[over:]))
+	return h.UnmarshalText(b[:over])
 }

@@ -2,7 +2,9 @@ package hist
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -22,19 +24,11 @@ func TestContractVector(t *testing.T) {
 	for _, v := range vector.Values {
 		ours.Record(v)
 	}
-	theirs, err := Decode(vector.Base64)
-	if err != nil {
+	var theirs Histogram
+	if err := theirs.UnmarshalText([]byte(vector.Base64)); err != nil {
 		t.Fatal(err)
 	}
-	encoded, err := ours.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	back, err := Decode(encoded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !ours.hdr.Equals(theirs.hdr) || !back.hdr.Equals(theirs.hdr) {
+	if !ours.hdr.Equals(theirs.hdr) || !travelled(t, ours).hdr.Equals(theirs.hdr) {
 		t.Errorf("we record %v as something else than the vector", vector.Values)
 	}
 }
@@ -75,8 +69,78 @@ func TestResetAndAllocations(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for _, s := range []string{"", "HIST", "not base64 at all!", "HISTFAAAACl4nJNpmSzMwMDAyQ"} {
-		if _, err := Decode(s); err == nil {
+		if new(Histogram).UnmarshalText([]byte(s)) == nil {
 			t.Errorf("%q passes for a histogram", s)
 		}
 	}
+}
+
+// Four agents and one recorder are fed the same samples; the agents' histograms travel as text. Nothing may differ anywhere.
+func TestMergeOfFourIsOneRecorder(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	one := New()
+	agents := []*Histogram{New(), New(), New(), New()}
+	for i := range 200_000 {
+		ns := int64(random.ExpFloat64() * 1e6)
+		if i%1000 == 0 {
+			ns = random.Int64N(2 * Highest)
+		}
+		one.Record(ns)
+		agents[random.IntN(len(agents))].Record(ns)
+	}
+	merged := New()
+	for _, agent := range agents {
+		read := travelled(t, agent)
+		read.Over = agent.Over // told beside the histogram (over_60s)
+		merged.Add(read)
+	}
+	if !slices.Equal(one.hdr.Distribution(), merged.hdr.Distribution()) || one.Over != merged.Over || one.Count() != 200_000 || one.Over == 0 {
+		t.Errorf("%d values, %d over 60 s; merged %d and %d", one.Count(), one.Over, merged.Count(), merged.Over)
+	}
+}
+
+func TestGobKeepsWhatIsOver(t *testing.T) {
+	h := New()
+	h.Record(5e6)
+	h.Record(2 * Highest)
+	b, err := h.GobEncode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Histogram
+	if err := back.GobDecode(b); err != nil || !back.hdr.Equals(h.hdr) || back.Over != 1 {
+		t.Errorf("%+v, %v", back, err)
+	}
+	if err := new(Histogram).GobDecode(b[:7]); err == nil {
+		t.Error("seven bytes pass for a histogram")
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	h := New()
+	h.Record(12345)
+	text, _ := h.MarshalText()
+	f.Add(string(text))
+	f.Add("")
+	f.Add("HISTFAAAACl4nJNpmSzMwMDAyQ")
+	f.Fuzz(func(t *testing.T, text string) {
+		var h Histogram
+		if err := h.UnmarshalText([]byte(text)); err == nil && h.Count() < 0 {
+			t.Errorf("%d values", h.Count())
+		}
+	})
+}
+
+// travelled is what another program reads of h.
+func travelled(t *testing.T, h *Histogram) *Histogram {
+	t.Helper()
+	text, err := h.MarshalText()
+	var read Histogram
+	if err == nil {
+		err = read.UnmarshalText(text)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &read
 }

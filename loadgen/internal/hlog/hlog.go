@@ -2,12 +2,13 @@
 package hlog
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"time"
 
+	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/hist"
-	"c10k/loadgen/internal/report"
 )
 
 // A Log is one file. Nil: nobody wants one, and all methods do nothing.
@@ -31,20 +32,18 @@ func Create(path, about string) (*Log, error) {
 	return l, l.err
 }
 
-// Add writes one histogram, encoded in base64; start and length in s.
-func (l *Log) Add(kind string, start, length int, encoded string) {
+// Add writes one histogram; start and length in s.
+func (l *Log) Add(kind string, start, length int, h *hist.Histogram) {
 	if l == nil {
 		return
 	}
-	var highest int64
-	if h, err := hist.Decode(encoded); err == nil { // it was encoded a moment ago
-		highest = h.Max()
-	}
-	l.printf("Tag=%s,%d.000,%d.000,%.3f,%s\n", kind, start, length, float64(highest)/1e6, encoded)
+	encoded, err := h.MarshalText()
+	l.err = cmp.Or(l.err, err)
+	l.printf("Tag=%s,%d.000,%d.000,%.3f,%s\n", kind, start, length, float64(h.Max())/1e6, encoded)
 }
 
 // Sum writes the kinds of which there is one histogram for the whole load; warmup and window in s.
-func (l *Log) Sum(d *report.Done, warmup, window int) {
+func (l *Log) Sum(d *engine.Done, warmup, window int) {
 	l.Add("lag", warmup, window, d.Lag)
 	l.Add("service", warmup, window, d.Service)
 	l.Add("loop_lag", 0, warmup+window, d.LoopLag)

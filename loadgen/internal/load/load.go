@@ -3,6 +3,7 @@
 package load
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"c10k/loadgen/internal/contracts"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/engines"
+	"c10k/loadgen/internal/hlog"
 	"c10k/loadgen/internal/hostile"
 	"c10k/loadgen/internal/processes"
 	"c10k/loadgen/internal/report"
@@ -25,16 +27,11 @@ type Share struct {
 	Hostile   *hostile.Config
 }
 
-// Parts are the shares of its processes.
-func (s *Share) Parts(have budget.Limits) []engine.Config {
-	cpus := max(1, len(selfreport.CPUs(s.CPUs)))
-	return processes.Split(s.Config, processes.Count(s.Config, s.Processes, have.Descriptors, cpus))
-}
-
 // Need is what it takes.
 func (s *Share) Need(have budget.Limits) budget.Need {
 	need := budget.Need{Sources: s.Config.Sources, Targets: s.Config.Targets}
-	for _, part := range s.Parts(have) {
+	cpus := max(1, len(selfreport.CPUs(s.CPUs)))
+	for _, part := range processes.Split(s.Config, processes.Count(s.Config, s.Processes, have.Descriptors, cpus)) {
 		need.Connections = append(need.Connections, part.Connections)
 	}
 	if s.Hostile != nil {
@@ -49,31 +46,44 @@ type Load struct {
 	share Share
 	group *processes.Group // nil: the engine is in this process
 	parts int
+
+	forget  func() bool // that the end of the context is to stop the engine; false: it has
+	stopped chan struct{}
 }
 
-// New refuses what the host cannot hold, and readies the rest; it opens no connection yet.
-func New(s Share, have budget.Limits) (*Load, error) {
-	if err := budget.Check(s.Need(have), have); err != nil {
+// New refuses what the host cannot hold, and readies the rest; it opens no connection yet. The end of ctx stops the engine.
+func New(ctx context.Context, s Share, have budget.Limits) (*Load, error) {
+	report, err := budget.Check(s.Need(have), have)
+	if err != nil {
 		return nil, err
 	}
-	if err := budget.CheckSources(s.Config.Sources); err != nil {
-		return nil, err
-	}
-	l := &Load{share: s, parts: len(s.Parts(have))}
-	var err error
+	l := &Load{share: s, parts: report.Processes, stopped: make(chan struct{})}
 	if l.parts == 1 {
 		l.Engine, err = engines.Make(s.Config, s.Kind)
-		return l, err
+	} else if l.group, err = processes.New(s.Config, s.Kind, l.parts, s.CPUs); err == nil {
+		l.Engine = l.group
 	}
-	if l.group, err = processes.New(s.Config, s.Kind, l.parts, s.CPUs); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	l.Engine = l.group
+	l.forget = context.AfterFunc(ctx, func() {
+		defer close(l.stopped)
+		l.Stop()
+	})
 	return l, nil
 }
 
-// Run offers the load from at and sums it up.
-func (l *Load) Run(at int64, emit func(engine.Interval)) (report.Done, error) {
+// Close implements engine.Engine. A closed engine cannot be stopped any more, so an end of the context that is in it comes first.
+func (l *Load) Close() {
+	if !l.forget() {
+		<-l.stopped
+	}
+	l.Engine.Close()
+}
+
+// Run offers the load from at and sums it up. The intervals go to the log, if there is one, and to take, away from the engine's
+// thread; take may neither keep nor change an interval's histogram.
+func (l *Load) Run(at int64, log *hlog.Log, take func(report.Interval)) (report.Done, error) {
 	var crowd *hostile.Crowd
 	if l.share.Hostile != nil {
 		var err error
@@ -83,11 +93,22 @@ func (l *Load) Run(at int64, emit func(engine.Interval)) (report.Done, error) {
 	}
 	cpus := selfreport.CPUs(l.share.CPUs)
 	before, surroundings, begun := selfreport.Used(), selfreport.Look(), time.Now()
-	var over int64
-	done, err := l.Engine.Run(at, func(i engine.Interval) {
-		over += i.Response.Over
-		emit(i)
-	})
+	// An interval a second comes, and at the end at most as many more as the timeout has seconds.
+	settled := make(chan engine.Interval, 256)
+	taken := make(chan int64)
+	go func() {
+		var over int64
+		for i := range settled {
+			over += i.Response.Over
+			log.Add("response", i.K, 1, i.Response)
+			take(report.OfInterval(i))
+			i.Recycle()
+		}
+		taken <- over
+	}()
+	done, err := l.Engine.Run(at, func(i engine.Interval) { settled <- i })
+	close(settled)
+	over := <-taken
 	self := selfreport.Used().Since(before)
 	var met *report.Hostile
 	if crowd != nil {
@@ -100,18 +121,17 @@ func (l *Load) Run(at int64, emit func(engine.Interval)) (report.Done, error) {
 	if l.group != nil {
 		self = self.Add(l.group.Used)
 	}
+	done.LoopLag = done.LoopLag.Copy() // the engine goes on with its own while it proves
 	after := selfreport.Look()
-	sum, err := report.OfDone(&done, l.window(&done))
+	sum := report.OfDone(done, l.window(&done))
 	sum.Over60s["response"] = over
 	sum.Hostile = met
-	sum.Self.Processes = l.parts
-	sum.Self.Wall = int64(time.Since(begun))
-	sum.Self.User, sum.Self.System = self.User, self.System
-	sum.Self.MaxRSS, sum.Self.GCPause, sum.Self.GCCycles = self.MaxRSS, self.GCPause, self.GCCycles
+	sum.Self.Processes, sum.Self.Wall, sum.Self.Usage = l.parts, int64(time.Since(begun)), self
 	sum.Self.Steal = after.StealSince(surroundings, cpus)
 	sum.Self.Throttled = after.ThrottledSince(surroundings)
 	sum.Self.Kernel = after.GrownSince(surroundings)
-	return sum, err
+	log.Sum(&done, l.share.Config.Warmup, l.share.Config.Duration)
+	return sum, nil
 }
 
 // window is how long the window was, in s.

@@ -133,10 +133,8 @@ type server struct {
 
 func (s *server) prepare(first order) (engine.Engine, error) {
 	runtime.GOMAXPROCS(2)
-	if first.CPUs != nil {
-		if err := selfreport.Pin(first.CPUs); err != nil {
-			return nil, err
-		}
+	if err := selfreport.Pin(first.CPUs); err != nil {
+		return nil, err
 	}
 	return engines.Make(first.Config, first.Engine)
 }

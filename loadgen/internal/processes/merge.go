@@ -68,7 +68,7 @@ func addArmed(a, b engine.Armed) engine.Armed {
 // sumDone is what one process that had done all of it would say.
 func sumDone(parts []engine.Done) engine.Done {
 	sum := engine.Done{Service: hist.New(), Lag: hist.New(), Connect: hist.New(), LoopLag: hist.New()}
-	var rows [][]errs.Row
+	var rows []errs.Row
 	var gaps [][]int64
 	for i := range parts {
 		d := &parts[i]
@@ -94,10 +94,10 @@ func sumDone(parts []engine.Done) engine.Done {
 			}
 			*sum.Ceiling = engine.Ceiling{Sends: sum.Ceiling.Sends + c.Sends, Wall: max(sum.Ceiling.Wall, c.Wall), CPU: sum.Ceiling.CPU + c.CPU}
 		}
-		rows = append(rows, d.Errors)
+		rows = append(rows, d.Errors...)
 		gaps = append(gaps, d.SendGaps)
 	}
-	sum.Errors = errs.Merge(rows...)
+	sum.Errors = errs.Merge(rows)
 	sum.SendGaps = sample(gaps, engine.MostSendGaps)
 	return sum
 }

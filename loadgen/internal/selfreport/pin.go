@@ -10,8 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pin keeps every thread of the process on cpus. The runtime has started some already; later ones inherit it.
+// Pin keeps every thread of the process on cpus, if there are any. The runtime has started some already; later ones inherit it.
 func Pin(cpus []int) error {
+	if len(cpus) == 0 {
+		return nil
+	}
 	var set unix.CPUSet
 	for _, cpu := range cpus {
 		set.Set(cpu)

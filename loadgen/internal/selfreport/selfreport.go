@@ -14,7 +14,11 @@ import (
 
 // Usage is what one process used; MaxRSS is the largest of its life. CPU and pauses in ns.
 type Usage struct {
-	User, System, GCPause, GCCycles, MaxRSS int64
+	User     int64 `json:"cpu_user_ns"`
+	System   int64 `json:"cpu_system_ns"`
+	GCPause  int64 `json:"gc_pause_ns"`
+	GCCycles int64 `json:"gc_cycles"`
+	MaxRSS   int64 `json:"max_rss_bytes"`
 }
 
 // Used is what this process has used so far.

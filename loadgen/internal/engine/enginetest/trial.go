@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"c10k/loadgen/internal/engine"
-	"c10k/loadgen/internal/hist"
-
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // Main lets more tests run at once than there are processors, for nearly all of their time they wait.
@@ -113,20 +110,6 @@ func Load(t *testing.T, e engine.Engine) *Trial {
 		t.Errorf("%d late of %d timed out", g.Late, late)
 	}
 	return r
-}
-
-// Quantile is the latency in ns below which the fraction q of all lies.
-func Quantile(t *testing.T, h *hist.Histogram, q float64) int64 {
-	t.Helper()
-	text, err := h.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	decoded, err := hdr.Decode([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return decoded.ValueAtQuantile(q * 100)
 }
 
 // Descriptors is how many this process has.
