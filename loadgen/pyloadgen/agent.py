@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Optional, TextIO
+from typing import Any, Optional, TextIO
 
 from contracts import line
 from contracts.line import FLUSH_S, SILENCE_S, Event, Inbox, Journal, Outbox
@@ -27,7 +27,7 @@ class Agent(Session):
 
     def __init__(self, spec: Spec, crew: Crew, descriptors: int, log: TextIO) -> None:
         super().__init__(spec, crew, descriptors)
-        self._log = log
+        self._file = log
         self._die_at = time.monotonic() + spec.lifetime_s
         self._latencies: Optional[LatencyLog] = None
         journal = Journal(spec.dir / "agent.jsonl", spec.run, spec.host, spec.trial)
@@ -53,23 +53,24 @@ class Agent(Session):
             return f"no order for {SILENCE_S:g} s"
         return "its lifetime is over" if now > self._die_at else None
 
-    def go(self, at: int) -> None:
-        super().go(at)
+    def go(self, order: dict[str, Any]) -> tuple[int, ...]:
+        numbers = super().go(order)
         origin = f"run {self.spec.run}, trial {self.spec.trial}, host {self.spec.host}"
         self._latencies = LatencyLog(self.spec.dir / "latency.hlog", origin)
+        return numbers
 
     def log(self, text: str) -> None:
         """Into loadgen.log, and to stderr."""
         utc = datetime.now(timezone.utc).isoformat(sep=" ", timespec="microseconds")[:-6]
-        for file in (self._log, sys.stderr):
+        for file in (self._file, sys.stderr):
             with suppress(OSError):
                 print(f"{utc} {text}", file=file, flush=True)
 
     def say(self, event: Event) -> None:
         """To the conductor, and what belongs there into the files beside the journal."""
-        kinds = self.trial.kinds
+        kinds = self.kinds
         if event["event"] == "interval" and self._latencies:
-            self._latencies.add("response", event["k"], 1, self.trial.response, event["response"])
+            self._latencies.add("response", event["k"], 1, self.response, event["response"])
         elif event["event"] == "done" and self._latencies:
             for kind in ("lag", "service"):
                 self._latencies.add(kind, self.spec.warmup, self.spec.duration, kinds[kind], event[kind])

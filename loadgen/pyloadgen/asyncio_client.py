@@ -19,9 +19,9 @@ from contextlib import suppress
 from typing import Any, Optional, TypeVar
 
 from pyloadgen.asyncio_connection import Connection
+from pyloadgen.books import CENSORED, DROPPED, FAILED, TIMED_OUT
 from pyloadgen.errors import Lost
 from pyloadgen.generator import Generator
-from pyloadgen.ledger import CENSORED, DROPPED, FAILED, TIMED_OUT
 from pyloadgen.pacing import Arrival, arrivals
 from pyloadgen.record import ARM, LOAD, PROVE
 from pyloadgen.stream import Request

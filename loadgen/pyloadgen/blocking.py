@@ -14,10 +14,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Optional, TypeVar
 
+from pyloadgen.books import CENSORED, FAILED, SECOND, TIMED_OUT
 from pyloadgen.channel import Channel
 from pyloadgen.errors import Lost
 from pyloadgen.generator import Generator
-from pyloadgen.ledger import CENSORED, FAILED, SECOND, TIMED_OUT
 from pyloadgen.pacing import Arrival, arrivals
 from pyloadgen.record import ARM, LOAD, PROVE
 from pyloadgen.stream import Request

@@ -18,13 +18,12 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
 from contracts import line
-from pyloadgen import usage
-from pyloadgen.budget import SPARE_DESCRIPTORS
+from pyloadgen import host
 from pyloadgen.errors import Refusal
-from pyloadgen.generator import Generator
+from pyloadgen.generator import Addresses, Generator
+from pyloadgen.host import SPARE_DESCRIPTORS
 from pyloadgen.pool import PROCESSES
 from pyloadgen.record import Recorder
-from pyloadgen.sockets import Addresses
 from pyloadgen.spec import Spec
 
 MOST_PROCESSES = 64
@@ -113,7 +112,7 @@ def _live(share: tuple[Any, ...], pipe: Connection, ours: list[Connection], pare
         for one in ours:
             one.close()
         if os.getppid() == parent:
-            usage.watch_garbage()
+            host.watch_garbage()
             _obey(share, pipe)
             code = 0
     except BrokenPipeError:

@@ -13,49 +13,19 @@ process has about vm.max_map_count / 3 threads (some 21,000) and often much less
 
 from __future__ import annotations
 
-import resource
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Optional
 
 from pyloadgen.blocking import Blocking, T, Walker
 from pyloadgen.errors import Refusal
+from pyloadgen.host import THREADS_REMEDY
 from pyloadgen.pool import doze
 
 STACK_BYTES = 128 << 10
-SPARE_THREADS = 16
-MAPS_A_THREAD = 3
 LOOK_S = 0.01  # how often the first thread looks whether all must stop
-REMEDY = (
-    "Give fewer active connections, raise vm.max_map_count, kernel.threads-max and pids.max, or use another generator."
-)
-
-
-def check_threads(active: int, processes: int) -> None:
-    """Refuse, before the first socket, a share that has more threads than this host allows."""
-    each = -(-active // processes) + SPARE_THREADS
-    limits = [("vm.max_map_count", read("/proc/sys/vm/max_map_count") // MAPS_A_THREAD, each)]
-    total = each * processes
-    limits.append(("kernel.threads-max", read("/proc/sys/kernel/threads-max"), total))
-    limits.append(("pids.max", read("/sys/fs/cgroup/pids.max"), total))
-    most = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-    if most != resource.RLIM_INFINITY:
-        limits.append(("the limit of processes (ulimit -u)", most, total))
-    for name, have, need in limits:
-        if 0 < have < need:
-            message = f"{active} active connections need {need} threads and {name} allows {have}."
-            raise Refusal("budget", "threads", message, REMEDY)
-
-
-def read(path: str) -> int:
-    """A number of the kernel's; 0 where there is none, or no limit."""
-    try:
-        return int(Path(path).read_text())
-    except (OSError, ValueError):
-        return 0
 
 
 class Threads(Blocking):
@@ -81,7 +51,9 @@ class Threads(Blocking):
                     pool.submit(gate.wait)
                 except RuntimeError as error:  # can't start new thread
                     need = f"{len(self._walkers)} active connections need as many threads"
-                    raise Refusal("budget", "threads", f"{need}; {count} could be had: {error}.", REMEDY) from None
+                    raise Refusal(
+                        "budget", "threads", f"{need}; {count} could be had: {error}.", THREADS_REMEDY
+                    ) from None
         finally:
             threading.stack_size(0)
             gate.set()

@@ -3,7 +3,7 @@
 import random
 
 from contracts.declared import SETTLED
-from pyloadgen.ledger import ANSWERED, FAILED, SECOND, TIMED_OUT, Interval, Ledger, unsettled
+from pyloadgen.books import ANSWERED, FAILED, SECOND, TIMED_OUT, Interval, Ledger, unsettled
 
 
 def ledger(planners: int = 1, limit: int | None = 3) -> tuple[Ledger, list[Interval]]:

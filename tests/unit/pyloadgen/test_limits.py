@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from contracts.declared import PARAMETERS
-from pyloadgen import budget, threads
+from pyloadgen import host
 from pyloadgen.__main__ import value_of
-from pyloadgen.books import Books, SendGaps, total
+from pyloadgen.books import SECOND, Books, SendGaps, total
 from pyloadgen.crew import CLASSES, processes_for
 from pyloadgen.errors import Loss, Lost, PeerClosed, Refusal, blame, cause_of
-from pyloadgen.ledger import SECOND
-from pyloadgen.sockets import Addresses
+from pyloadgen.generator import Addresses
 from pyloadgen.spec import NAMES, Spec, parse, sources_of
 
 VECTOR = json.loads((Path(__file__).parents[2] / "contract/vectors/loadgen-spec.json").read_text())
@@ -93,7 +92,7 @@ def test_sources_and_targets_in_turn() -> None:
     [("32768\t60999\n", "\n", 28_232), ("100 199", "90-109,150,300", 89), ("5 5", "", 1)],
 )
 def test_ports_are_counted(port_range: str, reserved: str, count: int) -> None:
-    assert budget.count_ports(port_range, reserved).room == count
+    assert host.count_ports(port_range, reserved).room == count
 
 
 @pytest.mark.parametrize(
@@ -108,18 +107,18 @@ def test_ports_are_counted(port_range: str, reserved: str, count: int) -> None:
 def test_the_budget(changes: dict[str, Any], descriptors: int, ports: int, cause: str, need: str) -> None:
     given = spec(**{"processes": 1, **changes})
     with pytest.raises(Refusal) as caught:
-        budget.check(given, given.processes or 1, descriptors, budget.Ports(ports, "1-2"))
+        host.check(given, given.processes or 1, descriptors, host.Ports(ports, "1-2"))
     assert caught.value.event["cause"] == cause
     assert need in caught.value.event["message"]
-    budget.check(given, given.processes or 1, 99_999, budget.Ports(99_999, "1-2"))
+    host.check(given, given.processes or 1, 99_999, host.Ports(99_999, "1-2"))
 
 
 def test_too_many_threads_are_refused_before_the_first_socket() -> None:
     with pytest.raises(Refusal) as caught:
-        threads.check_threads(10_000_000, 1)
+        host.check_threads(10_000_000, 1)
     assert (caught.value.event["phase"], caught.value.event["cause"]) == ("budget", "threads")
     assert "10000016" in caught.value.event["message"]
-    threads.check_threads(10, 1)
+    host.check_threads(10, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,179 @@
+"""What a generator's host allows, before the first socket; what its processes use; and what the host does meanwhile."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import time
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from pyloadgen.errors import Refusal
+from pyloadgen.spec import Spec, sources_of
+
+SPARE_DESCRIPTORS = 64  # of each process: streams, files, epoll
+SPARE_THREADS = 16
+MAPS_A_THREAD = 3
+THREADS_REMEDY = (
+    "Give fewer active connections, raise vm.max_map_count, kernel.threads-max and pids.max, or use another generator."
+)
+NS = 1_000_000_000
+TICK_NS = NS // os.sysconf("SC_CLK_TCK")
+
+
+class Ports(NamedTuple):
+    """How many source ports there are from one address to one address and port, and the range they are in."""
+
+    room: int
+    range: str
+
+
+def count_ports(port_range: str, reserved: str) -> Ports:
+    """The size of a range such as "32768\t60999" without reserved ports such as "40000-40010,50000"."""
+    low, high = map(int, port_range.split())
+    count = high - low + 1
+    for part in reserved.replace("\n", ",").split(","):
+        if part.strip():
+            first, _, last = part.strip().partition("-")
+            count -= max(0, min(high, int(last or first)) - max(low, int(first)) + 1)
+    return Ports(count, f"{low}-{high}")
+
+
+def read_ports() -> Ports:
+    kernel = Path("/proc/sys/net/ipv4")
+    reserved = kernel / "ip_local_reserved_ports"  # absent in some containers
+    return count_ports((kernel / "ip_local_port_range").read_text(), reserved.read_text() if reserved.exists() else "")
+
+
+def check(spec: Spec, processes: int, descriptors: int, ports: Ports) -> None:
+    """Refuse a share that this host cannot hold."""
+    check_descriptors(spec, processes, descriptors)
+    check_ports(spec, ports)
+    if spec.generator == "threads":
+        check_threads(spec.busy, processes)
+
+
+def check_descriptors(spec: Spec, processes: int, descriptors: int) -> None:
+    each = -(-spec.connections // processes) + SPARE_DESCRIPTORS
+    if each > descriptors:
+        of = f"in each of {processes} processes" if processes > 1 else "in one process"
+        raise Refusal(
+            "budget",
+            "descriptors",
+            f"{spec.connections} connections need {each} descriptors {of} and a process may have {descriptors}.",
+            "Raise the hard limit of open files (LimitNOFILE, /etc/security/limits.conf) or give more clients.",
+        )
+
+
+def check_ports(spec: Spec, ports: Ports) -> None:
+    pairs = max(1, len(sources_of(spec))) * len(spec.targets)
+    need = -(-spec.connections // pairs)  # the pairs are used in turn, so the first has the most
+    if need > ports.room:
+        source = spec.sources[0] if spec.sources else "one source address"
+        raise Refusal(
+            "budget",
+            "ports",
+            f"{spec.connections} connections from {source} to {spec.targets[0]} need {need} source ports "
+            f"and this host has {ports.room} (ip_local_port_range {ports.range}).",
+            "Widen net.ipv4.ip_local_port_range, give this client more source addresses or give more clients.",
+        )
+
+
+def check_threads(active: int, processes: int) -> None:
+    """Refuse, before the first socket, a share that has more threads than this host allows."""
+    each = -(-active // processes) + SPARE_THREADS
+    limits = [("vm.max_map_count", read("/proc/sys/vm/max_map_count") // MAPS_A_THREAD, each)]
+    total = each * processes
+    limits.append(("kernel.threads-max", read("/proc/sys/kernel/threads-max"), total))
+    limits.append(("pids.max", read("/sys/fs/cgroup/pids.max"), total))
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    if most != resource.RLIM_INFINITY:
+        limits.append(("the limit of processes (ulimit -u)", most, total))
+    for name, have, need in limits:
+        if 0 < have < need:
+            message = f"{active} active connections need {need} threads and {name} allows {have}."
+            raise Refusal("budget", "threads", message, THREADS_REMEDY)
+
+
+def read(path: str) -> int:
+    """A number of the kernel's; 0 where there is none, or no limit."""
+    try:
+        return int(Path(path).read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+# What is used
+
+
+class Pauses:
+    """Counts the collections of garbage and the time they take; install once a process."""
+
+    def __init__(self) -> None:
+        self.cycles = self.pause_ns = 0
+        self._began = 0
+
+    def __call__(self, phase: str, _info: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = time.monotonic_ns()
+        else:
+            self.cycles += 1
+            self.pause_ns += time.monotonic_ns() - self._began
+
+
+pauses = Pauses()
+
+
+def watch_garbage() -> None:
+    if pauses not in gc.callbacks:
+        gc.callbacks.append(pauses)
+
+
+def peak_rss() -> int:
+    """The largest resident size in bytes. That of getrusage outlives exec, so it can be that of whoever started us."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def used() -> dict[str, int]:
+    """What this process has used so far."""
+    now = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "cpu_user_ns": int(now.ru_utime * NS), "cpu_system_ns": int(now.ru_stime * NS), "max_rss_bytes": peak_rss(),
+        "gc_pause_ns": pauses.pause_ns, "gc_cycles": pauses.cycles,
+    }  # fmt: skip
+
+
+def since(before: dict[str, int]) -> dict[str, int]:
+    """What was used after `before`; the resident size is the largest of the process's life."""
+    now = used()
+    return {name: now[name] - (0 if name == "max_rss_bytes" else before[name]) for name in now}
+
+
+def steal_ns(cpus: Optional[list[int]]) -> int:
+    """What a hypervisor has taken from these processors, or from all, so far."""
+    names = {f"cpu{cpu}" for cpu in cpus} if cpus else {"cpu"}
+    rows = (line.split() for line in Path("/proc/stat").read_text().splitlines())
+    return sum(int(row[8]) for row in rows if row and row[0] in names and len(row) > 8) * TICK_NS
+
+
+def kernel() -> dict[str, int]:
+    """The counters of this network namespace, such as Tcp.RetransSegs."""
+    found: dict[str, int] = {}
+    for name in ("snmp", "netstat"):
+        path = Path("/proc/self/net", name)
+        lines = path.read_text().splitlines() if path.exists() else []
+        for names, values in zip(lines[::2], lines[1::2]):
+            group = names.split(":")[0]
+            found.update(
+                (f"{group}.{field}", int(value)) for field, value in zip(names.split()[1:], values.split()[1:])
+            )
+    return found
+
+
+def grown(before: dict[str, int]) -> dict[str, int]:
+    """The counters that grew since `before`, and by how much."""
+    return {name: value - before.get(name, 0) for name, value in kernel().items() if value > before.get(name, 0)}
