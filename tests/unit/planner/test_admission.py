@@ -7,17 +7,13 @@ import pytest
 import yaml
 
 from planner import admission
-from planner.cells import Request, resolve
+from planner.cells import Request
 from planner.parameters import Refused
-from tests.unit.planner.test_parameters import CATALOG
+from tests.unit.planner.asking import CATALOG, request
 
 ROOT = Path(__file__).parents[3]
 PROFILE = yaml.safe_load((ROOT / "playbooks/profiles/c10k.yml").read_text())
 CONTROLLER = {"boot_id": "here", "netns": 1}
-
-
-def request(**given: Any) -> Request:
-    return resolve(given, CATALOG, ["c10k"], [])
 
 
 def host(name: str = "client1", problem: str | None = None, **facts: Any) -> dict[str, Any]:
@@ -119,3 +115,88 @@ def test_the_profile_says_why_and_spares_the_default_port() -> None:
     low, high = next(e["value"] for e in PROFILE if e["key"].endswith("port_range")).split()
     assert int(low) > 9000
     assert (int(high) - int(low)) % 2 == 1
+
+
+def test_c_programs_need_a_compiler_and_the_same_architecture() -> None:
+    def answer(asked: Request, arch: str, compiler: bool) -> tuple[bool, str]:
+        wanted, sentence = admission.references(asked, CATALOG, host("server", arch=arch), "x86_64", compiler)
+        return wanted, str(sentence)
+
+    assert answer(request(calibrate="false"), "aarch64", False) == (False, "None")
+    assert answer(request(), "x86_64", True) == (True, "None")
+    wanted, sentence = answer(request(), "x86_64", False)
+    assert not wanted and "no `cc`" in sentence
+    wanted, sentence = answer(request(strategy="c_epoll"), "aarch64", True)
+    assert not wanted and "c_epoll" in sentence and "aarch64" in sentence
+    assert admission.programs_asked(request(strategy="c_epoll,poll,go_goroutine"), CATALOG) == ["c_epoll"]
+
+
+def test_servers_in_go_are_built_for_the_servers_architecture_whatever_the_controllers() -> None:
+    def answer(asked: Request, arch: str) -> tuple[str | None, str | None]:
+        return admission.go_servers(asked, CATALOG, host("server", arch=arch))
+
+    asked = request(strategy="poll,go_goroutine")
+    assert answer(request(), "aarch64") == (None, None)
+    assert answer(asked, "aarch64") == ("arm64", None)
+    assert answer(asked, "x86_64") == ("amd64", None)
+    arch, sentence = answer(asked, "riscv64")
+    assert arch is None
+    assert all(word in str(sentence) for word in ("go_goroutine", "server is a riscv64", "aarch64"))
+
+
+SOURCES: list[tuple[str, list[str], int, list[str]]] = [
+    ("198.18.0.11", [], 1, ["198.18.0.11"]),
+    ("127.0.0.11", [], 3, ["127.0.0.11", "127.1.0.11", "127.2.0.11"]),
+    ("198.18.0.11", ["198.18.0.11", "198.19.1.0/29"], 3, ["198.18.0.11", "198.19.1.1", "198.19.1.2"]),
+    ("198.18.0.11", ["198.19.1.1", "198.19.1.0/30"], 2, ["198.19.1.1", "198.19.1.2"]),
+]
+
+
+@pytest.mark.parametrize(("address", "listed", "count", "expected"), SOURCES)
+def test_a_client_uses_the_first_of_its_sources(
+    address: str, listed: list[str], count: int, expected: list[str]
+) -> None:
+    assert admission.sources("client1", address, listed, count) == expected
+
+
+@pytest.mark.parametrize(
+    ("listed", "count", "sentence"),
+    [
+        ([], 2, "client1 has 1"),
+        (["198.19.1.0/30"], 3, "client1 has 2"),
+        (["me"], 1, "neither an address nor a network"),
+        (["10.0.0.0/8"], 1, "more than 65,536"),
+    ],
+)
+def test_sources_that_are_not_there_are_refused(listed: list[str], count: int, sentence: str) -> None:
+    with pytest.raises(Refused, match=sentence):
+        admission.sources("client1", "198.18.0.11", listed, count)
+
+
+def test_every_port_of_the_server_is_judged() -> None:
+    assert admission.ports(request(server_port="9000,9100", server_ports=2)) == [9000, 9001, 9100, 9101]
+
+
+def test_ports_are_needed_by_the_cell_that_has_the_fewest_for_its_connections() -> None:
+    cells = [{"connections": 60000, "server_ports": 3}, {"connections": 1000}]
+    asked = request(cells=cells)
+    assert admission.needs(asked, [host()])["ports"] == 20000
+    assert admission.needs(asked, [{**host(), "sources": ["198.18.0.11"] * 4}])["ports"] == 5000
+
+
+def test_hostile_clients_need_ports_and_descriptors_too() -> None:
+    need = admission.needs(request(connections=28000, hostile="none,mute:5000"), [host()])
+    assert (need["ports"], need["descriptors"]) == (33000, 109_000)
+
+
+def test_a_thousand_stolen_ports_are_one_sentence() -> None:
+    of = host("server", reserved_ports="40003")
+    (sentence,) = admission.problems_of(request(server_port=40000, server_ports=1000), [of])
+    assert "server_port=40000-40002,40004-40999 is inside the ephemeral range of server" in sentence
+
+
+def test_the_copy_that_proves_a_host_prepared_is_the_last() -> None:
+    """A host that failed after it would be measured, with its kernel already put back."""
+    plays = yaml.safe_load((ROOT / "playbooks/prepare.yml").read_text())
+    (block,) = plays[-1]["tasks"]
+    assert [task.get("register") for task in block["block"]] == [None, "c10k_tuned", "c10k_shipped"]

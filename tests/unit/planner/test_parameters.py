@@ -5,28 +5,21 @@ from typing import Any
 
 import pytest
 
-from planner.cells import Request, keep_honoured, resolve
+from planner.cells import Request, keep_honoured
 from planner.parameters import Refused
-from server.catalog import SEED, load
-
-NAMES = (*SEED, "epoll", "prefork_select", "prefork_accept", "uvloop")
-CATALOG = {name: strategy for name, strategy in load().items() if name in NAMES}
+from tests.unit.planner.asking import CATALOG, request
 
 
-def asked(**given: Any) -> Request:
-    return resolve(given, CATALOG, ["c10k"], ["run", "purge"])
-
-
-def strategies(request: Request) -> list[str]:
-    return [cell["strategy"] for cell in request.cells]
+def strategies(asked: Request) -> list[str]:
+    return [cell["strategy"] for cell in asked.cells]
 
 
 def test_without_arguments_it_is_the_defaults() -> None:
-    request = asked()
-    (cell,) = request.cells
+    asked = request()
+    (cell,) = asked.cells
     assert (cell["strategy"], cell["connections"], cell["active"], cell["rate"]) == ("epoll", 10000, 10000, 10000)
-    assert request.run_wide["tune"] == "auto"
-    assert request.parameters["slo"] == "p99=10ms"
+    assert asked.run_wide["tune"] == "auto"
+    assert asked.parameters["slo"] == "p99=10ms"
 
 
 REFUSALS = [
@@ -57,7 +50,7 @@ REFUSALS = [
     ({"requests": 5}, "requests belongs to the workload `churn`"),
     (
         {"strategy": "pol"},
-        "There is no strategy `pol`; did you mean `poll`? There are: epoll, epoll_edge, poll, select,",
+        f"There is no strategy `pol`; did you mean `poll`? There are: {', '.join(CATALOG)}, seed, all.",
     ),
     ({"stratgy": "poll"}, "There is no parameter `stratgy`; did you mean `strategy`?"),
     ({"frobnicate": 1}, "There is no parameter `frobnicate`; docs/contracts.md lists them"),
@@ -69,63 +62,78 @@ REFUSALS = [
     ({"cells": [{"rate": 0}]}, "Cell 1: rate=0 is out of range"),
     ({"cells": [{"tune": "off"}]}, "Cell 1: tune holds for the whole run, so it does not belong in a cell."),
     ({"cells": [{"rte": 5}]}, "Cell 1: There is no parameter `rte`; did you mean `rate`?"),
+    ({"hostile": "slow_reed:5"}, "did you mean `slow_read`"),
+    ({"hostile": "mute"}, "how many, as in mute:100"),
+    ({"hostile": "mute:0"}, "out of range"),
+    ({"think_time": 1}, "belongs to the workload `closed`"),
+    ({"steps": 5}, "belongs to the workload `ramp`"),
+    ({"rungs": 5, "workload": "closed"}, "belongs to the workload `capacity`"),
+    ({"workload": "ramp", "connections": 5}, "a step opens at least one"),
+    ({"server_port": 65535, "server_ports": 2}, "end at 65536"),
+    ({"server_command": "x {host} {port}", "server_ports": 2}, "one port"),
+    ({"strategy": "null_server"}, "answers nothing"),
+    ({"generator": "asyncio", "hostile": "mute:1"}, "`asyncio` takes hostile=none only"),
+    ({"generator": "pool", "workload": "churn"}, "`pool` has no workload churn"),
+    ({"generator": "threads", "pipeline": 2}, "`threads` takes pipeline=1 only"),
+    ({"generator": "golang"}, "go, goroutine, pool"),
+    ({"sources": "1,2"}, "1 to 1024"),
 ]
 
 
 @pytest.mark.parametrize(("given", "sentence"), REFUSALS, ids=[str(given) for given, _ in REFUSALS])
 def test_what_cannot_be_is_refused_in_a_sentence(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Refused) as refused:
-        asked(**given)
+        request(**given)
     assert any(sentence in problem for problem in refused.value.problems), refused.value.problems
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(Refused) as refused:
-        asked(connections="ten", rate=0, stratgy="poll")
+        request(connections="ten", rate=0, stratgy="poll")
     assert len(refused.value.problems) == 3
 
 
 def test_names_that_are_not_ours_are_not_judged() -> None:
-    assert asked(ansible_user="me", run="x", purge="true").cells
+    assert request(ansible_user="me", run="x", purge="true").cells
 
 
 def test_lists_make_the_product_in_the_order_of_the_table() -> None:
-    request = asked(connections="100,200", strategy=["poll", "epoll"])
-    assert [(cell["strategy"], cell["connections"]) for cell in request.cells] == [
+    asked = request(connections="100,200", strategy=["poll", "epoll"])
+    assert [(cell["strategy"], cell["connections"]) for cell in asked.cells] == [
         ("poll", 100), ("poll", 200), ("epoll", 100), ("epoll", 200),
     ]  # fmt: skip
-    assert request.parameters["connections"] == [100, 200]
-    assert request.parameters["active"] == [100, 200]
+    assert asked.parameters["connections"] == [100, 200]
+    assert asked.parameters["active"] == [100, 200]
 
 
 def test_the_original_four_and_all() -> None:
-    assert strategies(asked(strategy="seed")) == ["workers", "select", "poll", "epoll_edge"]
-    assert strategies(asked(strategy="poll,seed")) == ["poll", "workers", "select", "epoll_edge"]
-    everything = asked(strategy="all")
-    assert strategies(everything) == everything.optional == list(CATALOG)
+    assert strategies(request(strategy="seed")) == ["workers", "select", "poll", "epoll_edge"]
+    assert strategies(request(strategy="poll,seed")) == ["poll", "workers", "select", "epoll_edge"]
+    everything = request(strategy="all")
+    assert strategies(everything) == everything.optional == [name for name in CATALOG if name != "null_server"]
 
 
 def test_a_command_with_commas_is_one_command() -> None:
     command = "./mine --listen {host},{port}"
-    (cell,) = asked(server_command=command).cells
+    (cell,) = request(server_command=command).cells
     assert (cell["strategy"], cell["server_command"]) == (None, command)
 
 
 def test_cells_of_a_scenario_hold_only_what_they_say() -> None:
-    request = asked(
+    asked = request(
         cells=[{"strategy": "poll"}, {"server_command": "x {host} {port}", "rate": 5}], rate=7, strategy="epoll"
     )
-    assert [(c["strategy"], c["server_command"], c["rate"]) for c in request.cells] == [
+    assert [(c["strategy"], c["server_command"], c["rate"]) for c in asked.cells] == [
         ("poll", None, 7), (None, "x {host} {port}", 5),
     ]  # fmt: skip
 
 
 def test_yaml_may_read_off_as_false() -> None:
-    assert asked(tune=False).run_wide["tune"] == "off"
+    assert request(tune=False).run_wide["tune"] == "off"
 
 
 def test_churn_with_requests_has_no_warm_up_and_a_burst_no_rate() -> None:
-    (cell,) = asked(workload="churn", requests="10_000", connect_rate="burst").cells
+    (cell,) = request(workload="churn", requests="10_000", connect_rate="burst").cells
     assert (cell["warmup"], cell["requests"], cell["connect_rate"]) == (0, 10000, None)
 
 
@@ -141,19 +149,43 @@ def test_what_a_strategy_does_not_honour_is_refused_where_it_is_named_and_at_its
 
 
 def test_the_accept_batch_varies_where_a_loop_has_one_and_is_refused_elsewhere() -> None:
-    cells = asked(strategy="poll,epoll_edge", accept_batch="1,64").cells
+    cells = request(strategy="poll,epoll_edge", accept_batch="1,64").cells
     assert [(cell["strategy"], cell["accept_batch"]) for cell in cells] == [
         ("poll", 1), ("poll", 64), ("epoll_edge", 1), ("epoll_edge", 64),
     ]  # fmt: skip
-    assert {cell["accept_batch"] for cell in asked(strategy="all").cells} == {64}
+    assert {cell["accept_batch"] for cell in request(strategy="all").cells} == {64}
     for given in ({"strategy": "epoll,prefork_accept"}, {"server_command": "x {host} {port}"}):
-        with pytest.raises(Refused, match="accept_batch is not honoured by (prefork_accept|a server_command)."):
-            asked(accept_batch=1, **given)
+        with pytest.raises(Refused, match=r"accept_batch is not honoured by (prefork_accept|a server_command)\."):
+            request(accept_batch=1, **given)
     for batch in (0, 65_537):
         with pytest.raises(Refused, match="accept_batch"):
-            asked(accept_batch=batch)
+            request(accept_batch=batch)
 
 
 def test_cpus_are_read_as_people_write_them() -> None:
-    wide = asked(server_cpus="0-2,6", client_cpus=[3, "4-5"]).run_wide
+    wide = request(server_cpus="0-2,6", client_cpus=[3, "4-5"]).run_wide
     assert (wide["server_cpus"], wide["client_cpus"]) == ([0, 1, 2, 6], [3, 4, 5])
+
+
+def rates(**given: Any) -> list[int]:
+    return [cell["rate"] for cell in request(workload="capacity", **given).cells]
+
+
+def test_a_ladder_doubles_around_its_rate() -> None:
+    assert rates() == [1250, 2500, 5000, 10000, 20000, 40000, 80000]
+    assert rates(rate=100, rungs=2) == [50, 100]
+    assert rates(rate=3, rungs=7) == [1, 3, 6, 12, 24]  # none below 1, and none twice
+    with pytest.raises(Refused, match="fewer rungs"):
+        rates(rate=100_000_000)
+
+
+def test_hostile_clients_are_a_kind_and_a_number() -> None:
+    mute = {"kind": "mute", "connections": 1}
+    assert [cell["hostile"] for cell in request(hostile="none,mute:1").cells] == [None, mute]
+
+
+def test_what_belongs_to_one_workload_makes_no_second_cell_of_another() -> None:
+    cells = request(workload="open,ramp,closed", steps="5,20", think_time=0.5).cells
+    assert [(cell["workload"], cell["steps"], cell["think_time"]) for cell in cells] == [
+        ("open", 10, 0), ("ramp", 5, 0), ("ramp", 20, 0), ("closed", 10, 0.5),
+    ]  # fmt: skip

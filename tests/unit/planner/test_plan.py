@@ -1,37 +1,14 @@
 """The plan: order, seeds, the A/A pair, and who runs on which core."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from planner import plan as planning
-from planner.cells import resolve
 from planner.parameters import Refused
 from tests.schemas import validator
-from tests.unit.planner.test_parameters import CATALOG
+from tests.unit.planner.asking import ELSEWHERE, SHARED, THERE, host, plan
 
-ROOT = Path(__file__).parents[3]
-HERE, THERE, ELSEWHERE = "boot-of-the-controller", "boot-of-a-server", "boot-of-a-client"
-
-
-def host(name: str, boot: str = HERE, cores: int = 4) -> dict[str, Any]:
-    return {
-        "name": name, "role": "server" if name == "server" else "client", "connection": "ssh", "ssh": name,
-        "python": "/usr/bin/python3", "load_address": "198.18.0.10", "sources": ["198.18.0.11"], "weight": 1,
-        "boot_id": boot, "cpus": list(range(cores)), "nofile_hard": 20_000,
-    }  # fmt: skip
-
-
-SHARED = [host("server"), host("client1"), host("client2")]
 APART = [host("server", THERE), host("client1", ELSEWHERE), host("client2", ELSEWHERE)]
-
-
-def plan(hosts: list[dict[str, Any]], seed: int = 7, **given: Any) -> dict[str, Any]:
-    request = resolve(given, CATALOG, ["c10k"], [])
-    return planning.make(
-        "20261122T190312Z-3f9a1c", seed, request, CATALOG, hosts, {"boot_id": HERE}, "/var/lib/c10k", None, None, False
-    )  # fmt: skip
 
 
 def cpus(made: dict[str, Any]) -> tuple[Any, ...]:
@@ -40,14 +17,14 @@ def cpus(made: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def test_it_meets_its_schema() -> None:
-    several: dict[str, Any] = {"strategy": "seed", "connections": "10,20"}
+    several: dict[str, Any] = {"strategy": "seed", "connections": "10,20", "hostile": "none,mute:5"}
     mine: dict[str, Any] = {"server_command": "x {host} {port}", "connect_rate": "burst"}
     for given in (several, mine):
-        validator("plan").validate(plan(SHARED, **given))
+        validator("plan").validate(plan(references=True, **given))
 
 
 def test_each_block_holds_every_cell_once_and_the_first_strategy_twice() -> None:
-    trials = plan(SHARED, strategy="poll,epoll", connections="10,20", repetitions=3)["trials"]
+    trials = plan(strategy="poll,epoll", connections="10,20", repetitions=3)["trials"]
     assert [trial["n"] for trial in trials] == list(range(1, 19))
     for block in (1, 2, 3):
         held = sorted((t["cell"], t["control"]) for t in trials if t["block"] == block)
@@ -60,18 +37,18 @@ def test_each_block_holds_every_cell_once_and_the_first_strategy_twice() -> None
     [{"strategy": "poll,epoll", "repetitions": 1}, {"strategy": "poll", "repetitions": 9}, {"connections": "1,2"}],
 )
 def test_no_control_where_there_is_no_noise_floor_to_set(given: dict[str, Any]) -> None:
-    assert not any(trial["control"] for trial in plan(SHARED, **given)["trials"])
+    assert not any(trial["control"] for trial in plan(**given)["trials"])
 
 
 def test_the_seed_alone_decides_the_order() -> None:
-    given = {"strategy": "all", "repetitions": 4}
-    assert plan(SHARED, seed=1, **given) == plan(SHARED, seed=1, **given)
-    orders = {tuple(t["cell"] for t in plan(SHARED, seed=seed, **given)["trials"]) for seed in range(20)}
+    given: dict[str, Any] = {"strategy": "all", "repetitions": 4}
+    assert plan(seed=1, **given) == plan(seed=1, **given)
+    orders = {tuple(t["cell"] for t in plan(seed=seed, **given)["trials"]) for seed in range(20)}
     assert len(orders) > 15
 
 
 def test_every_trial_has_a_seed_of_its_own() -> None:
-    seeds = [trial["load"]["seed"] for trial in plan(SHARED, strategy="all", repetitions=10)["trials"]]
+    seeds = [trial["load"]["seed"] for trial in plan(strategy="all", repetitions=10)["trials"]]
     assert len(set(seeds)) == len(seeds)
 
 
@@ -102,26 +79,41 @@ def test_who_runs_where(hosts: list[dict[str, Any]], given: dict[str, Any], expe
 
 def test_a_cpu_that_is_not_there_is_refused() -> None:
     with pytest.raises(Refused, match=r"server_cpus names CPU 9, which server does not have; it has 0-3\."):
-        plan(SHARED, server_cpus="0,9")
+        plan(server_cpus="0,9")
+
+
+def workers(hosts: list[dict[str, Any]] = SHARED, **given: Any) -> int:
+    return int(plan(hosts, **given)["trials"][0]["server"]["workers"])
 
 
 def test_workers_only_where_the_strategy_has_them() -> None:
-    def workers(hosts: list[dict[str, Any]], **given: Any) -> int:
-        return int(plan(hosts, **given)["trials"][0]["server"]["workers"])
-
-    assert workers(SHARED, strategy="epoll", workers=8) == 1
-    assert workers(SHARED, strategy="workers", workers=8) == 8
+    assert workers(strategy="epoll", workers=8) == 1
+    assert workers(strategy="workers", workers=8) == 8
     assert workers([host("server", THERE, 6), host("client1", ELSEWHERE)], strategy="workers") == 6
     assert workers([host("server", cores=2), host("client1", cores=2)], strategy="workers") == 2
 
 
 def test_as_many_workers_as_the_connections_ask_for() -> None:
     """Of 20,000 descriptors a process has 19,936 for connections, of 1024 select has 960; a quarter is left over."""
-
-    def workers(**given: Any) -> int:
-        return int(plan(SHARED, **given)["trials"][0]["server"]["workers"])
-
     assert [workers(strategy="workers", connections=n) for n in (31_000, 100_000)] == [2, 7]
     assert [workers(strategy="prefork_select", connections=n) for n in (1_000, 10_000)] == [2, 14]
     assert workers(strategy="prefork_accept", connections=100_000) == 2
     assert workers(strategy="workers", connections=100_000, workers=3) == 3
+
+
+def test_the_calibration_comes_last_and_belongs_to_no_cell() -> None:
+    trials = plan(references=True, strategy="poll,epoll", repetitions=2)["trials"]
+    last = trials[-1]
+    found = [last[name] for name in ("n", "kind", "cell", "control", "block")]
+    assert found == [len(trials), "calibration", "calibration", False, 3]
+    assert last["server"]["strategy"] == "null_server"
+    assert (last["load"]["workload"], last["load"]["connections"], last["load"]["duration"]) == ("calibrate", 2000, 1)
+    assert all(trial["kind"] == "measure" for trial in trials[:-1])
+    for made in (plan(references=True, calibrate="false"), plan()):
+        assert all(trial["kind"] == "measure" for trial in made["trials"])
+
+
+def test_the_calibration_does_not_depend_on_the_random_order() -> None:
+    given: dict[str, Any] = {"references": True, "payload_bytes": "64,65536", "server_port": "9000,9100"}
+    lasts = [plan(seed=seed, **given)["trials"][-1] for seed in range(20)]
+    assert {(last["load"]["payload_bytes"], last["server"]["server_port"]) for last in lasts} == {(64, 9000)}
