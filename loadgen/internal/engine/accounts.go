@@ -42,11 +42,6 @@ func (a Integrity) Plus(b Integrity) Integrity {
 		a.Crossed + b.Crossed, a.Foreign + b.Foreign, a.Late + b.Late}
 }
 
-// Wrong is how many were not what a server may answer; a late reply is right, only late.
-func (a Integrity) Wrong() int64 {
-	return a.Corrupt + a.Truncated + a.Duplicated + a.Reordered + a.Crossed + a.Foreign
-}
-
 // Blame counts a whole reply that is not the record want: got is what it says, or err that it is no record. Unasked: no request
 // waited for it.
 func (a *Integrity) Blame(got wire.Header, err error, want wire.Header, unasked bool) {
@@ -168,7 +163,11 @@ func (a *Accounts) Settle(slot uint16, o Outcome, intended, sent, now int64) {
 			o = TimedOut
 			a.Integrity.Late++
 		} else {
-			a.Ledger.answered(slot, now-intended, now-sent)
+			s := &a.Ledger.slots[slot]
+			s.response.Record(now - intended)
+			if s.k >= a.Ledger.warmup {
+				a.Ledger.Service.Record(now - sent)
+			}
 		}
 	}
 	a.Ledger.Settle(slot, o)

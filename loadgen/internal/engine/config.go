@@ -5,7 +5,18 @@ import (
 	"net/netip"
 	"time"
 
+	"c10k/loadgen/internal/contracts"
 	"c10k/loadgen/internal/pacing"
+)
+
+// The workloads. Ramp and Capacity offer their load as Open does; Calibrate finds out how fast this generator can send.
+const (
+	Open      = "open"
+	Closed    = "closed"
+	Churn     = "churn"
+	Ramp      = "ramp"
+	Capacity  = "capacity"
+	Calibrate = "calibrate"
 )
 
 // Config is one client's share of a trial, or one process's share of that. It is plain data, so that it can be sent.
@@ -31,6 +42,9 @@ type Config struct {
 	ArmTimeout      time.Duration
 	Seed            uint64
 }
+
+// Traits are those of the workload.
+func (c *Config) Traits() contracts.Workload { return contracts.Workloads()[c.Workload] }
 
 // Pacer makes the law by which requests arrive.
 func (c *Config) Pacer() (pacing.Pacer, error) {

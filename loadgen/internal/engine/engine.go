@@ -45,3 +45,9 @@ func InTime(at, now int64) error {
 		fmt.Sprintf("The start was ordered for %.3f ms before now.", float64(now-at)/1e6),
 		"Give a later time, or look for what delays the orders.")
 }
+
+// Unknown is the refusal of a workload that an engine does not know.
+func Unknown(workload, kind string) error {
+	return errs.New(errs.Spec, "workload", "The engine "+kind+" has no workload "+workload+".",
+		"Choose another generator for it, or another workload.")
+}

@@ -115,15 +115,14 @@ func NewLedger(c *Config, at int64, emit func(Interval)) *Ledger {
 	return g
 }
 
-// NewLedgerUntil is that of a load that ends with a number of requests, the quota, or at the time end, in ns: with its
-// Duration where there is no such number. A quota has no warm-up.
-func NewLedgerUntil(c *Config, at int64, emit func(Interval)) (g *Ledger, quota, end int64) {
-	g = NewLedger(c, at, emit)
+// Quota is with how many requests the load is to end, or at what time, in ns: with its Duration where there is no such number.
+// A quota has no warm-up.
+func (g *Ledger) Quota(c *Config) (quota, end int64) {
 	if c.Requests < 0 {
-		return g, math.MaxInt64, c.End(at)
+		return math.MaxInt64, c.End(g.at)
 	}
 	g.warmup, g.limit = 0, math.MaxInt
-	return g, c.Requests, pacing.Never
+	return c.Requests, pacing.Never
 }
 
 func (g *Ledger) open() {
@@ -219,15 +218,6 @@ func (g *Ledger) Sent(i uint16, intended, now int64) {
 		g.FirstSend = now
 	}
 	g.LastSend = now
-}
-
-// answered records the latencies of a request that is about to be settled so.
-func (g *Ledger) answered(i uint16, response, service int64) {
-	s := &g.slots[i]
-	s.response.Record(response)
-	if s.k >= g.warmup {
-		g.Service.Record(service)
-	}
 }
 
 // Settle counts the outcome of a request.

@@ -9,26 +9,21 @@ import (
 // An arrivals plans the requests of an open loop: their times come from the pacer alone, whatever the server does.
 type arrivals struct {
 	held
-	at   int64 // ns, start
-	turn int   // the connection of the next request
+	turn int // the connection of the next request
 }
 
-func newArrivals(l *Loop, at int64, emit func(engine.Interval)) workload {
-	l.accounts.Ledger, l.end = engine.NewLedger(&l.cfg, at, emit), l.cfg.End(at)
-	return &arrivals{held: held{l}, at: at}
-}
-
-// run offers requests at their intended times, then waits until the last is settled.
-func (a *arrivals) run() {
+func newArrivals(l *Loop) phase {
+	a := &arrivals{held: held{l}}
 	a.schedule()
-	a.l.offer()
+	return a
 }
 
 // schedule asks the pacer for the next time.
 func (a *arrivals) schedule() {
-	a.l.due = pacing.Never
-	if next := a.l.pacer.Next(); a.l.cfg.Active > 0 && next < a.l.end-a.at {
-		a.l.due = a.at + next
+	l := a.l
+	l.due = pacing.Never
+	if next := l.pacer.Next(); l.cfg.Active > 0 && next < l.end-l.at {
+		l.due = l.at + next
 	}
 }
 

@@ -3,6 +3,7 @@ package epoll
 import (
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/pacing"
 	"c10k/loadgen/internal/wire"
 
 	"golang.org/x/sys/unix"
@@ -11,8 +12,7 @@ import (
 // A calibration sends as fast as the sockets take it, to a server that swallows it: no trial on this host can ask for more.
 type calibration struct {
 	held
-	at     int64 // ns
-	turn   int   // connection
+	turn   int // connection
 	sends  int64
 	cpu    int64  // ns, before the first
 	halves []half // by connection
@@ -24,26 +24,18 @@ type half struct {
 	begun  int64 // ns
 }
 
-func newCalibration(l *Loop, at int64, emit func(engine.Interval)) workload {
-	l.accounts.Ledger, l.end = engine.NewLedger(&l.cfg, at, emit), at+int64(l.cfg.Duration)*1e9
+func newCalibration(l *Loop) phase {
 	l.accounts.Ledger.Skip()
-	return &calibration{held: held{l}, at: at, halves: make([]half, len(l.connections))}
+	l.due, l.end = l.at, l.at+int64(l.cfg.Duration)*1e9
+	return &calibration{held: held{l}, cpu: threadCPU(), halves: make([]half, len(l.connections))}
 }
 
-func (k *calibration) run() {
-	k.cpu = threadCPU()
-	for !k.l.stopped.Load() && engine.Monotonic() < k.l.end {
-		if k.work() {
-			k.l.poll(0)
-		} else {
-			k.l.poll(k.l.end) // all are full
-		}
+// pump sends on the connections in turn, but not for long before the loop looks for events.
+func (k *calibration) pump() {
+	k.l.due = pacing.Never // unless a socket may take more
+	if engine.Monotonic() >= k.l.end {
+		return
 	}
-}
-
-// work sends on the connections in turn, but not for long before the loop looks for events. It tells whether any socket took
-// something.
-func (k *calibration) work() bool {
 	tries := 0
 	for range k.l.connections {
 		i := int32(k.turn)
@@ -59,7 +51,9 @@ func (k *calibration) work() bool {
 			break
 		}
 	}
-	return tries > 0
+	if tries > 0 {
+		k.l.due = k.l.at
+	}
 }
 
 // send writes a record, or what is left of the last one.
@@ -96,7 +90,7 @@ func (k *calibration) send(i int32, c *connection) {
 func (k *calibration) over(d *engine.Done) {
 	connected := k.l.accounts.Armed.Connected
 	d.Armed, d.Lost = connected, connected-d.Open
-	d.Ceiling = &engine.Ceiling{Sends: k.sends, Wall: max(0, engine.Monotonic()-k.at), CPU: threadCPU() - k.cpu}
+	d.Ceiling = &engine.Ceiling{Sends: k.sends, Wall: max(0, engine.Monotonic()-k.l.at), CPU: threadCPU() - k.cpu}
 }
 
 func threadCPU() int64 {

@@ -13,22 +13,16 @@ import (
 type churn struct {
 	held
 	ready, resting engine.Ring // connections whose turn it is, and those that could not connect
-	at             int64       // ns, start
 	started        int         // connections that had their first turn
 	left           int64       // requests
 }
 
-func newChurn(l *Loop, at int64, emit func(engine.Interval)) workload {
+func newChurn(l *Loop) phase {
 	n := len(l.connections)
-	k := &churn{held: held{l}, at: at, ready: engine.NewRing(n), resting: engine.NewRing(n)}
-	l.accounts.Ledger, k.left, l.end = engine.NewLedgerUntil(&l.cfg, at, emit)
-	return k
-}
-
-// run begins requests until the quota or the end is reached, then waits for the last.
-func (k *churn) run() {
+	k := &churn{held: held{l}, ready: engine.NewRing(n), resting: engine.NewRing(n)}
+	k.left, l.end = l.accounts.Ledger.Quota(&l.cfg)
 	k.schedule()
-	k.l.offer()
+	return k
 }
 
 // schedule finds out when the next request is due; after the end there is none. First turns follow the connect rate: all at
@@ -37,7 +31,7 @@ func (k *churn) schedule() {
 	l := k.l
 	l.due = min(k.ready.Due(), k.resting.Due())
 	if k.started < len(l.connections) {
-		l.due = min(l.due, l.cfg.DialDue(k.at, k.started))
+		l.due = min(l.due, l.cfg.DialDue(l.at, k.started))
 	}
 	if l.due >= l.end {
 		l.due = pacing.Never

@@ -36,7 +36,7 @@ func (c *connection) blank() connection {
 func newConnections(n int) []connection {
 	all := make([]connection, n)
 	for i := range all {
-		all[i] = connection{fd: -1, waiting: emptyList, wire: emptyList}
+		all[i] = all[i].blank()
 	}
 	return all
 }

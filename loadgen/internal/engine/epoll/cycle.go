@@ -12,31 +12,24 @@ import (
 // think time, or all would for ever ask at once.
 type cycle struct {
 	held
-	at       int64 // ns, start
 	think    int64 // ns
 	started  int   // requests begun without a reply before them
 	most     int   // outstanding
 	thinking engine.Ring
 }
 
-func newCycle(l *Loop, at int64, emit func(engine.Interval)) workload {
-	l.accounts.Ledger, l.end = engine.NewLedger(&l.cfg, at, emit), l.cfg.End(at)
+func newCycle(l *Loop) phase {
 	most := min(l.cfg.Active*l.cfg.Pipeline, engine.MaxRequests)
-	return &cycle{held: held{l}, at: at, think: int64(l.cfg.ThinkTime), most: most, thinking: engine.NewRing(most)}
-}
-
-// run asks until the end, then waits until the last is settled.
-func (y *cycle) run() {
+	y := &cycle{held: held{l}, think: int64(l.cfg.ThinkTime), most: most, thinking: engine.NewRing(most)}
 	y.schedule()
-	y.l.offer()
-	y.l.end = 0 // nothing follows what is given up now
+	return y
 }
 
 // schedule finds out when the next request is due; after the end there is none.
 func (y *cycle) schedule() {
 	due := y.thinking.Due()
 	if y.started < y.most {
-		due = y.at + int64(float64(y.think)*float64(y.started)/float64(y.most))
+		due = y.l.at + int64(float64(y.think)*float64(y.started)/float64(y.most))
 	}
 	if due >= y.l.end {
 		due = pacing.Never

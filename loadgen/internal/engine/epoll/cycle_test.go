@@ -50,12 +50,10 @@ func TestClosedPathDoesNotAllocate(t *testing.T) {
 		cfg.Connections, cfg.Active, cfg.ThinkTime, cfg.Duration = 1, 1, think, 1000
 		l := start(t, cfg)
 		end := pair(t, l)
-		y := newCycle(l, Monotonic(), func(i Interval) { i.Recycle() }).(*cycle)
-		l.begin(y)
-		y.schedule()
+		l.ready(Monotonic(), func(i Interval) { i.Recycle() })
 		buffer := make([]byte, 64)
 		n := testing.AllocsPerRun(5000, func() {
-			y.pump()
+			l.phase.pump()
 			if _, errno := readSome(end, buffer); errno != 0 {
 				t.Fatal(errno)
 			}

@@ -20,21 +20,13 @@ type sockaddr struct {
 }
 
 func sockaddrOf(a netip.AddrPort) sockaddr {
-	var s sockaddr
-	port := func() { binary.BigEndian.PutUint16(s.raw[2:], a.Port()) }
-	if a.Addr().Unmap().Is4() {
-		s.family, s.size = unix.AF_INET, unix.SizeofSockaddrInet4
-		binary.NativeEndian.PutUint16(s.raw[0:], unix.AF_INET)
-		port()
-		ip := a.Addr().Unmap().As4()
-		copy(s.raw[4:], ip[:])
-		return s
+	s, ip, at := sockaddr{family: unix.AF_INET, size: unix.SizeofSockaddrInet4}, a.Addr().Unmap(), 4
+	if ip.Is6() {
+		s.family, s.size, at = unix.AF_INET6, unix.SizeofSockaddrInet6, 8
 	}
-	s.family, s.size = unix.AF_INET6, unix.SizeofSockaddrInet6
-	binary.NativeEndian.PutUint16(s.raw[0:], unix.AF_INET6)
-	port()
-	ip := a.Addr().As16()
-	copy(s.raw[8:], ip[:])
+	binary.NativeEndian.PutUint16(s.raw[0:], uint16(s.family))
+	binary.BigEndian.PutUint16(s.raw[2:], a.Port())
+	copy(s.raw[at:], ip.AsSlice())
 	return s
 }
 

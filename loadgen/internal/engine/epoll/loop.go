@@ -38,6 +38,7 @@ type Loop struct {
 	pacer       pacing.Pacer
 
 	phase phase // what the loop does now
+	at    int64 // ns, when the load starts
 	due   int64 // ns, when the phase wants to be pumped
 	end   int64 // ns, from when on the phase begins nothing
 }
@@ -58,19 +59,43 @@ type phase interface {
 	gaveUp(i int32, c *connection, o engine.Outcome, onWire bool)
 	// lost goes on without a connection, which was in that state when it failed so.
 	lost(i int32, was state, phase errs.Phase, cause errs.Cause, errno unix.Errno)
-}
-
-// A workload is the phase of a load.
-type workload interface {
-	phase
-	// run offers the load until it is over.
-	run()
-	// over corrects the sum of what the load amounts to; all is settled.
+	// over corrects the sum of what a load amounts to; all is settled.
 	over(d *engine.Done)
 }
 
-// A construct takes the memory that a workload needs, so that it does not cost time after the start at that time.
-type construct func(l *Loop, at int64, emit func(engine.Interval)) workload
+// A held is the phase of a load on connections that stand, as far as it is the same for all: workloads embed it, and say
+// what they do otherwise.
+type held struct{ l *Loop }
+
+func (h *held) pump() {}
+
+func (h *held) stood(int32, *connection) {}
+
+func (h *held) unreached(i int32, cause errs.Cause, errno unix.Errno) {
+	h.l.lose(i, errs.Connect, cause, errno)
+}
+
+func (h *held) settled(engine.Outcome) {}
+
+// replied keeps the connection, unless its peer knows what was not yet sent.
+func (h *held) replied(i int32, _ *connection, _ uint8, _ engine.Outcome, early bool) {
+	if early {
+		h.l.lose(i, errs.Read, errs.Mismatched, 0)
+	}
+}
+
+func (h *held) gaveUp(int32, *connection, engine.Outcome, bool) {}
+
+func (h *held) lost(_ int32, was state, _ errs.Phase, _ errs.Cause, _ unix.Errno) {
+	if was == established {
+		h.l.accounts.Open--
+	}
+}
+
+func (h *held) over(*engine.Done) {}
+
+// A construct makes the phase of a load and takes the memory that it needs, so that it does not cost time after the start.
+type construct func(l *Loop) phase
 
 // workloads are all that this engine knows.
 var workloads = map[string]construct{

@@ -105,8 +105,8 @@ func oneRequest(t testing.TB) (l *Loop, path func()) {
 	}
 	t.Cleanup(l.Close)
 	end, c := pair(t, l), &l.connections[0]
-	a := newArrivals(l, Monotonic(), func(i Interval) { i.Recycle() }).(*arrivals)
-	l.begin(a)
+	l.ready(Monotonic(), func(i Interval) { i.Recycle() })
+	a := l.phase.(*arrivals)
 	buffer := make([]byte, 64)
 	return l, func() {
 		a.plan(l.watch.now)

@@ -67,16 +67,24 @@ func (l *Loop) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
 	if err := engine.InTime(at, engine.Monotonic()); err != nil {
 		return engine.Done{}, err
 	}
-	work := l.work(l, at, emit)
-	l.begin(work)
+	l.ready(at, emit)
 	for engine.Monotonic() < at && !l.stopped.Load() {
 		l.poll(at)
 	}
 	l.watch.punctual()
-	work.run()
+	l.offer()
+	l.end = 0 // nothing follows what is given up now
 	l.accounts.Ledger.Finish()
 	l.abandon(engine.Monotonic())
 	d := l.accounts.Done(l.watch.loopLag, l.watch.maxGap)
-	work.over(&d)
+	l.phase.over(&d)
 	return d, nil
+}
+
+// ready makes the workload the phase, for a load that starts at that time.
+func (l *Loop) ready(at int64, emit func(engine.Interval)) {
+	l.accounts.Ledger = engine.NewLedger(&l.cfg, at, emit)
+	l.at, l.end = at, l.cfg.End(at)
+	l.begin(nil)
+	l.phase = l.work(l)
 }

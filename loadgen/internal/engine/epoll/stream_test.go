@@ -151,7 +151,8 @@ func newStream(t *testing.T, pipeline, size int) *stream {
 	t.Cleanup(l.Close)
 	s := &stream{t: t, l: l, c: &l.connections[0], peer: pair(t, l)}
 	l.begin(&held{l})
-	l.accounts.Ledger, _, _ = NewLedgerUntil(&cfg, l.watch.now, func(i Interval) { s.interval = append(s.interval, i) })
+	l.accounts.Ledger = NewLedger(&cfg, l.watch.now, func(i Interval) { s.interval = append(s.interval, i) })
+	l.accounts.Ledger.Quota(&cfg)
 	return s
 }
 

@@ -71,11 +71,19 @@ func (e *Routines) open(ctx context.Context, i int, room chan struct{}) {
 func (e *Routines) connect(ctx context.Context, i int, room chan struct{}) (*net.TCPConn, error) {
 	deadline, _ := ctx.Deadline()
 	for retry := 0; ; retry++ {
-		conn, took, err := e.shake(ctx, i, room)
+		select {
+		case room <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		begun := engine.Monotonic()
+		conn, err := e.dialers.Dial(ctx, i)
+		now := engine.Monotonic()
+		<-room
 		if err == nil {
 			_ = conn.SetLinger(0) // without it teardown leaves TIME_WAIT, no more
 			e.mu.Lock()
-			e.accounts.Connected(took)
+			e.accounts.Connected(now - begun)
 			e.mu.Unlock()
 			return conn, nil
 		}
@@ -84,26 +92,13 @@ func (e *Routines) connect(ctx context.Context, i int, room chan struct{}) (*net
 		if !engine.Passing(cause, errno) || retry == engine.MostRetries || time.Until(deadline) <= time.Duration(rest) {
 			return nil, err
 		}
-		if e.sleep(ctx, engine.Monotonic()+rest, nil); ctx.Err() != nil {
+		if e.sleep(ctx, now+rest, nil); ctx.Err() != nil {
 			return nil, err
 		}
 		e.mu.Lock()
 		e.accounts.Armed.Retries++
 		e.mu.Unlock()
 	}
-}
-
-// shake does one handshake, when there is room for it, and says how many ns it took.
-func (e *Routines) shake(ctx context.Context, i int, room chan struct{}) (*net.TCPConn, int64, error) {
-	select {
-	case room <- struct{}{}:
-		defer func() { <-room }()
-	case <-ctx.Done():
-		return nil, 0, ctx.Err()
-	}
-	begun := engine.Monotonic()
-	conn, err := e.dialers.Dial(ctx, i)
-	return conn, engine.Monotonic() - begun, err
 }
 
 // verify has one record echoed.

@@ -9,24 +9,21 @@ import (
 // An arrivals plans the requests of an open loop: their times come from the pacer alone, whatever the server does.
 type arrivals struct {
 	held
-	at   int64 // ns, start
-	turn int   // the connection of the next request
+	turn int // the connection of the next request
 }
 
-func newArrivals(e *Routines, at int64, emit func(engine.Interval)) workload {
-	e.accounts.Ledger, e.end = engine.NewLedger(&e.cfg, at, emit), e.cfg.End(at)
-	a := &arrivals{held: held{e}, at: at}
+func newArrivals(e *Routines) phase {
+	a := &arrivals{held: held{e}}
 	a.schedule()
 	return a
 }
 
-func (a *arrivals) run() { a.e.pace(a.e.alive) }
-
 // schedule asks the pacer for the next time.
 func (a *arrivals) schedule() {
-	a.e.due = pacing.Never
-	if next := a.e.pacer.Next(); a.e.cfg.Active > 0 && next < a.e.end-a.at {
-		a.e.due = a.at + next
+	e := a.e
+	e.due = pacing.Never
+	if next := e.pacer.Next(); e.cfg.Active > 0 && next < e.end-e.at {
+		e.due = e.at + next
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
-	"c10k/loadgen/internal/pacing"
 	"c10k/loadgen/internal/wire"
 )
 
@@ -15,14 +14,12 @@ import (
 // closes, as long as there is something to do; the pacer only completes the intervals.
 type churn struct {
 	held
-	at   int64 // ns, start
 	left int64 // requests
 }
 
-func newChurn(e *Routines, at int64, emit func(engine.Interval)) workload {
-	k := &churn{held: held{e}, at: at}
-	e.due = pacing.Never
-	e.accounts.Ledger, k.left, e.end = engine.NewLedgerUntil(&e.cfg, at, emit)
+func newChurn(e *Routines) phase {
+	k := &churn{held: held{e}}
+	k.left, e.end = e.accounts.Ledger.Quota(&e.cfg)
 	return k
 }
 
@@ -31,11 +28,11 @@ func (k *churn) run() {
 	var visitors sync.WaitGroup
 	for i := range e.connections {
 		visitors.Go(func() {
-			e.sleep(e.alive, e.cfg.DialDue(k.at, i), nil)
+			e.sleep(e.alive, e.cfg.DialDue(e.at, i), nil)
 			k.visit(e.newConnection(i))
 		})
 	}
-	e.pace(e.alive)
+	k.held.run()
 	visitors.Wait()
 }
 

@@ -10,30 +10,21 @@ import (
 // All think for the same time, so those that think are in the order of their turns.
 type cycle struct {
 	held
-	at       int64 // ns, start
 	started  bool
 	thinking engine.Ring
 }
 
-func newCycle(e *Routines, at int64, emit func(engine.Interval)) workload {
-	e.accounts.Ledger, e.end = engine.NewLedger(&e.cfg, at, emit), e.cfg.End(at)
-	y := &cycle{held: held{e}, at: at, thinking: engine.NewRing(e.cfg.Active * e.cfg.Pipeline)}
+func newCycle(e *Routines) phase {
+	y := &cycle{held: held{e}, thinking: engine.NewRing(e.cfg.Active * e.cfg.Pipeline)}
 	y.schedule()
 	return y
-}
-
-func (y *cycle) run() {
-	y.e.pace(y.e.alive)
-	y.e.mu.Lock()
-	defer y.e.mu.Unlock()
-	y.e.end = 0 // nothing follows what is given up now
 }
 
 // schedule finds out when the next request is due; after the end there is none.
 func (y *cycle) schedule() {
 	y.e.due = y.thinking.Due()
 	if !y.started {
-		y.e.due = y.at
+		y.e.due = y.e.at
 	}
 	if y.e.due >= y.e.end {
 		y.e.due = pacing.Never

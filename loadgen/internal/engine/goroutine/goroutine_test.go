@@ -47,8 +47,9 @@ func TestReplyAtTheTimeout(t *testing.T) {
 	for early, want := range []Counts{{Planned: 1, Sent: 1, TimedOut: 1}, {Planned: 1, Sent: 1, Answered: 1}} {
 		cfg := Plain(netip.MustParseAddrPort("127.0.0.1:1"))
 		e := start(t, cfg)
-		e.phase = newArrivals(e, 0, func(Interval) {})
-		ledger := e.accounts.Ledger
+		e.phase = newArrivals(e)
+		ledger := NewLedger(&cfg, 0, func(Interval) {})
+		e.accounts.Ledger = ledger
 		r := &request{connection: &connection{e: e}, flags: wire.Load, slot: ledger.Plan(0)}
 		e.unsettled++
 		r.connection.put(r)

@@ -42,6 +42,7 @@ type Routines struct {
 	most        int   // unsettled at once
 	draining    bool  // the pacer wants to know when all are settled
 	phase       phase // what the engine does now
+	at          int64 // ns, when the load starts
 	due         int64 // ns, when the phase wants to begin something
 	end         int64 // ns, from when on the phase begins nothing
 }
@@ -82,14 +83,9 @@ type phase interface {
 	replied(c *connection, flags uint8)
 	// gaveUp goes on when a request that was not sent was settled.
 	gaveUp(c *connection)
-}
-
-// A workload is the phase of a load.
-type workload interface {
-	phase
-	// run offers the load until it is over. It is called without the lock.
+	// run offers a load until it is over. It is called without the lock.
 	run()
-	// over corrects the sum of what the load amounts to; all is settled.
+	// over corrects the sum of what a load amounts to; all is settled.
 	over(d *engine.Done)
 }
 
@@ -104,10 +100,12 @@ func (h held) replied(*connection, uint8) {}
 
 func (h held) gaveUp(*connection) {}
 
+func (h held) run() { h.e.pace(h.e.alive) }
+
 func (h held) over(*engine.Done) {}
 
-// A construct readies a workload for a start at that time.
-type construct func(e *Routines, at int64, emit func(engine.Interval)) workload
+// A construct makes the phase of a load.
+type construct func(e *Routines) phase
 
 // workloads are all that this engine knows.
 var workloads = map[string]construct{

@@ -60,15 +60,19 @@ func (e *Routines) Run(at int64, emit func(engine.Interval)) (engine.Done, error
 	}
 	settled := make(chan engine.Interval, 16)
 	e.mu.Lock()
-	work := e.work(e, at, func(i engine.Interval) { settled <- i })
+	e.accounts.Ledger = engine.NewLedger(&e.cfg, at, func(i engine.Interval) { settled <- i })
+	e.at, e.due, e.end = at, pacing.Never, e.cfg.End(at)
+	work := e.work(e)
 	e.phase = work
 	e.mu.Unlock()
 	var d engine.Done
 	go func() {
 		defer close(settled)
 		work.run()
+		// Until all is summed up, what is given up now must not count as answered late. Nothing follows it.
 		e.mu.Lock()
-		defer e.mu.Unlock() // not sooner: what is given up now may still be answered, which is not late
+		defer e.mu.Unlock()
+		e.end = 0
 		e.accounts.Ledger.Finish()
 		e.abandon()
 		d = e.accounts.Done(e.loopLag, e.maxGap)
