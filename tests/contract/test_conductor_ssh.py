@@ -96,14 +96,6 @@ def stage(tmp_path: Path, sshd: Sshd) -> Stage:
     return stage
 
 
-def refused(stage: Stage, *says: str) -> None:
-    ended = stage.run(2)
-    for text in says:
-        assert text in ended.err
-    assert ended.err.count("\n") == 1, ended.err
-    assert not ended.trials
-
-
 def test_trials_over_one_set_of_connections(stage: Stage, sshd: Sshd) -> None:
     stage.trials = 2
     before = (sshd.directory / "log").read_text().count("Accepted publickey")
@@ -128,51 +120,46 @@ def test_a_lost_agent_over_ssh_is_partial(stage: Stage) -> None:
     assert "client2" in ended.trial["reason"]
 
 
-def test_a_changed_host_key_is_refused(stage: Stage, sshd: Sshd, tmp_path: Path) -> None:
-    other = keygen(tmp_path / "other")
-    sshd.known_hosts(f"[127.0.0.1]:{sshd.port} {other}")
-    refused(stage, "is not the one in", "known_hosts")
+REFUSED: list[tuple[str, str, list[str]]] = [
+    ("{good} changed", "", ["is not the one in", "known_hosts"]),
+    ("", "", ["the host key of [127.0.0.1]:{port} is not in", "ssh-keyscan"]),
+    # The jump has the one port in known_hosts; the host behind it would be fine.
+    (
+        "{good}", "Host client1\n  ProxyJump jump\nHost jump\n  Hostname localhost\n",
+        ["client1: the host key of [localhost]:{port} is not in"],
+    ),
+    ("{good}", "Host client2\n  IdentityFile {stranger}\n  User nobody\n", ["client2: 127.0.0.1", "login"]),
+    ("{good}", "Host client3\n  Port 1\n", ["client3: 127.0.0.1 port 1 cannot be reached"]),
+    ("{good}", "Host client3\n  Port {mute}\n", ["client3: no SSH session with 127.0.0.1"]),
+    (
+        "{good}", "Host client3\n  Hostname does-not-exist.invalid\n",
+        ["client3: the name of does-not-exist.invalid", "HostName"],
+    ),
+]  # fmt: skip
 
 
-def test_an_unknown_host_key_is_refused(stage: Stage, sshd: Sshd) -> None:
-    sshd.known_hosts("")
-    refused(stage, f"the host key of [127.0.0.1]:{sshd.port} is not in", "ssh-keyscan")
-    assert (sshd.directory / "known_hosts").read_text().strip() == ""
-
-
-def test_a_jump_hosts_key_is_checked_too(stage: Stage, sshd: Sshd) -> None:
-    """The jump has the one port in known_hosts; the host behind it would be fine."""
-    sshd.write_config("Host client1\n  ProxyJump jump\nHost jump\n  Hostname localhost\n")
-    refused(stage, f"client1: the host key of [localhost]:{sshd.port} is not in")
-
-
-def test_a_login_that_is_not_accepted_is_one_sentence(stage: Stage, sshd: Sshd, tmp_path: Path) -> None:
-    keygen(tmp_path / "stranger")
-    sshd.write_config(f"Host client2\n  IdentityFile {tmp_path}/stranger\n  User nobody\n")
-    refused(stage, "client2: 127.0.0.1", "login")
-
-
-def test_an_unreachable_host_is_one_sentence(stage: Stage, sshd: Sshd) -> None:
-    sshd.write_config("Host client3\n  Port 1\n")
-    refused(stage, "client3: 127.0.0.1 port 1 cannot be reached")
-
-
-def test_something_that_is_no_sshd_is_one_sentence(stage: Stage, sshd: Sshd) -> None:
+@pytest.mark.parametrize(
+    ("known", "config", "says"), REFUSED,
+    ids=["changed key", "unknown key", "a jump's key", "login", "unreachable", "no sshd", "unknown name"],
+)  # fmt: skip
+def test_a_host_that_cannot_be_trusted_or_reached_is_one_sentence(
+    stage: Stage, sshd: Sshd, tmp_path: Path, known: str, config: str, says: list[str]
+) -> None:
+    other = keygen(tmp_path / "stranger")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        sshd.write_config(f"Host client3\n  Port {listener.getsockname()[1]}\n")
-
-        def hang_up() -> None:
-            listener.accept()[0].close()
-
-        threading.Thread(target=hang_up, daemon=True).start()
-        refused(stage, "client3: no SSH session with 127.0.0.1")
-
-
-def test_an_unknown_name_is_one_sentence(stage: Stage, sshd: Sshd) -> None:
-    sshd.write_config("Host client3\n  Hostname does-not-exist.invalid\n")
-    refused(stage, "client3: the name of does-not-exist.invalid", "HostName")
+        threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
+        words = {"port": sshd.port, "stranger": tmp_path / "stranger", "mute": listener.getsockname()[1]}
+        line = f"[127.0.0.1]:{sshd.port} {other}" if "changed" in known else known.format(good=sshd.good)
+        sshd.known_hosts(line)
+        sshd.write_config(config.format(**words))
+        err = stage.run(2).err
+    for text in says:
+        assert text.format(**words) in err
+    assert err.count("\n") == 1
+    assert not list(stage.results.glob("trials/*"))
+    assert (sshd.directory / "known_hosts").read_text() == line + "\n"
 
 
 def test_a_missing_agent_over_ssh_is_one_sentence(stage: Stage) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from contracts import declared
+from contracts.declared import PARAMETERS
 from tests.schemas import validator
 
 ROOT = Path(__file__).parents[3]
@@ -24,14 +26,10 @@ def host(role: str, **fields: Any) -> dict[str, Any]:
     return {**common, "cpus": None, "agent_cpus": None, **client, **fields}
 
 
-SERVER = {
-    "strategy": "epoll", "server_command": None, "backlog": 4096, "workers": 1, "server_port": 9000, "server_ports": 1,
-}  # fmt: skip
-LOAD = {
-    "workload": "open", "connections": 1000, "active": 1000, "rate": 1000, "requests": None, "arrival": "poisson",
-    "payload_bytes": 64, "pipeline": 1, "think_time": 0, "steps": 10, "hostile": None, "connect_rate": 5000,
-    "warmup": 1, "duration": 2, "timeout": 1,
-    "arm_timeout": 2, "generator": "go", "seed": 71,
+SERVER = {name: PARAMETERS[name].default for name in declared.SERVER} | {"workers": 1}
+LOAD = {name: PARAMETERS[name].default for name in declared.LOAD} | {
+    "connections": 1000, "active": 1000, "rate": 1000, "warmup": 1, "duration": 2, "timeout": 1, "arm_timeout": 2,
+    "seed": 71,
 }  # fmt: skip
 
 
