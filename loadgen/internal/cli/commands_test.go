@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"net/netip"
@@ -29,32 +28,23 @@ type want struct {
 // readBlocks reads the table, with the words that stand for this test's servers replaced.
 func readBlocks(t *testing.T, words *strings.Replacer) []block {
 	t.Helper()
-	file, err := os.Open("testdata/commands.txt")
+	table, err := os.ReadFile("testdata/commands.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = file.Close() }()
 	var blocks []block
-	lines := bufio.NewScanner(file)
-	for n := 1; lines.Scan(); n++ {
-		verb, rest, _ := strings.Cut(lines.Text(), " ")
-		if verb == "$" {
-			blocks = append(blocks, block{line: n, args: strings.Fields(words.Replace(rest))[1:], exit: -1})
-			continue
-		}
-		if verb == "" || verb == "#" {
-			continue
-		}
-		b := &blocks[len(blocks)-1]
+	for n, line := range strings.Split(string(table), "\n") {
+		verb, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		stream, absent := strings.CutPrefix(verb, "!")
+		exit, noCode := strconv.Atoi(verb)
 		switch {
-		case verb == "exit":
-			if b.exit, err = strconv.Atoi(rest); err != nil {
-				t.Fatalf("line %d: %v", n, err)
-			}
-		case strings.TrimPrefix(verb, "!") == "out" || strings.TrimPrefix(verb, "!") == "err":
-			b.wants = append(b.wants, want{strings.TrimPrefix(verb, "!"), verb[0] == '!', words.Replace(rest)})
-		default:
-			t.Fatalf("line %d: %q is neither a command nor what it must answer", n, lines.Text())
+		case noCode == nil && strings.HasPrefix(rest, "$ run"):
+			blocks = append(blocks, block{n + 1, strings.Fields(words.Replace(rest))[2:], exit, nil})
+		case stream == "out" || stream == "err":
+			b := &blocks[len(blocks)-1]
+			b.wants = append(b.wants, want{stream, absent, words.Replace(rest)})
+		case verb != "" && verb != "#":
+			t.Fatalf("line %d: %q is neither a command nor what it must answer", n+1, line)
 		}
 	}
 	return blocks

@@ -11,51 +11,38 @@ import (
 // grouped writes a whole number with commas.
 func grouped(n int64) string {
 	text := strconv.FormatInt(n, 10)
-	sign := ""
-	if n < 0 {
-		sign, text = "-", text[1:]
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
 	}
-	var b strings.Builder
-	for i, digit := range text {
-		if i > 0 && (len(text)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(digit)
-	}
-	return sign + b.String()
+	return text
 }
 
-// three writes a number with three significant digits and no exponent.
+// three writes a number with three significant digits, and above 0.0001 without an exponent.
 func three(x float64) string {
-	if x == 0 || math.IsNaN(x) || math.IsInf(x, 0) {
-		return fmt.Sprint(x)
-	}
-	places := 2 - int(math.Floor(math.Log10(math.Abs(x))))
-	if places < 0 {
-		scale := math.Pow10(-places)
-		return grouped(int64(math.Round(x/scale) * scale))
-	}
-	// Rounding may carry into another digit: 9.996 is 10.0.
-	if text := strconv.FormatFloat(x, 'f', places, 64); len(strings.TrimLeft(strings.Replace(text, ".", "", 1), "-0")) <= 3 || places == 0 {
-		return text
-	}
-	return strconv.FormatFloat(x, 'f', places-1, 64)
-}
-
-// span writes nanoseconds for people: 3 digits and the unit that suits.
-func span(ns int64) string {
-	x := float64(ns)
 	switch magnitude := math.Abs(x); {
 	case magnitude == 0:
 		return "0"
-	case magnitude < 999.5:
-		return three(x) + " ns"
-	case magnitude < 999.5e3:
-		return three(x/1e3) + " µs"
-	case magnitude < 999.5e6:
-		return three(x/1e6) + " ms"
+	case magnitude >= 999.5:
+		scale := math.Pow10(int(math.Log10(magnitude)) - 2)
+		return grouped(int64(math.Round(x/scale) * scale))
 	}
-	return three(x/1e9) + " s"
+	return strings.TrimSuffix(fmt.Sprintf("%#.3g", x), ".")
+}
+
+// scaled writes a number with the first unit in which it has three digits before the point, or the last.
+func scaled(x, step float64, units ...string) string {
+	for math.Abs(x) >= 999.5 && len(units) > 1 {
+		x, units = x/step, units[1:]
+	}
+	return three(x) + " " + units[0]
+}
+
+// span writes nanoseconds for people.
+func span(ns int64) string {
+	if ns == 0 {
+		return "0"
+	}
+	return scaled(float64(ns), 1000, "ns", "µs", "ms", "s")
 }
 
 // size writes bytes for people.
@@ -63,14 +50,7 @@ func size(bytes int64) string {
 	if bytes < 1000 {
 		return grouped(bytes) + " B"
 	}
-	x := float64(bytes) / 1024
-	for _, unit := range []string{"KiB", "MiB"} {
-		if x < 1000 {
-			return three(x) + " " + unit
-		}
-		x /= 1024
-	}
-	return three(x) + " GiB"
+	return scaled(float64(bytes)/1024, 1024, "KiB", "MiB", "GiB")
 }
 
 func duration(seconds float64) time.Duration { return time.Duration(math.Round(seconds * 1e9)) }

@@ -19,7 +19,7 @@ type live struct {
 	terminal bool
 	begun    time.Time
 	end      chan struct{}
-	ended    chan struct{}
+	ticking  sync.WaitGroup
 
 	mu       sync.Mutex
 	doing    string
@@ -31,13 +31,11 @@ type live struct {
 
 // newLive starts the line.
 func newLive(out io.Writer, terminal bool) *live {
-	l := &live{out: out, terminal: terminal, begun: time.Now(), response: hist.New(), end: make(chan struct{}), ended: make(chan struct{})}
+	l := &live{out: out, terminal: terminal, begun: time.Now(), response: hist.New(), end: make(chan struct{})}
 	if out == nil {
-		close(l.ended)
 		return l
 	}
-	go func() {
-		defer close(l.ended)
+	l.ticking.Go(func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
@@ -48,7 +46,7 @@ func newLive(out io.Writer, terminal bool) *live {
 				return
 			}
 		}
-	}()
+	})
 	return l
 }
 
@@ -116,7 +114,7 @@ func (l *live) clear() {
 // close ends the line.
 func (l *live) close() {
 	close(l.end)
-	<-l.ended
+	l.ticking.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.clear()

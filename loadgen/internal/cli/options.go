@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"c10k/loadgen/internal/address"
 	"c10k/loadgen/internal/contracts"
@@ -199,24 +200,25 @@ func parse(p contracts.Parameter, text string) (any, error) {
 		return nil, nil
 	case p.Kind == "hostile":
 		return parseHostile(p, text)
-	case p.Kind == "seconds":
+	case p.Kind == "seconds", p.Unit == "whole seconds":
 		d, err := parseDuration(text, duration(p.Low), duration(p.High))
+		if err == nil && p.Kind == "whole" && d%time.Second != 0 {
+			err = fmt.Errorf("%s is not a whole number of seconds", text)
+		}
 		return d.Seconds(), err
-	case p.Unit == "whole seconds":
-		return parseSeconds(text, int(p.Low), int(p.High))
 	}
 	return parseWhole(text, int64(p.Low), int64(p.High))
 }
 
 // parseHostile reads kind:connections.
 func parseHostile(p contracts.Parameter, text string) (*contracts.Hostile, error) {
-	kind, many, _ := strings.Cut(text, ":")
+	kind, number, _ := strings.Cut(text, ":")
 	if !slices.Contains(p.Words, kind) {
 		return nil, fmt.Errorf("there are no hostile clients %q%s: %s", kind, nearest(kind, p.Words), strings.Join(p.Words, ", "))
 	}
-	if _, err := parseWhole(many, 0, math.MaxInt64); err != nil {
+	if _, err := parseWhole(number, 0, math.MaxInt64); err != nil {
 		return nil, fmt.Errorf("%q needs a number of connections behind it, such as %s:100", text, kind)
 	}
-	n, err := parseWhole(many, int64(p.Low), int64(p.High))
+	n, err := parseWhole(number, int64(p.Low), int64(p.High))
 	return &contracts.Hostile{Kind: kind, Connections: int(n)}, err
 }

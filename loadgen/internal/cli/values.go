@@ -65,15 +65,6 @@ func parseDuration(text string, low, high time.Duration) (time.Duration, error) 
 	return d, nil
 }
 
-// parseSeconds reads a duration of whole seconds.
-func parseSeconds(text string, low, high int) (int, error) {
-	d, err := parseDuration(text, duration(float64(low)), duration(float64(high)))
-	if err == nil && d%time.Second != 0 {
-		err = fmt.Errorf("%s is not a whole number of seconds", text)
-	}
-	return int(d / time.Second), err
-}
-
 // parseCPUs reads a list such as 0-3,6.
 func parseCPUs(text string) ([]int, error) {
 	wrong := fmt.Errorf("%q is not a list of processors such as 0-3,6", text)
