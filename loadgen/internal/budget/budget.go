@@ -161,11 +161,7 @@ func available(meminfo string) int64 {
 
 // countPorts is the size of a range such as "32768\t60999" without the reserved ports, such as "40000-40010,50000".
 func countPorts(portRange, reserved string) (int, error) {
-	fields := strings.Fields(portRange)
-	if len(fields) != 2 {
-		return 0, fmt.Errorf("ip_local_port_range is %q, not two ports", portRange)
-	}
-	low, high, err := twoPorts(fields[0], fields[1])
+	low, high, err := portsOf(strings.Fields(portRange))
 	if err != nil {
 		return 0, fmt.Errorf("ip_local_port_range is %q: %w", portRange, err)
 	}
@@ -175,7 +171,7 @@ func countPorts(portRange, reserved string) (int, error) {
 		if !dash {
 			last = first
 		}
-		a, b, err := twoPorts(first, last)
+		a, b, err := portsOf([]string{first, last})
 		if err != nil {
 			return 0, fmt.Errorf("ip_local_reserved_ports is %q: %w", reserved, err)
 		}
@@ -184,15 +180,13 @@ func countPorts(portRange, reserved string) (int, error) {
 	return n, nil
 }
 
-func twoPorts(a, b string) (low, high int, err error) {
-	if low, err = strconv.Atoi(a); err != nil {
-		return 0, 0, err
+func portsOf(ends []string) (low, high int, err error) {
+	if len(ends) == 2 {
+		a, errA := strconv.ParseUint(ends[0], 10, 16)
+		b, errB := strconv.ParseUint(ends[1], 10, 16)
+		if errA == nil && errB == nil && a <= b {
+			return int(a), int(b), nil
+		}
 	}
-	if high, err = strconv.Atoi(b); err != nil {
-		return 0, 0, err
-	}
-	if low < 0 || high > 65535 || high < low {
-		return 0, 0, fmt.Errorf("%d to %d is no range of ports", low, high)
-	}
-	return low, high, nil
+	return 0, 0, fmt.Errorf("%q is no range of ports", ends)
 }

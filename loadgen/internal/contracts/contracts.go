@@ -45,7 +45,6 @@ type document struct {
 	Parameters []Parameter
 	Workloads  map[string]Workload
 	Generators map[string]Generator
-	Integrity  map[string]struct{ Wrong bool }
 }
 
 func read() (d document) {

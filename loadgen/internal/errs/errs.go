@@ -4,6 +4,7 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -154,23 +155,19 @@ func Blame(p Phase, c Cause) string {
 
 // Merge adds rows of the same phase and cause, in the order of the phases; the first example of the first stays.
 func Merge(rows []Row) []Row {
-	sums := map[string]*Row{}
-	for _, row := range rows {
-		key := row.Phase + "/" + row.Cause
-		if sum := sums[key]; sum != nil {
-			sum.Count += row.Count
-		} else {
-			sums[key] = &row
-		}
-	}
 	merged := []Row{}
-	for p := range phases {
-		for c := range causes {
-			if row := sums[Key(p, c)]; row != nil {
-				merged = append(merged, *row)
-			}
+	for _, row := range rows {
+		i := slices.IndexFunc(merged, func(m Row) bool { return m.Phase == row.Phase && m.Cause == row.Cause })
+		if i < 0 {
+			merged = append(merged, row)
+		} else {
+			merged[i].Count += row.Count
 		}
 	}
+	place := func(r Row) int {
+		return slices.Index(phaseNames[:], r.Phase)*len(causeNames) + slices.Index(causeNames[:], r.Cause)
+	}
+	slices.SortFunc(merged, func(a, b Row) int { return place(a) - place(b) })
 	return merged
 }
 

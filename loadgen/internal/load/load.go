@@ -110,10 +110,10 @@ func (l *Load) Run(at int64, log *hlog.Log, take func(report.Interval)) (report.
 	close(settled)
 	over := <-taken
 	self := selfreport.Used().Since(before)
-	var met *report.Hostile
+	var foes *report.Hostile
 	if crowd != nil {
 		h := crowd.Stop()
-		met = &h
+		foes = &h
 	}
 	if err != nil {
 		return report.Done{}, err
@@ -122,14 +122,11 @@ func (l *Load) Run(at int64, log *hlog.Log, take func(report.Interval)) (report.
 		self = self.Add(l.group.Used)
 	}
 	done.LoopLag = done.LoopLag.Copy() // the engine goes on with its own while it proves
-	after := selfreport.Look()
+	met := selfreport.Look().Since(surroundings, cpus)
 	sum := report.OfDone(done, l.window(&done))
 	sum.Over60s["response"] = over
-	sum.Hostile = met
-	sum.Self.Processes, sum.Self.Wall, sum.Self.Usage = l.parts, int64(time.Since(begun)), self
-	sum.Self.Steal = after.StealSince(surroundings, cpus)
-	sum.Self.Throttled = after.ThrottledSince(surroundings)
-	sum.Self.Kernel = after.GrownSince(surroundings)
+	sum.Hostile = foes
+	sum.Self.Processes, sum.Self.Wall, sum.Self.Usage, sum.Self.Met = l.parts, int64(time.Since(begun)), self, met
 	log.Sum(&done, l.share.Config.Warmup, l.share.Config.Duration)
 	return sum, nil
 }

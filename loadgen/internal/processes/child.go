@@ -29,11 +29,10 @@ type order struct {
 	At     int64
 }
 
-// A reply comes from one: exactly one of the fields but Used is set, and an interval is not the last of its order.
+// A reply comes from one: one field says what was done, and none that it is ready. An interval is not the last of its order.
 type reply struct {
-	Ready    bool
-	Armed    *engine.Armed
-	Proved   *engine.Proved
+	Armed    engine.Armed
+	Proved   engine.Proved
 	Interval *engine.Interval
 	Done     *engine.Done
 	Failure  *errs.Error
@@ -63,12 +62,9 @@ func spawn(first order) (*child, error) {
 	command.Env = append(os.Environ(), marker+"=1")
 	// A group of its own: Ctrl-C is for the parent, which ends its children in order.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	input, err := command.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start a process: %w", err)
-	}
-	output, err := command.StdoutPipe()
-	if err != nil {
+	input, errIn := command.StdinPipe()
+	output, errOut := command.StdoutPipe()
+	if err := errors.Join(errIn, errOut); err != nil {
 		return nil, fmt.Errorf("start a process: %w", err)
 	}
 	if err := command.Start(); err != nil {
@@ -88,7 +84,7 @@ func (c *child) hear() (reply, error) {
 	if err := c.replies.Decode(&r); err != nil {
 		return r, c.died(err)
 	}
-	if r.Failure != nil {
+	if r.Failure != nil { // and not a nil in an interface
 		return r, r.Failure
 	}
 	return r, nil
@@ -113,7 +109,7 @@ func Serve(in io.Reader, out io.Writer) int {
 		return 1
 	}
 	e, err := s.prepare(first)
-	s.say(reply{Ready: err == nil}, err)
+	s.say(reply{}, err)
 	if err != nil {
 		return 1
 	}
@@ -161,10 +157,9 @@ func (s *server) obey(e engine.Engine, o order) {
 	case "arm":
 		armed, err := e.Arm(o.Total)
 		selfreport.Quiet()
-		s.say(reply{Armed: &armed}, err)
+		s.say(reply{Armed: armed}, err)
 	case "prove":
-		proved := e.Prove()
-		s.say(reply{Proved: &proved}, nil)
+		s.say(reply{Proved: e.Prove()}, nil)
 	case "run":
 		before := selfreport.Used()
 		done, err := e.Run(o.At, func(i engine.Interval) {

@@ -37,7 +37,7 @@ func New(cfg engine.Config, kind string, n int, cpus []int) (*Group, error) {
 			return nil, err
 		}
 	}
-	if err := g.gather(func(_ int, r reply) bool { return r.Ready }); err != nil {
+	if err := g.gather(func(reply) {}); err != nil {
 		g.Close()
 		return nil, err
 	}
@@ -48,13 +48,8 @@ func New(cfg engine.Config, kind string, n int, cpus []int) (*Group, error) {
 func (g *Group) Arm(total int) (engine.Armed, error) {
 	n := len(g.children)
 	g.tell(func(i int) order { return order{Name: "arm", Total: portion(total, i, n)} })
-	var sum engine.Armed
-	err := g.gather(func(_ int, r reply) bool {
-		if r.Armed != nil {
-			sum = addArmed(sum, *r.Armed)
-		}
-		return r.Armed != nil
-	})
+	sum := engine.Armed{Failed: map[string]int64{}}
+	err := g.gather(func(r reply) { addArmed(&sum, &r.Armed) })
 	return sum, err
 }
 
@@ -63,12 +58,9 @@ func (g *Group) Prove() engine.Proved {
 	g.tell(func(int) order { return order{Name: "prove"} })
 	var sum engine.Proved
 	// A process that is gone proves nothing, which the sum says.
-	_ = g.gather(func(_ int, r reply) bool {
-		if r.Proved != nil {
-			sum.Verified += r.Proved.Verified
-			sum.Failed += r.Proved.Failed
-		}
-		return r.Proved != nil
+	_ = g.gather(func(r reply) {
+		sum.Verified += r.Proved.Verified
+		sum.Failed += r.Proved.Failed
 	})
 	return sum
 }
@@ -79,15 +71,13 @@ func (g *Group) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
 	intervals := newMerger(len(g.children), emit)
 	var dones []engine.Done
 	g.Used = selfreport.Usage{}
-	err := g.gather(func(_ int, r reply) bool {
+	err := g.gather(func(r reply) {
 		if r.Interval != nil {
 			intervals.add(*r.Interval)
-		}
-		if r.Done != nil {
+		} else if r.Done != nil {
 			dones = append(dones, *r.Done)
 			g.Used = g.Used.Add(r.Used)
 		}
-		return r.Done != nil
 	})
 	if err != nil {
 		return engine.Done{}, err
@@ -124,36 +114,34 @@ func (g *Group) tell(of func(i int) order) {
 	}
 }
 
-// gather hands the replies of all processes to take, one at a time, until it has said of each that this was its last, or one
-// has failed; the others are then told to stop, and heard out.
-func (g *Group) gather(take func(i int, r reply) (last bool)) error {
+// gather hands the replies of all processes to take, one at a time, up to the last of each. If one fails, the others are told to
+// stop, and heard out.
+func (g *Group) gather(take func(reply)) error {
 	type heard struct {
-		i    int
-		r    reply
-		err  error
-		next chan<- bool
+		reply
+		err error
 	}
 	all := make(chan heard)
-	for i, c := range g.children {
+	for _, c := range g.children {
 		go func() {
-			next := make(chan bool)
-			for more := true; more; more = <-next {
+			for more := true; more; {
 				r, err := c.hear()
-				all <- heard{i, r, err, next}
+				more = err == nil && r.Interval != nil
+				all <- heard{r, err}
 			}
 		}()
 	}
 	var failure error
 	for left := len(g.children); left > 0; {
 		m := <-all
-		last := m.err != nil || take(m.i, m.r)
-		m.next <- !last
-		if last {
-			left--
-		}
-		if m.err != nil && failure == nil {
+		if m.err == nil {
+			take(m.reply)
+		} else if failure == nil {
 			failure = m.err
 			g.Stop()
+		}
+		if m.err != nil || m.Interval == nil {
+			left--
 		}
 	}
 	return failure

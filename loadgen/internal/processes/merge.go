@@ -51,18 +51,16 @@ func (m *merger) flush() {
 	}
 }
 
-func addArmed(a, b engine.Armed) engine.Armed {
-	failed := map[string]int64{}
-	for _, part := range []map[string]int64{a.Failed, b.Failed} {
-		for key, n := range part {
-			failed[key] += n
-		}
+func addArmed(sum, part *engine.Armed) {
+	sum.Connected += part.Connected
+	sum.Verified += part.Verified
+	sum.Retries += part.Retries
+	for key, n := range part.Failed {
+		sum.Failed[key] += n
 	}
-	sum := engine.Armed{Connected: a.Connected + b.Connected, Verified: a.Verified + b.Verified, Failed: failed, Retries: a.Retries + b.Retries}
-	for i := range sum.SYNRetries {
-		sum.SYNRetries[i] = a.SYNRetries[i] + b.SYNRetries[i]
+	for i, n := range part.SYNRetries {
+		sum.SYNRetries[i] += n
 	}
-	return sum
 }
 
 // sumDone is what one process that had done all of it would say.

@@ -54,13 +54,11 @@ type Self struct {
 	Processes int   `json:"processes"`
 	Wall      int64 `json:"wall_ns"`
 	selfreport.Usage
-	MaxLoopGap int64            `json:"max_loop_gap_ns"`
-	Steal      int64            `json:"steal_ns"`               // of the CPUs it may use
-	Throttled  *int64           `json:"throttled_ns,omitempty"` // by its cgroup's quota; absent where unknown
-	Sent       float64          `json:"sent_per_s"`
-	Answered   float64          `json:"answered_per_s"`
-	SendGaps   []int64          `json:"send_gaps_ns"`
-	Kernel     map[string]int64 `json:"kernel"`
+	MaxLoopGap int64 `json:"max_loop_gap_ns"`
+	selfreport.Met
+	Sent     float64 `json:"sent_per_s"`
+	Answered float64 `json:"answered_per_s"`
+	SendGaps []int64 `json:"send_gaps_ns"`
 }
 
 // OfArmed says it for the line protocol.

@@ -41,34 +41,29 @@ func Look() Surroundings {
 	return Surroundings{steal: stolen(string(stat)), kernel: kernel, throttled: throttled("/proc/self/cgroup", "/sys/fs/cgroup")}
 }
 
-// StealSince is the time in ns that the hypervisor took from cpus after before.
-func (s Surroundings) StealSince(before Surroundings, cpus []int) int64 {
-	var ticks int64
+// Met is what happened around the generator while it worked.
+type Met struct {
+	Steal     int64            `json:"steal_ns"`               // that the hypervisor took from the CPUs it may use
+	Throttled *int64           `json:"throttled_ns,omitempty"` // by its cgroup's quota, summed over them; absent where unknown
+	Kernel    map[string]int64 `json:"kernel"`                 // the watched counters that grew, and by how much
+}
+
+// Since is what cpus, the cgroup and the namespace met after before.
+func (s Surroundings) Since(before Surroundings, cpus []int) Met {
+	met := Met{Kernel: map[string]int64{}}
 	for _, cpu := range cpus {
-		ticks += s.steal[cpu] - before.steal[cpu]
+		met.Steal += (s.steal[cpu] - before.steal[cpu]) * 1e9 / ticksPerSecond
 	}
-	return ticks * 1e9 / ticksPerSecond
-}
-
-// ThrottledSince is the time in ns that the quota of its cgroup kept this process from the CPUs after before, summed over
-// them; nil where the kernel does not say.
-func (s Surroundings) ThrottledSince(before Surroundings) *int64 {
-	if s.throttled == nil || before.throttled == nil {
-		return nil
+	if s.throttled != nil && before.throttled != nil {
+		grown := *s.throttled - *before.throttled
+		met.Throttled = &grown
 	}
-	grown := *s.throttled - *before.throttled
-	return &grown
-}
-
-// GrownSince is by how much each watched counter grew after before, of those that did.
-func (s Surroundings) GrownSince(before Surroundings) map[string]int64 {
-	grown := map[string]int64{}
 	for _, name := range watched {
 		if by := s.kernel[name] - before.kernel[name]; by > 0 {
-			grown[name] = by
+			met.Kernel[name] = by
 		}
 	}
-	return grown
+	return met
 }
 
 // stolen reads the eighth number of each line such as "cpu3 …" of /proc/stat.

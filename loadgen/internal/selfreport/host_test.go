@@ -13,21 +13,12 @@ func TestStolen(t *testing.T) {
 	if got := stolen(stat); !maps.Equal(got, map[int]int64{0: 30, 12: 50}) {
 		t.Errorf("%v", got)
 	}
-	before, after := Surroundings{steal: map[int]int64{0: 10, 1: 5}}, Surroundings{steal: map[int]int64{0: 12, 1: 9}}
-	if got := after.StealSince(before, []int{0}); got != 20_000_000 {
-		t.Errorf("two ticks are %d ns", got)
-	}
 }
 
 func TestCounters(t *testing.T) {
 	text := "Tcp: RetransSegs OutRsts\nTcp: 7 9\nTcpExt: ListenDrops\nTcpExt: 3\nUdp: A B\nUdp: 1\n"
 	want := map[string]int64{"Tcp.RetransSegs": 7, "Tcp.OutRsts": 9, "TcpExt.ListenDrops": 3}
 	if got := counters(text); !maps.Equal(got, want) {
-		t.Errorf("%v", got)
-	}
-	before := Surroundings{kernel: map[string]int64{"Tcp.RetransSegs": 7, "Tcp.OutRsts": 5, "Tcp.ActiveOpens": 1}}
-	after := Surroundings{kernel: map[string]int64{"Tcp.RetransSegs": 7, "Tcp.OutRsts": 9, "Tcp.ActiveOpens": 8, "TcpExt.ListenDrops": 2}}
-	if got := after.GrownSince(before); !maps.Equal(got, map[string]int64{"Tcp.OutRsts": 4, "TcpExt.ListenDrops": 2}) {
 		t.Errorf("%v", got)
 	}
 }
@@ -70,12 +61,18 @@ func TestThrottled(t *testing.T) {
 			t.Errorf("%q with %s: %d ns instead of %d", test.own, test.path, got, test.want)
 		}
 	}
+}
+
+func TestWhatWasMetSince(t *testing.T) {
 	five, nine := int64(5), int64(9)
-	if got := (Surroundings{throttled: &nine}).ThrottledSince(Surroundings{throttled: &five}); got == nil || *got != 4 {
-		t.Errorf("%v", got)
+	before := Surroundings{map[int]int64{0: 10, 1: 5}, map[string]int64{"Tcp.RetransSegs": 7, "Tcp.OutRsts": 5, "Tcp.ActiveOpens": 1}, &five}
+	after := Surroundings{map[int]int64{0: 12, 1: 9}, map[string]int64{"Tcp.RetransSegs": 7, "Tcp.OutRsts": 9, "Tcp.ActiveOpens": 8, "TcpExt.ListenDrops": 2}, &nine}
+	met := after.Since(before, []int{0})
+	if met.Steal != 20_000_000 || *met.Throttled != 4 || !maps.Equal(met.Kernel, map[string]int64{"Tcp.OutRsts": 4, "TcpExt.ListenDrops": 2}) {
+		t.Errorf("%+v", met)
 	}
-	if got := (Surroundings{throttled: &nine}).ThrottledSince(Surroundings{}); got != nil {
-		t.Errorf("%v of a kernel that did not say", *got)
+	if met := after.Since(Surroundings{}, nil); met.Throttled != nil {
+		t.Errorf("%v of a kernel that did not say", *met.Throttled)
 	}
 }
 
