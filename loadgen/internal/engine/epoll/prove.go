@@ -59,6 +59,7 @@ func (p *proving) pump() {
 
 func (p *proving) settled(o engine.Outcome) {
 	p.flying--
+	p.l.due = p.l.watch.now // there is room to ask another, or nothing left to wait for
 	if o == engine.Answered {
 		p.proved.Verified++
 	}
