@@ -5,18 +5,13 @@ package hostile
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"net"
 	"net/netip"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"c10k/loadgen/internal/engine"
-	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/report"
 	"c10k/loadgen/internal/wire"
 
@@ -73,30 +68,16 @@ type Crowd struct {
 	opened, refused, reset, bytesOut, bytesIn, whole, wrong atomic.Int64
 }
 
-// Start sets the clients to work.
-func Start(cfg Config) (*Crowd, error) {
-	refuse := func(format string, a ...any) (*Crowd, error) {
-		return nil, errs.New(errs.Spec, "hostile", fmt.Sprintf(format, a...), "Correct the hostile clients; docs/contracts.md describes them.")
-	}
-	work, known := kinds[cfg.Kind]
-	switch {
-	case !known:
-		return refuse("There are no hostile clients of the kind %q, only %s.", cfg.Kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
-	case cfg.Connections < 0 || cfg.Connections > FirstConnection-1:
-		return refuse("%d hostile clients cannot be.", cfg.Connections)
-	case len(cfg.Targets) == 0:
-		return refuse("Hostile clients need a target.")
-	case cfg.PayloadBytes < wire.HeaderBytes || cfg.PayloadBytes > wire.MaxBytes:
-		return refuse("A record of %d bytes cannot be: 32 to 1,048,576.", cfg.PayloadBytes)
-	}
+// Start sets the clients to work. The share that they belong to has been checked.
+func Start(cfg Config) *Crowd {
 	c := &Crowd{cfg: cfg, dialers: engine.NewDialers(cfg.Sources, cfg.Targets), slab: wire.NewBuffer(cfg.PayloadBytes, cfg.Seed)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	clients := make([]*client, cfg.Connections)
 	for i := range clients {
 		clients[i] = &client{Crowd: c, i: i}
 	}
-	work(c, clients)
-	return c, nil
+	kinds[cfg.Kind](c, clients)
+	return c
 }
 
 // Stop resets every connection, waits until none is left and says what became of them.

@@ -2,88 +2,45 @@ package hostile
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"c10k/loadgen/internal/contracts"
+	"c10k/loadgen/internal/engine/enginetest"
 	"c10k/loadgen/internal/report"
 	"c10k/loadgen/internal/wire"
 )
 
-// A server answers each connection with one function, and knows which connections are open.
+// A server answers each connection with one function, and knows how many are open.
 type server struct {
-	listener net.Listener
-	mu       sync.Mutex
-	open     map[net.Conn]bool
-	from     map[string]int // connections by source address
-	attended sync.WaitGroup
+	address netip.AddrPort
+	open    atomic.Int64
 }
 
 func serve(t *testing.T, attend func(*net.TCPConn)) *server {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{listener: listener, open: map[net.Conn]bool{}, from: map[string]int{}}
-	s.attended.Go(func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			s.mu.Lock()
-			s.open[c] = true
-			s.from[c.RemoteAddr().(*net.TCPAddr).IP.String()]++
-			s.mu.Unlock()
-			s.attended.Go(func() {
-				attend(c.(*net.TCPConn))
-				_ = c.Close()
-				s.mu.Lock()
-				delete(s.open, c)
-				s.mu.Unlock()
-			})
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		s.mu.Lock()
-		for c := range s.open {
-			_ = c.Close()
-		}
-		s.mu.Unlock()
-		s.attended.Wait()
+	s := &server{}
+	s.address = enginetest.Listen(t, func(c *net.TCPConn, _ int) {
+		s.open.Add(1)
+		attend(c)
+		_ = c.Close()
+		s.open.Add(-1)
 	})
 	return s
 }
 
-func (s *server) address() netip.AddrPort { return netip.MustParseAddrPort(s.listener.Addr().String()) }
-
-func echo(c *net.TCPConn) {
-	buffer := make([]byte, 16384)
-	for {
-		n, err := c.Read(buffer)
-		if n > 0 {
-			if _, err := c.Write(buffer[:n]); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
+func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
 
 // until waits for something that must come soon.
 func until(t *testing.T, what string, come func() bool) {
@@ -98,10 +55,7 @@ func until(t *testing.T, what string, come func() bool) {
 
 func start(t *testing.T, kind string, n int, s *server) *Crowd {
 	t.Helper()
-	c, err := Start(Config{Kind: kind, Connections: n, Targets: []netip.AddrPort{s.address()}, PayloadBytes: 32, Run: 7, Seed: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := Start(Config{Kind: kind, Connections: n, Targets: []netip.AddrPort{s.address}, PayloadBytes: 32, Run: 7, Seed: 3})
 	t.Cleanup(c.cancel)
 	return c
 }
@@ -110,11 +64,7 @@ func start(t *testing.T, kind string, n int, s *server) *Crowd {
 func stop(t *testing.T, c *Crowd, s *server) report.Hostile {
 	t.Helper()
 	h := c.Stop()
-	until(t, c.cfg.Kind+": every connection is closed", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return len(s.open) == 0
-	})
+	until(t, c.cfg.Kind+": every connection is closed", func() bool { return s.open.Load() == 0 })
 	if again := c.Stop(); again != h {
 		t.Errorf("%s: %+v became %+v after Stop", c.cfg.Kind, h, again)
 	}
@@ -155,10 +105,7 @@ func TestEachKindAgainstAGoodServer(t *testing.T) {
 func TestHalfCloseOfLargeRecords(t *testing.T) {
 	t.Parallel()
 	s := serve(t, echo)
-	c, err := Start(Config{Kind: "half_close", Connections: 1, Targets: []netip.AddrPort{s.address()}, PayloadBytes: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := Start(Config{Kind: "half_close", Connections: 1, Targets: []netip.AddrPort{s.address}, PayloadBytes: 1 << 20})
 	until(t, "a round", func() bool { return c.whole.Load() >= 1 })
 	if h := stop(t, c, s); h.Wrong != 0 || h.BytesIn < 16<<20 {
 		t.Errorf("%+v", h)
@@ -232,10 +179,7 @@ func TestRefusedAndRetried(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := uint16(bound.(*unix.SockaddrInet4).Port)
-	c, err := Start(Config{Kind: "mute", Connections: 1, PayloadBytes: 64, Targets: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := Start(Config{Kind: "mute", Connections: 1, PayloadBytes: 64, Targets: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)}})
 	until(t, "a second attempt", func() bool { return c.refused.Load() >= 2 })
 	if err := unix.Listen(socket, 1); err != nil {
 		t.Fatal(err)
@@ -248,40 +192,35 @@ func TestRefusedAndRetried(t *testing.T) {
 func TestNothingIsLeftOfMany(t *testing.T) {
 	for _, kind := range contracts.Named("hostile").Words {
 		s := serve(t, func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) }) // never answers: all are in the middle of something
-		routines, descriptors := runtime.NumGoroutine(), countDescriptors(t)
+		routines, descriptors := runtime.NumGoroutine(), enginetest.Descriptors(t)
 		c := start(t, kind, 200, s)
 		until(t, kind, func() bool { return c.opened.Load() >= 200 })
 		stop(t, c, s)
 		until(t, kind+": goroutines end", func() bool { return runtime.NumGoroutine() <= routines })
-		until(t, kind+": descriptors are closed", func() bool { return countDescriptors(t) <= descriptors })
+		until(t, kind+": descriptors are closed", func() bool { return enginetest.Descriptors(t) <= descriptors })
 	}
-}
-
-func countDescriptors(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
 }
 
 func TestSourcesAndTargetsInTurn(t *testing.T) {
 	t.Parallel()
-	one, two := serve(t, echo), serve(t, echo)
-	c, err := Start(Config{Kind: "mute", Connections: 8, PayloadBytes: 32, Targets: []netip.AddrPort{one.address(), two.address()},
+	var mu sync.Mutex
+	met := map[string]int{} // connections by target and source
+	var targets []netip.AddrPort
+	for i := range 2 {
+		targets = append(targets, serve(t, func(c *net.TCPConn) {
+			mu.Lock()
+			met[fmt.Sprintf("%d %s", i, c.RemoteAddr().(*net.TCPAddr).IP)]++
+			mu.Unlock()
+			echo(c)
+		}).address)
+	}
+	c := Start(Config{Kind: "mute", Connections: 8, PayloadBytes: 32, Targets: targets,
 		Sources: []netip.Addr{netip.MustParseAddr("127.0.0.11"), netip.MustParseAddr("127.1.0.11")}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	counts := func(s *server) (int, int) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return s.from["127.0.0.11"], s.from["127.1.0.11"]
-	}
-	for _, s := range []*server{one, two} {
-		until(t, "two of each source", func() bool { a, b := counts(s); return a == 2 && b == 2 })
-	}
+	until(t, "two of each source", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return maps.Equal(met, map[string]int{"0 127.0.0.11": 2, "1 127.0.0.11": 2, "0 127.1.0.11": 2, "1 127.1.0.11": 2})
+	})
 	c.Stop()
 }
 
@@ -301,10 +240,7 @@ func TestRecordsAreReal(t *testing.T) {
 			}
 		}
 	})
-	c, err := Start(Config{Kind: "half_close", Connections: 1, Targets: []netip.AddrPort{s.address()}, PayloadBytes: 48, Run: 9, Seed: 5})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := Start(Config{Kind: "half_close", Connections: 1, Targets: []netip.AddrPort{s.address}, PayloadBytes: 48, Run: 9, Seed: 5})
 	defer c.Stop()
 	for i := range uint32(2) {
 		record := <-records
@@ -314,20 +250,6 @@ func TestRecordsAreReal(t *testing.T) {
 		}
 		if !bytes.Equal(record[32:], wire.NewBuffer(48, 5)[32:]) {
 			t.Errorf("record %d has a filler of its own", i)
-		}
-	}
-}
-
-func TestWhatCannotStart(t *testing.T) {
-	target := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")}
-	for want, cfg := range map[string]Config{
-		`kind "rude"`: {Kind: "rude", Targets: target, PayloadBytes: 32},
-		"target":      {Kind: "mute", PayloadBytes: 32},
-		"-1 hostile":  {Kind: "mute", Connections: -1, Targets: target, PayloadBytes: 32},
-		"31 bytes":    {Kind: "mute", Targets: target, PayloadBytes: 31},
-	} {
-		if _, err := Start(cfg); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v", cfg, err)
 		}
 	}
 }
