@@ -108,10 +108,10 @@ type Accounts struct {
 	Surplus   int64
 	Integrity Integrity
 	Errors    errs.Tally
-	Ledger    *Ledger // of the load; before it, one without intervals
+	NotArmed  errs.Tally // connections that arming gave up
+	Ledger    *Ledger    // of the load; before it, one without intervals
 
-	notArmed errs.Tally
-	timeout  int64 // ns
+	timeout int64 // ns
 }
 
 // NewAccounts opens those of a share.
@@ -137,15 +137,10 @@ func (a *Accounts) Verified() {
 	a.Open++
 }
 
-// NotArmed counts a connection that arming gave up.
-func (a *Accounts) NotArmed(p errs.Phase, c errs.Cause, errno unix.Errno, number uint32) {
-	a.notArmed.Add(p, c, errno, number)
-}
-
 // ArmedSoFar is the result of all calls of Arm together.
 func (a *Accounts) ArmedSoFar() Armed {
 	armed := a.Armed
-	armed.Failed = a.notArmed.Keys()
+	armed.Failed = a.NotArmed.Keys()
 	return armed
 }
 

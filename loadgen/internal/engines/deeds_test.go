@@ -69,6 +69,18 @@ func TestDeeds(t *testing.T) {
 	})
 }
 
+// churning is 300 requests, each on a connection of its own.
+func churning(target netip.AddrPort) Config {
+	cfg := Plain(target)
+	cfg.Workload, cfg.Requests = Churn, 300
+	return cfg
+}
+
+// afterFirstConnection does so where each request has its own connection.
+func afterFirstConnection(d Deed) Script {
+	return func(connection, _ int) Deed { return AfterFirst(d)(0, connection) }
+}
+
 func TestChurnDeeds(t *testing.T) {
 	const n = 300
 	silence, loss := Counts{Planned: n, Sent: n, TimedOut: n}, Counts{Planned: n, Sent: n, Failed: n}
@@ -83,7 +95,7 @@ func TestChurnDeeds(t *testing.T) {
 		"reset":     {ResetIt, loss, Integrity{}, 0, "read/reset 300"},
 		"half":      {HalfThenReset, loss, Integrity{Truncated: n}, 0, "read/reset 300"},
 	}, func(t *testing.T, kind string, c deedCase) {
-		cfg := Churning(Serve(t, 64, AfterFirstConnection(c.deed)))
+		cfg := churning(Serve(t, 64, afterFirstConnection(c.deed)))
 		cfg.Connections, cfg.Warmup = 100, 3 // a warm-up has no place where requests are counted
 		if c.load == silence {
 			cfg.Timeout = 2 * time.Second
@@ -220,7 +232,7 @@ func TestFullSocket(t *testing.T) {
 
 func TestChurnForATime(t *testing.T) {
 	each(t, func(t *testing.T, kind string) {
-		cfg := Churning(Serve(t, 64, Always(Echo)))
+		cfg := churning(Serve(t, 64, Always(Echo)))
 		cfg.Requests, cfg.Warmup, cfg.Connections = -1, 1, 4
 		e, _ := armed(t, cfg, kind)
 		begun := time.Now()
@@ -237,7 +249,7 @@ func TestChurnForATime(t *testing.T) {
 // A server that refuses must not make the generator spin: each of 20 connections tries again after its rest only.
 func TestChurnRestsAfterRefusal(t *testing.T) {
 	each(t, func(t *testing.T, kind string) {
-		cfg := Churning(netip.MustParseAddrPort("127.0.0.1:1"))
+		cfg := churning(netip.MustParseAddrPort("127.0.0.1:1"))
 		cfg.Requests = -1
 		e, a := armed(t, cfg, kind)
 		if a.Failed["connect/refused"] != 1 {
@@ -253,7 +265,7 @@ func TestChurnRestsAfterRefusal(t *testing.T) {
 // at once, with no event to wake the loop.
 func TestChurnEndsThoughAllFail(t *testing.T) {
 	eachOf(t, map[string][]netip.Addr{"refused": nil, "no source": {netip.MustParseAddr("192.0.2.1")}}, func(t *testing.T, kind string, sources []netip.Addr) {
-		cfg := Churning(netip.MustParseAddrPort("127.0.0.1:1"))
+		cfg := churning(netip.MustParseAddrPort("127.0.0.1:1"))
 		cfg.Sources = sources
 		e, _ := armed(t, cfg, kind)
 		defer time.AfterFunc(Patience, e.Stop).Stop()

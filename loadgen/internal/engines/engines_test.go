@@ -2,7 +2,9 @@ package engines
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
@@ -256,7 +258,7 @@ func TestStop(t *testing.T) {
 	}) {
 		script := AfterFirst(c.deed)
 		if c.workload == Churn {
-			script = AfterFirstConnection(c.deed)
+			script = afterFirstConnection(c.deed)
 		}
 		cfg := Plain(Serve(t, 64, script))
 		if cfg.Workload = c.workload; c.deed == Echo {
@@ -318,4 +320,41 @@ func TestNothingIsLeft(t *testing.T) {
 			}
 		}
 	}
+}
+
+// erratic is a trial against a server that does anything, in the order of the seed, and when to stop it.
+func erratic(t *testing.T, seed uint64) (Config, time.Duration) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	size := []int{32, 64, 300, 100_000}[random.IntN(4)]
+	pipeline := 1 + random.IntN(5)
+	stop := time.Duration(200+random.IntN(3000)) * time.Millisecond
+	deeds := []Deed{Echo, Echo, Echo, Echo, Echo, Echo, Trickle, Corrupt, Truncate, Duplicate, Freeze, Ignore, CloseIt, ResetIt, HalfThenReset}
+	var mu sync.Mutex // from here on random belongs to the server
+	cfg := Plain(Serve(t, size, func(_, record int) Deed {
+		if record == 0 && seed%2 == 0 {
+			return Echo
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return deeds[random.IntN(len(deeds))]
+	}))
+	cfg.PayloadBytes, cfg.Pipeline, cfg.ArmTimeout = size, pipeline, 500*time.Millisecond
+	cfg.Timeout = time.Second
+	cfg.Workload = []string{Open, Churn, Closed}[seed%3]
+	return cfg, stop
+}
+
+// Whatever a server does, in any order, to any workload, and whenever it is stopped, every request is settled once.
+func TestConservation(t *testing.T) {
+	seeds := map[string]uint64{}
+	for seed := range uint64(18) {
+		seeds[fmt.Sprintf("seed %d", seed)] = seed
+	}
+	eachOf(t, seeds, func(t *testing.T, kind string, seed uint64) {
+		cfg, stop := erratic(t, seed)
+		e, _ := armed(t, cfg, kind)
+		defer time.AfterFunc(stop, e.Stop).Stop()
+		d := Load(t, e).Done
+		t.Logf("%s of %d bytes, stop after %v: %+v, surplus %d, %+v", cfg.Workload, cfg.PayloadBytes, stop, d.Load, d.Surplus, d.Integrity)
+	})
 }

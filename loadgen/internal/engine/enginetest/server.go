@@ -112,11 +112,6 @@ func AfterFirst(d Deed) Script {
 	}
 }
 
-// AfterFirstConnection does so where each request has its own connection.
-func AfterFirstConnection(d Deed) Script {
-	return func(connection, _ int) Deed { return AfterFirst(d)(0, connection) }
-}
-
 // Serve answers the records of one size on every connection as a script says.
 func Serve(t testing.TB, size int, s Script) netip.AddrPort {
 	t.Helper()

@@ -2,10 +2,8 @@ package enginetest
 
 import (
 	"flag"
-	"math/rand/v2"
 	"net/netip"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,35 +29,6 @@ const Ahead = 500e6
 func Plain(target netip.AddrPort) engine.Config {
 	return engine.Config{Run: 20945436, Targets: []netip.AddrPort{target}, Workload: engine.Open, Connections: 20, FirstConnection: 100, Active: 20,
 		Rate: 500, Arrival: "fixed", Requests: -1, Pipeline: 1, PayloadBytes: 64, Duration: 1, Timeout: Patience, ArmTimeout: 5 * time.Second, Seed: 71}
-}
-
-// Churning is 300 requests, each on a connection of its own.
-func Churning(target netip.AddrPort) engine.Config {
-	cfg := Plain(target)
-	cfg.Workload, cfg.Requests = engine.Churn, 300
-	return cfg
-}
-
-// Erratic is a trial against a server that does anything, in the order of the seed, and when to stop it.
-func Erratic(t *testing.T, seed uint64) (engine.Config, time.Duration) {
-	random := rand.New(rand.NewPCG(seed, 1))
-	size := []int{32, 64, 300, 100_000}[random.IntN(4)]
-	pipeline := 1 + random.IntN(5)
-	stop := time.Duration(200+random.IntN(3000)) * time.Millisecond
-	deeds := []Deed{Echo, Echo, Echo, Echo, Echo, Echo, Trickle, Corrupt, Truncate, Duplicate, Freeze, Ignore, CloseIt, ResetIt, HalfThenReset}
-	var mu sync.Mutex // from here on random belongs to the server
-	cfg := Plain(Serve(t, size, func(_, record int) Deed {
-		if record == 0 && seed%2 == 0 {
-			return Echo
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		return deeds[random.IntN(len(deeds))]
-	}))
-	cfg.PayloadBytes, cfg.Pipeline, cfg.ArmTimeout = size, pipeline, 500*time.Millisecond
-	cfg.Timeout = time.Second
-	cfg.Workload = []string{engine.Open, engine.Churn, engine.Closed}[seed%3]
-	return cfg, stop
 }
 
 // A Trial is one whole use of an engine.

@@ -135,7 +135,7 @@ func (a *arming) replied(i int32, c *connection, flags uint8, o engine.Outcome, 
 func (a *arming) lost(i int32, was state, phase errs.Phase, cause errs.Cause, errno unix.Errno) {
 	switch was {
 	case connecting, resting, verifying:
-		a.l.accounts.NotArmed(phase, cause, errno, a.l.cfg.Number(int(i)))
+		a.l.accounts.NotArmed.Add(phase, cause, errno, a.l.cfg.Number(int(i)))
 		a.left--
 	default:
 		a.held.lost(i, was, phase, cause, errno)
@@ -154,6 +154,6 @@ func (a *arming) giveUp() {
 		}
 	}
 	for ; l.dialled < a.total; l.dialled++ { // never begun
-		l.accounts.NotArmed(errs.Connect, errs.Timeout, 0, l.cfg.Number(l.dialled))
+		l.accounts.NotArmed.Add(errs.Connect, errs.Timeout, 0, l.cfg.Number(l.dialled))
 	}
 }

@@ -49,7 +49,7 @@ func (s *sockets) dial(i int32, c *connection, ep int) (errs.Cause, unix.Errno) 
 	if errno := connect(fd, target); errno != 0 && errno != unix.EINPROGRESS {
 		return errs.CauseOf(errno), errno
 	}
-	errno = watchSocket(ep, unix.EPOLL_CTL_ADD, fd, interest, i, c.generation)
+	errno = watchSocket(ep, fd, interest, i, c.generation)
 	return errs.CauseOf(errno), errno
 }
 
@@ -59,7 +59,7 @@ func (l *Loop) dial(i int32) {
 	c.state = connecting
 	c.begun = engine.Monotonic()
 	l.shaking++
-	if cause, errno := l.sockets.dial(i, c, l.watch.waiter.ep); errno != 0 {
+	if cause, errno := l.sockets.dial(i, c, l.watch.ep); errno != 0 {
 		l.phase.unreached(i, cause, errno)
 	}
 }

@@ -100,20 +100,14 @@ const (
 )
 
 // An event carries the connection's index and its generation, so that one for a descriptor since closed is known.
-func watchSocket(ep, op int, fd int32, events uint32, index int32, generation uint32) unix.Errno {
+func watchSocket(ep int, fd int32, events uint32, index int32, generation uint32) unix.Errno {
 	event := unix.EpollEvent{Events: events, Fd: index, Pad: int32(generation)}
-	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(ep), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&event)), 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(ep), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&event)), 0, 0)
 	return errno
 }
 
-// A waiter waits for events with the finest clock that the kernel offers.
-type waiter struct {
-	ep     int
-	coarse bool // no epoll_pwait2, which is there since Linux 5.11
-}
-
-// wait fills events, and returns after at most ns nanoseconds.
-func (w *waiter) wait(events []unix.EpollEvent, ns int64) (int, unix.Errno) {
+// wait fills events, and returns after at most ns nanoseconds, by the finest clock that the kernel offers.
+func (w *watch) wait(events []unix.EpollEvent, ns int64) (int, unix.Errno) {
 	if w.coarse {
 		return w.waitCoarse(events, ns)
 	}
@@ -134,30 +128,24 @@ func (w *waiter) wait(events []unix.EpollEvent, ns int64) (int, unix.Errno) {
 }
 
 // waitCoarse sleeps whole milliseconds and returns at once for less: sends are on time, for some processor time.
-func (w *waiter) waitCoarse(events []unix.EpollEvent, ns int64) (int, unix.Errno) {
+func (w *watch) waitCoarse(events []unix.EpollEvent, ns int64) (int, unix.Errno) {
 	ms := min(max(0, ns)/1e6, 1<<30)
 	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(w.ep), uintptr(unsafe.Pointer(unsafe.SliceData(events))),
 		uintptr(len(events)), uintptr(ms), 0, 0)
 	return int(n), errno
 }
 
-// A bell wakes a waiter from another thread.
-type bell struct{ fd int }
-
-func newBell(ep int) (bell, error) {
+// newBell makes a descriptor that wakes the loop from another thread. It stays ringing once it rang, for it only ever means that
+// all must end.
+func newBell(ep int) (int, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
-		return bell{}, fmt.Errorf("make an eventfd: %w", err)
+		return 0, fmt.Errorf("make an eventfd: %w", err)
 	}
-	// It stays ringing once it rang, for it only ever means that all must end.
-	if errno := watchSocket(ep, unix.EPOLL_CTL_ADD, int32(fd), unix.EPOLLIN|unix.EPOLLET, -1, 0); errno != 0 {
-		return bell{}, fmt.Errorf("watch an eventfd: %w", errno)
+	if errno := watchSocket(ep, int32(fd), unix.EPOLLIN|unix.EPOLLET, -1, 0); errno != 0 {
+		return 0, fmt.Errorf("watch an eventfd: %w", errno)
 	}
-	return bell{fd: fd}, nil
+	return fd, nil
 }
 
-func (b bell) ring() {
-	one := [8]byte{}
-	binary.NativeEndian.PutUint64(one[:], 1)
-	_, _ = unix.Write(b.fd, one[:])
-}
+func ring(bell int) { _, _ = unix.Write(bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}) } // any number but 0

@@ -139,7 +139,7 @@ func (l *Loop) begin(p phase) {
 // Stop implements engine.Engine.
 func (l *Loop) Stop() {
 	l.stopped.Store(true)
-	l.watch.bell.ring()
+	ring(l.watch.bell)
 }
 
 // Close implements engine.Engine.

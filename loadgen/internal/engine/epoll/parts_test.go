@@ -72,7 +72,7 @@ func TestWaiterKeepsTime(t *testing.T) {
 	defer func() { _ = unix.Close(ep) }()
 	events := make([]unix.EpollEvent, 1)
 	for _, coarse := range []bool{false, true} {
-		w := waiter{ep: ep, coarse: coarse}
+		w := watch{ep: ep, coarse: coarse}
 		for _, wait := range []time.Duration{-1, 0, 100 * time.Microsecond, 3 * time.Millisecond} {
 			begun := time.Now()
 			for {

@@ -16,8 +16,9 @@ const (
 
 // A watch waits for events, keeps the time, and knows how late it was.
 type watch struct {
-	waiter  waiter
-	bell    bell
+	ep      int
+	coarse  bool // no epoll_pwait2, which is there since Linux 5.11
+	bell    int  // an eventfd
 	events  []unix.EpollEvent
 	now     int64 // ns, read right after the last wait
 	maxGap  int64 // ns
@@ -29,12 +30,12 @@ func newWatch() (watch, error) {
 	if err != nil {
 		return watch{}, fmt.Errorf("make an epoll: %w", err)
 	}
-	b, err := newBell(ep)
+	bell, err := newBell(ep)
 	if err != nil {
 		_ = unix.Close(ep)
 		return watch{}, err
 	}
-	return watch{waiter: waiter{ep: ep}, bell: b, events: make([]unix.EpollEvent, eventsPerWait),
+	return watch{ep: ep, bell: bell, events: make([]unix.EpollEvent, eventsPerWait),
 		loopLag: hist.New()}, nil
 }
 
@@ -48,7 +49,7 @@ func (w *watch) begin() {
 // deadline: as late as that can a send or a reading of the clock have been.
 func (w *watch) await(deadline int64) []unix.EpollEvent {
 	before := engine.Monotonic()
-	n, errno := w.waiter.wait(w.events, deadline-before)
+	n, errno := w.wait(w.events, deadline-before)
 	busy := before - w.now
 	w.now = engine.Monotonic()
 	late := max(busy, w.now-max(deadline, before))
@@ -67,6 +68,6 @@ func (w *watch) punctual() {
 }
 
 func (w *watch) close() {
-	_ = unix.Close(w.waiter.ep)
-	_ = unix.Close(w.bell.fd)
+	_ = unix.Close(w.ep)
+	_ = unix.Close(w.bell)
 }

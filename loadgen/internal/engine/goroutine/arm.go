@@ -32,7 +32,7 @@ func (e *Routines) Arm(total int) (engine.Armed, error) {
 	}
 	arming.Wait()
 	for ; e.begun < total; e.begun++ {
-		e.accounts.NotArmed(errs.Connect, errs.Timeout, 0, e.cfg.Number(e.begun))
+		e.accounts.NotArmed.Add(errs.Connect, errs.Timeout, 0, e.cfg.Number(e.begun))
 	}
 	if !e.traits.ConnectsAhead && total > 0 {
 		e.hangUp()
@@ -45,17 +45,19 @@ func (e *Routines) Arm(total int) (engine.Armed, error) {
 func (e *Routines) open(ctx context.Context, i int, room chan struct{}) {
 	c := e.newConnection(i)
 	phase := errs.Connect
+	var verdict engine.Integrity
 	var err error
 	if c.conn, err = e.connect(ctx, i, room); err == nil {
 		phase = errs.Verify
-		err = c.verify(ctx)
+		verdict, err = c.verify(ctx)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.accounts.Integrity = e.accounts.Integrity.Plus(verdict)
 	if err != nil {
 		cause, errno := causeOf(err)
 		e.accounts.Errors.Add(phase, cause, errno, c.number())
-		e.accounts.NotArmed(phase, cause, errno, c.number())
+		e.accounts.NotArmed.Add(phase, cause, errno, c.number())
 		if c.conn != nil {
 			_ = c.conn.Close()
 		}
@@ -102,11 +104,10 @@ func (e *Routines) connect(ctx context.Context, i int, room chan struct{}) (*net
 }
 
 // verify has one record echoed.
-func (c *connection) verify(ctx context.Context) error {
+func (c *connection) verify(ctx context.Context) (verdict engine.Integrity, err error) {
 	r := c.put(&request{connection: c, flags: wire.Arm, intended: engine.Monotonic()})
 	reply := make([]byte, c.e.cfg.PayloadBytes)
 	n, _, err := c.exchange(ctx, r, c.record(), reply)
-	var verdict engine.Integrity
 	switch {
 	case err == nil:
 		if verdict = classify(reply, c.header(r.flags, r.sequence, r.intended), c.e.filler, false); verdict != (engine.Integrity{}) {
@@ -115,10 +116,7 @@ func (c *connection) verify(ctx context.Context) error {
 	case n > 0 && !timeIsUp(err):
 		verdict.Truncated = 1
 	}
-	c.e.mu.Lock()
-	c.e.accounts.Integrity = c.e.accounts.Integrity.Plus(verdict)
-	c.e.mu.Unlock()
-	return err
+	return verdict, err
 }
 
 // exchange writes one record and reads at least one reply; what comes with it is in n. It gives up when ctx ends.

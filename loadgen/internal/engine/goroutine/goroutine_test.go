@@ -1,10 +1,8 @@
 package goroutine
 
 import (
-	"fmt"
 	"net/netip"
 	"testing"
-	"time"
 
 	. "c10k/loadgen/internal/engine"
 	. "c10k/loadgen/internal/engine/enginetest"
@@ -21,25 +19,6 @@ func start(t *testing.T, cfg Config) *Routines {
 	}
 	t.Cleanup(r.Close)
 	return r
-}
-
-// Whatever a server does, in any order, to any workload, and whenever it is stopped, every request is settled once.
-func TestConserve(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(6) {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			t.Parallel()
-			cfg, stop := Erratic(t, seed)
-			r := start(t, cfg)
-			defer time.AfterFunc(stop, r.Stop).Stop()
-			if _, err := r.Arm(cfg.Connections); err != nil {
-				t.Fatal(err)
-			}
-			if Load(t, r); r.unsettled != 0 || len(r.timeline) != 0 {
-				t.Errorf("%d are left unsettled", r.unsettled)
-			}
-		})
-	}
 }
 
 // A reply that is read before anybody has looked for timeouts is late all the same, never a latency beyond the timeout.
