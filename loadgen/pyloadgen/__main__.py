@@ -92,16 +92,11 @@ def options(command: argparse.ArgumentParser) -> None:
     where = "the echo server; an address, not a name"
     command.add_argument("--target", type=target, required=True, metavar="ADDRESS:PORT", help=where)
     for parameter, default in OPTIONS.items():
-        choices = [word for word in parameter.words if word not in CONDUCTED] if parameter.kind == "choice" else None
-        command.add_argument(
-            *SHORT.get(parameter.name, ()),
-            "--" + parameter.name.replace("_", "-"),
-            type=value_of(parameter),
-            choices=choices,
-            metavar=None if choices else "N",
-            default=default,
-            help=f"{parameter.meaning.replace('%', '%%')} (default: {UNSAID.get(parameter.name, '%(default)s')})",
-        )
+        flags = [*SHORT.get(parameter.name, ()), "--" + parameter.name.replace("_", "-")]
+        words = [word for word in parameter.words if word not in CONDUCTED]
+        takes = {"choices": words} if parameter.kind == "choice" else {"metavar": "N"}
+        said = f"{parameter.meaning.replace('%', '%%')} (default: {UNSAID.get(parameter.name, '%(default)s')})"
+        command.add_argument(*flags, type=value_of(parameter), default=default, help=said, **takes)
 
 
 def target(text: str) -> str:
@@ -121,12 +116,9 @@ def target(text: str) -> str:
 def specification(options: argparse.Namespace) -> Spec:
     """The share of a trial that has one client."""
     load = {name: getattr(options, name, PARAMETERS[name].default) for name in (*LOAD, "seed")}
-    if load["seed"] is None:
-        load["seed"] = secrets.randbits(32)
-    if load["active"] == "all":
-        load["active"] = load["connections"]
-    if load["connect_rate"] == "burst":
-        load["connect_rate"] = None
+    load["seed"] = secrets.randbits(32) if load["seed"] is None else load["seed"]
+    load["active"] = load["connections"] if load["active"] == "all" else load["active"]
+    load["connect_rate"] = None if load["connect_rate"] == "burst" else load["connect_rate"]
     return typed(
         {
             **load, "warmup": 0, "run": "alone", "run_number": secrets.randbits(32), "trial": 1, "host": "alone",
@@ -134,17 +126,6 @@ def specification(options: argparse.Namespace) -> Spec:
             "lifetime_s": 1e7, "processes": options.processes,
         }
     )  # fmt: skip
-
-
-def run(options: argparse.Namespace) -> int:
-    """The whole trial; the exit status."""
-    try:
-        spec = specification(options)
-    except Refusal as refusal:
-        complain(str(refusal))
-        return REFUSED
-    descriptors = raise_descriptor_limit()
-    return Console(spec, Crew(spec, processes_for(spec, descriptors)), descriptors).run()
 
 
 def complain(text: str) -> None:
@@ -233,7 +214,13 @@ def main() -> int:
     given = parser().parse_args()
     if given.generator == "agent":
         return agent.main(given.spec)
-    return run(given)
+    try:
+        spec = specification(given)
+    except Refusal as refusal:
+        complain(str(refusal))
+        return REFUSED
+    descriptors = raise_descriptor_limit()
+    return Console(spec, Crew(spec, processes_for(spec, descriptors)), descriptors).run()
 
 
 if __name__ == "__main__":

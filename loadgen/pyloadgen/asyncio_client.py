@@ -155,17 +155,12 @@ class Client(Generator):
         self._planned.append(request)
         return request
 
-    def _expire(self) -> None:
-        """Give up what was not answered within the timeout, sent or not."""
+    def _give_up(self, all_of_it: bool = False) -> None:
+        """Settle what was not answered within the timeout, sent or not; and all that is left, because the load ends."""
         latest = time.monotonic_ns() - self.spec.timeout_ns
-        while self._planned and (self._planned[0].settled or self._planned[0].intended <= latest):
-            self.books.settle(self._planned.popleft(), TIMED_OUT)
-
-    def _abandon(self) -> None:
-        """Settle all that is left, because the load ends early."""
-        self._expire()
-        while self._planned:
-            self.books.settle(self._planned.popleft(), CENSORED)
+        while self._planned and (all_of_it or self._planned[0].settled or self._planned[0].intended <= latest):
+            request = self._planned.popleft()
+            self.books.settle(request, TIMED_OUT if request.intended <= latest else CENSORED)
 
     def flush(self, connection: Connection) -> None:
         """Send what waits, as far as the pipeline allows. What has timed out meanwhile is not sent any more."""
@@ -198,7 +193,7 @@ class Client(Generator):
             for index in turns:
                 self._again(index, self.at)
         while not self.stopped():
-            self._expire()
+            self._give_up()
             now = time.monotonic_ns()
             if self._next is None:
                 self._come_to(now)
@@ -206,7 +201,7 @@ class Client(Generator):
                 break
             await asyncio.sleep(TICK_S)
         self._planning = False
-        self._abandon()
+        self._give_up(all_of_it=True)
 
     def _pump(self) -> None:
         """Plan what is due, but not so much that replies would have to wait for long; then come back for the next."""
@@ -255,13 +250,13 @@ class Client(Generator):
         ticker = asyncio.ensure_future(self._tick())
         await asyncio.gather(*(self._churn_one(index) for index in self.indices()))
         ticker.cancel()
-        self._abandon()
+        self._give_up(all_of_it=True)
 
     async def _tick(self) -> None:
         """Seconds pass even while no request begins, and whoever waits must hear that it is to stop."""
         while True:
             self._come_to(time.monotonic_ns())
-            self._expire()
+            self._give_up()
             if self.stopped():
                 for connection in self.connections.values():
                     connection.wake()
@@ -294,5 +289,5 @@ class Client(Generator):
         with suppress(Lost):
             await connection.answered(deadline)
         self.books.judge(request, time.monotonic_ns())
-        connection.close(reset=False)
+        connection.close()
         return True

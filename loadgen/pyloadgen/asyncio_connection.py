@@ -93,10 +93,8 @@ class Connection(asyncio.Protocol):
             else:
                 self._echo.set_result(right)
 
-    def close(self, reset: bool = True) -> None:
+    def close(self) -> None:
         transport, self._transport, self.state = self._transport, None, "closed"
         self.stream.reset()
-        if transport and reset:
+        if transport:
             transport.abort()
-        elif transport:
-            transport.close()

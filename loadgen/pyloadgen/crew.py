@@ -64,21 +64,19 @@ class Crew:
             process.start()
             self._processes.append(process)
             theirs.close()
+        self.said: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, name="crew", daemon=True).start()
 
-    def listen(self, to: queue.SimpleQueue[Any]) -> None:
-        """Put what the processes say into a queue, from a thread of its own."""
-        threading.Thread(target=self._listen, args=(to,), name="crew", daemon=True).start()
-
-    def _listen(self, to: queue.SimpleQueue[Any]) -> None:
+    def _listen(self) -> None:
         left: list[Any] = list(self._pipes)
         while left:
             ready: list[Any] = wait(left)
             for pipe in ready:
                 try:
-                    to.put(Said(*pipe.recv()))
+                    self.said.put(Said(*pipe.recv()))
                 except (EOFError, OSError):
                     left.remove(pipe)
-                    to.put(Said("ended", None))
+                    self.said.put(Said("ended", None))
 
     def order(self, do: str, *numbers: int) -> None:
         for pipe in self._pipes:

@@ -49,23 +49,20 @@ class Lost(Exception):
 
     @classmethod
     def of(cls, phase: str, error: OSError) -> Lost:
-        return cls(phase, cause_of(error), error.errno)
+        """By what the errno of a socket call means."""
+        cause = next((cause for cause, numbers in CAUSES.items() if error.errno in numbers), "other")
+        if isinstance(error, PeerClosed):
+            cause = "peer-closed"
+        elif isinstance(error, (TimeoutError, socket.timeout)):  # not the same before Python 3.10
+            cause = "timeout"
+        return cls(phase, cause, error.errno)
 
-
-def cause_of(error: OSError) -> str:
-    """The cause that the errno of a socket call means."""
-    if isinstance(error, PeerClosed):
-        return "peer-closed"
-    if isinstance(error, (TimeoutError, socket.timeout)):  # not the same before Python 3.10
-        return "timeout"
-    return next((cause for cause, numbers in CAUSES.items() if error.errno in numbers), "other")
-
-
-def blame(phase: str, cause: str) -> str:
-    """Whose doing it usually is. A handshake without answer is the network's, a missing reply the server's."""
-    if cause == "timeout":
-        return "network" if phase == "connect" else "server"
-    return BLAME.get(cause, "generator")
+    @property
+    def blame(self) -> str:
+        """Whose doing it usually is. A handshake without answer is the network's, a missing reply the server's."""
+        if self.cause == "timeout":
+            return "network" if self.phase == "connect" else "server"
+        return BLAME.get(self.cause, "generator")
 
 
 @dataclass
@@ -82,7 +79,7 @@ class Loss:
     @classmethod
     def of(cls, lost: Lost, connection: int) -> Loss:
         why = os.strerror(lost.errno) if lost.errno else lost.cause
-        return cls(lost.phase, lost.cause, blame(lost.phase, lost.cause), lost.errno, f"connection {connection}: {why}")
+        return cls(lost.phase, lost.cause, lost.blame, lost.errno, f"connection {connection}: {why}")
 
     def __add__(self, other: Loss) -> Loss:
         return replace(self, count=self.count + other.count)

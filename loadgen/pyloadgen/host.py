@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import resource
 import time
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from pyloadgen.errors import Refusal
 from pyloadgen.spec import Spec, sources_of
@@ -15,6 +16,8 @@ from pyloadgen.spec import Spec, sources_of
 SPARE_DESCRIPTORS = 64  # of each process: streams, files, epoll
 SPARE_THREADS = 16
 MAPS_A_THREAD = 3
+DESCRIPTORS_REMEDY = "Raise the hard limit of open files (LimitNOFILE, /etc/security/limits.conf) or give more clients."
+PORTS_REMEDY = "Widen net.ipv4.ip_local_port_range, give this client more source addresses or give more clients."
 THREADS_REMEDY = (
     "Give fewer active connections, raise vm.max_map_count, kernel.threads-max and pids.max, or use another generator."
 )
@@ -22,14 +25,7 @@ NS = 1_000_000_000
 TICK_NS = NS // os.sysconf("SC_CLK_TCK")
 
 
-class Ports(NamedTuple):
-    """How many source ports there are from one address to one address and port, and the range they are in."""
-
-    room: int
-    range: str
-
-
-def count_ports(port_range: str, reserved: str) -> Ports:
+def count_ports(port_range: str, reserved: str) -> int:
     """The size of a range such as "32768\t60999" without reserved ports such as "40000-40010,50000"."""
     low, high = map(int, port_range.split())
     count = high - low + 1
@@ -37,60 +33,43 @@ def count_ports(port_range: str, reserved: str) -> Ports:
         if part.strip():
             first, _, last = part.strip().partition("-")
             count -= max(0, min(high, int(last or first)) - max(low, int(first)) + 1)
-    return Ports(count, f"{low}-{high}")
+    return count
 
 
-def read_ports() -> Ports:
-    kernel = Path("/proc/sys/net/ipv4")
-    reserved = kernel / "ip_local_reserved_ports"  # absent in some containers
-    return count_ports((kernel / "ip_local_port_range").read_text(), reserved.read_text() if reserved.exists() else "")
+def read_ports() -> tuple[str, str]:
+    """The range of source ports, and those of them that are reserved."""
+    reserved = Path("/proc/sys/net/ipv4/ip_local_reserved_ports")  # absent in some containers
+    port_range = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    return port_range, reserved.read_text() if reserved.exists() else ""
 
 
-def check(spec: Spec, processes: int, descriptors: int, ports: Ports) -> None:
-    """Refuse a share that this host cannot hold."""
-    check_descriptors(spec, processes, descriptors)
-    check_ports(spec, ports)
+def check(spec: Spec, processes: int, descriptors: int, port_range: str, reserved: str) -> None:
+    """Refuse, before the first socket, a share that this host cannot hold."""
+    each = -(-spec.connections // processes) + SPARE_DESCRIPTORS
+    if each > descriptors:
+        of = f"in each of {processes} processes" if processes > 1 else "in one process"
+        message = f"{spec.connections} connections need {each} descriptors {of} and a process may have {descriptors}."
+        raise Refusal("budget", "descriptors", message, DESCRIPTORS_REMEDY)
+    pairs = max(1, len(sources_of(spec))) * len(spec.targets)
+    need, room = -(-spec.connections // pairs), count_ports(port_range, reserved)
+    if need > room:  # the pairs are used in turn, so the first has the most
+        way = f"from {spec.sources[0] if spec.sources else 'one source address'} to {spec.targets[0]}"
+        have = f"this host has {room} (ip_local_port_range {'-'.join(port_range.split())})"
+        message = f"{spec.connections} connections {way} need {need} source ports and {have}."
+        raise Refusal("budget", "ports", message, PORTS_REMEDY)
     if spec.generator == "threads":
         check_threads(spec.busy, processes)
 
 
-def check_descriptors(spec: Spec, processes: int, descriptors: int) -> None:
-    each = -(-spec.connections // processes) + SPARE_DESCRIPTORS
-    if each > descriptors:
-        of = f"in each of {processes} processes" if processes > 1 else "in one process"
-        raise Refusal(
-            "budget",
-            "descriptors",
-            f"{spec.connections} connections need {each} descriptors {of} and a process may have {descriptors}.",
-            "Raise the hard limit of open files (LimitNOFILE, /etc/security/limits.conf) or give more clients.",
-        )
-
-
-def check_ports(spec: Spec, ports: Ports) -> None:
-    pairs = max(1, len(sources_of(spec))) * len(spec.targets)
-    need = -(-spec.connections // pairs)  # the pairs are used in turn, so the first has the most
-    if need > ports.room:
-        source = spec.sources[0] if spec.sources else "one source address"
-        raise Refusal(
-            "budget",
-            "ports",
-            f"{spec.connections} connections from {source} to {spec.targets[0]} need {need} source ports "
-            f"and this host has {ports.room} (ip_local_port_range {ports.range}).",
-            "Widen net.ipv4.ip_local_port_range, give this client more source addresses or give more clients.",
-        )
-
-
 def check_threads(active: int, processes: int) -> None:
-    """Refuse, before the first socket, a share that has more threads than this host allows."""
     each = -(-active // processes) + SPARE_THREADS
-    limits = [("vm.max_map_count", read("/proc/sys/vm/max_map_count") // MAPS_A_THREAD, each)]
-    total = each * processes
-    limits.append(("kernel.threads-max", read("/proc/sys/kernel/threads-max"), total))
-    limits.append(("pids.max", read("/sys/fs/cgroup/pids.max"), total))
     most = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-    if most != resource.RLIM_INFINITY:
-        limits.append(("the limit of processes (ulimit -u)", most, total))
-    for name, have, need in limits:
+    for name, have, need in (
+        ("vm.max_map_count", read("/proc/sys/vm/max_map_count") // MAPS_A_THREAD, each),
+        ("kernel.threads-max", read("/proc/sys/kernel/threads-max"), each * processes),
+        ("pids.max", read("/sys/fs/cgroup/pids.max"), each * processes),
+        ("the limit of processes (ulimit -u)", max(0, most), each * processes),  # infinity is below 0
+    ):
         if 0 < have < need:
             message = f"{active} active connections need {need} threads and {name} allows {have}."
             raise Refusal("budget", "threads", message, THREADS_REMEDY)
@@ -132,10 +111,8 @@ def watch_garbage() -> None:
 
 def peak_rss() -> int:
     """The largest resident size in bytes. That of getrusage outlives exec, so it can be that of whoever started us."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024 if found else 0
 
 
 def used() -> dict[str, int]:

@@ -14,16 +14,45 @@ sends were.
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable
+from typing import TypeVar
 
-from pyloadgen.blocking import Blocking, T, Walker
+from pyloadgen.blocking import Walker
+from pyloadgen.generator import Generator
 
 PROCESSES = 16
 LONGEST_SLEEP_S = 0.1  # before it looks whether it must stop
 
 
+T = TypeVar("T")
+
+
 def doze(seconds: float) -> None:
     time.sleep(min(seconds, LONGEST_SLEEP_S))
+
+
+class Blocking(Generator):
+    """A process in which walkers do everything."""
+
+    @abstractmethod
+    def each(self, job: Callable[[Walker], T]) -> list[T]:
+        """What every walker makes of a job."""
+
+    def connect_all(self, total: int, start: int, deadline: int) -> None:
+        self.each(lambda walker: walker.arm(total, start, deadline))
+
+    def ask_all(self, deadline: int) -> list[bool]:
+        return [right for one in self.each(lambda walker: walker.prove(deadline)) for right in one]
+
+    def offer(self) -> None:
+        self.each(Walker.offer if self.spec.does.holds else Walker.churn)
+
+    def look(self) -> int:
+        return sum(self.each(Walker.look))
+
+    def close(self) -> None:
+        self.each(Walker.close)
 
 
 class Pool(Blocking):

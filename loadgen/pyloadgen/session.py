@@ -37,7 +37,7 @@ class Session(ABC):
         self.spec = spec
         self.crew = crew
         self.reason: Optional[str] = None  # why to end
-        self.todo: queue.SimpleQueue[Any] = queue.SimpleQueue()  # orders, words of the crew, reasons to end
+        self.todo = crew.said  # and orders, and reasons to end
         self.response = Histogram()  # of the last interval
         self.kinds: dict[str, Histogram] = {}  # of the whole trial, when it is done
         self._code = TOLD
@@ -66,7 +66,6 @@ class Session(ABC):
 
     def run(self) -> int:
         """Obey until there is a reason to end; the exit status."""
-        self.crew.listen(self.todo)
         try:
             while self.reason is None:
                 self._turn(POLL_S)
@@ -152,7 +151,7 @@ class Session(ABC):
         spec, wanted = self.spec, self.spec.connections
         if not self._armed:
             try:
-                host.check(spec, self.crew.count, self._descriptors, host.read_ports())
+                host.check(spec, self.crew.count, self._descriptors, *host.read_ports())
             except Refusal:
                 self._state = "refused"
                 raise

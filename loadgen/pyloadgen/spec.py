@@ -94,37 +94,29 @@ def list_of(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(map(rule, value))
 
 
-def text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
 # What a field's type asks of its JSON.
 SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "str": (text, "a text"),
+    "str": (is_text, "a text"),
     "int": (whole, "a whole number, 0 or more"),
     "float": (lambda value: type(value) in (int, float) and 0 <= value < math.inf, "a number, 0 or more"),
     "Path": (
-        lambda value: text(value) and Path(value).is_absolute() and len(Path(value).parts) > 4,
+        lambda value: is_text(value) and Path(value).is_absolute() and len(Path(value).parts) > 4,
         "an absolute path <base>/<host>/runs/<run>/<trial>",
     ),
-    "list[str]": (list_of(text), "a list of texts"),
+    "list[str]": (list_of(is_text), "a list of texts"),
     "list[int]": (list_of(whole), "a list of whole numbers"),
     "dict[str, Any]": (lambda value: isinstance(value, dict), "a mapping"),
 }
 
 
-def shape(name: str, kind: str, value: Any) -> None:
-    """Refuse a value that is not of the field's type."""
-    plain = kind[len("Optional[") : -1] if kind.startswith("Optional[") else kind
-    fits, want = SHAPES[plain]
-    if not (fits(value) or (value is None and plain != kind)):
-        raise refuse(name, f"{name} must be {want}{', or null' * (plain != kind)}, not {json.dumps(value)[:60]}.")
-
-
-def parse(given_text: str) -> Spec:
+def parse(text: str) -> Spec:
     """Read a specification; fields of later versions are ignored."""
     try:
-        given = json.loads(given_text)
+        given = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise refuse("json", f"The specification is not a JSON object: {error}.") from None
     if not isinstance(given, dict) or not isinstance(given.get("load", {}), dict):
@@ -133,18 +125,17 @@ def parse(given_text: str) -> Spec:
         raise refuse("version", f"version must be {VERSION}, not {json.dumps(given.get('version'))[:60]}.")
     flat = {**given.get("load", {}), **{name: value for name, value in given.items() if name != "load"}}
     for field in fields(Spec):
-        shape(field.name, str(field.type), flat.get(field.name))
+        name, kind, value = field.name, str(field.type), flat.get(field.name)
+        optional = kind.startswith("Optional[")
+        fits, want = SHAPES[kind[len("Optional[") : -1] if optional else kind]
+        if not (fits(value) or (optional and value is None)):
+            raise refuse(name, f"{name} must be {want}{', or null' * optional}, not {json.dumps(value)[:60]}.")
     return typed(flat)
 
 
 def typed(flat: Mapping[str, Any]) -> Spec:
-    """A specification whose shapes are right; its parameters stand among the other fields."""
-    values = {field.name: flat[field.name] for field in fields(Spec)}
-    return check(Spec(**{**values, "dir": Path(flat["dir"])}))
-
-
-def check(spec: Spec) -> Spec:
-    """Refuse names that nobody knows, and what these generators cannot do."""
+    """A specification whose shapes are right: refuse names that nobody knows, and what these generators cannot do."""
+    spec = Spec(**{**{field.name: flat[field.name] for field in fields(Spec)}, "dir": Path(flat["dir"])})
     for name, known in NAMES.items():
         if getattr(spec, name) not in known:
             raise refuse(name, f"{name} must be one of {', '.join(known)}, not {getattr(spec, name)!r}.")

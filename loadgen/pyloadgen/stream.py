@@ -64,26 +64,19 @@ class Stream:
             if pending:
                 whole += self._replied(pending.popleft(), reply)
             else:
-                self._surplus(reply, self._sequence)
+                self._wrong(reply, self._sequence, surplus=True)
         return whole
 
     def _replied(self, request: Request, reply: bytes) -> list[Request]:
         request.right = reply == request.record
-        if not request.settled:
-            if not request.right:
-                self._count(reply, request.sequence)
-            return [request]
-        if request.right:
+        if request.settled and request.right:
             self._integrity["late"] += 1
-        else:
-            self._surplus(reply, request.sequence)
-        return []
+        elif not request.right:
+            self._wrong(reply, request.sequence, surplus=request.settled)
+        return [] if request.settled else [request]
 
-    def _surplus(self, reply: bytes, expected: int) -> None:
-        self._integrity["surplus"] += len(reply)
-        self._count(reply, expected)
-
-    def _count(self, reply: bytes, expected: int) -> None:
+    def _wrong(self, reply: bytes, expected: int, surplus: bool) -> None:
+        self._integrity["surplus"] += len(reply) * surplus
         self._integrity[self._classify(reply, expected)] += 1
 
     def _classify(self, reply: bytes, expected: int) -> str:

@@ -19,10 +19,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Optional
 
-from pyloadgen.blocking import Blocking, T, Walker
+from pyloadgen.blocking import Walker
 from pyloadgen.errors import Refusal
 from pyloadgen.host import THREADS_REMEDY
-from pyloadgen.pool import doze
+from pyloadgen.pool import Blocking, T, doze
 
 STACK_BYTES = 128 << 10
 LOOK_S = 0.01  # how often the first thread looks whether all must stop
