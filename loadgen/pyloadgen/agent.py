@@ -42,8 +42,6 @@ class Agent(Session):
             f"{spec.workload} with {spec.connections} connections, {self.crew.count} processes"
         )
         code = super().run()
-        if self._latencies:
-            self._latencies.close()
         self._outbox.close(FLUSH_S)
         return code
 
@@ -75,8 +73,8 @@ class Agent(Session):
             for kind in ("lag", "service"):
                 self._latencies.add(kind, self.spec.warmup, self.spec.duration, kinds[kind], event[kind])
             self._latencies.add("connect", 0, 0, kinds["connect"], event["connect"])
-            lag = kinds["lag"]
-            self.log(f"done: {event['totals']}, lag p50 {lag.quantile(0.5)} p99 {lag.quantile(0.99)} max {lag.max} ns")
+            p50, p99, most = (kinds["lag"].quantile(fraction) for fraction in (0.5, 0.99, 1))
+            self.log(f"done: {event['totals']}, lag p50 {p50} p99 {p99} max {most} ns")
         elif event["event"] == "armed":
             self.log(f"armed: {event['connected']} connected, {event['verified']} verified, failed {event['failed']}")
         elif event["event"] == "error":

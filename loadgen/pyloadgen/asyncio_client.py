@@ -14,15 +14,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, Optional, TypeVar
+from typing import Any, TypeVar
 
 from pyloadgen.asyncio_connection import Connection
 from pyloadgen.books import CENSORED, DROPPED, FAILED, TIMED_OUT
 from pyloadgen.errors import Lost
 from pyloadgen.generator import Generator
-from pyloadgen.pacing import Arrival, arrivals
 from pyloadgen.record import ARM, LOAD, PROVE
 from pyloadgen.stream import Request
 
@@ -47,10 +46,7 @@ class Client(Generator):
         self._most = int(spec.rate * spec.timeout * 1.1 + spec.active * spec.pipeline) + SPARE_REQUESTS
         self._planned: deque[Request] = deque()  # in the order of their times, some of them settled
         self._second = 0
-        self._waited = 0  # for what time
-        self._arrivals: Iterator[Arrival] = iter(())
-        self._next: Optional[Arrival] = None
-        self._planning = False
+        self._goes_on = False  # a reply leads to the next request
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -62,7 +58,7 @@ class Client(Generator):
         return self.do(self._prove(deadline))
 
     def offer(self) -> None:
-        self.do(self._offer() if self.spec.does.holds else self._churn())
+        self.do(self._offer())
 
     def look(self) -> int:
         for connection in self.connections.values():
@@ -139,7 +135,7 @@ class Client(Generator):
         connection.close()
         if not verifying:  # else whoever asks says it
             self.books.lost(lost, connection.index)
-        connection.wake(lost=lost)
+        connection.fail(lost)
         for request in asked:
             if request.k >= 0:
                 self.books.settle(request, FAILED)
@@ -176,52 +172,53 @@ class Client(Generator):
 
     def replied(self, connection: Connection, request: Request, now: int) -> None:
         self.books.judge(request, now)
-        if self._planning and not self.spec.does.paced:
+        if self._goes_on:
             self._again(connection.index, now + int(self.spec.think_time * 1e9))
 
-    # Load on held connections
+    # Load
 
     async def _offer(self) -> None:
-        spec, turns = self.spec, range(self.process, self.spec.active, self.processes)
+        """Have the jobs plan requests; meanwhile see that seconds pass and requests time out, and when to stop."""
+        holds, paced = self.spec.does.holds, self.spec.does.paced
         await self._sleep_until(self.at - int(2 * TICK_S * 1e9))
-        self._planning = True
-        if spec.does.paced:
-            self._arrivals = arrivals(spec.arrival, spec.rate, spec.phase, spec.seed, spec.first_connection, turns)
-            self._next = next(self._arrivals, None)
-            self.loop.call_at(self.at / 1e9, self._pump)
-        else:
-            for index in turns:
-                self._again(index, self.at)
+        work = [self._begin_all()] if holds else [self._churn(index) for index in self.indices()]
+        jobs = [asyncio.ensure_future(job) for job in work]
+        self._goes_on = holds and not paced
         while not self.stopped():
             self._give_up()
-            now = time.monotonic_ns()
-            if self._next is None:
+            now, planned = time.monotonic_ns(), all(job.done() for job in jobs)
+            if planned or not paced:
                 self._come_to(now)
-            if now >= self.end and not self.books.owed and (not self._next or self.at + self._next[0] >= self.end):
+            if planned and not self.books.owed and (now >= self.end or not holds):
                 break
             await asyncio.sleep(TICK_S)
-        self._planning = False
+        self._goes_on = False
+        for job in jobs:
+            job.cancel()
+        for result in await asyncio.gather(*jobs, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
         self._give_up(all_of_it=True)
 
-    def _pump(self) -> None:
-        """Plan what is due, but not so much that replies would have to wait for long; then come back for the next."""
-        if not self._planning or self._next is None:
+    async def _begin_all(self) -> None:
+        """Each request when it is due; of a closed loop the first ones. Others get a turn before too long."""
+        turns = range(self.process, self.spec.active, self.processes)
+        if not self.spec.does.paced:
+            for index in turns:
+                self._again(index, self.at)
             return
-        now = time.monotonic_ns()
-        if self._waited:
-            self.books.kinds["loop_lag"].record(now - self._waited)
-        for _ in range(WORK_PER_TURN):
-            intended = self.at + self._next[0]
-            if intended > time.monotonic_ns() or intended >= self.end:
-                break
+        for number, (after, index) in enumerate(self.arrivals(turns)):
+            intended = self.at + after
             self._come_to(intended)
-            self._begin(self._next[1], self._plan(intended))
-            self._next = next(self._arrivals)
-        intended = self.at + self._next[0]
-        self._come_to(intended)
-        if intended < self.end:
-            self._waited = intended if intended > time.monotonic_ns() else 0
-            self.loop.call_at(intended / 1e9, self._pump)
+            if intended >= self.end:
+                break
+            left = intended - time.monotonic_ns()
+            if left > 0:
+                await asyncio.sleep(left / 1e9)
+                self.books.kinds["loop_lag"].record(time.monotonic_ns() - intended)
+            elif not number % WORK_PER_TURN:
+                await asyncio.sleep(0)
+            self._begin(index, self._plan(intended))
 
     def _again(self, index: int, due: int) -> None:
         """Plan the next request of a connection in a closed loop."""
@@ -243,30 +240,11 @@ class Client(Generator):
             connection.waiting.append(request)
             self.flush(connection)
 
-    # Churn
-
-    async def _churn(self) -> None:
-        """Connect, echo, close: one request in flight for each connection."""
-        ticker = asyncio.ensure_future(self._tick())
-        await asyncio.gather(*(self._churn_one(index) for index in self.indices()))
-        ticker.cancel()
-        self._give_up(all_of_it=True)
-
-    async def _tick(self) -> None:
-        """Seconds pass even while no request begins, and whoever waits must hear that it is to stop."""
-        while True:
-            self._come_to(time.monotonic_ns())
-            self._give_up()
-            if self.stopped():
-                for connection in self.connections.values():
-                    connection.wake()
-            await asyncio.sleep(TICK_S)
-
-    async def _churn_one(self, index: int) -> None:
-        """One connection after another, each with one request."""
+    async def _churn(self, index: int) -> None:
+        """Connect, echo, close: one connection after another, each with one request."""
         stream = self.stream(index)
         await self._sleep_until(self.at + self.spec.connect_due_ns(index))
-        while not self.stopped() and (now := time.monotonic_ns()) < self.end and self.books.take_quota():
+        while (now := time.monotonic_ns()) < self.end and self.books.take_quota():
             self._come_to(now)
             # What the transport before still has to say must not reach this one.
             connection = self.connections[index] = Connection(self, index, stream)

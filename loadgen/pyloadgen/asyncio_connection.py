@@ -28,20 +28,20 @@ class Connection(asyncio.Protocol):
 
     async def connect(self, deadline: int) -> int:
         """Make the handshake; how many ns it took."""
-        addresses, loop, sock = self._client.addresses, asyncio.get_running_loop(), None
+        loop, sock = asyncio.get_running_loop(), None
         began = time.monotonic_ns()
         try:
-            sock = addresses.open(self.index)
+            sock, target = self._client.addresses.open(self.index)
             sock.setblocking(False)
-            handshake = loop.sock_connect(sock, addresses.target(self.index)[1])
+            handshake = loop.sock_connect(sock, target)
             await asyncio.wait_for(handshake, max(0.001, (deadline - began) / 1e9))
             took = time.monotonic_ns() - began
             await loop.create_connection(lambda: self, sock=sock)
         except (OSError, asyncio.TimeoutError) as error:
             if sock:
                 sock.close()
-            slow = isinstance(error, asyncio.TimeoutError)  # before Python 3.11 no OSError
-            raise Lost("connect", "timeout") if slow else Lost.of("connect", error) from None
+            # asyncio's TimeoutError is no OSError before Python 3.11.
+            raise Lost.of("connect", error if isinstance(error, OSError) else TimeoutError()) from None
         return took
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -53,7 +53,8 @@ class Connection(asyncio.Protocol):
         for request in self.stream.feed(data):
             if request.k >= 0:
                 self._client.replied(self, request, now)
-            self.wake(request.right)
+            if self._echo and not self._echo.done():
+                self._echo.set_result(request.right)
         if self.waiting:
             self._client.flush(self)
 
@@ -85,13 +86,10 @@ class Connection(asyncio.Protocol):
         request.settled = True
         return right
 
-    def wake(self, right: Optional[bool] = None, lost: Optional[Lost] = None) -> None:
+    def fail(self, lost: Lost) -> None:
         """Whoever waits for a reply waits no longer."""
         if self._echo and not self._echo.done():
-            if lost:
-                self._echo.set_exception(lost)
-            else:
-                self._echo.set_result(right)
+            self._echo.set_exception(lost)
 
     def close(self) -> None:
         transport, self._transport, self.state = self._transport, None, "closed"

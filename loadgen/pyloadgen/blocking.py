@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Optional
 
-from pyloadgen.books import CENSORED, FAILED, SECOND, TIMED_OUT
+from pyloadgen.books import FAILED, SECOND, TIMED_OUT
 from pyloadgen.errors import Lost, PeerClosed
 from pyloadgen.generator import Generator
-from pyloadgen.pacing import Arrival, arrivals
+from pyloadgen.pacing import Arrival
 from pyloadgen.record import ARM, LOAD, PROVE
 from pyloadgen.stream import Request
 
@@ -48,9 +48,10 @@ class Channel:
         """Make the handshake; how many ns it took."""
         began = time.monotonic_ns()
         try:
-            sock = self._sock = self._owner.addresses.open(self.index)
+            sock, target = self._owner.addresses.open(self.index)
+            self._sock = sock
             sock.settimeout(max(0.001, (deadline - began) / 1e9))
-            sock.connect(self._owner.addresses.target(self.index)[1])
+            sock.connect(target)
             took = time.monotonic_ns() - began
             sock.setblocking(True)
             slice_ = struct.pack("ll", int(self._slice_s), int(self._slice_s % 1 * 1e6))
@@ -203,7 +204,7 @@ class Walker:
         """Send each request at its intended time, or as soon after it as the one before has come back."""
         at, ledger, paced = self._owner.at, self._books.ledger, self._spec.does.paced
         second = 0
-        for after, index in self._arrivals() if paced else self._rounds():
+        for after, index in self._owner.arrivals(self._turns) if paced else self._rounds():
             intended = at + after
             if intended >= self._owner.end:
                 break
@@ -218,10 +219,6 @@ class Walker:
         with self._books.lock:
             ledger.leave(second)
 
-    def _arrivals(self) -> Iterator[Arrival]:
-        spec = self._spec
-        return arrivals(spec.arrival, spec.rate, spec.phase, spec.seed, spec.first_connection, self._turns)
-
     def _rounds(self) -> Iterator[Arrival]:
         """Each connection when it is free again and its time to think is over; lost ones have no more turns."""
         free = [(0, index) for index in self._turns]
@@ -233,29 +230,24 @@ class Walker:
                 heapq.heappush(free, (self._free_at, index))
 
     def _request(self, channel: Optional[Channel], request: Request) -> None:
+        """Send it and wait for its reply, if there is still time for it."""
+        books, now, deadline = self._books, time.monotonic_ns(), request.intended + self._spec.timeout_ns
         if channel is None or not channel.open:
-            self._books.settle(request, FAILED)
-        elif time.monotonic_ns() >= request.intended + self._spec.timeout_ns:
-            self._books.settle(request, TIMED_OUT)
-        elif self._owner.stopped():
-            self._books.settle(request, CENSORED)
-        else:
-            self._ask(channel, request)
-
-    def _ask(self, channel: Channel, request: Request) -> None:
-        books = self._books
-        books.gaps.note(time.monotonic_ns())
-        try:
-            channel.exchange(LOAD, request, request.intended + self._spec.timeout_ns)
-        except Lost as lost:
-            if lost.phase != "write":
-                books.sent(request)
-            books.lost(lost, channel.index)
             books.settle(request, FAILED)
-        else:
+        elif now < deadline and not self._owner.stopped():
+            books.gaps.note(now)
+            lost = None
+            try:
+                channel.exchange(LOAD, request, deadline)
+            except Lost as error:
+                lost = error
+                books.lost(lost, channel.index)
             now = time.monotonic_ns()
-            books.sent(request)
-            books.judge(request, now)
+            if lost is None or lost.phase != "write":
+                books.sent(request)
+            if lost:
+                books.settle(request, FAILED)
+        books.judge(request, now)
 
     def churn(self) -> None:
         """Connect, echo, close, again and again: one request in flight for each connection of the share."""

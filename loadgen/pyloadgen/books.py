@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from contracts.declared import COUNTS, SETTLED
 from pyloadgen import host
@@ -19,7 +20,6 @@ ANSWERED, TIMED_OUT, CENSORED = "answered", "timed_out", "censored"
 DROPPED, MISMATCHED, FAILED = "dropped", "mismatched", "failed"
 SECOND = 1_000_000_000
 
-Counts = dict[str, int]
 KINDS = ("service", "lag", "connect", "loop_lag")
 SYN_RETRY_NS = {"3": 7 * SECOND, "2": 3 * SECOND, "1": SECOND}  # as long as three, two, one lost SYN take
 SLICES = 64  # of the window, in each of which some gaps between sends are kept
@@ -29,16 +29,15 @@ MOST_GAPS = SLICES * GAPS
 Report = dict[str, Any]
 
 
-def unsettled(counts: Counts) -> int:
-    return counts["planned"] - sum(counts[outcome] for outcome in SETTLED)
-
-
 class Interval(NamedTuple):
     """One second, of which every request is settled."""
 
     k: int
-    counts: Counts
+    counts: dict[str, int]
     response: Histogram
+
+    def settled(self) -> bool:
+        return self.counts["planned"] == sum(self.counts[outcome] for outcome in SETTLED)
 
 
 class Ledger:
@@ -109,7 +108,7 @@ class Ledger:
             self._emit_if_settled(self._interval(done))
 
     def _emit_if_settled(self, interval: Interval) -> None:
-        if not unsettled(interval.counts):
+        if interval.settled():
             del self._open[interval.k]
             self._emit(interval)
 
@@ -141,13 +140,17 @@ class Books:
         self.errors: dict[str, Loss] = {}
         self.integrity = no_integrity()
         self.kinds = {kind: Histogram() for kind in KINDS}
-        self.armed: Report = {"connected": 0, "verified": 0, "failed": {}, "syn_retries": dict.fromkeys("123", 0)}
+        self.armed: Report = {
+            "connected": 0,
+            "verified": 0,
+            "failed": Counter(),
+            "syn_retries": dict.fromkeys("123", 0),
+        }
         self.owed = 0  # requests that are not settled
         self.ledger: Ledger
         self.gaps: SendGaps
-        self.first_send: Optional[int] = None
-        self.last_send: Optional[int] = None
-        self._quota = spec.requests
+        self.sends: list[int] = []  # the first and the last
+        self._quota = math.inf if spec.requests is None else spec.requests
 
     def begin(self, at: int, planners: int, emit: Callable[[Interval], None]) -> None:
         self.ledger = Ledger(at, planners, self._spec.intervals, emit)
@@ -175,16 +178,15 @@ class Books:
                 self.errors[lost.name] = Loss.of(lost, self._spec.first_connection + index)
             self.errors[lost.name].count += 1
             if arming:
-                self.armed["failed"][lost.name] = self.armed["failed"].get(lost.name, 0) + 1
+                self.armed["failed"][lost.name] += 1
 
     # Requests
 
     def take_quota(self) -> bool:
         """Whether one more request of a churn may begin."""
         with self.lock:
-            if self._quota is not None:
-                self._quota -= 1
-            return self._quota is None or self._quota >= 0
+            self._quota -= 1
+            return self._quota >= 0
 
     def plan(self, intended: int) -> Request:
         with self.lock:
@@ -197,8 +199,8 @@ class Books:
         with self.lock:
             self.ledger.sent(request.k)
             self.record("lag", request, now - request.intended)
-            self.first_send = now if self.first_send is None else min(now, self.first_send)
-            self.last_send = now if self.last_send is None else max(now, self.last_send)
+            sends = (now, *self.sends)
+            self.sends = [min(sends), max(sends)]
 
     def record(self, kind: str, request: Request, ns: int) -> None:
         """A time that belongs to a request, unless that is of the warm-up; whoever calls holds the lock."""
@@ -234,7 +236,7 @@ class Books:
         return {
             "connections": {"armed": armed, "open": still_open, "lost": lost}, "integrity": self.integrity,
             "errors": self.errors, "gaps": self.gaps.gaps(), "kinds": self.kinds, "used": host.since(self._before),
-            "sends": [] if self.first_send is None else [self.first_send, self.last_send],
+            "sends": self.sends,
         }  # fmt: skip
 
 
@@ -247,8 +249,3 @@ def total(parts: Sequence[Any]) -> Any:
     if isinstance(first, list):
         return [item for part in parts for item in part]
     return sum(parts[1:], first)
-
-
-def thinned(gaps: list[int]) -> list[int]:
-    """So many of them, evenly, as an event may hold."""
-    return [gaps[i * len(gaps) // MOST_GAPS] for i in range(MOST_GAPS)] if len(gaps) > MOST_GAPS else gaps

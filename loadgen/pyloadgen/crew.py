@@ -15,7 +15,7 @@ import threading
 import time
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple
+from typing import Any
 
 from contracts import line
 from pyloadgen import host
@@ -39,15 +39,11 @@ def processes_for(spec: Spec, descriptors: int) -> int:
     return max(1, min(wanted, MOST_PROCESSES, spec.connections))
 
 
-class Said(NamedTuple):
-    """What a process reports: an order that it has carried out, interval, refused, failed; or that it has ended."""
-
-    did: str
-    what: Any
-
-
 class Crew:
-    """The processes, from outside."""
+    """The processes, from outside. `said` has what they report, and is open to whoever has something for the same ears.
+
+    A report is a pair: an order and what came of it, or interval, refused or failed and what that is, or ended.
+    """
 
     def __init__(self, spec: Spec, count: int) -> None:
         self.count = count
@@ -73,10 +69,10 @@ class Crew:
             ready: list[Any] = wait(left)
             for pipe in ready:
                 try:
-                    self.said.put(Said(*pipe.recv()))
+                    self.said.put(pipe.recv())
                 except (EOFError, OSError):
                     left.remove(pipe)
-                    self.said.put(Said("ended", None))
+                    self.said.put(("ended", None))
 
     def order(self, do: str, *numbers: int) -> None:
         for pipe in self._pipes:
@@ -110,10 +106,10 @@ def _live(share: tuple[Any, ...], pipe: Connection, ours: list[Connection], pare
         for one in ours:
             one.close()
         if os.getppid() == parent:
-            host.watch_garbage()
+            gc.callbacks.append(host.note_collection)
             _obey(share, pipe)
             code = 0
-    except BrokenPipeError:
+    except (EOFError, ConnectionError):  # the parent is gone
         pass
     except Exception as error:
         print(f"A process of the generator failed: {error!r}.", file=sys.stderr, flush=True)

@@ -7,14 +7,16 @@ import socket
 import struct
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from pyloadgen.books import SECOND, Books, Interval, Report
 from pyloadgen.errors import Lost
+from pyloadgen.pacing import Arrival, arrivals
 from pyloadgen.record import Recorder
-from pyloadgen.spec import Address, Spec, sources_of, target_of
+from pyloadgen.spec import Spec, sources_of, target_of
 from pyloadgen.stream import Stream
 
 IP_BIND_ADDRESS_NO_PORT = 24  # no name for it before Python 3.12
@@ -29,12 +31,9 @@ class Addresses:
         self._sources = sources_of(spec)
         self._reset = spec.does.holds  # else closing belongs to the load
 
-    def target(self, index: int) -> Address:
-        return self._targets[index // max(1, len(self._sources)) % len(self._targets)]
-
-    def open(self, index: int) -> socket.socket:
-        """A socket for this connection, not connected yet; OSError or Lost."""
-        family, _ = self.target(index)
+    def open(self, index: int) -> tuple[socket.socket, Any]:
+        """A socket for this connection, not connected yet, and to where; OSError or Lost."""
+        family, target = self._targets[index // max(1, len(self._sources)) % len(self._targets)]
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -50,7 +49,7 @@ class Addresses:
         except BaseException:
             sock.close()
             raise
-        return sock
+        return sock, target
 
 
 @dataclass(eq=False)
@@ -82,6 +81,10 @@ class Generator(ABC):
 
     def stream(self, index: int) -> Stream:
         return Stream(self.recorder, self.spec.first_connection + index, self.books.integrity)
+
+    def arrivals(self, turns: range) -> Iterator[Arrival]:
+        spec = self.spec
+        return arrivals(spec.arrival, spec.rate, spec.phase, spec.seed, spec.first_connection, turns)
 
     def arm(self, total: int, start: int) -> Report:
         """Connect and verify the connections below `total` that were not tried yet, paced from `start` on."""

@@ -18,7 +18,6 @@ DIGITS = 3
 UNIT_BITS = LOWEST.bit_length() - 1
 SUB_BITS = 11  # 2,048 places in each doubling: the power of two above 2 · 10^DIGITS
 HALF_BITS = SUB_BITS - 1
-HALF = 1 << HALF_BITS
 SUB_MASK = ((1 << SUB_BITS) - 1) << UNIT_BITS
 
 COMPRESSED_COOKIE = 0x1C849314
@@ -85,10 +84,6 @@ class Histogram:
                 return bounds_of(index)[1]
         return 0
 
-    @property
-    def max(self) -> int:
-        return bounds_of(max(self.counts))[1] if self.counts else 0
-
     def encode(self) -> str:
         """The base64 form of the compressed V2 encoding. A run of empty places is written as its length below zero."""
         words = bytearray()
@@ -119,7 +114,4 @@ class LatencyLog:
         )
 
     def add(self, kind: str, start_s: int, length_s: int, histogram: Histogram, encoded: str) -> None:
-        self._file.write(f"Tag={kind},{start_s}.000,{length_s}.000,{histogram.max / 1e6:.3f},{encoded}\n")
-
-    def close(self) -> None:
-        self._file.close()
+        self._file.write(f"Tag={kind},{start_s}.000,{length_s}.000,{histogram.quantile(1) / 1e6:.3f},{encoded}\n")

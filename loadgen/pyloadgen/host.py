@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 import resource
@@ -86,27 +85,18 @@ def read(path: str) -> int:
 # What is used
 
 
-class Pauses:
-    """Counts the collections of garbage and the time they take; install once a process."""
-
-    def __init__(self) -> None:
-        self.cycles = self.pause_ns = 0
-        self._began = 0
-
-    def __call__(self, phase: str, _info: dict[str, int]) -> None:
-        if phase == "start":
-            self._began = time.monotonic_ns()
-        else:
-            self.cycles += 1
-            self.pause_ns += time.monotonic_ns() - self._began
+collections = {"gc_pause_ns": 0, "gc_cycles": 0}  # of garbage, in this process
+collecting_since = 0
 
 
-pauses = Pauses()
-
-
-def watch_garbage() -> None:
-    if pauses not in gc.callbacks:
-        gc.callbacks.append(pauses)
+def note_collection(phase: str, _info: dict[str, int]) -> None:
+    """One of gc.callbacks."""
+    global collecting_since
+    if phase == "start":
+        collecting_since = time.monotonic_ns()
+    else:
+        collections["gc_cycles"] += 1
+        collections["gc_pause_ns"] += time.monotonic_ns() - collecting_since
 
 
 def peak_rss() -> int:
@@ -120,7 +110,7 @@ def used() -> dict[str, int]:
     now = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "cpu_user_ns": int(now.ru_utime * NS), "cpu_system_ns": int(now.ru_stime * NS), "max_rss_bytes": peak_rss(),
-        "gc_pause_ns": pauses.pause_ns, "gc_cycles": pauses.cycles,
+        **collections,
     }  # fmt: skip
 
 

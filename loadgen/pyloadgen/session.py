@@ -16,8 +16,8 @@ from typing import Any, Optional
 from contracts.declared import COUNTS
 from contracts.line import Event, protocol_error, whole
 from pyloadgen import host
-from pyloadgen.books import SECOND, Interval, Report, thinned, total
-from pyloadgen.crew import DEFECT, Crew, Said
+from pyloadgen.books import MOST_GAPS, SECOND, Interval, Report, total
+from pyloadgen.crew import DEFECT, Crew
 from pyloadgen.errors import Refusal
 from pyloadgen.histogram import Histogram
 from pyloadgen.spec import Spec
@@ -107,10 +107,10 @@ class Session(ABC):
             self._end(ALONE, "its input ended")
         elif isinstance(item, str):
             self._end(ALONE, item)
-        elif not isinstance(item, Said):
+        elif isinstance(item, dict):
             self._obey(item)
-        elif item.did != "ended":
-            self._hear(item)
+        elif item[0] != "ended":
+            self._hear(*item)
         elif self.reason is None:
             error = Refusal("internal", "process", "A process of the generator ended on its own.", DEFECT)
             self.say(error.event)
@@ -174,16 +174,16 @@ class Session(ABC):
 
     # What comes of them
 
-    def _hear(self, said: Said) -> None:
-        if said.did == "interval":
-            self._seconds[said.what.k].append(said.what)
-        elif said.did in ("refused", "failed"):
+    def _hear(self, did: str, what: Any) -> None:
+        if did == "interval":
+            self._seconds[what.k].append(what)
+        elif did in ("refused", "failed"):
             if self._state != "refused":  # else one of several has said it
-                self._state = "refused" if said.did == "refused" else self._state
+                self._state = "refused" if did == "refused" else self._state
                 self._doing = None
-                self.say(said.what)
+                self.say(what)
         else:
-            self._reports.append(said.what)
+            self._reports.append(what)
             if len(self._reports) == self.crew.count and self._doing == "prove":
                 self._doing = None
                 self.say({"event": "proved", **total(self._reports)})
@@ -217,6 +217,7 @@ class Session(ABC):
         # With a quota the window ends with its last request.
         quota_s = max(1, last - self._at) / 1e9 if last is not None and self.spec.intervals is None else None
         window_s, load = quota_s or self.spec.duration, self._totals["load"]
+        step = max(1, -(-len(every["gaps"]) // MOST_GAPS))
         return {
             "event": "done", "first_send_ns": first, "last_send_ns": last, "connections": every["connections"],
             "surplus": every["integrity"].pop("surplus"), "integrity": every["integrity"], "totals": self._totals,
@@ -225,9 +226,9 @@ class Session(ABC):
             "errors": [vars(loss) for loss in every["errors"].values()], "hostile": None, "ceiling": None,
             "self": {  # what the generator used, this process included
                 "processes": self.crew.count, "wall_ns": now - self._begun,
-                **total([every["used"], host.since(self._used)]), "max_loop_gap_ns": kinds["loop_lag"].max,
+                **total([every["used"], host.since(self._used)]), "max_loop_gap_ns": kinds["loop_lag"].quantile(1),
                 "steal_ns": host.steal_ns(self.spec.cpus) - self._steal, "sent_per_s": load["sent"] / window_s,
-                "answered_per_s": load["answered"] / window_s, "send_gaps_ns": thinned(every["gaps"]),
+                "answered_per_s": load["answered"] / window_s, "send_gaps_ns": every["gaps"][::step],
                 "kernel": host.grown(self._kernel),
             },
         }  # fmt: skip

@@ -50,10 +50,8 @@ class Threads(Blocking):
                 try:
                     pool.submit(gate.wait)
                 except RuntimeError as error:  # can't start new thread
-                    need = f"{len(self._walkers)} active connections need as many threads"
-                    raise Refusal(
-                        "budget", "threads", f"{need}; {count} could be had: {error}.", THREADS_REMEDY
-                    ) from None
+                    need = f"{len(self._walkers)} active connections need as many threads; {count} could be had"
+                    raise Refusal("budget", "threads", f"{need}: {error}.", THREADS_REMEDY) from None
         finally:
             threading.stack_size(0)
             gate.set()

@@ -3,7 +3,7 @@
 import random
 
 from contracts.declared import SETTLED
-from pyloadgen.books import ANSWERED, FAILED, SECOND, TIMED_OUT, Interval, Ledger, unsettled
+from pyloadgen.books import ANSWERED, FAILED, SECOND, TIMED_OUT, Interval, Ledger
 
 
 def ledger(planners: int = 1, limit: int | None = 3) -> tuple[Ledger, list[Interval]]:
@@ -86,5 +86,5 @@ def test_conservation_in_any_order() -> None:
         book.finish(5)
         assert sorted(one.k for one in out) == [0, 1, 2, 3, 4]
         for one in out:
-            assert not unsettled(one.counts)
+            assert one.settled()
             assert one.response.total == one.counts["answered"]

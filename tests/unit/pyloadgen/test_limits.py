@@ -3,6 +3,7 @@
 import argparse
 import errno
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pyloadgen.books import SECOND, Books, SendGaps, total
 from pyloadgen.crew import CLASSES, processes_for
 from pyloadgen.errors import Loss, Lost, PeerClosed, Refusal
 from pyloadgen.generator import Addresses
-from pyloadgen.spec import NAMES, Spec, parse, sources_of
+from pyloadgen.spec import NAMES, Spec, parse, target_of
 
 VECTOR = json.loads((Path(__file__).parents[2] / "contract/vectors/loadgen-spec.json").read_text())
 
@@ -81,10 +82,18 @@ def test_the_vector_is_accepted() -> None:
 
 
 def test_sources_and_targets_in_turn() -> None:
-    given = spec(sources=["127.0.1.0/30", "127.0.0.9"], targets=["127.0.0.1:9000", "[::1]:9001"])
-    assert [address[0] for _, address in sources_of(given)] == ["127.0.1.1", "127.0.1.2", "127.0.0.9"]
-    addresses = Addresses(given)
-    assert [addresses.target(i)[1][1] for i in range(8)] == [9000, 9000, 9000, 9001, 9001, 9001, 9000, 9000]
+    given = spec(sources=["127.0.1.0/30", "127.0.0.9"], targets=["127.0.0.1:9000", "127.0.0.1:9001"])
+    found = []
+    for index in range(8):
+        sock, target = Addresses(given).open(index)
+        with sock:
+            found.append((sock.getsockname()[0], target[1]))
+    first, second, third = "127.0.1.1", "127.0.1.2", "127.0.0.9"
+    assert found == [
+        (first, 9000), (second, 9000), (third, 9000), (first, 9001), (second, 9001), (third, 9001),
+        (first, 9000), (second, 9000),
+    ]  # fmt: skip
+    assert target_of("[::1]:9001") == (socket.AF_INET6, ("::1", 9001))
 
 
 @pytest.mark.parametrize(
