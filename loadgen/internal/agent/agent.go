@@ -149,7 +149,7 @@ func (a *Agent) prepare(text string, stdout, stderr io.Writer) (*os.File, error)
 
 // live reads orders until something ends the agent.
 func (a *Agent) live(stdin io.Reader, signals <-chan os.Signal) {
-	lifetime := time.AfterFunc(seconds(a.spec.Lifetime), func() { a.end(exitAlone, "its lifetime is over") })
+	lifetime := time.AfterFunc(time.Duration(a.spec.Lifetime*1e9), func() { a.end(exitAlone, "its lifetime is over") })
 	defer lifetime.Stop()
 	quietness := time.AfterFunc(silence, func() { a.end(exitAlone, fmt.Sprintf("no order for %v", silence)) })
 	defer quietness.Stop()

@@ -24,16 +24,12 @@ func writeIdentity(s *Spec) error {
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(identity{os.Getpid(), ticks, s.Run})
-	if err != nil {
-		return fmt.Errorf("write agent.json: %w", err)
-	}
 	path := identityPath(s.Dir)
 	temporary := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err := os.WriteFile(temporary, append(b, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write agent.json: %w", err)
+	if err = os.WriteFile(temporary, line(identity{os.Getpid(), ticks, s.Run}), 0o644); err == nil {
+		err = os.Rename(temporary, path)
 	}
-	if err := os.Rename(temporary, path); err != nil {
+	if err != nil {
 		return fmt.Errorf("write agent.json: %w", err)
 	}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"c10k/loadgen/internal/address"
 	"c10k/loadgen/internal/contracts"
@@ -109,8 +108,6 @@ func (s *Spec) check() error {
 	}
 	return nil
 }
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // Share is what this host has to do.
 func (s *Spec) Share() (load.Share, error) {

@@ -18,6 +18,57 @@ func (p *page) line(title, format string, a ...any) {
 	fmt.Fprintf(&p.b, "%s\n", strings.TrimRight(fmt.Sprintf("%-13s", title)+fmt.Sprintf(format, a...), " "))
 }
 
+// texts writes each of them.
+func texts[T fmt.Stringer](items []T) []string {
+	all := make([]string, len(items))
+	for i, item := range items {
+		all[i] = item.String()
+	}
+	return all
+}
+
+// describe says what is going to happen: what load, and how it is offered.
+func (o *options) describe() (load, manner string) {
+	to := strings.Join(texts(o.Targets), ", ")
+	if len(o.Targets) > 3 {
+		to = fmt.Sprintf("%s and %d more", o.Targets[0], len(o.Targets)-1)
+	}
+	connections := plural(int64(o.Connections), "connection")
+	if o.Active < o.Connections {
+		connections += fmt.Sprintf(", %s of them active,", grouped(int64(o.Active)))
+	}
+	switch traits := o.Traits(); {
+	case !traits.Verifies:
+		load = fmt.Sprintf("calibration: as fast as %s to %s take them", connections, to)
+	case !traits.Holds:
+		load = fmt.Sprintf("%s: connect, echo, close, %s at a time, to %s", o.Workload, grouped(int64(o.Connections)), to)
+	case !traits.Paced:
+		load = fmt.Sprintf("closed loop on %s to %s", connections, to)
+		if o.ThinkTime > 0 {
+			load += fmt.Sprintf(", %s of thinking between", duration(o.ThinkTime))
+		}
+	default:
+		load = fmt.Sprintf("open loop: %s requests/s (%s) on %s to %s", exact(o.Rate), o.Arrival, connections, to)
+	}
+	if o.Workload == engine.Ramp {
+		load += fmt.Sprintf(", opened in %d steps", o.Steps)
+	}
+	manner = fmt.Sprintf("records of %s", plural(int64(o.PayloadBytes), "byte"))
+	if o.Pipeline > 1 {
+		manner += fmt.Sprintf(", up to %d outstanding each", o.Pipeline)
+	}
+	if h := o.Hostile; h != nil {
+		manner += fmt.Sprintf(", beside %s hostile (%s)", grouped(int64(h.Connections)), h.Kind)
+	}
+	if o.Requests != nil {
+		return load, manner + fmt.Sprintf(", until %s", plural(*o.Requests, "request"))
+	}
+	if o.Warmup > 0 {
+		manner += fmt.Sprintf(", %s s of warm-up", grouped(int64(o.Warmup)))
+	}
+	return load, manner + fmt.Sprintf(", %s s of window", grouped(int64(o.Duration)))
+}
+
 // plan begins a report with what is to happen.
 func (o *outcome) plan() *page {
 	p := &page{}
@@ -121,26 +172,17 @@ func failures(failed map[string]int64) string {
 }
 
 func (p *page) ceiling(c *engine.Ceiling) {
-	sends := float64(c.Sends)
-	p.line("ceiling", "%s records in %s: %s a second, %s in a second of CPU", grouped(c.Sends), span(c.Wall), three(sends/max(1e-9, float64(c.Wall)/1e9)),
-		three(sends/max(1e-9, float64(c.CPU)/1e9)))
+	sends := 1e9 * float64(c.Sends)
+	p.line("ceiling", "%s records in %s: %s a second, %s in a second of CPU", grouped(c.Sends), span(c.Wall), three(sends/float64(max(1, c.Wall))),
+		three(sends/float64(max(1, c.CPU))))
 }
 
 func (p *page) requests(o *outcome) {
 	c := o.Done.Totals.Load
-	parts := []string{grouped(c.Planned) + " planned", grouped(c.Sent) + " sent", grouped(c.Answered) + " answered"}
-	for _, class := range []struct {
-		count int64
-		name  string
-	}{
+	p.line("requests", "%s planned, %s sent, %s answered%s", grouped(c.Planned), grouped(c.Sent), grouped(c.Answered), counted(", ", []class{
 		{c.TimedOut, "timed out"}, {c.Censored, "unsettled at the end"}, {c.Dropped, "dropped from a full queue"}, {c.Mismatched, "answered wrongly"},
 		{c.Failed, "failed with their connection"},
-	} {
-		if class.count > 0 {
-			parts = append(parts, grouped(class.count)+" "+class.name)
-		}
-	}
-	p.line("requests", "%s", strings.Join(parts, ", "))
+	}))
 	p.line("", "%s/s sent, %s/s answered", three(o.Done.Self.Sent), three(o.Done.Self.Answered))
 }
 
@@ -170,21 +212,28 @@ func (p *page) latency(o *outcome) {
 	p.line("", "which is what a closed-loop tool would have shown. lag: how late it was sent.")
 }
 
-// wrongReplies lists the classes of wrong replies that occurred; late ones are right.
-func wrongReplies(i engine.Integrity) string {
-	var parts []string
-	for _, class := range []struct {
-		count int64
-		name  string
-	}{
-		{i.Corrupt, "corrupt"}, {i.Truncated, "truncated"}, {i.Duplicated, "duplicated"}, {i.Reordered, "reordered"}, {i.Crossed, "crossed"},
-		{i.Foreign, "foreign"},
-	} {
-		if class.count > 0 {
-			parts = append(parts, grouped(class.count)+" "+class.name)
+// A class is how many there were of something.
+type class struct {
+	count int64
+	name  string
+}
+
+// counted lists the classes of which there are any; before stands before the first.
+func counted(before string, classes []class) string {
+	text := ""
+	for _, c := range classes {
+		if c.count > 0 {
+			text += before + grouped(c.count) + " " + c.name
+			before = ", "
 		}
 	}
-	return strings.Join(parts, ", ")
+	return text
+}
+
+// wrongReplies lists the classes of wrong replies that occurred; late ones are right.
+func wrongReplies(i engine.Integrity) string {
+	return counted("", []class{{i.Corrupt, "corrupt"}, {i.Truncated, "truncated"}, {i.Duplicated, "duplicated"}, {i.Reordered, "reordered"},
+		{i.Crossed, "crossed"}, {i.Foreign, "foreign"}})
 }
 
 func (p *page) wrong(o *outcome) {

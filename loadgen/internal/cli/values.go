@@ -9,27 +9,21 @@ import (
 	"time"
 )
 
-var suffixes = map[string]float64{"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+var suffixes = map[string]float64{"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
 // parseNumber reads 10000, 10k, 1.5k, 2M or 64Ki: a finite number that is not negative.
 func parseNumber(text string) (float64, error) {
 	digits := strings.TrimRight(text, "kKMGi")
 	factor, known := suffixes[text[len(digits):]]
-	if len(digits) == len(text) {
-		factor, known = 1, true
-	}
-	// ParseFloat also takes hexadecimal, underscores, Inf and NaN, which nobody means here.
-	if !known || digits == "" || strings.Trim(digits, "0123456789.eE+-") != "" {
-		return 0, fmt.Errorf("%q is not a number such as 10000, 10k, 1.5k or 2M", text)
-	}
 	number, err := strconv.ParseFloat(digits, 64)
-	if number *= factor; math.IsInf(number, 0) {
-		return 0, fmt.Errorf("%s is too large", text)
-	}
-	if err != nil {
+	number *= factor
+	switch tooLarge := math.IsInf(number, 0); {
+	// ParseFloat also takes hexadecimal, underscores, Inf and NaN, which nobody means here.
+	case !known || strings.Trim(digits, "0123456789.eE+-") != "" || err != nil && !tooLarge:
 		return 0, fmt.Errorf("%q is not a number such as 10000, 10k, 1.5k or 2M", text)
-	}
-	if math.Signbit(number) {
+	case tooLarge:
+		return 0, fmt.Errorf("%s is too large", text)
+	case math.Signbit(number):
 		return 0, fmt.Errorf("%s is negative", text)
 	}
 	return number, nil

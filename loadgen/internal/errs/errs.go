@@ -123,13 +123,13 @@ func (t *Tally) Rows() []Row {
 			if e.count == 0 {
 				continue
 			}
-			row := Row{Phase: p.String(), Cause: c.String(), Blame: Blame(p, c), Count: e.count, First: fmt.Sprintf("connection %d: %s", e.connection, c)}
+			var errno *int
+			first := c.String()
 			if e.errno != 0 {
 				n := int(e.errno)
-				row.Errno = &n
-				row.First = fmt.Sprintf("connection %d: %s", e.connection, e.errno)
+				errno, first = &n, e.errno.Error()
 			}
-			rows = append(rows, row)
+			rows = append(rows, Row{p.String(), c.String(), Blame(p, c), errno, e.count, fmt.Sprintf("connection %d: %s", e.connection, first)})
 		}
 	}
 	return rows

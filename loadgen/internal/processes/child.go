@@ -103,78 +103,63 @@ func (c *child) died(err error) error {
 // Serve is the life of a child: orders from in, replies to out, until the end of its input. It returns the exit code.
 func Serve(in io.Reader, out io.Writer) int {
 	runtime.LockOSThread()
-	s := &server{orders: gob.NewDecoder(in), replies: gob.NewEncoder(out), work: make(chan order, 1)}
+	runtime.GOMAXPROCS(2)
+	orders, replies := gob.NewDecoder(in), gob.NewEncoder(out)
+	say := func(r reply, err error) {
+		if err != nil {
+			r = reply{Failure: errs.From(err)}
+		}
+		_ = replies.Encode(r) // a parent that is gone ends the input too
+	}
 	var first order
-	if err := s.orders.Decode(&first); err != nil {
+	if orders.Decode(&first) != nil {
 		return 1
 	}
-	e, err := s.prepare(first)
-	s.say(reply{}, err)
+	var e engine.Engine
+	err := selfreport.Pin(first.CPUs)
+	if err == nil {
+		e, err = engines.Make(first.Config, first.Engine)
+	}
+	say(reply{}, err)
 	if err != nil {
 		return 1
 	}
-	go s.read(e)
-	for o := range s.work {
-		s.obey(e, o)
+	work := make(chan order, 1)
+	go func() { // beside the engine's thread, so that stop is heard at once
+		defer close(work)
+		defer e.Stop()
+		for o := (order{}); orders.Decode(&o) == nil; o = (order{}) {
+			if o.Name == "stop" {
+				e.Stop()
+			} else {
+				work <- o
+			}
+		}
+	}()
+	for o := range work {
+		obey(e, o, say)
 	}
 	e.Close()
 	return 0
 }
 
-type server struct {
-	orders  *gob.Decoder
-	replies *gob.Encoder
-	work    chan order
-}
-
-func (s *server) prepare(first order) (engine.Engine, error) {
-	runtime.GOMAXPROCS(2)
-	if err := selfreport.Pin(first.CPUs); err != nil {
-		return nil, err
-	}
-	return engines.Make(first.Config, first.Engine)
-}
-
-// read takes orders beside the engine's thread, so that stop is heard at once.
-func (s *server) read(e engine.Engine) {
-	defer close(s.work)
-	for {
-		var o order
-		if err := s.orders.Decode(&o); err != nil {
-			e.Stop()
-			return
-		}
-		if o.Name == "stop" {
-			e.Stop()
-			continue
-		}
-		s.work <- o
-	}
-}
-
-func (s *server) obey(e engine.Engine, o order) {
+// obey carries out one order on the engine's thread.
+func obey(e engine.Engine, o order, say func(reply, error)) {
 	switch o.Name {
 	case "arm":
 		armed, err := e.Arm(o.Total)
 		selfreport.Quiet()
-		s.say(reply{Armed: armed}, err)
+		say(reply{Armed: armed}, err)
 	case "prove":
-		s.say(reply{Proved: e.Prove()}, nil)
+		say(reply{Proved: e.Prove()}, nil)
 	case "run":
 		before := selfreport.Used()
 		done, err := e.Run(o.At, func(i engine.Interval) {
-			s.say(reply{Interval: &i}, nil)
+			say(reply{Interval: &i}, nil)
 			i.Recycle()
 		})
-		s.say(reply{Done: &done, Used: selfreport.Used().Since(before)}, err)
+		say(reply{Done: &done, Used: selfreport.Used().Since(before)}, err)
 	}
-}
-
-func (s *server) say(r reply, err error) {
-	if err != nil {
-		r = reply{Failure: errs.From(err)}
-	}
-	_ = s.replies.Encode(r) // a parent that is gone ends the input too
 }
 
 // cpusOf reads a list of processors for child i: one of them each, in turn.
