@@ -63,13 +63,18 @@ class Agent(Pipes):
         """From `go` to `done`. A busy machine may need more notice."""
         for notice_ns in (300_000_000, 1_000_000_000, 5_000_000_000):
             self.order("go", at=time.monotonic_ns() + notice_ns)
-            intervals = []
-            while (event := self.next()) and event["event"] == "interval":
-                intervals.append(event)
-            if event is None or event.get("cause") != "late":
+            intervals, event = self.rest()
+            if event.get("cause") != "late":
                 break
-        assert event is not None
         assert event["event"] == "done", event
+        return intervals, event
+
+    def rest(self) -> tuple[list[Event], Event]:
+        """Intervals, and what comes after them."""
+        intervals: list[Event] = []
+        while (event := self.next()) and event["event"] == "interval":
+            intervals.append(event)
+        assert event is not None
         return intervals, event
 
     def end(self) -> tuple[int, str]:
@@ -161,12 +166,16 @@ Start = Callable[..., Agent]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts agents; those that a failed test leaves behind are ended."""
+    """Starts agents, and has them arm; those that a failed test leaves behind are ended."""
     agents: list[Agent] = []
 
-    def begin(target: str, **given: Any) -> Agent:
+    def begin(target: str, greets: bool = True, arms: bool = True, **given: Any) -> Agent:
         agent = Agent(tmp_path / uuid.uuid4().hex, target, **given)
         agents.append(agent)
+        if greets:
+            agent.hear("hello")
+        if greets and arms:
+            agent.ask("arm", "armed")
         return agent
 
     yield begin
@@ -176,8 +185,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def trial(start: Start, echo: str, generator: str) -> None:
-    agent = start(echo, generator=generator, active=40, warmup=1, arrival="fixed")
-    hello = agent.hear("hello")
+    agent = start(echo, arms=False, generator=generator, active=40, warmup=1, arrival="fixed")
+    (hello,) = agent.heard
     assert (hello["host"], hello["role"], hello["pid"]) == ("client1", "client", agent.process.pid)
     identity = json.loads(agent.where.read_text())
     ticks = int(Path(f"/proc/{hello['pid']}/stat").read_text().rpartition(")")[2].split()[19])
@@ -213,17 +222,8 @@ def trial(start: Start, echo: str, generator: str) -> None:
 
 
 def closed(start: Start, echo: str, generator: str) -> None:
-    agent = start(
-        echo,
-        generator=generator,
-        workload="closed",
-        connections=20,
-        active=10,
-        think_time=0.05,
-        processes=FEW[generator],
-    )
-    agent.hear("hello")
-    agent.ask("arm", "armed")
+    load_of = {"workload": "closed", "connections": 20, "active": 10, "think_time": 0.05}
+    agent = start(echo, generator=generator, processes=FEW[generator], **load_of)
     load = check_accounts(*agent.load())
     assert 10 <= load["planned"] <= 10 * 20
     assert load["answered"] == load["planned"]
@@ -232,8 +232,7 @@ def closed(start: Start, echo: str, generator: str) -> None:
 
 def churn(start: Start, echo: str, generator: str, requests: int | None) -> None:
     agent = start(echo, generator=generator, workload="churn", connections=10, active=10, requests=requests)
-    agent.hear("hello")
-    assert agent.ask("arm", "armed")["verified"] == 1
+    assert agent.heard[-1]["verified"] == 1
     assert agent.ask("prove", "error")["phase"] == "protocol"
     intervals, done = agent.load()
     load = check_accounts(intervals, done)
@@ -244,8 +243,7 @@ def churn(start: Start, echo: str, generator: str, requests: int | None) -> None
 
 
 def ramp(start: Start, echo: str) -> None:
-    agent = start(echo, generator="pool", workload="ramp")
-    agent.hear("hello")
+    agent = start(echo, arms=False, generator="pool", workload="ramp")
     for step in (10, 25, 50):
         assert agent.ask("arm", "armed", connections=step)["verified"] == step
         assert agent.ask("prove", "proved")["verified"] == step
@@ -273,8 +271,7 @@ def twice(n: int, data: bytes) -> bytes:
 def wrong_echo(start: Start, generator: str, reply: Reply, outcome: str, integrity: str | None) -> None:
     with answers(reply) as target:
         agent = start(target, generator=generator, connections=5, active=5, rate=50, arrival="fixed")
-        agent.hear("hello")
-        assert agent.ask("arm", "armed")["verified"] == 5
+        assert agent.heard[-1]["verified"] == 5
         intervals, done = agent.load()
         load = check_accounts(intervals, done)
         assert load["planned"] == 50
@@ -293,8 +290,6 @@ def wrong_echo(start: Start, generator: str, reply: Reply, outcome: str, integri
 def silence(start: Start, generator: str) -> None:
     with answers(answer_once) as target:
         agent = start(target, generator=generator, connections=5, active=5, rate=50, timeout=0.2)
-        agent.hear("hello")
-        agent.ask("arm", "armed")
         load = check_accounts(*agent.load())
         assert load["timed_out"] == load["planned"] > 0
         agent.stop()
@@ -302,8 +297,6 @@ def silence(start: Start, generator: str) -> None:
 
 def ending(start: Start, echo: str, generator: str, deed: str) -> None:
     agent = start(echo, generator=generator, duration=30, processes=FEW[generator])
-    agent.hear("hello")
-    agent.ask("arm", "armed")
     agent.order("go", at=time.monotonic_ns() + 10_000_000)
     crew = agent.crew()
     assert len(crew) == FEW[generator]
@@ -331,31 +324,19 @@ def test_stop_in_mid_load_censors_what_is_open(start: Start) -> None:
 
     with answers(swallow_load) as target:
         agent = start(target, generator="asyncio", connections=5, active=5, duration=30)
-        agent.hear("hello")
-        agent.ask("arm", "armed")
         agent.order("go", at=time.monotonic_ns() + 300_000_000)
         assert asked.wait(PATIENCE_S)
         agent.order("stop")
-        intervals = []
-        while (event := agent.next()) and event["event"] == "interval":
-            intervals.append(event)
-        assert event is not None
-        load = check_accounts(intervals, event)
+        load = check_accounts(*agent.rest())
         assert load["censored"] == load["planned"] > 0
         assert agent.end()[0] == 0
 
 
 def stopped_before_the_start(start: Start, echo: str, generator: str) -> None:
     agent = start(echo, generator=generator, connections=4, active=4)
-    agent.hear("hello")
-    agent.ask("arm", "armed")
     agent.order("go", at=time.monotonic_ns() + 600_000_000_000)
     agent.order("stop")
-    done = agent.next()
-    while done and done["event"] == "interval":
-        done = agent.next()
-    assert done is not None
-    assert (done["event"], done["first_send_ns"]) == ("done", None)
+    assert agent.rest()[1]["first_send_ns"] is None
     assert agent.end()[0] == 0
 
 
@@ -364,8 +345,7 @@ def test_stop_before_the_start(start: Start, echo: str) -> None:
 
 
 def test_orders_out_of_place_and_refusals(start: Start, echo: str) -> None:
-    agent = start(echo, generator="asyncio")
-    agent.hear("hello")
+    agent = start(echo, arms=False, generator="asyncio")
     assert agent.process.stdin
     for line in ("nonsense", "[]", "", '{"order":7}', '{"order":"fly"}', '{"order":"go","at":"soon"}',
                  '{"order":"clock"}', '{"order":"prove"}', '{"order":"go","at":99}'):  # fmt: skip
@@ -376,11 +356,10 @@ def test_orders_out_of_place_and_refusals(start: Start, echo: str) -> None:
     agent.ask("arm", "armed")
     assert agent.ask("arm", "error")["phase"] == "protocol"
     agent.stop()
-    agent = start(echo, generator="threads", pipeline=2)
+    agent = start(echo, greets=False, generator="threads", pipeline=2)
     assert agent.hear("error")["phase"] == "spec"
     assert agent.end()[0] == 2
-    agent = start(echo, generator="asyncio", connections=9_000_000, processes=1)
-    agent.hear("hello")
+    agent = start(echo, arms=False, generator="asyncio", connections=9_000_000, processes=1)
     error = agent.ask("arm", "error")
     assert (error["phase"], error["cause"]) == ("budget", "descriptors")
     assert "9000064" in error["message"]
@@ -391,8 +370,7 @@ def test_orders_out_of_place_and_refusals(start: Start, echo: str) -> None:
 
 def test_a_server_that_is_not_there(start: Start) -> None:
     agent = start("127.0.0.1:1", generator="pool")
-    agent.hear("hello")
-    armed = agent.ask("arm", "armed")
+    armed = agent.heard[-1]
     assert (armed["connected"], armed["verified"], armed["failed"]) == (0, 0, {"connect/refused": 50})
     agent.stop()
 
@@ -434,15 +412,14 @@ def test_bad_servers(start: Start) -> None:
 
 
 def lifetime(start: Start, echo: str) -> None:
-    agent = start(echo, generator="asyncio", lifetime_s=0.3)
-    agent.hear("hello")
+    agent = start(echo, arms=False, generator="asyncio", lifetime_s=0.3)
     status, said = agent.end()
     assert (status, "lifetime" in said) == (1, True)
 
 
 def nobody_reads(start: Start, echo: str) -> None:
     read, write = os.pipe()
-    agent = start(echo, stdout=write, generator="pool")
+    agent = start(echo, greets=False, stdout=write, generator="pool")
     os.close(write)
     os.close(read)
     assert agent.process.wait(timeout=PATIENCE_S) == 1

@@ -213,18 +213,15 @@ def test_a_share_may_be_fractional_or_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("10k", 10_000), ("1.5k", 1500), ("2M", 2_000_000), ("7", 7), ("0.5k", 500)]
-)
-def test_numbers_as_a_person_types_them(text: str, value: int) -> None:
-    assert value_of(PARAMETERS["connections"])(text) == value
-
-
-def test_seconds_as_a_person_types_them() -> None:
-    assert (
-        value_of(PARAMETERS["duration"])("5s"),
-        value_of(PARAMETERS["timeout"])("0.5s"),
-        value_of(PARAMETERS["active"])("all"),
-    ) == (5, 0.5, "all")
+    ("name", "text", "value"),
+    [
+        ("connections", "10k", 10_000), ("connections", "1.5k", 1500), ("connections", "2M", 2_000_000),
+        ("connections", "7", 7), ("connections", "0.5k", 500), ("duration", "5s", 5), ("timeout", "0.5s", 0.5),
+        ("active", "all", "all"),
+    ],
+)  # fmt: skip
+def test_values_as_a_person_types_them(name: str, text: str, value: object) -> None:
+    assert value_of(PARAMETERS[name])(text) == value
 
 
 @pytest.mark.parametrize(
