@@ -34,13 +34,12 @@ class Agent(Session):
         self._outbox = Outbox(journal, lambda: self.todo.put("stdout has no reader"))
         self._outbox.say(line.hello(spec.host, "client", descriptors))
         self._inbox = Inbox(self._outbox, self.todo)
-
-    def run(self) -> int:
-        spec = self.spec
         self.log(
             f"agent {os.getpid()} on {spec.host}: run {spec.run}, trial {spec.trial}: {spec.generator}, "
-            f"{spec.workload} with {spec.connections} connections, {self.crew.count} processes"
+            f"{spec.workload} with {spec.connections} connections, {crew.count} processes"
         )
+
+    def run(self) -> int:
         code = super().run()
         self._outbox.close(FLUSH_S)
         return code

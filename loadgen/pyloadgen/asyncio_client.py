@@ -22,8 +22,7 @@ from pyloadgen.asyncio_connection import Connection
 from pyloadgen.books import CENSORED, DROPPED, FAILED, TIMED_OUT
 from pyloadgen.errors import Lost
 from pyloadgen.generator import Generator
-from pyloadgen.record import ARM, LOAD, PROVE
-from pyloadgen.stream import Request
+from pyloadgen.record import ARM, LOAD, PROVE, Request
 
 CONNECTS_AT_ONCE = 512
 PROVES_AT_ONCE = 128

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Optional
 
 from pyloadgen.errors import Lost, PeerClosed
-from pyloadgen.stream import Request, Stream
+from pyloadgen.record import Request, Stream
 
 if TYPE_CHECKING:
     from pyloadgen.asyncio_client import Client

@@ -20,8 +20,7 @@ from pyloadgen.books import FAILED, SECOND, TIMED_OUT
 from pyloadgen.errors import Lost, PeerClosed
 from pyloadgen.generator import Generator
 from pyloadgen.pacing import Arrival
-from pyloadgen.record import ARM, LOAD, PROVE
-from pyloadgen.stream import Request
+from pyloadgen.record import ARM, LOAD, PROVE, Request
 
 READ_BYTES = 1 << 16
 SHORTEST_SLICE_S = 0.02  # of a wait, after which it looks at the clock
@@ -37,19 +36,15 @@ class Channel:
         self._owner = owner
         self._slice_s = min(LONGEST_SLICE_S, max(SHORTEST_SLICE_S, owner.spec.timeout / 10))
         self._unsent = memoryview(b"")
-        self._sock: Optional[socket.socket] = None
+        self.sock: Optional[socket.socket] = None  # while it is open
         self._stream = owner.stream(index)
-
-    @property
-    def open(self) -> bool:
-        return self._sock is not None
 
     def connect(self, deadline: int) -> int:
         """Make the handshake; how many ns it took."""
         began = time.monotonic_ns()
         try:
             sock, target = self._owner.addresses.open(self.index)
-            self._sock = sock
+            self.sock = sock
             sock.settimeout(max(0.001, (deadline - began) / 1e9))
             sock.connect(target)
             took = time.monotonic_ns() - began
@@ -78,26 +73,26 @@ class Channel:
 
     def _send(self, record: bytes, request: Request, deadline: int) -> None:
         """Write without waiting; where a large record does not fit, read in between, or both sides get stuck."""
-        assert self._sock
+        assert self.sock
         rest = memoryview(bytes(self._unsent) + record if self._unsent else record)
         request.sent = time.monotonic_ns()
         while rest:
             try:
-                rest = rest[self._sock.send(rest, socket.MSG_DONTWAIT) :]
+                rest = rest[self.sock.send(rest, socket.MSG_DONTWAIT) :]
             except BlockingIOError:
                 self._unsent = rest
                 if self._owner.stopped() or time.monotonic_ns() >= deadline:
                     return
                 poller = select.poll()
-                poller.register(self._sock, select.POLLIN | select.POLLOUT)
+                poller.register(self.sock, select.POLLIN | select.POLLOUT)
                 poller.poll(self._slice_s * 1e3)
                 self._receive(socket.MSG_DONTWAIT)
         self._unsent = rest
 
     def _receive(self, how: int) -> None:
-        assert self._sock
+        assert self.sock
         try:
-            data = self._sock.recv(READ_BYTES, how)
+            data = self.sock.recv(READ_BYTES, how)
         except BlockingIOError:
             return
         if not data:
@@ -115,9 +110,9 @@ class Channel:
     def close(self) -> None:
         self._stream.reset()
         self._unsent = memoryview(b"")
-        if self._sock:
-            self._sock.close()
-            self._sock = None
+        if self.sock:
+            self.sock.close()
+            self.sock = None
 
 
 class Walker:
@@ -148,7 +143,7 @@ class Walker:
         return False
 
     def _open(self) -> list[Channel]:
-        return [channel for channel in self._channels.values() if channel.open]
+        return [channel for channel in self._channels.values() if channel.sock]
 
     # Arming and proof
 
@@ -158,22 +153,19 @@ class Walker:
             if index < total and index not in self._channels and self.wait(start + self._spec.connect_due_ns(index)):
                 channel = self._channels[index] = Channel(self._owner, index)
                 try:
-                    self._arm(channel, deadline)
+                    if time.monotonic_ns() >= deadline:
+                        raise Lost("connect", "timeout")
+                    self._books.connected(channel.connect(deadline))
+                    request = Request(time.monotonic_ns())
+                    channel.exchange(ARM, request, deadline)
+                    if not request.right:
+                        raise Lost("verify", "timeout" if request.right is None else "mismatched")
+                    self._books.verified()
                 except Lost as lost:
-                    channel.close()
                     self._books.lost(lost, index, arming=True)
-
-    def _arm(self, channel: Channel, deadline: int) -> None:
-        if time.monotonic_ns() >= deadline:
-            raise Lost("connect", "timeout")
-        self._books.connected(channel.connect(deadline))
-        request = Request(time.monotonic_ns())
-        channel.exchange(ARM, request, deadline)
-        if not request.right:
-            raise Lost("verify", "timeout" if request.right is None else "mismatched")
-        self._books.verified()
-        if not self._spec.does.holds:
-            channel.close()
+                    channel.close()
+                if not self._spec.does.holds:
+                    channel.close()
 
     def prove(self, deadline: int) -> list[bool]:
         """Of each connection that is still open, whether it answered one echo."""
@@ -226,13 +218,13 @@ class Walker:
             due, index = heapq.heappop(free)
             yield due, index
             channel = self._channels.get(index)
-            if channel and channel.open:
+            if channel and channel.sock:
                 heapq.heappush(free, (self._free_at, index))
 
     def _request(self, channel: Optional[Channel], request: Request) -> None:
         """Send it and wait for its reply, if there is still time for it."""
         books, now, deadline = self._books, time.monotonic_ns(), request.intended + self._spec.timeout_ns
-        if channel is None or not channel.open:
+        if channel is None or not channel.sock:
             books.settle(request, FAILED)
         elif now < deadline and not self._owner.stopped():
             books.gaps.note(now)

@@ -12,8 +12,8 @@ from contracts.declared import COUNTS, SETTLED
 from pyloadgen import host
 from pyloadgen.errors import Loss, Lost
 from pyloadgen.histogram import Histogram
+from pyloadgen.record import Request, no_integrity
 from pyloadgen.spec import Spec
-from pyloadgen.stream import Request, no_integrity
 
 # Outcomes of a request.
 ANSWERED, TIMED_OUT, CENSORED = "answered", "timed_out", "censored"

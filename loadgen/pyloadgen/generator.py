@@ -15,9 +15,8 @@ from typing import Any
 from pyloadgen.books import SECOND, Books, Interval, Report
 from pyloadgen.errors import Lost
 from pyloadgen.pacing import Arrival, arrivals
-from pyloadgen.record import Recorder
+from pyloadgen.record import Recorder, Stream
 from pyloadgen.spec import Spec, sources_of, target_of
-from pyloadgen.stream import Stream
 
 IP_BIND_ADDRESS_NO_PORT = 24  # no name for it before Python 3.12
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)

@@ -14,7 +14,6 @@ sends were.
 from __future__ import annotations
 
 import time
-from abc import abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -24,7 +23,6 @@ from pyloadgen.generator import Generator
 PROCESSES = 16
 LONGEST_SLEEP_S = 0.1  # before it looks whether it must stop
 
-
 T = TypeVar("T")
 
 
@@ -32,12 +30,16 @@ def doze(seconds: float) -> None:
     time.sleep(min(seconds, LONGEST_SLEEP_S))
 
 
-class Blocking(Generator):
-    """A process in which walkers do everything."""
+class Pool(Generator):
+    """One process of the pool: a walker does everything."""
 
-    @abstractmethod
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._walker = Walker(self, self.indices(), range(self.process, self.spec.active, self.processes), doze)
+
     def each(self, job: Callable[[Walker], T]) -> list[T]:
         """What every walker makes of a job."""
+        return [job(self._walker)]
 
     def connect_all(self, total: int, start: int, deadline: int) -> None:
         self.each(lambda walker: walker.arm(total, start, deadline))
@@ -52,15 +54,4 @@ class Blocking(Generator):
         return sum(self.each(Walker.look))
 
     def close(self) -> None:
-        self.each(Walker.close)
-
-
-class Pool(Blocking):
-    """One process of the pool."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._walker = Walker(self, self.indices(), range(self.process, self.spec.active, self.processes), doze)
-
-    def each(self, job: Callable[[Walker], T]) -> list[T]:
-        return [job(self._walker)]
+        self._walker.close()

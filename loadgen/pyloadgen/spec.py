@@ -90,10 +90,6 @@ def refuse(cause: str, message: str) -> Refusal:
     return Refusal("spec", cause, message, REMEDY)
 
 
-def list_of(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(rule, value))
-
-
 def is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
@@ -107,8 +103,8 @@ SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: is_text(value) and Path(value).is_absolute() and len(Path(value).parts) > 4,
         "an absolute path <base>/<host>/runs/<run>/<trial>",
     ),
-    "list[str]": (list_of(is_text), "a list of texts"),
-    "list[int]": (list_of(whole), "a list of whole numbers"),
+    "list[str]": (lambda value: isinstance(value, list) and all(map(is_text, value)), "a list of texts"),
+    "list[int]": (lambda value: isinstance(value, list) and all(map(whole, value)), "a list of whole numbers"),
     "dict[str, Any]": (lambda value: isinstance(value, dict), "a mapping"),
 }
 

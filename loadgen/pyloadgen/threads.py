@@ -22,13 +22,13 @@ from typing import Optional
 from pyloadgen.blocking import Walker
 from pyloadgen.errors import Refusal
 from pyloadgen.host import THREADS_REMEDY
-from pyloadgen.pool import Blocking, T, doze
+from pyloadgen.pool import Pool, T, doze
 
 STACK_BYTES = 128 << 10
 LOOK_S = 0.01  # how often the first thread looks whether all must stop
 
 
-class Threads(Blocking):
+class Threads(Pool):
     """The threads of one process. They are started before the first connection and then do one job after another."""
 
     def __post_init__(self) -> None:
@@ -37,21 +37,21 @@ class Threads(Blocking):
         active, busy = self.spec.active, self.spec.busy
         own = [index for index in self.indices() if index < busy]
         self._walkers = [Walker(self, [index], range(index, active, active), self._halt.wait) for index in own]
-        self._idle = Walker(self, [index for index in self.indices() if index >= busy], range(0), doze)
+        self._walker = Walker(self, [index for index in self.indices() if index >= busy], range(0), doze)
         self.planners = len(own) + 1
         self._pool: Optional[ThreadPoolExecutor] = None
 
     def _start(self) -> ThreadPoolExecutor:
         """A pool starts a thread only where all others are busy, so that each waits until the last one is there."""
         pool, gate = ThreadPoolExecutor(max(1, len(self._walkers))), threading.Event()
+        started: list[object] = []
         threading.stack_size(STACK_BYTES)
         try:
-            for count in range(len(self._walkers)):
-                try:
-                    pool.submit(gate.wait)
-                except RuntimeError as error:  # can't start new thread
-                    need = f"{len(self._walkers)} active connections need as many threads; {count} could be had"
-                    raise Refusal("budget", "threads", f"{need}: {error}.", THREADS_REMEDY) from None
+            for _ in self._walkers:
+                started.append(pool.submit(gate.wait))
+        except RuntimeError as error:  # can't start new thread
+            need = f"{len(self._walkers)} active connections need as many threads; {len(started)} could be had"
+            raise Refusal("budget", "threads", f"{need}: {error}.", THREADS_REMEDY) from None
         finally:
             threading.stack_size(0)
             gate.set()
@@ -61,7 +61,7 @@ class Threads(Blocking):
         """Each thread does the job for its connection; this one does it for the idle ones and then looks on."""
         self._pool = self._pool or self._start()
         futures = [self._pool.submit(job, walker) for walker in self._walkers]
-        results = [job(self._idle)]
+        results = super().each(job)
         while not all(future.done() for future in futures):
             time.sleep(LOOK_S)
             if self.stopped():
@@ -70,5 +70,5 @@ class Threads(Blocking):
 
     def close(self) -> None:
         self._halt.set()
-        for walker in (*self._walkers, self._idle):
+        for walker in (*self._walkers, self._walker):
             walker.close()

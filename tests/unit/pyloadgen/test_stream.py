@@ -2,8 +2,7 @@
 
 import pytest
 
-from pyloadgen.record import LOAD, Recorder
-from pyloadgen.stream import Request, Stream, no_integrity
+from pyloadgen.record import LOAD, Recorder, Request, Stream, no_integrity
 
 RUN, NUMBER, SIZE = 20_945_436, 7, 64
 
