@@ -32,6 +32,10 @@ class Log:
         found = self._by_name.get(name, [])
         return list(found) if trial is None else [e for e in found if e["trial"] == trial]
 
+    def key(self, event: Event) -> Event:
+        """The columns by which every row names its run, its trial and its host."""
+        return {"run": self.run, "trial": event["trial"], "host": event["host"]}
+
     def last(self, name: str, state: str | None = None) -> dict[int, Event]:
         """The last event of a name (and state) in each trial."""
         return {e["trial"]: e for e in self.of(name) if e["trial"] is not None and state in (None, e.get("state"))}
@@ -40,6 +44,17 @@ class Log:
     def planned(self) -> list[dict[str, Any]]:
         """The planned trials that measure a server: all but calibrations."""
         return [trial for trial in self.plan["trials"] if not is_calibration(trial)]
+
+    @cached_property
+    def done(self) -> dict[tuple[int, str], Event]:
+        """The last `done` of each client in each trial."""
+        known = (e for e in self.of("done") if e["trial"] is not None and e["host"] in self.clients)
+        return {(e["trial"], e["host"]): e for e in known}
+
+    @cached_property
+    def went(self) -> dict[int, Event]:
+        """Per trial the moment of go in each host's clock."""
+        return {n: at for n, e in self.last("went").items() if isinstance(at := e.get("at_ns"), dict)}
 
     @cached_property
     def _by_name(self) -> dict[str, list[Event]]:

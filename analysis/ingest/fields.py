@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from analysis.ingest.events import is_count
+from analysis.model import TABLES
+
+Row = dict[str, Any]
+
+
+def taken(table: str, *documents: object) -> Row:
+    """What these documents tell under the names of a table's columns, each as its column's kind or missing. Of several
+    that tell the same the last one counts."""
+    columns = TABLES[table].columns
+    told = [one for document in documents for one in mapping(document).items() if one[0] in columns]
+    return {name: KINDS[columns[name][0]](value) for name, value in told}
 
 
 def mapping(value: object) -> dict[str, Any]:
@@ -42,11 +53,6 @@ def number(value: object) -> float:
     return found if math.isfinite(found) else math.nan
 
 
-def figure(value: object) -> float:
-    """A number that may be infinite, as a percentile among the requests never answered is; nan for anything else."""
-    return float(value) if isinstance(value, (int, float)) and value in (math.inf, -math.inf) else number(value)
-
-
 def text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
@@ -55,12 +61,9 @@ def truth(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def typed(kind: str, value: object) -> int | float | str | bool | None:
-    """The value as one of a column's kind; missing where it is none."""
-    readers: dict[str, Callable[[object], int | float | str | bool | None]] = {
-        "int": whole, "float": figure, "text": text, "bool": truth
-    }  # fmt: skip
-    return readers[kind](value)
+KINDS: Mapping[str, Callable[[object], int | float | str | bool | None]] = {
+    "int": whole, "float": number, "text": text, "bool": truth
+}  # fmt: skip
 
 
 def pairs(value: object) -> Iterator[tuple[int, int]]:

@@ -15,8 +15,8 @@ import pandas as pd
 
 from analysis import histograms
 from analysis.histograms import Counts, Sparse
-from analysis.ingest.clocks import bounds_ns
 from analysis.ingest.events import Log, is_count
+from analysis.ingest.samples import bounds_ns
 from contracts.declared import COUNTS
 
 COUNTED = tuple(f"{name}_requests" for name in COUNTS)
@@ -101,7 +101,7 @@ def latency(log: Log, intervals: pd.DataFrame) -> Latency:
             _second(found, log.run, (trial, k, phase), list(of_second), bounds, window)
         for host, counts in window.items():
             found.window[trial, host, "response"] = histograms.filled(counts)
-    for (trial, host), event in done_of(log).items():
+    for (trial, host), event in log.done.items():
         for kind in KINDS:
             try:
                 found.window[trial, host, kind] = histograms.sparse(event.get(kind))
@@ -155,11 +155,6 @@ def _bins() -> npt.NDArray[np.intp]:
     return np.clip(places, 0, len(HEAT_EDGES_NS) - 2)
 
 
-def done_of(log: Log) -> dict[tuple[int, str], dict[str, Any]]:
-    """The last `done` of each client in each trial."""
-    return {(e["trial"], e["host"]): e for e in log.of("done") if e["trial"] is not None and e["host"] in log.clients}
-
-
 def _row(
     run: str, at: tuple[int, int, str], host: str | None, bound: float, counts: dict[str, int], part: Sparse | None
 ) -> dict[str, Any]:
@@ -193,8 +188,3 @@ def quantile(part: Sparse | None, planned: int, name: str) -> float:
 def own_quantile(part: Sparse | None, name: str) -> float:
     """As quantile, over the values themselves: those of lag and connect, which are of what was sent and what stood."""
     return quantile(part, part.total if part is not None else 0, name)
-
-
-def went(log: Log) -> dict[int, dict[str, Any]]:
-    """Per trial the moment of go in each host's clock."""
-    return {n: at for n, e in log.last("went").items() if isinstance(at := e.get("at_ns"), dict)}

@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from analysis.ingest.clocks import clock_rows
 from analysis.ingest.events import Log, is_calibration, parsed, read
-from analysis.ingest.fields import as_json, count, mapping, number, text, truth
+from analysis.ingest.fields import Row, as_json, count, mapping, taken, text, truth
 from analysis.ingest.files import file_rows
 from analysis.ingest.generators import error_rows, generator_rows
 from analysis.ingest.latency import interval_table, latency
-from analysis.ingest.samples import sample_tables, worker_rows
+from analysis.ingest.samples import clock_rows, sample_tables, worker_rows
 from analysis.ingest.trials import trial_rows
-from analysis.model import Dataset
+from analysis.model import Dataset, frame
 from contracts.declared import PARAMETERS
-
-PROOF = ("kernel", "server", "clients")
 
 
 def ingest(given: str) -> Dataset:
@@ -29,7 +26,8 @@ def ingest(given: str) -> Dataset:
         notes.append("events.jsonl has no trailer: the run did not come to its end, or the file was cut.")
     intervals, cut = interval_table(log)
     found = latency(log, intervals)
-    trials, more = trial_rows(log, intervals, found)
+    sampled = sample_tables(log)
+    trials, more = trial_rows(log, intervals, found, frame("server_samples", sampled["server_samples"]))
     tables: dict[str, Any] = {
         "runs": [_run(log, manifest, given)],
         "trials": trials,
@@ -38,7 +36,7 @@ def ingest(given: str) -> Dataset:
         "seconds": found.seconds,
         "histograms": found.histograms(log.run),
         "heat": found.heat,
-        **sample_tables(log),
+        **sampled,
         "workers": worker_rows(log),
         "generators": generator_rows(log, found),
         "clocks": clock_rows(log),
@@ -49,7 +47,7 @@ def ingest(given: str) -> Dataset:
     return Dataset.of([f"{given}: {note}" for note in (*log.notes, *notes, *cut, *more)], **tables)
 
 
-def read_manifest(directory: Path) -> tuple[dict[str, Any], list[str]]:
+def read_manifest(directory: Path) -> tuple[Row, list[str]]:
     """The manifest, an empty one where there is none, and what is wrong with it."""
     try:
         document = parsed((directory / "manifest.json").read_bytes())
@@ -62,39 +60,31 @@ def read_manifest(directory: Path) -> tuple[dict[str, Any], list[str]]:
     return mapping(document), []
 
 
-def _run(log: Log, manifest: dict[str, Any], given: str) -> dict[str, Any]:
+def _run(log: Log, manifest: Row, given: str) -> Row:
     exits = [count(event.get("exit")) for event in log.of("run") if event.get("state") == "ended"]
-    parameters, git = mapping(manifest.get("parameters")), mapping(manifest.get("git"))
-    return {
+    git = mapping(manifest.get("git"))
+    return taken("runs", manifest) | {
         "run": log.run,
         "path": given,
-        "status": text(manifest.get("status")),
         "exit": exits[-1] if exits else None,
-        "started_utc": text(manifest.get("started_utc")),
-        "ended_utc": text(manifest.get("ended_utc")),
-        "seed": count(manifest.get("seed")),
-        "slo": text(parameters.get("slo")) or PARAMETERS["slo"].default,
+        "slo": text(mapping(manifest.get("parameters")).get("slo")) or PARAMETERS["slo"].default,
         "repetitions": max(trial["block"] for trial in log.planned),
         "trials_planned": len(log.planned),
         "is_whole": log.trailer,
         "is_calibrated": any(map(is_calibration, log.plan["trials"])),
         "git_commit": text(git.get("commit")),
         "git_dirty": truth(git.get("dirty")),
-        "parameters": as_json(parameters),
-        "versions": as_json(mapping(manifest.get("versions"))),
-        "tuning": as_json(mapping(manifest.get("tuning"))),
-        "overhead": as_json(mapping(manifest.get("overhead"))),
+        **{name: as_json(mapping(manifest.get(name))) for name in ("parameters", "versions", "tuning", "overhead")},
     }
 
 
-def _hosts(log: Log, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+def _hosts(log: Log, manifest: Row) -> list[Row]:
     facts = mapping(manifest.get("hosts"))
     return [
-        {
+        taken("hosts", host)
+        | {
             "run": log.run,
             "host": name,
-            "role": text(host.get("role")),
-            "load_address": text(host.get("load_address")),
             "cpus": as_json(host["cpus"]) if isinstance(host.get("cpus"), list) else None,
             "facts": as_json(mapping(facts.get(name))),
         }
@@ -102,21 +92,12 @@ def _hosts(log: Log, manifest: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _proofs(log: Log) -> list[dict[str, Any]]:
+def _proofs(log: Log) -> list[Row]:
+    """The counts of connections at the barrier and at the end, and those of each step of a ramp."""
     asked = {trial["n"]: trial["load"].get("connections") for trial in log.plan["trials"]}
-    rows = [
-        {"run": log.run, "trial": e["trial"], "moment": text(e.get("when")), "asked": count(asked.get(e["trial"]))}
-        | {name: count(e.get(name)) for name in PROOF}
-        for e in log.of("proof")
-    ]
-    return rows + [
-        {
-            "run": log.run,
-            "trial": e["trial"],
-            "moment": f"step {count(e.get('n'))}",
-            "asked": count(e.get("connections")),
-            "arm_s": number(e.get("arm_s")),
-        }
-        | {name: count(e.get(name)) for name in PROOF}
-        for e in log.of("step")
+    told = [(e, text(e.get("when")), asked.get(e["trial"])) for e in log.of("proof")]
+    told += [(e, f"step {count(e.get('n'))}", e.get("connections")) for e in log.of("step")]
+    return [
+        taken("proofs", event) | {"run": log.run, "moment": moment, "asked": count(wanted)}
+        for event, moment, wanted in told
     ]

@@ -1,81 +1,80 @@
-"""What the server's agent saw while a trial ran, and the kernel counters of every host."""
+"""What the server's agent saw while a trial ran, the kernel counters of every host, and the clocks that time them."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from analysis.ingest.clocks import bounds_ns
+import numpy as np
+
 from analysis.ingest.events import Event, Log
-from analysis.ingest.fields import count, listing, mapping, number, pairs, truth, whole
-from analysis.ingest.latency import done_of, went
+from analysis.ingest.fields import Row, count, listing, mapping, number, pairs, taken
 
 NS = 1e9
-COLUMNS = ("processes", "threads", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "fds", "minor_faults", "major_faults",
-           "voluntary_switches", "involuntary_switches", "established", "open", "accepted", "bytes_in", "bytes_out",
-           "accept_queue", "throttled_ns")  # fmt: skip
-OF_HOST = ("foreign_ns", "steal_ns", "agent_ns")
-WORKER = ("accepted", "peak", "closed", "bytes_in", "bytes_out")
 
 
-def sample_tables(log: Log) -> dict[str, list[dict[str, Any]]]:
+def clock_rows(log: Log) -> list[Row]:
+    """One row per trial and host: how far its clock was from the controller's before and after, and the bound of the
+    first."""
+    found: dict[tuple[int, str], Row] = {}
+    for event in log.of("clocks"):
+        if event["trial"] is None:
+            continue
+        for host, clock in mapping(event.get("clocks")).items():
+            row = found.setdefault((event["trial"], host), log.key(event) | {"host": host})
+            if event.get("when") == "after":
+                row["offset_after_ns"] = number(mapping(clock).get("offset_ns"))
+            else:
+                row |= {name: number(mapping(clock).get(name)) for name in ("offset_ns", "bound_ns")}
+    return list(found.values())
+
+
+def bounds_ns(log: Log) -> dict[tuple[int, str], float]:
+    """How far a time may be off on the common axis: the bound of the offset, and what the clock drifted in the
+    trial."""
+    rows = {(row["trial"], row["host"]): row for row in clock_rows(log)}
+    drifts = {key: abs(row.get("offset_after_ns", np.nan) - row.get("offset_ns", np.nan)) for key, row in rows.items()}
+    return {key: row.get("bound_ns", np.nan) + np.nan_to_num(drifts[key]) for key, row in rows.items()}
+
+
+def sample_tables(log: Log) -> dict[str, list[Row]]:
     """The rows of server_samples, host_samples, kernel and listen_queue, in order of time.
 
     A trial that was never told `go` has no moment to count from: its times count from the end of its samples.
     """
-    tables: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("server_samples", "host_samples", "kernel", "listen_queue")
-    }
-    bounds, starts = bounds_ns(log), _starts(log)
-    for event in _samples(log):
+    tables: dict[str, list[Row]] = {name: [] for name in ("server_samples", "host_samples", "kernel", "listen_queue")}
+    mine = [e for e in log.of("sample") if e["host"] == log.server and e["trial"] is not None]
+    samples = sorted((e for e in mine if count(e.get("t")) is not None), key=lambda e: (e["trial"], e["t"]))
+    starts = {event["trial"]: event["t"] for event in samples}
+    starts |= {n: at for n, its in log.went.items() if (at := count(its.get(log.server or ""))) is not None}
+    bounds = bounds_ns(log)
+    for event in samples:
         n = event["trial"]
         key = {"run": log.run, "trial": n, "t_s": (event["t"] - starts[n]) / NS}
         bound = {"bound_ns": bounds.get((n, log.server or ""), math.nan)}
-        own = {name: count(event.get(name)) for name in COLUMNS}
-        tables["server_samples"].append(key | bound | own | {"edges_only": truth(event.get("edges_only"))})
-        of_host = {name: whole(event.get(name)) for name in OF_HOST}
-        tables["host_samples"].append(key | bound | {"host": log.server} | of_host)
+        for name in ("server_samples", "host_samples"):
+            tables[name].append(taken(name, event) | key | bound)
         tables["kernel"] += _kernel(key | {"host": log.server}, event)
         tables["listen_queue"] += [
             key | {"listener": i, "length": length, "limit": limit}
             for i, (length, limit) in enumerate(pairs(event.get("accept_queues")))
         ]
-    for (n, host), event in done_of(log).items():
+    for event in log.done.values():
         own = mapping(event.get("self"))
-        tables["kernel"] += _kernel(
-            {"run": log.run, "trial": n, "t_s": number(own.get("wall_ns")) / NS, "host": host}, own
-        )
+        tables["kernel"] += _kernel(log.key(event) | {"t_s": number(own.get("wall_ns")) / NS}, own)
     return tables
 
 
-def _samples(log: Log) -> list[Event]:
-    """Those of the server, each of which has a trial and a time, in order."""
-    mine = [
-        e
-        for e in log.of("sample")
-        if e["host"] == log.server and e["trial"] is not None and count(e.get("t")) is not None
-    ]
-    return sorted(mine, key=lambda event: (event["trial"], event["t"]))
-
-
-def _starts(log: Log) -> dict[int, int]:
-    starts = {event["trial"]: event["t"] for event in _samples(log)}
-    told = {n: count(at.get(log.server or "")) for n, at in went(log).items()}
-    return starts | {n: at for n, at in told.items() if at is not None}
-
-
-def _kernel(key: dict[str, Any], event: Event) -> list[dict[str, Any]]:
+def _kernel(key: Row, event: Event) -> list[Row]:
     counters = mapping(event.get("kernel"))
     return [
         key | {"counter": name, "value": value} for name, told in counters.items() if (value := count(told)) is not None
     ]
 
 
-def worker_rows(log: Log) -> list[dict[str, Any]]:
+def worker_rows(log: Log) -> list[Row]:
     """One row per process of the server, as it stood at its end."""
     return [
-        {"run": log.run, "trial": event["trial"], "worker": i}
-        | {name: count(mapping(slot).get(name)) for name in WORKER}
+        taken("workers", slot) | {"run": log.run, "trial": event["trial"], "worker": i}
         for event in log.of("stopped")
         if event["host"] == log.server and event["trial"] is not None
         for i, slot in enumerate(listing(event.get("workers")))

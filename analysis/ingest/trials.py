@@ -6,17 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import pandas as pd
 
 from analysis import histograms
 from analysis.ingest import resources
 from analysis.ingest.events import Event, Log, is_count
-from analysis.ingest.fields import count, mapping, number, text, typed
-from analysis.ingest.latency import COUNTED, PERCENTILES, Latency, done_of, own_quantile
+from analysis.ingest.fields import Row, count, mapping, number, taken, text
+from analysis.ingest.latency import COUNTED, PERCENTILES, Latency, own_quantile
 from analysis.ingest.plan import plan_rows, traits
-from analysis.model import TABLES
 from contracts.declared import COUNTS, OUTCOMES, SETTLED
 
 NAN = float("nan")
@@ -25,7 +23,7 @@ NS = 1_000_000_000
 MISSING = tuple(name for name in SETTLED if name != "answered")
 # Outcomes of ours, for trials that never ended and for those that never began.
 UNFINISHED, NOT_RUN = "unfinished", "not run"
-Row = dict[str, Any]
+CUT_OFF = (UNFINISHED, "interrupted")
 
 
 @dataclass(frozen=True)
@@ -41,30 +39,34 @@ class Window:
         return (self.end_ns - self.start_ns) / NS
 
 
-def trial_rows(log: Log, intervals: pd.DataFrame, latency: Latency) -> tuple[list[Row], list[str]]:
-    """The rows of the table `trials`, and notes on what had to be left out. `intervals` are the decoded ones."""
-    by_trial, samples, notes = dict(iter(intervals.groupby("trial"))), resources.sample_table(log), []
-    started, ended, went = log.last("trial", "started"), log.last("trial", "ended"), log.last("went")
-    limits, proofs, dones = log.last("limit"), log.last("proof"), done_of(log)
+def trial_rows(
+    log: Log, intervals: pd.DataFrame, latency: Latency, samples: pd.DataFrame
+) -> tuple[list[Row], list[str]]:
+    """The rows of the table `trials`, and notes on what had to be left out. `intervals` are the decoded ones, `samples`
+    the table server_samples."""
+    by_trial, notes = dict(iter(intervals.groupby("trial"))), []
+    samples = samples.dropna(subset=["processes", "cpu_user_ns", "cpu_system_ns", "rss_bytes"])
+    samples = samples.assign(t_ns=(samples["t_s"] * NS).round())
+    started, ended = log.last("trial", "started"), log.last("trial", "ended")
+    limits, proofs = log.last("limit"), log.last("proof")
     order = {n: place for place, n in enumerate(started, start=1)}
     merged = {kind: latency.merged(kind) for kind in ("service", "lag", "connect")}
     rows = []
     for planned in plan_rows(log):
         n = planned["trial"]
-        row = {name: typed(TABLES["trials"].columns[name][0], value) for name, value in planned.items()}
         result = ended[n].get("result") if n in ended else None
         result = result if isinstance(result, dict) else None
-        row |= _fate(result, begun=n in started)
+        row = taken("trials", planned) | _fate(result, begun=n in started)
         row["limit"] = text(limits.get(n, {}).get("resource")) or None
         row["position"], row["asked_connections"] = order.get(n), row["connections"]
         row["held_connections"] = _held(result, proofs.get(n)) if traits(row["workload"]).holds else NAN
 
         mine = by_trial.get(n, intervals.iloc[:0])
         mine = mine[mine["phase"] == "load"]
-        if row["outcome"] in (UNFINISHED, "interrupted"):
+        if row["outcome"] in CUT_OFF:
             mine = finished_part(mine, _clients(started.get(n), log))
-        own = [event for (trial, _), event in dones.items() if trial == n]
-        at_ns = mapping(went.get(n, {}).get("at_ns"))
+        own = [event for (trial, _), event in log.done.items() if trial == n]
+        at_ns = log.went.get(n, {})
         window = _window(result, row, mine, own, at_ns)
         row["window_s"] = window.seconds if window else NAN
         row |= _requests(mine, window)
@@ -78,7 +80,7 @@ def trial_rows(log: Log, intervals: pd.DataFrame, latency: Latency) -> tuple[lis
         if row["outcome"] == "ok" and (differing := _differing(result, row)):
             name, told = differing
             notes.append(f"trial {n}: its record says {told:,} {name}, its intervals {row[f'{name}_requests']:,.0f}.")
-        row |= _server(samples[samples["trial"] == n], row, window, at_ns.get(log.server or ""))
+        row |= _server(samples[samples["trial"] == n], row, window if is_count(at_ns.get(log.server or "")) else None)
         said = mapping(result)
         row |= {name: number(said.get(name)) for name in ("start_skew_ms", "overhead_s")}
         rows.append(row | {"go_ns": count(said.get("go_ns"))})
@@ -115,18 +117,12 @@ def _clients(started: Event | None, log: Log) -> set[str]:
 def finished_part(intervals: pd.DataFrame, clients: set[str]) -> pd.DataFrame:
     """Of a trial that did not end: the unbroken seconds, from the first on, that every client has reported."""
     reported = intervals[intervals["host"].isin(clients)].groupby("k")["host"].nunique()
-    complete = {int(k) for k in reported[reported == len(clients)].index}
-    wanted: list[int] = []
-    if complete and clients:
-        k = min(complete)
-        while k in complete:
-            wanted.append(k)
-            k += 1
-    return intervals[intervals["k"].isin(wanted)]
+    complete = sorted(int(k) for k in reported[reported == len(clients)].index) if clients else []
+    return intervals[intervals["k"].isin(k for i, k in enumerate(complete) if k == complete[0] + i)]
 
 
 def _window(result: Row | None, row: Row, intervals: pd.DataFrame, dones: list[Event], at_ns: Row) -> Window | None:
-    if row["outcome"] in (UNFINISHED, "interrupted"):
+    if row["outcome"] in CUT_OFF:
         if intervals.empty:
             return None
         start, end = float(intervals["k"].min() * NS), float((intervals["k"].max() + 1) * NS)
@@ -190,25 +186,19 @@ def _differing(result: Row | None, row: Row) -> tuple[str, int] | None:
     return next(((name, counts[name]) for name in differing), None)
 
 
-def _server(samples: pd.DataFrame, row: Row, window: Window | None, server_go: object) -> dict[str, float]:
+def _server(samples: pd.DataFrame, row: Row, window: Window | None) -> dict[str, float]:
     """CPU time per answered request, microseconds, and memory per connection, bytes."""
-    start = end = None
-    cpu = resources.NO_CPU
-    if window is not None and isinstance(server_go, int) and not samples.empty:
-        start, end = server_go + window.start_ns, server_go + window.end_ns
-        last = float(samples["t_ns"].max())
-        cpu = resources.cpu_between(
-            samples, start, last if math.isinf(window.settled_ns) else server_go + window.settled_ns
-        )
+    start, end, settled = (window.start_ns, window.end_ns, window.settled_ns) if window else (NAN, NAN, NAN)
+    last = float(samples["t_ns"].max())
+    user, system = resources.cpu_between(samples, start, last if math.isinf(settled) else settled)
     # A lost client's answers are not all known, so the time cannot be shared out among them.
     answered = row["answered_requests"] if row["outcome"] != "partial" and row["answered_requests"] else NAN
-    cost = cpu.total_ns / answered / 1000
-    loaded_in = (start, end) if row["outcome"] != "dnf" else (None, None)
+    cost = (user + system) / answered / 1000
     return {
         "cpu_us_per_request": cost,
-        "cpu_user_us_per_request": cpu.user_ns / answered / 1000,
-        "cpu_system_us_per_request": cpu.system_ns / answered / 1000,
+        "cpu_user_us_per_request": user / answered / 1000,
+        "cpu_system_us_per_request": system / answered / 1000,
         "requests_per_cpu_s": 1e6 / cost if cost else math.inf,
         "server_cpu_share": cost / 1e6 * row["requests_per_s"],
-        "rss_bytes_per_connection": resources.rss_per_connection(samples, row["held_connections"], *loaded_in),
+        "rss_bytes_per_connection": resources.rss_per_connection(samples, row["held_connections"], start, end),
     }

@@ -8,7 +8,9 @@ import pytest
 
 from analysis.ingest.events import read
 from analysis.ingest.latency import interval_table, latency
+from analysis.ingest.samples import sample_tables
 from analysis.ingest.trials import trial_rows
+from analysis.model import frame
 from tests.unit.analysis.build import (
     MS,
     RUN,
@@ -31,7 +33,8 @@ Row = dict[Any, Any]
 def rows(folder: Path, trials: list[Row], events: list[Row], end: int | None = 0) -> tuple[list[Row], list[str]]:
     log = read(str(write(folder, trials, events, end=end)))
     intervals, cut = interval_table(log)
-    found, notes = trial_rows(log, intervals, latency(log, intervals))
+    samples = frame("server_samples", sample_tables(log)["server_samples"])
+    found, notes = trial_rows(log, intervals, latency(log, intervals), samples)
     return found, [*cut, *notes]
 
 
