@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -19,45 +17,33 @@ from analysis.demo.records import (
     go_ns,
     own_report,
     part,
-    phases,
-    result,
+    proven,
     sample,
     stopped,
 )  # fmt: skip
-from analysis.demo.truth import CLIENTS, STRATEGIES, Trial, Truth
-from contracts.declared import LOAD, PARAMETERS, SERVER
+from analysis.demo.truth import CLIENTS, STRATEGIES, Cell, Trial, Truth
+from contracts.declared import COUNTS, LOAD, PARAMETERS, SERVER
 
 CONNECT_RATE, PAYLOAD_BYTES = PARAMETERS["connect_rate"].default, PARAMETERS["payload_bytes"].default
-OF_A_CELL = ("workload", "connections", "active", "rate", "steps", "duration")
-MISSING = ("timed_out", "censored", "dropped", "mismatched", "failed")
 CEILING_PER_S = 200_000
+CALIBRATION = Cell("null_server", "calibrate", connections=3, active=3, rate=1, duration=1, steps=1)
 NO_PORT = {
     "phase": "connect", "cause": "ports", "blame": "host", "errno": 99, "count": 12,
     "first": "cannot assign requested address",
 }  # fmt: skip
 
 
-def _defaults(names: Sequence[str]) -> Event:
-    return {name: PARAMETERS[name].default for name in names}
-
-
 def planned(told: Truth, trial: Trial | None) -> Event:
     """The trial as the plan has it; without one the calibration at the end."""
-    cell = trial.of if trial else None
-    strategy = cell.strategy if cell else "null_server"
-    workers = STRATEGIES[strategy].workers if cell else 1
-    server = _defaults(SERVER) | {"strategy": strategy, "workers": workers}
-    load = _defaults(LOAD) | {"warmup": 0, "seed": told.seed}
-    if cell:
-        load |= {
-            name: getattr(cell, name) for name in ("workload", "connections", "active", "rate", "steps", "duration")
-        }
-    else:
-        load |= {"workload": "calibrate", "connections": 3, "active": 3, "rate": 1, "steps": 1, "duration": 1}
-    n = trial.n if trial else len(told.trials) + 1
-    own = {"n": n, "block": trial.block if trial else 1, "cell": trial.cell if trial else "calibration"}
-    own |= {"kind": "measure" if trial else "calibration", "control": trial.of.control if trial else False}
-    return own | {"server": server, "load": load}
+    cell = trial.of if trial else CALIBRATION
+    workers = STRATEGIES[cell.strategy].workers if trial else 1
+    given = {name: parameter.default for name, parameter in PARAMETERS.items()}
+    given |= vars(cell) | {"workers": workers, "warmup": 0}
+    own = {"n": trial.n, "block": trial.block, "cell": trial.cell, "kind": "measure"} if trial else {
+        "n": len(told.trials) + 1, "block": 1, "cell": "calibration", "kind": "calibration"
+    }  # fmt: skip
+    server, load = ({name: given[name] for name in names} for names in (SERVER, LOAD))
+    return own | {"control": cell.control, "server": server, "load": load | {"seed": told.seed}}
 
 
 def of_trial(told: Truth, trial: Trial) -> list[Event]:
@@ -72,19 +58,22 @@ def of_trial(told: Truth, trial: Trial) -> list[Event]:
         }
         for i, name in enumerate(CLIENTS)
     }
-    lines = [
-        event("trial", "controller", n, state="started", n=n, server=plan["server"], load=plan["load"], shares=shares)
-    ]
+    lines = [_started(plan, shares)]
     clocks = {host: {"offset_ns": CLOCK_NS[host] - CLOCK_NS["controller"], "bound_ns": 90_000} for host in told.hosts}
     lines.append(event("clocks", "controller", n, when="before", clocks=clocks))
     lines.append(event("listening", "server", n, addresses=["198.18.0.10:9000"], backlog=BACKLOG))
     lines += _arming(told, trial, shares)
     if STRATEGIES[trial.of.strategy].limit:
-        lines += _limited(trial)
+        lines += _limited(plan, trial)
     else:
-        lines += _loaded(told, trial, shares, draw)
+        lines += _loaded(told, plan, trial, shares, draw)
     lines.append(event("clocks", "controller", n, when="after", clocks=clocks))
     return lines + (_calibration(told) if n == len(told.trials) else [])
+
+
+def _started(plan: Event, shares: Event) -> Event:
+    told = event("trial", "controller", plan["n"], state="started", server=plan["server"], load=plan["load"])
+    return told | {"n": plan["n"], "shares": shares}
 
 
 def _arming(told: Truth, trial: Trial, shares: Event) -> list[Event]:
@@ -101,32 +90,37 @@ def _arming(told: Truth, trial: Trial, shares: Event) -> list[Event]:
     for t in range(-4, 0):
         open_now = int(min(held, max(0, (t + 3) * CONNECT_RATE)))
         kernel = {"TcpExt.ListenOverflows": 120, "TcpExt.ListenDrops": 120} if is_full and t >= -2 else {}
-        lines.append(sample(trial, t, 0.05, 0.05, open_now, kernel, queue=BACKLOG if is_full and t == -2 else 3))
-    counts = {"kernel": held, "server": held, "clients": held}
+        lines.append(sample(trial, t, (0.05, 0.05), open_now, kernel, queue=BACKLOG if is_full and t == -2 else 3))
     if trial.of.workload == "ramp":
         for step in range(1, trial.of.steps + 1):
             size = trial.of.connections * step // trial.of.steps
-            counted = dict.fromkeys(("connections", "kernel", "server", "clients"), size)
-            lines.append(event("step", "controller", n, **counted, arm_s=0.2) | {"n": step})
-    return [*lines, event("proof", "controller", n, when="barrier", **counts)]
+            lines.append(event("step", "controller", n, connections=size, **proven(size), arm_s=0.2) | {"n": step})
+    return [*lines, event("proof", "controller", n, when="barrier", **proven(held))]
 
 
-def _limited(trial: Trial) -> list[Event]:
+def _limited(plan: Event, trial: Trial) -> list[Event]:
     limit = STRATEGIES[trial.of.strategy].limit
     assert limit
-    counts = {"kernel": limit[1], "server": limit[1], "clients": limit[1]}
+    name, held = limit
     return [
-        event("limit", "server", trial.n, resource=limit[0], held=limit[1]),
-        stopped(trial, limit[1], 0),
-        ended(trial, "dnf", f"the strategy reached its limit {limit[0]}", limit[1], counts, None),
-    ]
+        event("limit", "server", trial.n, resource=name, held=held),
+        stopped(trial, held, 0),
+        ended(
+            plan, _asked(trial), 2.0, None, outcome="dnf", reason=f"the strategy reached its limit {name}", held=held,
+            proof={"barrier": proven(held), "end": None},
+        ),
+    ]  # fmt: skip
 
 
-def _loaded(told: Truth, trial: Trial, shares: Event, draw: np.random.Generator) -> list[Event]:
+def _asked(trial: Trial) -> Event:
+    return {"connections": trial.of.connections, "rate": trial.of.rate}
+
+
+def _loaded(told: Truth, plan: Event, trial: Trial, shares: Event, draw: np.random.Generator) -> list[Event]:
     n, cell = trial.n, trial.of
     at_ns = {host: go_ns(host, n) for host in told.hosts}
     lines = [event("went", "controller", n, at_ns=at_ns, go_ns=go_ns("controller", n))]
-    totals = {host: nothing() for host in CLIENTS}
+    totals = {host: dict.fromkeys(COUNTS, 0) for host in CLIENTS}
     cpu = 0.0
     kernel = {"TcpExt.ListenOverflows": 120, "TcpExt.ListenDrops": 120} if told.fault == "overflow" else {}
     for k in range(cell.duration):
@@ -139,32 +133,32 @@ def _loaded(told: Truth, trial: Trial, shares: Event, draw: np.random.Generator)
             lines.append(event("interval", host, n, k=k, phase="load", **counts, response=encode(response)))
     lines.append(_used(told, trial, cell.duration, cpu, kernel))
     lines += [_client(told, trial, host, shares[host], totals[host], draw) for host in CLIENTS]
-    counts = {"kernel": cell.connections, "server": cell.connections, "clients": cell.connections}
-    lines.append(event("proof", "controller", n, when="end", **counts))
-    whole = {name: sum(total[name] for total in totals.values()) for name in totals["client1"]}
-    echoed = (whole["answered"] + whole["mismatched"]) * PAYLOAD_BYTES
+    held, whole = proven(cell.connections), {name: sum(own[name] for own in totals.values()) for name in COUNTS}
     wrong = whole["mismatched"]
-    outcome = "invalid" if wrong else "ok"
-    reason = f"{wrong} replies were not the expected record" if wrong else None
     return [
         *lines,
-        stopped(trial, cell.connections, echoed),
-        ended(trial, outcome, reason, cell.connections, counts, whole),
-    ]
+        event("proof", "controller", n, when="end", **held),
+        stopped(trial, cell.connections, (whole["answered"] + wrong) * PAYLOAD_BYTES),
+        ended(
+            plan, _asked(trial), 2.0, cell.duration, outcome="invalid" if wrong else "ok",
+            reason=f"{wrong} replies were not the expected record" if wrong else None, held=cell.connections,
+            proof={"barrier": held, "end": held}, counts=whole,
+        ),
+    ]  # fmt: skip
 
 
 def _used(told: Truth, trial: Trial, t: int, cpu_s: float, kernel: Event) -> Event:
     """The server's sample t seconds after go; in `foreign_s` a neighbour, where that is the fault."""
     user, foreign = STRATEGIES[trial.of.strategy].user_share, 0.25 * t if told.fault == "noisy_neighbour" else 0.0
     used = (0.1 + cpu_s * user, 0.1 + cpu_s * (1 - user))
-    return sample(trial, t, *used, trial.of.connections, kernel, foreign_s=foreign)
+    return sample(trial, t, used, trial.of.connections, kernel, foreign_s=foreign)
 
 
 def _second(
     told: Truth, trial: Trial, host: str, k: int, planned_now: int, draw: np.random.Generator
 ) -> tuple[dict[str, int], np.ndarray]:
     """The counts of one second, and the responses of those answered."""
-    counts = nothing() | dict.fromkeys(("planned", "sent", "answered"), planned_now)
+    counts = dict.fromkeys(COUNTS, 0) | dict.fromkeys(("planned", "sent", "answered"), planned_now)
     median = trial.median_ns * (1 + 0.08 * k if told.fault == "drift" else 1)
     if told.fault == "saturated_generator":
         counts["dropped"] = planned_now // 20
@@ -204,26 +198,12 @@ def lognormal(draw: np.random.Generator, median: float, sigma: float, n: int) ->
 
 def _calibration(told: Truth) -> list[Event]:
     """What each client can send at all: a second as fast as it can, to a server that swallows."""
-    n, plan = len(told.trials) + 1, planned(told, None)
-    shares = {host: {"connections": 1, "active": 1, "rate": 0} for host in CLIENTS}
-    none_of = nothing()
+    plan, none_of = planned(told, None), dict.fromkeys(COUNTS, 0)
     own = own_report(1.0, 0.5, 900_000, none_of, np.array([]))
     sends = {"sends": CEILING_PER_S, "wall_ns": NS, "cpu_ns": NS // 2}
     ceiling = {name: {"sends_per_s": float(CEILING_PER_S), "sends_per_cpu_s": 2.0 * CEILING_PER_S} for name in CLIENTS}
-    end = result(
-        n, "calibration", block=plan["block"], kind="calibration", control=False, strategy="null_server",
-        outcome="ok", reason=None, asked={"connections": len(CLIENTS), "rate": None}, held=None,
-        proof={"barrier": None, "end": None}, start_skew_ms=0.4, go_ns=go_ns("controller", n),
-        window={"start_ns": 0, "end_ns": NS}, counts=nothing(), phases_s=phases(0.2, 1.0), ceiling=ceiling,
-    )  # fmt: skip
     return [
-        event("trial", "controller", n, state="started", n=n, server=plan["server"], load=plan["load"], shares=shares)
-        | {"n": n},
-        *(done(host, n, 1, none_of, {}, own, ceiling=sends) for host in CLIENTS),
-        end,
+        _started(plan, {host: {"connections": 1, "active": 1, "rate": 0} for host in CLIENTS}),
+        *(done(host, plan["n"], 1, none_of, {}, own, ceiling=sends) for host in CLIENTS),
+        ended(plan, {"connections": len(CLIENTS), "rate": None}, 0.2, 1.0, counts=none_of, ceiling=ceiling),
     ]
-
-
-def nothing() -> dict[str, int]:
-    """The counts of a client before its first request."""
-    return dict.fromkeys(("planned", "sent", "answered", *MISSING), 0)

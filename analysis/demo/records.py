@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from analysis.demo.histogram import encode
 from analysis.demo.truth import RUN, STRATEGIES, Trial
-from contracts.declared import PARAMETERS
+from contracts.declared import INTEGRITY, PARAMETERS
 
 NS = 1_000_000_000
 BACKLOG = PARAMETERS["backlog"].default
@@ -19,10 +19,8 @@ CLOCK_NS = {"server": 86_400 * NS, "client1": 5 * NS, "client2": 777 * NS, "clie
 
 NOTHING = np.array([])
 OVER = ("response", "service", "lag", "connect")
-USAGE = dict.fromkeys(
-    ("cpu_user_ns", "cpu_system_ns", "max_rss_bytes", "minor_faults", "major_faults", "voluntary_switches",
-     "involuntary_switches"), 0
-)  # fmt: skip
+USAGE = ("cpu_user_ns", "cpu_system_ns", "max_rss_bytes", "minor_faults", "major_faults", "voluntary_switches",
+         "involuntary_switches")  # fmt: skip
 
 Event = dict[str, Any]
 
@@ -36,52 +34,49 @@ def event(name: str, host: str, number: int, /, **fields: Any) -> Event:
     return {"event": name, **fields, "host": host, "trial": number, "at": number * 60 * NS}
 
 
-def part(total: int, i: int) -> int:
+def part(total: int, i: int, of: int = 3) -> int:
     """The share of client i of three, by largest remainder."""
-    return total // 3 + (i < total % 3)
+    return total // of + (i < total % of)
+
+
+def proven(held: int) -> Event:
+    """So many connections, counted three ways."""
+    return dict.fromkeys(("kernel", "server", "clients"), held)
 
 
 def sample(
     trial: Trial,
     t: float,
-    user_s: float,
-    system_s: float,
+    used_s: tuple[float, float],
     held: int,
-    kernel: Event | None = None,
+    kernel: Event,
     queue: int = 0,
     foreign_s: float = 0.0,
 ) -> Event:
+    """The server t seconds after go; `used_s` in user and in kernel mode."""
     strategy = STRATEGIES[trial.of.strategy]
-    rss = 18_000_000 + int(held * strategy.bytes_per_connection)
-    part = [held // strategy.workers + (i < held % strategy.workers) for i in range(strategy.workers)]
-    used = {"cpu_user_ns": int(user_s * NS), "cpu_system_ns": int(system_s * NS), "agent_ns": int((t + 5) * 2_000_000)}
+    user_ns, system_ns = (int(used * NS) for used in used_s)
     return event(
-        "sample", "server", trial.n, t=go_ns("server", trial.n) + int(t * NS), **used,
-        processes=strategy.workers, threads=strategy.workers, rss_bytes=rss, fds=held + 5, edges_only=False,
-        minor_faults=5000, major_faults=0, voluntary_switches=1000, involuntary_switches=50,
-        foreign_ns=int(foreign_s * NS), steal_ns=0, throttled_ns=0,
-        established=held, open=held, accepted=held, accepted_by=part, bytes_in=0, bytes_out=0,
-        accept_queue=queue, accept_queues=[[queue, BACKLOG]], kernel=kernel or {},
+        "sample", "server", trial.n, t=go_ns("server", trial.n) + int(t * NS), cpu_user_ns=user_ns,
+        cpu_system_ns=system_ns, agent_ns=int((t + 5) * 2_000_000), processes=strategy.workers,
+        threads=strategy.workers, rss_bytes=18_000_000 + int(held * strategy.bytes_per_connection), fds=held + 5,
+        edges_only=False, minor_faults=5000, major_faults=0, voluntary_switches=1000, involuntary_switches=50,
+        foreign_ns=int(foreign_s * NS), steal_ns=0, throttled_ns=0, established=held, open=held, accepted=held,
+        accepted_by=[part(held, i, strategy.workers) for i in range(strategy.workers)], bytes_in=0, bytes_out=0,
+        accept_queue=queue, accept_queues=[[queue, BACKLOG]], kernel=kernel,
     )  # fmt: skip
 
 
 def done(
-    host: str,
-    n: int,
-    armed: int,
-    total: dict[str, int],
-    histograms: dict[str, npt.NDArray[np.float64]],
-    own: Event,
-    errors: Sequence[Event] = (),
-    ceiling: Event | None = None,
-) -> Event:
+    host: str, n: int, armed: int, total: dict[str, int], histograms: dict[str, npt.NDArray[np.float64]], own: Event,
+    errors: Sequence[Event] = (), ceiling: Event | None = None,
+) -> Event:  # fmt: skip
     """What a client says at its end; `own` of itself, `total` of the requests of the window."""
-    none_of = dict.fromkeys(("truncated", "duplicated", "reordered", "crossed", "foreign", "late"), 0)
     return event(
         "done", host, n, first_send_ns=go_ns(host, n) + 1_000_000, last_send_ns=go_ns(host, n) + own["wall_ns"],
-        surplus=0, integrity={"corrupt": total["mismatched"], **none_of}, over_60s=dict.fromkeys(OVER, 0),
-        connections={"armed": armed, "open": armed, "lost": 0}, errors=list(errors), hostile=None, ceiling=ceiling,
-        totals={"warmup": dict.fromkeys(total, 0), "load": total},
+        surplus=0, integrity={**dict.fromkeys(INTEGRITY, 0), "corrupt": total["mismatched"]},
+        over_60s=dict.fromkeys(OVER, 0), connections={"armed": armed, "open": armed, "lost": 0}, errors=list(errors),
+        hostile=None, ceiling=ceiling, totals={"warmup": dict.fromkeys(total, 0), "load": total},
         **{kind: encode(histograms.get(kind, NOTHING)) for kind in ("service", "lag", "connect", "loop_lag")},
         self=own,
     )  # fmt: skip
@@ -107,28 +102,20 @@ def stopped(trial: Trial, held: int, echoed: int) -> Event:
     moved = dict.fromkeys(("bytes_in", "bytes_out"), echoed // workers)
     slots = [{"pid": 100 + i, **accepted, "open": 0, **moved, "limit_code": 0} for i in range(workers)]
     end_ns = go_ns("server", trial.n) + 30 * NS
-    return event("stopped", "server", trial.n, t=end_ns, workers=slots, exit=0, signal=None, rusage=USAGE)
+    usage = dict.fromkeys(USAGE, 0)
+    return event("stopped", "server", trial.n, t=end_ns, workers=slots, exit=0, signal=None, rusage=usage)
 
 
-def ended(
-    trial: Trial, outcome: str, reason: str | None, held: int, counts: Event, whole: dict[str, int] | None
-) -> Event:
-    of, is_loaded = trial.of, whole is not None
-    return result(
-        trial.n, trial.cell, block=trial.block, kind="measure", control=of.control, strategy=of.strategy,
-        outcome=outcome, reason=reason, asked={"connections": of.connections, "rate": of.rate}, held=held,
-        proof={"barrier": counts, "end": counts if is_loaded else None}, start_skew_ms=0.4 if is_loaded else None,
-        go_ns=go_ns("controller", trial.n) if is_loaded else None,
-        window={"start_ns": 0, "end_ns": of.duration * NS} if is_loaded else None,
-        counts=whole, phases_s=phases(2.0, of.duration), ceiling=None,
-    )  # fmt: skip
-
-
-def result(n: int, cell: str, **fields: Any) -> Event:
-    """The end of a trial: the event that carries its trial.json."""
-    own = {"schema": 2, "run": RUN, "n": n, "cell": cell, **fields, "clocks": {}, "overhead_s": 0.9, "steps": None}
-    return event("trial", "controller", n, state="ended", result=own)
-
-
-def phases(arm_s: float, load_s: float) -> dict[str, float]:
-    return {"start": 0.2, "arm": arm_s, "prove": 0.4, "load": float(load_s), "drain": 0.1, "stop": 0.1}
+def ended(planned: Event, asked: Event, arm_s: float, loaded_s: float | None, **fields: Any) -> Event:
+    """The end of a trial: the event that carries its trial.json. `loaded_s`: none of a strategy at its limit."""
+    n = planned["n"]
+    own = {name: planned[name] for name in ("n", "cell", "block", "kind", "control")}
+    phases = {"start": 0.2, "arm": arm_s, "prove": 0.4, "load": float(planned["load"]["duration"]), "drain": 0.1}
+    result = {
+        "schema": 2, "run": RUN, **own, "strategy": planned["server"]["strategy"], "outcome": "ok", "reason": None,
+        "asked": asked, "held": None, "proof": {"barrier": None, "end": None},
+        "start_skew_ms": 0.4 if loaded_s else None, "go_ns": go_ns("controller", n) if loaded_s else None,
+        "window": {"start_ns": 0, "end_ns": int(loaded_s * NS)} if loaded_s else None, "counts": None,
+        "phases_s": {**phases, "stop": 0.1}, "ceiling": None, "clocks": {}, "overhead_s": 0.9, "steps": None, **fields,
+    }  # fmt: skip
+    return event("trial", "controller", n, state="ended", result=result)

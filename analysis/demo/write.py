@@ -11,6 +11,7 @@ import yaml
 
 from analysis.demo.events import of_trial, planned
 from analysis.demo.truth import BLOCKS, CLIENTS, Truth, truth
+from analysis.ingest.files import DERIVED
 
 Document = dict[str, Any]
 
@@ -80,18 +81,10 @@ def _manifest(told: Truth, directory: Path) -> Document:
         name: facts | {"role": "server" if name == "server" else "client", "hostname": name, "boot_id": f"b007-{name}"}
         for name in told.hosts
     }
-    names = sorted(
-        path
-        for path in directory.rglob("*")
-        if path.is_file() and path.name != "manifest.json" and "dataset" not in path.parts
-    )
     files = {
-        str(path.relative_to(directory)): {
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "bytes": path.stat().st_size,
-        }
-        for path in names
-        if path.name not in ("report.html", "summary.csv")
+        name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and not (name := str(path.relative_to(directory))).startswith(("manifest.json", *DERIVED))
     }
     strategies = list(dict.fromkeys(trial.of.strategy for trial in told.trials))
     return {

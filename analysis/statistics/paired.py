@@ -46,16 +46,9 @@ def ratio(
     of them, so that no two of its answers contradict each other.
     """
     logs = _logs(ours, theirs, confidence)
-    n = len(logs)
-    if n == 1:
-        return Estimate(math.exp(logs[0]), 0.0, math.inf, 1.0, n, "one block")
-    if rank(n, max(confidence, strictest or 0)):
-        value, low, high, confidence = hodges_lehmann(logs, confidence)
-        method = "Hodges-Lehmann, signed-rank"
-    else:
-        value, low, high = student(logs, confidence)
-        method = "geometric mean, Student's t"
-    return Estimate(factor(value), factor(low), factor(high), confidence, n, method)
+    if len(logs) == 1:
+        return Estimate(math.exp(logs[0]), 0.0, math.inf, 1.0, 1, "one block")
+    return _shift(logs, max(confidence, strictest or 0)).estimate(confidence)
 
 
 def p_value(ours: Sequence[float], theirs: Sequence[float], strictest: float = 0.95) -> float:
@@ -64,23 +57,19 @@ def p_value(ours: Sequence[float], theirs: Sequence[float], strictest: float = 0
     It is of the test whose interval `ratio` gives: p ≤ α exactly where the interval of confidence 1 - α leaves out 1.
     """
     logs = _logs(ours, theirs, strictest)
+    return _shift(logs, strictest).p if len(logs) > 1 else 1.0
+
+
+def _shift(logs: list[float], strictest: float) -> Shift:
     n = len(logs)
-    if n == 1:
-        return 1.0
-    if not rank(n, strictest):
-        mean, error = float(np.mean(logs)), _standard_error(logs)
-        if error == 0:
-            return 1.0 if abs(mean) <= NO_SPREAD else 0.0
-        return float(2 * special.stdtr(n - 1, -abs(mean) / error))
-    means = means_of_two(np.asarray(logs))
-    # As many means lie on the far side of no difference as there are ways for the signed-rank sum to be smaller.
-    far = int(min(np.count_nonzero(means <= NO_SPREAD), np.count_nonzero(means >= -NO_SPREAD)))
-    return 1 - signed_rank_confidence(n, far + 1)
+    if rank(n, strictest):
+        return Shift(n, "Hodges-Lehmann, signed-rank", means_of_two(np.asarray(logs)), signed_rank_below(n))
+    return Shift(n, "geometric mean, Student's t", t=(float(np.mean(logs)), _standard_error(logs), n - 1))
 
 
 def rank(n: int, confidence: float) -> int:
     """Which mean of two, from either end, is the end of the interval of n blocks; 0 where that is Student's instead."""
-    return _rank(n, confidence) if n >= SIGNED_RANK_FROM else 0
+    return place(signed_rank_below(n), confidence) if n >= SIGNED_RANK_FROM else 0
 
 
 def _logs(ours: Sequence[float], theirs: Sequence[float], confidence: float) -> list[float]:
@@ -98,20 +87,56 @@ def factor(log: float) -> float:
     return math.exp(log) if log < MOST_LOG else math.inf
 
 
-def hodges_lehmann(values: Sequence[float], confidence: float) -> tuple[float, float, float, float]:
-    """The pseudo-median, the ends of its interval, and the confidence that this has.
+@dataclass(frozen=True)
+class Shift:
+    """Two ways to say by how much logarithms are shifted, of which one is given.
 
-    The pseudo-median is the median of all means of two values, each with itself among them (Hodges and Lehmann,
-    "Estimates of location based on rank tests", Annals of Mathematical Statistics 34, 1963). The interval lies between
-    the k-th of these means from either end, with the largest k that keeps the confidence (Tukey's; Hollander, Wolfe and
-    Chicken, "Nonparametric Statistical Methods", 3rd ed. 2014, section 3.3).
+    `means`: in order, all means of two values, each with itself among them; of two groups all differences. Their median
+    is the shift (Hodges and Lehmann, "Estimates of location based on rank tests", Annals of Mathematical Statistics 34,
+    1963), and its interval lies between the k-th of them from either end, with the largest k that keeps the confidence
+    (Tukey's; Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", 3rd ed. 2014, sections 3.3 and 4.3).
+    `below`: the law of how many lie on the wrong side of the truth, as P(fewer than k) for every k from 0 on.
+
+    `t`: the mean, its standard error and the degrees of freedom of that, for Student's t.
     """
-    n = len(values)
-    k = _rank(n, confidence)
-    if k == 0:
-        raise ValueError(f"no signed-rank interval of {n} values has a confidence of {confidence}")
-    means = means_of_two(np.asarray(values, dtype=float))
-    return float(np.median(means)), float(means[k - 1]), float(means[-k]), signed_rank_confidence(n, k)
+
+    n: int
+    method: str
+    means: np.ndarray | None = None
+    below: np.ndarray | None = None
+    t: tuple[float, float, float] = (math.nan, 0.0, 1.0)
+
+    def estimate(self, confidence: float) -> Estimate:
+        """The factor, and the interval that has at least this confidence."""
+        if self.means is not None and self.below is not None:
+            k = place(self.below, confidence)
+            value, low, high = float(np.median(self.means)), float(self.means[k - 1]), float(self.means[-k])
+            confidence = encloses(self.below, k)
+        else:
+            value, low, high = within_t(*self.t, confidence)
+        return Estimate(factor(value), factor(low), factor(high), confidence, self.n, self.method)
+
+    @property
+    def p(self) -> float:
+        """Two-sided, of no shift at all."""
+        if self.means is not None and self.below is not None:
+            # As many lie on the far side of no shift as the law's count must stay below.
+            far = min(np.count_nonzero(self.means <= NO_SPREAD), np.count_nonzero(self.means >= -NO_SPREAD))
+            return 1 - encloses(self.below, int(far) + 1)
+        mean, error, freedom = self.t
+        if error <= NO_SPREAD:
+            return 1.0 if abs(mean) <= NO_SPREAD else 0.0
+        return float(2 * special.stdtr(freedom, -abs(mean) / error))
+
+
+def encloses(below: np.ndarray, k: int) -> float:
+    """With which probability the k-th from either end encloses the shift: 1 - 2 P(fewer than k)."""
+    return max(0.0, 1 - 2 * float(below[min(k, len(below) - 1)]))
+
+
+def place(below: np.ndarray, confidence: float) -> int:
+    """The largest k that keeps the confidence; 0 where none does."""
+    return int(np.count_nonzero(1 - 2 * below[1:] >= confidence))
 
 
 def means_of_two(values: np.ndarray) -> np.ndarray:
@@ -120,20 +145,13 @@ def means_of_two(values: np.ndarray) -> np.ndarray:
     return np.sort((values[..., first] + values[..., second]) / 2, axis=-1)
 
 
-def signed_rank_confidence(n: int, k: int) -> float:
-    """With which probability the k-th mean of two from either end encloses the centre.
-
-    That is 1 - 2 P(T < k), T being Wilcoxon's signed-rank sum: of the ranks 1 to n each is in it or not, with equal
-    probability, so the sets of ranks with each sum are counted (Wilcoxon, "Individual comparisons by ranking methods",
-    Biometrics Bulletin 1, 1945). Exact where no two values tie.
-    """
-    below = _signed_rank_below(n)
-    return max(0.0, 1 - 2 * float(below[min(k, len(below) - 1)]))
-
-
 @lru_cache(maxsize=256)
-def _signed_rank_below(n: int) -> np.ndarray:
-    """P(T < k) for every k from 0 on."""
+def signed_rank_below(n: int) -> np.ndarray:
+    """P(T < k) for every k from 0 on, exact where no two values tie.
+
+    T is Wilcoxon's signed-rank sum: of the ranks 1 to n each is in it or not, with equal probability, so the sets of
+    ranks with each sum are counted ("Individual comparisons by ranking methods", Biometrics Bulletin 1, 1945).
+    """
     share = np.zeros(n * (n + 1) // 2 + 1)  # the probability of each sum of the ranks so far
     share[0] = 1.0
     for rank in range(1, n + 1):
@@ -143,16 +161,14 @@ def _signed_rank_below(n: int) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(share)])
 
 
-@lru_cache(maxsize=4096)
-def _rank(n: int, confidence: float) -> int:
-    """The largest k that keeps the confidence; 0 where none does."""
-    return int(np.count_nonzero(1 - 2 * _signed_rank_below(n)[1:] >= confidence))
-
-
 def student(values: Sequence[float], confidence: float) -> tuple[float, float, float]:
     """The mean, and the ends of its interval (Student, "The probable error of a mean", Biometrika 6, 1908)."""
-    mean = float(np.mean(values))
-    half = t_within(confidence, len(values) - 1) * _standard_error(values)
+    return within_t(float(np.mean(values)), _standard_error(values), len(values) - 1, confidence)
+
+
+def within_t(mean: float, error: float, freedom: float, confidence: float) -> tuple[float, float, float]:
+    """The mean, and the ends of its interval by Student's t; without a spread they are one."""
+    half = t_within(confidence, freedom) * error if error > NO_SPREAD else 0.0
     return mean, mean - half, mean + half
 
 

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy import special
 
-from analysis.statistics.paired import NO_SPREAD, Estimate, factor, t_within
+from analysis.statistics.paired import Estimate, Shift, encloses, factor
 
 RANKED_FROM = 4  # repetitions of each: the fewest with which a Mann-Whitney interval can reach 95 %
 
@@ -30,18 +29,9 @@ def shift(
     Who asks several confidences of the same groups names the strictest each time, as of `paired.ratio`.
     """
     a, b = _logs(ours, theirs, confidence)
-    n = min(len(a), len(b))
-    if n == 1:
-        return Estimate(factor(float(a.mean() - b.mean())), 0.0, math.inf, 1.0, n, "one repetition")
-    if ranked(len(a), len(b), max(confidence, strictest or 0)):
-        differences = np.sort(np.subtract.outer(a, b), axis=None)
-        k = _rank(len(a), len(b), confidence)
-        value, low, high = float(np.median(differences)), float(differences[k - 1]), float(differences[-k])
-        confidence, method = mann_whitney_confidence(len(a), len(b), k), "Hodges-Lehmann, Mann-Whitney"
-    else:
-        value, low, high = welch(a, b, confidence)
-        method = "geometric means, Welch's t"
-    return Estimate(factor(value), factor(low), factor(high), confidence, n, method)
+    if min(len(a), len(b)) == 1:
+        return Estimate(factor(float(a.mean() - b.mean())), 0.0, math.inf, 1.0, 1, "one repetition")
+    return _shift(a, b, max(confidence, strictest or 0)).estimate(confidence)
 
 
 def p_value(ours: Sequence[float], theirs: Sequence[float], strictest: float = 0.95) -> float:
@@ -50,21 +40,15 @@ def p_value(ours: Sequence[float], theirs: Sequence[float], strictest: float = 0
     It is of the test whose interval `shift` gives: p ≤ α exactly where the interval of confidence 1 - α leaves out 1.
     """
     a, b = _logs(ours, theirs, strictest)
-    if min(len(a), len(b)) == 1:
-        return 1.0
-    if not ranked(len(a), len(b), strictest):
-        mean, error, freedom = _welch(a, b)
-        if error <= NO_SPREAD:
-            return 1.0 if abs(mean) <= NO_SPREAD else 0.0
-        return float(2 * special.stdtr(freedom, -abs(mean) / error))
-    differences = np.subtract.outer(a, b)
-    far = int(min(np.count_nonzero(differences <= NO_SPREAD), np.count_nonzero(differences >= -NO_SPREAD)))
-    return 1 - mann_whitney_confidence(len(a), len(b), far + 1)
+    return _shift(a, b, strictest).p if min(len(a), len(b)) > 1 else 1.0
 
 
-def ranked(n: int, m: int, confidence: float) -> bool:
-    """Whether groups of n and m have a Mann-Whitney interval of this confidence."""
-    return min(n, m) >= RANKED_FROM and mann_whitney_confidence(n, m, 1) >= confidence
+def _shift(a: np.ndarray, b: np.ndarray, strictest: float) -> Shift:
+    n = min(len(a), len(b))
+    if n >= RANKED_FROM and mann_whitney_confidence(len(a), len(b), 1) >= strictest:
+        differences = np.sort(np.subtract.outer(a, b), axis=None)
+        return Shift(n, "Hodges-Lehmann, Mann-Whitney", differences, _mann_whitney_below(len(a), len(b)))
+    return Shift(n, "geometric means, Welch's t", t=welch(a, b))
 
 
 def _logs(ours: Sequence[float], theirs: Sequence[float], confidence: float) -> tuple[np.ndarray, np.ndarray]:
@@ -94,8 +78,7 @@ def mann_whitney_confidence(n: int, m: int, k: int) -> float:
     1947; the interval: Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", 3rd ed. 2014, section 4.3).
     Exact where no two values tie.
     """
-    below = _mann_whitney_below(n, m)
-    return max(0.0, 1 - 2 * float(below[min(k, len(below) - 1)]))
+    return encloses(_mann_whitney_below(n, m), k)
 
 
 @lru_cache(maxsize=256)
@@ -116,27 +99,13 @@ def _mann_whitney_below(n: int, m: int) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(share)])
 
 
-@lru_cache(maxsize=4096)
-def _rank(n: int, m: int, confidence: float) -> int:
-    """The largest k that keeps the confidence; 0 where none does."""
-    return int(np.count_nonzero(1 - 2 * _mann_whitney_below(n, m)[1:] >= confidence))
-
-
-def welch(a: np.ndarray, b: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """The difference of two means, and the ends of its interval: the groups may spread differently.
+def welch(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
+    """The difference of two means, its standard error, and the degrees of freedom of that: the groups may spread
+    differently.
 
     Welch, "The generalization of Student's problem when several different population variances are involved",
     Biometrika 34, 1947; degrees of freedom after Satterthwaite, Biometrics Bulletin 2, 1946.
     """
-    mean, error, freedom = _welch(a, b)
-    if error <= NO_SPREAD:
-        return mean, mean, mean
-    half = t_within(confidence, freedom) * error
-    return mean, mean - half, mean + half
-
-
-def _welch(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
-    """The difference of two means, its standard error, and the degrees of freedom of that."""
     parts = [float(x.var(ddof=1)) / len(x) for x in (a, b)]
     error = math.sqrt(sum(parts))
     squares = sum(part**2 / (len(x) - 1) for part, x in zip(parts, (a, b), strict=True))

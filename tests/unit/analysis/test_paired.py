@@ -23,7 +23,7 @@ from analysis.statistics import paired
     ],
 )
 def test_sets_of_ranks_are_counted(n: int, k: int, confidence: float) -> None:
-    assert paired.signed_rank_confidence(n, k) == confidence
+    assert paired.encloses(paired.signed_rank_below(n), k) == confidence
 
 
 def test_the_confidence_is_that_of_every_set_listed() -> None:
@@ -31,21 +31,19 @@ def test_the_confidence_is_that_of_every_set_listed() -> None:
     sums = [sum(rank for rank in range(1, n + 1) if chosen >> rank & 1) for chosen in range(0, 2 ** (n + 1), 2)]
     for k in range(1, 20):
         below = sum(total < k for total in sums) / len(sums)
-        assert paired.signed_rank_confidence(n, k) == pytest.approx(1 - 2 * below, abs=1e-15)
+        assert paired.encloses(paired.signed_rank_below(n), k) == pytest.approx(1 - 2 * below, abs=1e-15)
 
 
 def test_hodges_lehmann_by_hand() -> None:
     # The 21 means of two, in order: 1 1.5 2 2.5 3 4 4.5 5 6 8 8.5 9 10 12 16 16.5 17 18 20 24 32; the 11th is 8.5, and
     # with k = 1 the interval is the whole range.
-    value, low, high, confidence = paired.hodges_lehmann([4, 1, 32, 2, 16, 8], 0.95)
-    assert (value, low, high, confidence) == (8.5, 1, 32, 0.96875)
+    ours = [2.0**log for log in (4, 1, 32, 2, 16, 8)]
+    found = paired.ratio(ours, [1] * 6)
+    assert (found.value, found.low, found.high) == pytest.approx((2**8.5, 2, 2**32))
+    assert (found.confidence, found.n, found.method) == (0.96875, 6, "Hodges-Lehmann, signed-rank")
     # With k = 2 it leaves out one mean at either end: (1 + 2)/2 and (16 + 32)/2 are next.
-    assert paired.hodges_lehmann([4, 1, 32, 2, 16, 8], 0.93)[1:] == (1.5, 24, 0.9375)
-
-
-def test_hodges_lehmann_takes_no_confidence_that_it_cannot_have() -> None:
-    with pytest.raises(ValueError, match="no signed-rank interval of 6"):
-        paired.hodges_lehmann([1, 2, 3, 4, 5, 6], 0.97)
+    found = paired.ratio(ours, [1] * 6, 0.93)
+    assert (found.low, found.high, found.confidence) == pytest.approx((2**1.5, 2**24, 0.9375))
 
 
 @pytest.mark.parametrize(
@@ -71,13 +69,6 @@ def test_a_ratio_of_few_blocks_is_the_geometric_mean() -> None:
     # logs ln 2 and ln 8: mean ln 4, deviation ln 2 · √2, half width 12.7062 · ln 2.
     assert (found.low, found.high) == pytest.approx((4 / 2**12.7062, 4 * 2**12.7062), rel=1e-4)
     assert (found.confidence, found.n, found.method) == (0.95, 2, "geometric mean, Student's t")
-
-
-def test_a_ratio_of_six_blocks_is_hodges_lehmann() -> None:
-    # Ratios 1, 2, 4, 8, 16, 32: as powers of two 0 to 5, whose pseudo-median is 2.5.
-    found = paired.ratio([1, 2, 4, 8, 16, 32], [1] * 6)
-    assert (found.value, found.low, found.high) == pytest.approx((2**2.5, 1, 32))
-    assert (found.confidence, found.n, found.method) == (0.96875, 6, "Hodges-Lehmann, signed-rank")
 
 
 def test_what_blocks_share_is_no_difference() -> None:
