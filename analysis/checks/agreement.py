@@ -13,15 +13,15 @@ import pandas as pd
 from scipy import special
 
 from analysis import format as show
-from analysis.checks.base import Observation, Observe, seen, threshold
-from analysis.checks.shared import KEY, PACED, Examined, by_trial, clients, paced
+from analysis.checks.base import Observation, seen, threshold
+from analysis.checks.shared import KEY, PACED, Examined, by_trial, clients, paced, where
 from analysis.histograms import highest_value_ns
 
 FEWEST = 3  # of two clients nobody can say which one is wrong
 Floats = npt.NDArray[np.float64]
 
 
-def disagree(dataset: Examined) -> Iterable[Observation]:
+def gn7_disagree(dataset: Examined) -> Iterable[Observation]:
     """By the p99 of each client; where these are alike, by the p99 without each; and by what each sent."""
     members = clients(dataset)
     members = members[members.groupby(KEY)["host"].transform("size") >= FEWEST]
@@ -40,7 +40,7 @@ def _by_tail(run: str, trial: int, members: pd.DataFrame) -> Iterable[Observatio
     for host, own in zip(members["host"], members["response_p99_ns"], strict=True):
         if math.isfinite(middle) and own > threshold("client_ratio") * middle:
             text = f"{host}'s p99 response is {show.time(own)}, the median client's {show.time(middle)}"
-            yield Observation(run, text, own / middle, trial, (host,), None, {"p99_ns": own, "median_ns": middle})
+            yield seen({"run": run, "trial": trial, "host": host}, text, own / middle, p99_ns=own, median_ns=middle)
 
 
 def _by_share(run: str, trial: int, members: pd.DataFrame) -> Iterable[Observation]:
@@ -50,14 +50,14 @@ def _by_share(run: str, trial: int, members: pd.DataFrame) -> Iterable[Observati
     for host, own, due in zip(members["host"], sent, wanted, strict=True):
         if abs(own - due) > max(threshold("share") * due, threshold("share_errors") * math.sqrt(due)):
             text = f"{host} sent {show.count(own)} requests where its share was {show.count(due)}"
-            yield Observation(run, text, abs(own / due - 1), trial, (host,), None, {"sent": own, "share": due})
+            yield seen({"run": run, "trial": trial, "host": host}, text, abs(own / due - 1), sent=own, share=due)
 
 
 def leave_one_out(dataset: Examined, members: pd.DataFrame) -> Iterable[Observation]:
     """Trials whose p99 hangs on one client, for it would be lower without: of answered requests, merged exactly."""
     wanted = set(zip(members["run"], members["trial"], strict=True))
-    response = dataset.histograms[(dataset.histograms["kind"] == "response").to_numpy(dtype=bool, na_value=False)]
-    for run, trial, rows in by_trial(response):
+    response = dataset.histograms["kind"] == "response"
+    for run, trial, rows in by_trial(where(dataset.histograms, response)):
         if (run, trial) not in wanted:
             continue
         slots, counts = rows["slot"].to_numpy(dtype=np.int64), rows["count"].to_numpy(dtype=float)
@@ -70,8 +70,8 @@ def leave_one_out(dataset: Examined, members: pd.DataFrame) -> Iterable[Observat
             rest = p99_ns(np.bincount(slots[~mask], counts[~mask]).astype(float))
             if 1 - rest / whole > threshold("leave_one_out"):
                 text = f"Without {host} the p99 response would be {show.time(rest)} and not {show.time(whole)}"
-                figures = {"p99_ns": whole, "without_ns": rest}
-                yield Observation(run, text, 1 - rest / whole, trial, (host,), None, figures)
+                at = {"run": run, "trial": trial, "host": host}
+                yield seen(at, text, 1 - rest / whole, p99_ns=whole, without_ns=rest)
 
 
 def p99_ns(counts: Floats) -> float:
@@ -81,7 +81,7 @@ def p99_ns(counts: Floats) -> float:
     return float(highest_value_ns(int(np.searchsorted(np.cumsum(counts), rank))))
 
 
-def arrival_law(dataset: Examined) -> Iterable[Observation]:
+def gn10_arrival_law(dataset: Examined) -> Iterable[Observation]:
     for row in clients(dataset).to_dict("records"):
         gaps = _gaps(row["send_gaps_ns"])
         if row["workload"] not in PACED or len(gaps) < threshold("arrival_sample"):
@@ -91,7 +91,7 @@ def arrival_law(dataset: Examined) -> Iterable[Observation]:
         found = distance(gaps, str(row["arrival"]))
         if found > threshold("arrival_distance"):
             text = f"The gaps between {row['host']}'s sends are {found:.2f} away from the law {row['arrival']}"
-            yield seen(row, text, found, (row["host"],), distance=found, gaps=len(gaps))
+            yield seen(row, text, found, distance=found, gaps=len(gaps))
 
 
 def distance(gaps: Floats, law: str) -> float:
@@ -113,6 +113,3 @@ def _gaps(text: Any) -> Floats:
     except (ValueError, TypeError):
         return np.array([], dtype=np.float64)
     return values if values.ndim == 1 and len(values) and (values >= 0).all() and values.any() else values[:0].ravel()
-
-
-OBSERVERS: dict[str, Observe] = {"GN7": disagree, "GN10": arrival_law}

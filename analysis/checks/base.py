@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from analysis.checks.shared import Examined
@@ -23,27 +24,25 @@ class Observation:
     """
 
     run: str
+    trial: int | None
+    hosts: tuple[str, ...]
     text: str
-    size: float = 0.0
-    trial: int | None = None
-    hosts: tuple[str, ...] = ()
-    severity: str | None = None
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    size: float
+    severity: str | None
+    figures: Mapping[str, Any]
 
 
 Observe = Callable[[Examined], Iterable[Observation]]
 
 
 def seen(
-    row: Mapping[Any, Any],
-    text: str,
-    size: float,
-    hosts: tuple[str, ...] = (),
-    severity: str | None = None,
-    **figures: Any,
-) -> Observation:
-    """An observation of the trial of this row."""
-    return Observation(str(row["run"]), text, float(size), int(row["trial"]), hosts, severity, figures)
+    row: Mapping[Any, Any], text: str, size: float = 0.0, /, *, hosts: tuple[str, ...] | None = None,
+    severity: str | None = None, **figures: Any,
+) -> Observation:  # fmt: skip
+    """An observation of what this row is of: a run, and if it has them a trial and a host."""
+    trial = None if pd.isna(row.get("trial")) else int(row["trial"])
+    named = hosts if hosts is not None else (str(row["host"]),) if "host" in row else ()
+    return Observation(str(row["run"]), trial, named, text, float(size), severity, figures)
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def _document(name: str) -> dict[str, dict[str, Any]]:
 
 
 THRESHOLDS = {name: Threshold(**entry) for name, entry in _document("thresholds.yml").items()}
-WORDS = {
+CHECKS = {
     id_: Check(id_, **entry | {"covers": tuple(entry.get("covers", ()))})
     for id_, entry in _document("checks.yml").items()
 }

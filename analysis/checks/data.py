@@ -10,51 +10,58 @@ import numpy as np
 import pandas as pd
 
 from analysis import format as show
-from analysis.checks.base import Observation, Observe, seen, threshold
-from analysis.checks.shared import ENDED, KEY, Examined, by_trial, clients, number, trials
-from analysis.ingest.plan import traits
+from analysis.checks.base import Observation, seen, threshold
+from analysis.checks.shared import (
+    KEY,
+    PACED,
+    WITHOUT_RESULT,
+    Examined,
+    by_trial,
+    clients,
+    contender,
+    number,
+    trials,
+    where,
+)
 from analysis.statistics.series import moved
+from contracts.declared import OUTCOMES, PASSED, SETTLED, WRONG
 
-PARTS = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
-WRONG = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign")
+SPOILT = tuple(name for name in OUTCOMES if name not in (*PASSED, *WITHOUT_RESULT))
 PROOF = ("kernel", "server", "clients")
-WITHOUT_RESULT = ("not run", "unfinished", "interrupted")
 OF_A_TRIAL = re.compile(r"^(?:hosts/(?P<host>[^/]+)|trials)/0*(?P<trial>\d{1,9})/")
 WORST_STATE = {"missing": 3.0, "truncated": 2.0, "changed": 1.0}
 
 
-def incomplete(dataset: Examined) -> Iterable[Observation]:
+def dt1_incomplete(dataset: Examined) -> Iterable[Observation]:
     """Files that are not as the manifest lists them, and runs whose log has no end."""
-    for row in dataset.files[(dataset.files["state"] != "whole").fillna(False)].drop_duplicates().to_dict("records"):
+    for row in where(dataset.files, dataset.files["state"] != "whole").drop_duplicates().to_dict("records"):
         path, state = str(row["path"]), str(row["state"])
         found = OF_A_TRIAL.match(path)
         detail = "" if pd.isna(row["detail"]) else f" ({row['detail']})"
         host = (found["host"],) if found and found["host"] else ()
         # Every figure is computed from events.jsonl; the hosts' own logs are its witnesses.
         severity = "invalid" if path == "events.jsonl" and state == "changed" else None
-        trial = int(found["trial"]) if found else None
-        figures = {"path": path, "state": state}
-        text = f"{path} is {state}{detail}"
-        yield Observation(row["run"], text, WORST_STATE.get(state, 0.0), trial, host, severity, figures)
+        at, size = {"run": row["run"], "trial": found and found["trial"]}, WORST_STATE.get(state, 0.0)
+        yield seen(at, f"{path} is {state}{detail}", size, hosts=host, severity=severity, path=path, state=state)
     left = trials(dataset, WITHOUT_RESULT).groupby("run").size().to_dict()
-    for run in dataset.runs[(~dataset.runs["is_whole"]).fillna(False)].drop_duplicates("run")["run"]:
+    for run in where(dataset.runs, ~dataset.runs["is_whole"])["run"].unique():
         text = f"events.jsonl ends before the run did: {left.get(run, 0):,} trials have no result"
-        yield Observation(run, text, 4.0, figures={"trials_without_result": left.get(run, 0)})
+        yield seen({"run": run}, text, 4.0, trials_without_result=left.get(run, 0))
 
 
-def seconds_missing(dataset: Examined) -> Iterable[Observation]:
+def dt8_seconds_missing(dataset: Examined) -> Iterable[Observation]:
     known = dataset.intervals.dropna(subset=["k"])
     own = known.groupby([*KEY, "host"], observed=True)["k"].agg(["min", "max", "nunique"]).reset_index()
     for row in own.merge(trials(dataset)[KEY], on=KEY).to_dict("records"):
         missing = row["max"] - row["min"] + 1 - row["nunique"]
         if missing > 0:
             text = f"{row['host']} has no record of {missing:,} of its seconds"
-            yield seen(row, text, missing, (row["host"],), missing=missing)
+            yield seen(row, text, missing, missing=missing)
 
 
-def conservation(dataset: Examined) -> Iterable[Observation]:
+def dt2_conservation(dataset: Examined) -> Iterable[Observation]:
     table = trials(dataset, ("ok", "invalid", "partial"))
-    parts = [f"{part}_requests" for part in PARTS]
+    parts = [f"{part}_requests" for part in SETTLED]
     for row in table.dropna(subset=["planned_requests", *parts]).to_dict("records"):
         planned, settled = row["planned_requests"], sum(row[part] for part in parts)
         if settled != planned:
@@ -76,26 +83,26 @@ def _echoed(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, claimed / max(1, echoed), answered_bytes=claimed, echoed_bytes=echoed)
 
 
-def integrity(dataset: Examined) -> Iterable[Observation]:
+def dt3_integrity(dataset: Examined) -> Iterable[Observation]:
     wrong = dataset.generators.drop_duplicates([*KEY, "host"]).groupby(KEY)[list(WRONG)].sum().reset_index()
-    table = trials(dataset, ("ok", "invalid", "partial", "crashed"))
+    table = trials(dataset, ("ok", *SPOILT))
     table = table[[*KEY, "mismatched_requests", "surplus_replies"]].merge(wrong, on=KEY, how="left")
     for row in table.to_dict("records"):
         counts = {name: int(number(row[name], 0.0)) for name in ("mismatched_requests", "surplus_replies", *WRONG)}
-        bad = {name.split("_")[0]: count for name, count in counts.items() if count}
+        bad: dict[str, Any] = {name.split("_")[0]: count for name, count in counts.items() if count}
         if bad:
             told = ", ".join(f"{count:,} {name}" for name, count in bad.items())
-            yield seen(row, f"Replies were not what was asked for: {told}", sum(bad.values()), (), None, **bad)
+            yield seen(row, f"Replies were not what was asked for: {told}", sum(bad.values()), **bad)
 
 
-def beyond_range(dataset: Examined) -> Iterable[Observation]:
+def dt4_beyond_range(dataset: Examined) -> Iterable[Observation]:
     for row in clients(dataset).to_dict("records"):
         if number(row["over_60s"], 0.0):
             text = f"{row['host']} recorded {row['over_60s']:,} values above 60 s as 60 s"
-            yield seen(row, text, row["over_60s"], (row["host"],), values=row["over_60s"])
+            yield seen(row, text, row["over_60s"], values=row["over_60s"])
 
 
-def thin_tail(dataset: Examined) -> Iterable[Observation]:
+def dt5_thin_tail(dataset: Examined) -> Iterable[Observation]:
     for row in trials(dataset).to_dict("records"):
         tails = {name: row[f"response_{column}_tail_requests"] for name, column in (("p99", "p99"), ("p99.9", "p99_9"))}
         thin = {name: tail for name, tail in tails.items() if tail < threshold("thin_tail")}
@@ -105,9 +112,9 @@ def thin_tail(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, f"Too few requests lie beyond a percentile: {told}", -min(thin.values()), **thin)
 
 
-def drift(dataset: Examined) -> Iterable[Observation]:
+def dt6_drift(dataset: Examined) -> Iterable[Observation]:
     """The window's second half against its first."""
-    seconds = dataset.seconds[(dataset.seconds["phase"] == "load").fillna(False)].drop_duplicates([*KEY, "k"])
+    seconds = where(dataset.seconds, dataset.seconds["phase"] == "load").drop_duplicates([*KEY, "k"])
     table = seconds.merge(trials(dataset)[[*KEY, "workload"]], on=KEY).sort_values([*KEY, "k"])
     for run, trial, own in by_trial(table):
         if len(own) < threshold("drift_seconds"):
@@ -115,17 +122,15 @@ def drift(dataset: Examined) -> Iterable[Observation]:
         answered = own["answered_requests"].to_numpy(dtype=float, na_value=np.nan)
         planned = own["planned_requests"].to_numpy(dtype=float, na_value=np.nan)
         # How many are planned in a second is random: an open loop is judged by what became of them.
-        done = (
-            answered if not traits(own["workload"].iloc[0]).paced else answered / np.where(planned > 0, planned, np.nan)
-        )
+        done = answered / np.where(planned > 0, planned, np.nan) if own["workload"].iloc[0] in PACED else answered
         p = threshold("drift_p")
         medians = own["response_p50_ns"].to_numpy(dtype=float)
-        figures = {"median": moved(medians, p), "throughput": moved(done, p)}
+        figures: dict[str, Any] = {"median": moved(medians, p), "throughput": moved(done, p)}
         for name, allowed in (("median", "drift"), ("throughput", "drift_throughput")):
             if abs(figures[name]) > threshold(allowed):
                 what = "median response" if name == "median" else "throughput"
                 text = f"The {what} of the window's second half is {_change(figures[name])} the first's"
-                yield Observation(run, text, abs(figures[name]), trial, figures=figures)
+                yield seen({"run": run, "trial": trial}, text, abs(figures[name]), **figures)
                 break
 
 
@@ -133,17 +138,17 @@ def _change(share: float) -> str:
     return f"{1 + share:.3g} times" if np.isfinite(share) else "beyond the timeout, unlike"
 
 
-def failed(dataset: Examined) -> Iterable[Observation]:
-    for row in trials(dataset, ("invalid", "partial", "crashed")).to_dict("records"):
+def dt7_failed(dataset: Examined) -> Iterable[Observation]:
+    for row in trials(dataset, SPOILT).to_dict("records"):
         reason = "no reason is recorded" if pd.isna(row["reason"]) else str(row["reason"])
-        yield seen(row, f"{row['strategy']} is {row['outcome']}: {reason}", 1.0, outcome=row["outcome"], reason=reason)
+        yield seen(row, f"{contender(row)} is {row['outcome']}: {reason}", 1.0, outcome=row["outcome"], reason=reason)
 
 
-def lost(dataset: Examined) -> Iterable[Observation]:
+def pr1_lost(dataset: Examined) -> Iterable[Observation]:
     """Connections that were there before the load and not after it, by the proofs; else by what the clients count."""
-    table = trials(dataset, ENDED)
+    table = trials(dataset, OUTCOMES)
     before, after = (
-        dataset.proofs[(dataset.proofs["moment"] == moment).fillna(False)].drop_duplicates(KEY, keep="last")
+        where(dataset.proofs, dataset.proofs["moment"] == moment).drop_duplicates(KEY, keep="last")
         for moment in ("barrier", "end")
     )
     proved = set()
@@ -153,12 +158,12 @@ def lost(dataset: Examined) -> Iterable[Observation]:
         gone = max(number(row[name], 0.0) - number(row[f"{name}_after"], number(row[name], 0.0)) for name in PROOF)
         if gone > 0:
             proved.add((row["run"], row["trial"]))
-            counts = {name: [row[name], row[f"{name}_after"]] for name in PROOF}
-            yield seen(row, f"Connections were lost under load: {_proof(row)}", gone, (), None, **counts)
+            counts: dict[str, Any] = {name: [row[name], row[f"{name}_after"]] for name in PROOF}
+            yield seen(row, f"Connections were lost under load: {_proof(row)}", gone, **counts)
     for row in clients(dataset).to_dict("records"):
         if number(row["lost"], 0.0) and (row["run"], row["trial"]) not in proved:
             text = f"{row['host']} lost {row['lost']:,} of {number(row['armed'], 0.0):,.0f} connections under load"
-            yield seen(row, text, row["lost"], (row["host"],), lost=row["lost"])
+            yield seen(row, text, row["lost"], lost=row["lost"])
 
 
 def _proof(row: Mapping[Any, Any]) -> str:
@@ -167,14 +172,8 @@ def _proof(row: Mapping[Any, Any]) -> str:
     return ", ".join(f"{name} {row[name]:,} before and {row[f'{name}_after']:,} after" for name in known)
 
 
-def late(dataset: Examined) -> Iterable[Observation]:
-    for row in clients(dataset, ENDED).to_dict("records"):
+def lt1_late(dataset: Examined) -> Iterable[Observation]:
+    for row in clients(dataset, OUTCOMES).to_dict("records"):
         if number(row["late"], 0.0):
             text = f"{row['host']} got {row['late']:,} right replies after their requests had timed out"
-            yield seen(row, text, row["late"], (row["host"],), late=row["late"])
-
-
-OBSERVERS: dict[str, Observe] = {
-    "DT1": incomplete, "DT2": conservation, "DT3": integrity, "DT4": beyond_range, "DT5": thin_tail, "DT6": drift,
-    "DT7": failed, "DT8": seconds_missing, "PR1": lost, "LT1": late,
-}  # fmt: skip
+            yield seen(row, text, row["late"], late=row["late"])

@@ -4,42 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
-from analysis.checks.base import Observation, Observe, seen, threshold
-from analysis.checks.shared import Examined, shares_cpus, trials
+from analysis.checks.base import Observation, seen, threshold
+from analysis.checks.shared import WITHOUT_RESULT, Examined, contender, shares_cpus, trials, where
 from analysis.environment import differences, environment
 from analysis.statistics.series import moved, succession
+from contracts.declared import PASSED
 
-ENDED_EARLY = ("not run", "unfinished", "interrupted")
 
-
-def few_repetitions(dataset: Examined) -> Iterable[Observation]:
+def ds1_few_repetitions(dataset: Examined) -> Iterable[Observation]:
     table = dataset.trials[~dataset.trials["control"].fillna(False)]
     for run, members in table.groupby("run", sort=False):
         least = members.groupby("cell")["block"].nunique().min()
         if least < threshold("repetitions"):
             severity = "warn" if least < 2 else None
             text = f"Cells have {least} repetition{'s' if least > 1 else ''}"
-            yield Observation(str(run), text, -float(least), severity=severity, figures={"repetitions": int(least)})
+            yield seen({"run": run}, text, -least, severity=severity, repetitions=int(least))
 
 
-def no_control(dataset: Examined) -> Iterable[Observation]:
+def ds2_no_control(dataset: Examined) -> Iterable[Observation]:
     for run, members in dataset.trials.groupby("run", sort=False):
         if members["strategy"].nunique() > 1 and not members["control"].fillna(False).any():
-            yield Observation(
-                str(run), "No strategy was run against itself", figures={"strategies": members["strategy"].nunique()}
-            )
+            strategies = members["strategy"].nunique()
+            yield seen({"run": run}, "No strategy was run against itself", strategies=strategies)
 
 
-def not_run(dataset: Examined) -> Iterable[Observation]:
-    cut = set(dataset.runs.loc[(~dataset.runs["is_whole"]).fillna(False), "run"])  # DT1 says how many are left
-    left = trials(dataset, ENDED_EARLY)
+def ds3_not_run(dataset: Examined) -> Iterable[Observation]:
+    cut = set(where(dataset.runs, ~dataset.runs["is_whole"])["run"])  # DT1 says how many are left
+    left = trials(dataset, WITHOUT_RESULT)
     for row in left[~left["run"].isin(cut)].to_dict("records"):
-        text = f"{row['strategy']} has no result: {row['outcome']}"
-        yield seen(row, text, 1.0, outcome=row["outcome"])
+        yield seen(row, f"{contender(row)} has no result: {row['outcome']}", 1.0, outcome=row["outcome"])
 
 
-def same_order(dataset: Examined) -> Iterable[Observation]:
+def ds4_same_order(dataset: Examined) -> Iterable[Observation]:
     ran = dataset.trials.dropna(subset=["position", "block"]).sort_values("position")
     for run, members in ran.groupby("run", sort=False):
         names = members["cell"] + members["control"].fillna(False).map({True: " control", False: ""}).astype("string")
@@ -50,41 +48,39 @@ def same_order(dataset: Examined) -> Iterable[Observation]:
         chance = math.exp(-(len(orders) - 1) * math.lgamma(length + 1))
         if chance < threshold("order_by_chance"):
             text = f"All {len(orders)} blocks ran their {length} trials in the same order"
-            yield Observation(str(run), text, float(length), figures={"blocks": len(orders), "trials": length})
+            yield seen({"run": run}, text, length, blocks=len(orders), trials=length)
 
 
-def environments(dataset: Examined) -> Iterable[Observation]:
+def ds5_environments(dataset: Examined) -> Iterable[Observation]:
     """What differs between runs or between hosts of one role. Parameters are left out: they name the cells."""
     table = differences(environment(dataset))
-    table = table[~table["key"].str.startswith("parameter ").fillna(False)]
+    table = where(table, ~table["key"].str.startswith("parameter "))
     for (run, between), members in table.groupby(["run", "between"], sort=False):
         keys = list(dict.fromkeys(members["key"]))
         shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
-        where = "between hosts of one role" if between == "hosts" else "from the other runs"
+        place = "between hosts of one role" if between == "hosts" else "from the other runs"
         names = tuple(sorted({str(host) for host in members["host"] if host})) if between == "hosts" else ()
-        yield Observation(
-            str(run), f"Differs {where} in {shown}", float(len(keys)), hosts=names, figures={"keys": keys}
-        )
+        yield seen({"run": run}, f"Differs {place} in {shown}", len(keys), hosts=names, keys=keys)
 
 
-def dirty(dataset: Examined) -> Iterable[Observation]:
-    for run in dataset.runs[dataset.runs["git_dirty"].fillna(False)].drop_duplicates("run")["run"]:
-        yield Observation(run, "The checkout had changes that no commit holds")
+def ds6_dirty(dataset: Examined) -> Iterable[Observation]:
+    for run in where(dataset.runs, dataset.runs["git_dirty"])["run"].unique():
+        yield seen({"run": run}, "The checkout had changes that no commit holds")
 
 
-def closed_loop(dataset: Examined) -> Iterable[Observation]:
+def ds7_closed_loop(dataset: Examined) -> Iterable[Observation]:
     table = trials(dataset)
-    for row in table[(table["workload"] == "closed").fillna(False)].to_dict("records"):
-        yield seen(row, "A closed loop asks less the slower the server is", 0.0)
+    for row in where(table, table["workload"] == "closed").to_dict("records"):
+        yield seen(row, "A closed loop asks less the slower the server is")
 
 
-def shared_cpus(dataset: Examined) -> Iterable[Observation]:
-    good = set(trials(dataset, ("ok", "dnf"))["run"])
+def ds8_shared_cpus(dataset: Examined) -> Iterable[Observation]:
+    good = set(trials(dataset, PASSED)["run"])
     for run in sorted(shares_cpus(dataset) & good):
-        yield Observation(run, "Server and clients may use the same CPUs of one machine")
+        yield seen({"run": run}, "Server and clients may use the same CPUs of one machine")
 
 
-def restless(dataset: Examined) -> Iterable[Observation]:
+def ds9_restless(dataset: Examined) -> Iterable[Observation]:
     """What a request cost in each block, of what is usual for its cell: does it move, are neighbours alike?"""
     known = trials(dataset).dropna(subset=["block", "cpu_us_per_request"])
     known = known[known["cpu_us_per_request"] > 0]
@@ -92,16 +88,10 @@ def restless(dataset: Examined) -> Iterable[Observation]:
         usual = members.groupby("cell")["cpu_us_per_request"].transform("median")
         blocks = (members["cpu_us_per_request"] / usual).groupby(members["block"]).median().to_numpy(dtype=float)
         share, (likeness, p) = moved(blocks, threshold("restless_p")), succession(blocks.tolist())
-        figures = {"blocks": len(blocks), "moved": share, "correlation": likeness, "p": p}
+        figures: dict[str, Any] = {"blocks": len(blocks), "moved": share, "correlation": likeness, "p": p}
         if abs(share) > threshold("restless"):
             text = f"In the run's second half a request cost {1 + share:.3g} times what it cost in the first"
-            yield Observation(str(run), text, abs(share), figures=figures)
+            yield seen({"run": run}, text, abs(share), **figures)
         elif p < threshold("restless_p"):
             text = f"What a request cost went up and down over the run: neighbouring blocks correlate by {likeness:.2f}"
-            yield Observation(str(run), text, likeness, figures=figures)
-
-
-OBSERVERS: dict[str, Observe] = {
-    "DS1": few_repetitions, "DS2": no_control, "DS3": not_run, "DS4": same_order, "DS5": environments, "DS6": dirty,
-    "DS7": closed_loop, "DS8": shared_cpus, "DS9": restless,
-}  # fmt: skip
+            yield seen({"run": run}, text, likeness, **figures)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from analysis import format as show
-from analysis.checks.base import THRESHOLDS, Check, Threshold
-from analysis.checks.registry import CHECKS
+from analysis.checks.base import CHECKS, THRESHOLDS, Check, Threshold
 
 WIDTH = 118
 FAMILIES = {

@@ -10,12 +10,21 @@ from typing import Any
 import pandas as pd
 
 from analysis.cells import worst_outcome
-from analysis.checks.base import SEVERITIES, Check, Observation
-from analysis.checks.registry import CHECKS, OBSERVERS
-from analysis.checks.shared import ENDED, KEY, Examined
+from analysis.checks import agreement, data, design, lateness, network, resources, server
+from analysis.checks.base import CHECKS, SEVERITIES, Check, Observation, Observe
+from analysis.checks.shared import KEY, Examined
 from analysis.model import Dataset, frame
+from contracts.declared import OUTCOMES
 
 MOST_EVIDENCE = 100
+# A check is a function whose name begins with its id, an entry in checks.yml and, if it has a threshold of its own, one
+# in thresholds.yml; docs/findings.md is made of these.
+OBSERVERS: dict[str, Observe] = {
+    id_: observe
+    for module in (lateness, resources, agreement, server, network, data, design)
+    for name, observe in vars(module).items()
+    if (id_ := name.partition("_")[0].upper()) in CHECKS
+}
 Seen = tuple[Check, Observation]
 
 
@@ -43,25 +52,19 @@ def validity(dataset: Dataset) -> pd.Series:
             doubted |= {(row["run"], n) for n in json.loads(row["trials"])}
     keys = zip(dataset.trials["run"], dataset.trials["trial"], strict=True)
     words = pd.Series(["suspect" if key in doubted else "valid" for key in keys], dataset.trials.index, "string")
-    return words.where(dataset.trials["outcome"].isin(ENDED).fillna(False))
-
-
-def _int(value: Any) -> int | None:
-    return None if value is None or pd.isna(value) else int(value)
+    return words.where(dataset.trials["outcome"].isin(OUTCOMES).fillna(False))
 
 
 def _without_covered(seen: Sequence[Seen]) -> list[Seen]:
     """Without what another finding says already of the same trial."""
-    covered = {
-        (other, one.run, _int(one.trial)) for check, one in seen for other in check.covers if one.trial is not None
-    }
-    return [(check, one) for check, one in seen if (check.id, one.run, _int(one.trial)) not in covered]
+    covered = {(other, one.run, one.trial) for check, one in seen for other in check.covers if one.trial is not None}
+    return [(check, one) for check, one in seen if (check.id, one.run, one.trial) not in covered]
 
 
 def _struck_cells(dataset: Dataset, seen: Iterable[Seen]) -> set[tuple[str, str]]:
     """The (run, cell) without a good trial once the invalid ones are gone; of several trials only those count that have
     an invalid finding among them."""
-    invalid = {(one.run, _int(one.trial)) for check, one in seen if (one.severity or check.severity) == "invalid"}
+    invalid = {(one.run, one.trial) for check, one in seen if (one.severity or check.severity) == "invalid"}
     struck = set()
     planned = dataset.trials.drop_duplicates(KEY)
     planned = planned[~planned["control"].fillna(False)]
@@ -77,7 +80,7 @@ def _struck_cells(dataset: Dataset, seen: Iterable[Seen]) -> set[tuple[str, str]
 def _row(dataset: Dataset, severity: str, members: Sequence[Seen], struck: set[tuple[str, str]]) -> dict[str, Any]:
     check, run = members[0][0], members[0][1].run
     ranked = sorted((one for _, one in members), key=lambda one: -one.size if not math.isnan(one.size) else 0.0)
-    trials = sorted({number for one in ranked if (number := _int(one.trial)) is not None})
+    trials = sorted({one.trial for one in ranked if one.trial is not None})
     mine = dataset.trials[(dataset.trials["run"] == run) & dataset.trials["trial"].isin(trials)]
     cells = list(dict.fromkeys(map(str, mine["cell"])))
     if severity == "invalid":
@@ -86,7 +89,7 @@ def _row(dataset: Dataset, severity: str, members: Sequence[Seen], struck: set[t
         cells = [cell for cell in concerned if (run, cell) in struck]
     hosts = sorted({host for one in ranked for host in one.hosts})
     evidence = [
-        ({} if one.trial is None else {"trial": _int(one.trial)}) | ({"hosts": list(one.hosts)} if one.hosts else {})
+        ({} if one.trial is None else {"trial": one.trial}) | ({"hosts": list(one.hosts)} if one.hosts else {})
         | {name: _plain(value) for name, value in one.figures.items()}
         for one in ranked[:MOST_EVIDENCE]
     ]  # fmt: skip
@@ -104,9 +107,9 @@ def _message(check: Check, ranked: Sequence[Observation], trials: Sequence[int])
     worst, all_alike = ranked[0], len({one.size for one in ranked}) == 1
     text = worst.text or check.title
     if len(trials) > 1 and all_alike:
-        return f"{text} (trial {_int(worst.trial)} and {len(trials) - 1} more)."
+        return f"{text} (trial {worst.trial} and {len(trials) - 1} more)."
     if len(trials) > 1:
-        return f"{text} (trial {_int(worst.trial)}, the worst of {len(trials)})."
+        return f"{text} (trial {worst.trial}, the worst of {len(trials)})."
     return f"{text}." if len(ranked) == 1 or trials else f"{text} (the worst of {len(ranked)})."
 
 

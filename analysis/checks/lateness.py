@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from analysis import format as show
-from analysis.checks.base import Observation, Observe, seen, threshold
+from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.shared import (
-    ENDED,
     KEY,
+    UNKNOWN,
     Examined,
     clients,
-    hosts,
+    host_of,
     number,
     once,
     paced,
@@ -26,6 +26,7 @@ from analysis.checks.shared import (
     server_threads,
     trials,
 )
+from contracts.declared import OUTCOMES
 
 LOADED = ("ok", "invalid", "partial")
 
@@ -33,16 +34,14 @@ LOADED = ("ok", "invalid", "partial")
 @once
 def busy_cpus(dataset: Examined, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
     """How much clients used of the CPUs that they share: run, trial, hosts, cpus (of all together), share of these."""
-    known = hosts(dataset)
     rows = []
     for row in clients(dataset, outcomes).to_dict("records"):
-        host = known.get((row["run"], row["host"]))
-        name = str(row["host"])
+        host, name = host_of(dataset, row), str(row["host"])
         rows.append(
             {
                 "run": row["run"], "trial": row["trial"], "host": name,
-                "place": json.dumps([host.machine, host.usable]) if host and host.machine and host.usable else name,
-                "cpus": len(host.usable) if host and host.usable else number(row["processes"], 1.0),
+                "place": json.dumps([host.machine, host.usable]) if host.machine and host.usable else name,
+                "cpus": len(host.usable) if host.usable else number(row["processes"], 1.0),
                 "used": (row["cpu_user_ns"] + row["cpu_system_ns"]) / (row["wall_ns"] or np.nan),
             }
         )  # fmt: skip
@@ -70,18 +69,17 @@ def schedule(dataset: Examined) -> pd.DataFrame:
     table["busy"] = table["busy"].astype(float)
     table["unsent"] = 1 - table["sent_requests"] / table["planned_requests"].where(table["planned_requests"] > 0)
     threads, servers = server_threads(dataset), server_of(dataset)
-    usable = []
-    for row in table.to_dict("records"):
-        server = servers.get(row["run"])
-        cpus = len(server.usable) if server and server.usable else 1
-        usable.append(max(1.0, min(threads.get((row["run"], int(row["trial"])), 1.0), cpus)))
+    usable = [
+        max(1.0, min(threads.get((run, int(trial)), 1.0), servers.get(run, UNKNOWN).cpus))
+        for run, trial in zip(table["run"], table["trial"], strict=True)
+    ]
     table["room"] = table["server_cpu_share"] < threshold("room") * np.array(usable, dtype=float)
     # A loop makes no request later than its longest turn; what waits longer waits behind a busy connection.
     table["is_generator"] = (table["busy"] >= threshold("busy")) | ~(table["lag_ns"] > table["gap_ns"])
     return table
 
 
-def saturated(dataset: Examined) -> Iterable[Observation]:
+def gn1_saturated(dataset: Examined) -> Iterable[Observation]:
     for row in schedule(dataset).to_dict("records"):
         lag = number(row["lag_ns"], 0.0)
         is_small = lag <= threshold("late_share_of_median") * row["response_p50_ns"]
@@ -94,7 +92,7 @@ def saturated(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, max(lag, row["unsent"]), **_figures(row))
 
 
-def unsent(dataset: Examined) -> Iterable[Observation]:
+def gn4_unsent(dataset: Examined) -> Iterable[Observation]:
     for row in schedule(dataset).to_dict("records"):
         if row["unsent"] > threshold("unsent"):
             late, held = f"the generators came late{_busy(row)}", "they waited behind connections still to be answered"
@@ -111,7 +109,7 @@ def _figures(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("lag_ns", "gap_ns", "unsent", "busy", "server_cpu_share")}
 
 
-def late_tail(dataset: Examined) -> Iterable[Observation]:
+def gn3_late_tail(dataset: Examined) -> Iterable[Observation]:
     for row in paced(trials(dataset)).to_dict("records"):
         lag, response = row["lag_p99_ns"], row["response_p99_ns"]
         if lag > threshold("late_tail") and lag >= threshold("late_share_of_tail") * response:
@@ -120,28 +118,23 @@ def late_tail(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, lag / response, lag_p99_ns=lag, response_p99_ns=response)
 
 
-def very_late(dataset: Examined) -> Iterable[Observation]:
-    for row in paced(clients(dataset, ENDED)).to_dict("records"):
+def lg1_very_late(dataset: Examined) -> Iterable[Observation]:
+    for row in paced(clients(dataset, OUTCOMES)).to_dict("records"):
         late_ms = row["lag_p99_ns"] / 1e6
         if row["lag_p99_ns"] > threshold("late_client"):
             text = f"{row['host']} sent one request in a hundred more than {late_ms:.1f} ms late"
-            yield seen(row, text, late_ms, (row["host"],), lag_p99_ms=late_ms)
+            yield seen(row, text, late_ms, lag_p99_ms=late_ms)
 
 
-def apart(dataset: Examined) -> Iterable[Observation]:
+def cl2_apart(dataset: Examined) -> Iterable[Observation]:
     """Clients whose first requests lie further apart than chance explains. Of a workload without a schedule the server
     decides when a request is sent."""
-    shares = clients(dataset, ENDED).dropna(subset=["rate_share_per_s"])
+    shares = clients(dataset, OUTCOMES).dropna(subset=["rate_share_per_s"])
     rarest = (
         shares[shares["rate_share_per_s"] > 0].groupby(KEY)["rate_share_per_s"].min().rename("rarest").reset_index()
     )
-    for row in paced(trials(dataset, ENDED)).merge(rarest, on=KEY, how="left").to_dict("records"):
+    for row in paced(trials(dataset, OUTCOMES)).merge(rarest, on=KEY, how="left").to_dict("records"):
         chance_ms = threshold("start_gaps") * 1000 / number(row["rarest"], math.inf)
         if row["start_skew_ms"] > threshold("start_skew") / 1e6 + chance_ms:
             text = f"The clients' first requests are {row['start_skew_ms']:.1f} ms apart"
             yield seen(row, text, row["start_skew_ms"], start_skew_ms=row["start_skew_ms"])
-
-
-OBSERVERS: dict[str, Observe] = {
-    "GN1": saturated, "GN3": late_tail, "GN4": unsent, "LG1": very_late, "CL2": apart
-}  # fmt: skip

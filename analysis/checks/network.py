@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from analysis import format as show
-from analysis.checks.base import Observation, Observe, seen, threshold
+from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.server import overflows, retried
-from analysis.checks.shared import ENDED, KEY, Examined, clients, counters, number, percent, trials
+from analysis.checks.shared import KEY, Examined, clients, counters, number, percent, trials, where
+from contracts.declared import OUTCOMES
 
 
-def retransmitted(dataset: Examined) -> Iterable[Observation]:
+def nw1_retransmitted(dataset: Examined) -> Iterable[Observation]:
     """Segments that a client sent again between `go` and its end, against the requests of its window."""
     table = counters(dataset)
-    table = table[(table["counter"] == "Tcp.RetransSegs").to_numpy(dtype=bool, na_value=False)]
+    table = where(table, table["counter"] == "Tcp.RetransSegs")
     for row in table.merge(clients(dataset), on=[*KEY, "host"]).to_dict("records"):
         sent = row["sent_per_s"] * row["window_s"]
         if row["value"] > threshold("retransmitted") * sent > 0:
             again = row["value"] / sent
             text = f"{row['host']} sent {row['value']:,} segments again, {percent(again)} of its requests"
-            yield seen(row, text, again, (row["host"],), segments=row["value"], sent=sent)
+            yield seen(row, text, again, segments=row["value"], sent=sent)
 
 
-def handshakes_lost(dataset: Examined) -> Iterable[Observation]:
+def nw2_handshakes_lost(dataset: Examined) -> Iterable[Observation]:
     full = set(zip(*(overflows(dataset)[name] for name in KEY), strict=True))
     for row in retried(dataset).to_dict("records"):
         if row["count"] > 0 and (row["run"], row["trial"]) not in full:
@@ -30,22 +31,17 @@ def handshakes_lost(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, row["count"], retried=row["count"])
 
 
-def unknown_clocks(dataset: Examined) -> Iterable[Observation]:
-    for row in dataset.clocks.merge(trials(dataset, ENDED)[KEY], on=KEY).to_dict("records"):
+def cl1_unknown_clocks(dataset: Examined) -> Iterable[Observation]:
+    for row in dataset.clocks.merge(trials(dataset, OUTCOMES)[KEY], on=KEY).to_dict("records"):
         if row["bound_ns"] > threshold("clock_bound"):
             text = f"{row['host']}'s clock is known to within {row['bound_ns'] / 1e6:.1f} ms only"
-            yield seen(row, text, row["bound_ns"], (row["host"],), bound_ns=row["bound_ns"])
+            yield seen(row, text, row["bound_ns"], bound_ns=row["bound_ns"])
 
 
-def stepped(dataset: Examined) -> Iterable[Observation]:
+def ck1_stepped(dataset: Examined) -> Iterable[Observation]:
     for row in dataset.clocks.merge(trials(dataset)[KEY], on=KEY).to_dict("records"):
         moved = abs(row["offset_after_ns"] - row["offset_ns"])
         # Each of the two offsets may be off by the bound.
         if moved - 2 * number(row["bound_ns"], 0.0) > threshold("stepped"):
             text = f"{row['host']}'s clock moved by {show.time(moved)} during the trial"
-            yield seen(row, text, moved, (row["host"],), moved_ns=moved)
-
-
-OBSERVERS: dict[str, Observe] = {
-    "NW1": retransmitted, "NW2": handshakes_lost, "CK1": stepped, "CL1": unknown_clocks
-}  # fmt: skip
+            yield seen(row, text, moved, moved_ns=moved)

@@ -7,27 +7,24 @@ from collections.abc import Iterable
 import numpy as np
 
 from analysis import format as show
-from analysis.checks.base import Observation, Observe, seen, threshold
+from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.lateness import busy_cpus
-from analysis.checks.shared import KEY, Examined, clients, hosts, number, percent, trials
+from analysis.checks.shared import KEY, Examined, clients, host_of, number, percent, trials, where
 
 
 def busy(dataset: Examined) -> Iterable[Observation]:
     for row in busy_cpus(dataset).to_dict("records"):
         if row["share"] >= threshold("busy"):
             text = f"{', '.join(row['hosts'])} used {percent(row['share'])} of their CPUs"
-            yield seen(row, text, row["share"], row["hosts"], cpu=row["share"])
+            yield seen(row, text, row["share"], hosts=row["hosts"], cpu=row["share"])
 
 
-def held_up(dataset: Examined) -> Iterable[Observation]:
+def gn2_held_up(dataset: Examined) -> Iterable[Observation]:
     yield from busy(dataset)
-    known = hosts(dataset)
     for row in clients(dataset).to_dict("records"):
-        host = known.get((row["run"], row["host"]))
-        cpus = len(host.usable) if host and host.usable else 1
         wall = row["wall_ns"] or np.nan
         shares = {
-            "was taken by the hypervisor": row["steal_ns"] / wall / cpus,
+            "was taken by the hypervisor": row["steal_ns"] / wall / host_of(dataset, row).cpus,
             "was withheld by its cgroup": row["throttled_ns"] / wall,
             "was collection of garbage": row["gc_pause_ns"] / wall,
         }
@@ -39,52 +36,46 @@ def held_up(dataset: Examined) -> Iterable[Observation]:
             names = ("steal_ns", "throttled_ns", "gc_pause_ns", "max_loop_gap_ns", "wall_ns")
             worst = max(stolen.values(), default=0.0)
             text = f"{row['host']}: {', '.join(parts)}"
-            yield seen(row, text, worst, (row["host"],), **{name: row[name] for name in names})
+            yield seen(row, text, worst, **{name: row[name] for name in names})
 
 
-def ports(dataset: Examined) -> Iterable[Observation]:
+def gn5_ports(dataset: Examined) -> Iterable[Observation]:
     yield from _refused(dataset, "ports", "found no free port")
-    known = hosts(dataset)
     for row in clients(dataset).to_dict("records"):
-        host = known.get((row["run"], row["host"]))
-        if host is None:
-            continue
+        host = host_of(dataset, row)
         pairs = host.sources * number(row["server_ports"], 1.0)
         used = number(row["connections_share"], np.nan) / pairs / host.ports
         if used >= threshold("ports"):
             text = f"{row['host']} used {percent(used)} of its ephemeral ports towards each address of the server"
-            yield seen(row, text, used, (row["host"],), "warn", share=used)
+            yield seen(row, text, used, severity="warn", share=used)
 
 
-def descriptors(dataset: Examined) -> Iterable[Observation]:
+def gn6_descriptors(dataset: Examined) -> Iterable[Observation]:
     yield from _refused(dataset, "descriptors", "was out of descriptors")
-    known = hosts(dataset)
     for row in clients(dataset).to_dict("records"):
-        host = known.get((row["run"], row["host"]))
-        hard = host.descriptors if host else np.nan
+        hard = host_of(dataset, row).descriptors
         each = number(row["connections_share"], np.nan) / number(row["processes"], 1.0)
         if each > threshold("descriptors") * hard:
             text = f"{row['host']} held {show.count(each)} connections a process, of {show.count(hard)} descriptors"
-            yield seen(row, text, each / hard, (row["host"],), "warn", connections=each, hard=hard)
+            yield seen(row, text, each / hard, severity="warn", connections=each, hard=hard)
 
 
 def _refused(dataset: Examined, cause: str, what: str) -> Iterable[Observation]:
     """Errors of this cause at clients, as their agents counted them."""
-    servers = {key for key, host in hosts(dataset).items() if host.role == "server"}
-    found = dataset.errors[(dataset.errors["cause"] == cause).fillna(False)]
+    found = where(dataset.errors, dataset.errors["cause"] == cause)
     for row in found.assign(count=found["count"].fillna(1)).dropna(subset=KEY).to_dict("records"):
-        if (row["run"], row["host"]) not in servers:
+        if host_of(dataset, row).role != "server":
             text = f"{row['host']} {what} {row['count']:,} times"
-            yield seen(row, text, row["count"], (str(row["host"]),), count=row["count"])
+            yield seen(row, text, row["count"], count=row["count"])
 
 
-def uncalibrated(dataset: Examined) -> Iterable[Observation]:
+def gn8_uncalibrated(dataset: Examined) -> Iterable[Observation]:
     measured = set(dataset.generators.loc[dataset.generators["ceiling_per_s"].notna(), "run"])
     for run in sorted(set(trials(dataset)["run"]) - measured):
-        yield Observation(run, "The generators' ceiling was not measured in this run")
+        yield seen({"run": run}, "The generators' ceiling was not measured in this run")
 
 
-def near_ceiling(dataset: Examined) -> Iterable[Observation]:
+def gn9_near_ceiling(dataset: Examined) -> Iterable[Observation]:
     known = dataset.generators.dropna(subset=["ceiling_per_s"])
     ceilings = known.groupby(["run", "host"])["ceiling_per_s"].max().to_dict()
     for row in clients(dataset).to_dict("records"):
@@ -93,9 +84,4 @@ def near_ceiling(dataset: Examined) -> Iterable[Observation]:
         if share > threshold("ceiling"):
             sent = f"{row['host']} sent {show.number(row['sent_per_s'])} requests/s"
             text = f"{sent}, {percent(share)} of the {show.number(ceiling)}/s that it can send"
-            yield seen(row, text, share, (row["host"],), sent_per_s=row["sent_per_s"], ceiling_per_s=ceiling)
-
-
-OBSERVERS: dict[str, Observe] = {
-    "GN2": held_up, "GN5": ports, "GN6": descriptors, "GN8": uncalibrated, "GN9": near_ceiling
-}  # fmt: skip
+            yield seen(row, text, share, sent_per_s=row["sent_per_s"], ceiling_per_s=ceiling)

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 import pandas as pd
 
 from analysis import format as show
-from analysis.checks.base import Observation, Observe, seen, threshold
+from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.shared import (
-    ENDED,
     KEY,
+    UNKNOWN,
     Examined,
-    Host,
     clients,
     counters,
     growth,
@@ -21,7 +20,9 @@ from analysis.checks.shared import (
     server_of,
     shares_cpus,
     trials,
+    where,
 )
+from contracts.declared import OUTCOMES, PASSED
 
 OVERFLOWS = "TcpExt.ListenOverflows"
 # Counters that only grow where the kernel is short of memory for sockets.
@@ -31,9 +32,8 @@ SYN_RETRIES = ["syn_retries_1", "syn_retries_2", "syn_retries_3"]
 
 def overflows(dataset: Examined) -> pd.DataFrame:
     """How many handshakes the server's full accept queue refused, where it did: run, trial, value."""
-    table = of_server(dataset, counters(dataset).merge(trials(dataset, ENDED)[KEY], on=KEY))
-    is_one = (table["counter"] == OVERFLOWS) & (table["value"] > 0)
-    return table.loc[is_one.to_numpy(dtype=bool, na_value=False), [*KEY, "value"]]
+    table = of_server(dataset, counters(dataset).merge(trials(dataset, OUTCOMES)[KEY], on=KEY))
+    return where(table, (table["counter"] == OVERFLOWS) & (table["value"] > 0))[[*KEY, "value"]]
 
 
 def retried(dataset: Examined) -> pd.DataFrame:
@@ -43,7 +43,7 @@ def retried(dataset: Examined) -> pd.DataFrame:
     return table.groupby(KEY).agg(count=("count", "sum"), p99_ns=("connect_p99_ns", "first")).reset_index()
 
 
-def connect_tail(dataset: Examined) -> Iterable[Observation]:
+def sv1_connect_tail(dataset: Examined) -> Iterable[Observation]:
     for row in overflows(dataset).merge(retried(dataset), on=KEY).to_dict("records"):
         text = (
             f"The accept queue was full {row['value']:,} times while connecting; {show.count(row['count'])} handshakes "
@@ -52,33 +52,32 @@ def connect_tail(dataset: Examined) -> Iterable[Observation]:
         yield seen(row, text, row["value"], overflows=row["value"], retried=row["count"], connect_p99_ns=row["p99_ns"])
 
 
-def refused(dataset: Examined) -> Iterable[Observation]:
+def lq1_refused(dataset: Examined) -> Iterable[Observation]:
     for row in overflows(dataset).to_dict("records"):
         text = f"A full accept queue on the server's host turned handshakes away {row['value']:,} times"
         yield seen(row, text, row["value"], overflows=row["value"])
 
 
-def backlog(dataset: Examined) -> Iterable[Observation]:
-    table = dataset.listen_queue.merge(trials(dataset, ("ok", "dnf"))[[*KEY, "backlog"]], on=KEY)
+def sv2_backlog(dataset: Examined) -> Iterable[Observation]:
+    table = dataset.listen_queue.merge(trials(dataset, PASSED)[[*KEY, "backlog"]], on=KEY)
     table = table.dropna(subset=["limit", "backlog"]).groupby(KEY)[["limit", "backlog"]].min().reset_index()
     for row in table[table["limit"] < table["backlog"]].to_dict("records"):
         text = f"The accept queue holds {row['limit']:,} where {row['backlog']:,} were asked"
         yield seen(row, text, row["backlog"] / max(1, row["limit"]), limit=row["limit"], asked=row["backlog"])
 
 
-def memory(dataset: Examined) -> Iterable[Observation]:
+def sv3_memory(dataset: Examined) -> Iterable[Observation]:
     table = counters(dataset).merge(trials(dataset)[KEY], on=KEY)
-    is_one = (table["counter"].isin(MEMORY) & (table["value"] > 0)).to_numpy(dtype=bool, na_value=False)
-    for row in table[is_one].to_dict("records"):
+    for row in where(table, table["counter"].isin(MEMORY) & (table["value"] > 0)).to_dict("records"):
         text = f"{row['host']}'s kernel was short of memory for sockets: {row['counter']} {row['value']:,}"
-        yield seen(row, text, row["value"], (row["host"],), **{row["counter"]: row["value"]})
+        yield seen(row, text, row["value"], **{row["counter"]: row["value"]})
     for row in growth(dataset, dataset.server_samples, "major_faults").to_dict("records"):
         if row["growth"] > threshold("major_faults"):
             text = f"The server read memory from disk {row['growth']:,.0f} times in the window"
             yield seen(row, text, row["growth"], major_faults=row["growth"])
 
 
-def kept_from_cpus(dataset: Examined) -> Iterable[Observation]:
+def sv4_kept_from_cpus(dataset: Examined) -> Iterable[Observation]:
     servers = server_of(dataset)
     for row in growth(dataset, dataset.server_samples, "throttled_ns").to_dict("records"):
         share = row["growth"] / 1e9 / row["span_s"]
@@ -86,26 +85,17 @@ def kept_from_cpus(dataset: Examined) -> Iterable[Observation]:
             text = f"Its cgroup withheld the CPU from the server for {percent(share)} of the time"
             yield seen(row, text, share, throttled_ns=row["growth"], share=share)
     for row in growth(dataset, of_server(dataset, dataset.host_samples), "steal_ns").to_dict("records"):
-        share = row["growth"] / 1e9 / row["span_s"] / _cpus(servers, row["run"])
+        share = row["growth"] / 1e9 / row["span_s"] / servers.get(row["run"], UNKNOWN).cpus
         if share > threshold("stolen"):
             text = f"The hypervisor took {percent(share)} of the server's CPUs"
             yield seen(row, text, share, steal_ns=row["growth"], share=share)
 
 
-def neighbour(dataset: Examined) -> Iterable[Observation]:
+def sv5_neighbour(dataset: Examined) -> Iterable[Observation]:
     servers, shared = server_of(dataset), shares_cpus(dataset)
     for row in growth(dataset, of_server(dataset, dataset.host_samples), "foreign_ns").to_dict("records"):
-        share = row["growth"] / 1e9 / row["span_s"] / _cpus(servers, row["run"])
+        share = row["growth"] / 1e9 / row["span_s"] / servers.get(row["run"], UNKNOWN).cpus
         # Where the clients work on the server's CPUs they are the others: DS8 says that.
         if row["run"] not in shared and share > threshold("foreign"):
             text = f"Others used {percent(share)} of the server's CPUs"
             yield seen(row, text, share, foreign_ns=row["growth"], share=share)
-
-
-def _cpus(servers: dict[str, Host], run: str) -> int:
-    return max(1, len(servers[run].usable)) if run in servers else 1
-
-
-OBSERVERS: dict[str, Observe] = {
-    "LQ1": refused, "SV1": connect_tail, "SV2": backlog, "SV3": memory, "SV4": kept_from_cpus, "SV5": neighbour
-}  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.environment import document
+from analysis.ingest.trials import NOT_RUN, UNFINISHED
 from analysis.model import Dataset
 from contracts.declared import WORKLOADS
 
@@ -21,8 +22,7 @@ KEY = ["run", "trial"]
 PACED = tuple(name for name, workload in WORKLOADS.items() if workload.paced)
 OF_TRIAL = ("workload", "arrival", "window_s", "server_ports", "connect_p99_ns")
 RANGE = "net.ipv4.ip_local_port_range"
-# The outcomes of a trial that was begun and that ended: their clocks, clients and counters are known.
-ENDED = ("ok", "dnf", "invalid", "partial", "crashed", "interrupted")
+WITHOUT_RESULT = (NOT_RUN, UNFINISHED, "interrupted")
 EDGE_S = 0.5  # samples are taken each second, aligned to go: the nearest to an edge of the window is the edge's
 
 
@@ -63,26 +63,34 @@ class Host:
     """What is known of a host. `pinned`: CPUs of the plan; `usable`: these, or all; `ports`: how many ephemeral, nan:
     unknown, as `descriptors`, the hard limit of a process."""
 
-    name: str
-    role: str
-    machine: str | None
-    pinned: tuple[int, ...]
-    usable: tuple[int, ...]
-    sources: int
-    ports: float
-    descriptors: float
+    name: str = ""
+    role: str = ""
+    machine: str | None = None
+    pinned: tuple[int, ...] = ()
+    usable: tuple[int, ...] = ()
+    sources: int = 1
+    ports: float = np.nan
+    descriptors: float = np.nan
+
+    @property
+    def cpus(self) -> int:
+        """How many it can use; one where that is unknown."""
+        return max(1, len(self.usable))
+
+
+UNKNOWN = Host()
 
 
 @once
 def trials(dataset: Examined, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
     """The trials of these outcomes, controls too."""
     table = dataset.trials.drop_duplicates(KEY)
-    return table[table["outcome"].isin(outcomes).fillna(False)]
+    return where(table, table["outcome"].isin(outcomes))
 
 
 def paced(table: pd.DataFrame) -> pd.DataFrame:
     """The rows whose workload has a schedule."""
-    return table[table["workload"].isin(PACED).fillna(False)]
+    return where(table, table["workload"].isin(PACED))
 
 
 @once
@@ -117,6 +125,11 @@ def hosts(dataset: Examined) -> dict[tuple[str, str], Host]:
             ports=_ports(facts, tuned), descriptors=float(hard) if isinstance(hard, int) and hard > 0 else np.nan,
         )  # fmt: skip
     return found
+
+
+def host_of(dataset: Examined, row: Mapping[Any, Any]) -> Host:
+    """The host that a row is of."""
+    return hosts(dataset).get((row["run"], row["host"]), UNKNOWN)
 
 
 def _json(text: Any) -> Any:
@@ -190,6 +203,16 @@ def server_threads(dataset: Examined) -> dict[tuple[str, int], float]:
     """The most threads that the server of a trial had."""
     known = dataset.server_samples.dropna(subset=["threads"])
     return {(run, trial): float(own["threads"].max()) for run, trial, own in by_trial(known)}
+
+
+def where(table: pd.DataFrame, is_wanted: pd.Series) -> pd.DataFrame:
+    """The rows for which it is true; what is missing is not."""
+    return table[is_wanted.fillna(False).to_numpy(dtype=bool)]
+
+
+def contender(row: Mapping[Any, Any]) -> str:
+    """What a trial measures, as a sentence begins with it."""
+    return f"The A/A control of {row['strategy']}" if row["control"] is True else str(row["strategy"])
 
 
 def number(value: Any, otherwise: float) -> float:

@@ -15,8 +15,8 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.cells import by_key, standing
+from analysis.checks.base import CHECKS
 from analysis.checks.explain import explain
-from analysis.checks.registry import CHECKS
 from analysis.dataset import load
 from analysis.findings import SEVERITIES, Finding, Labels, concerned, parsed
 from analysis.model import Dataset

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.checks import findings_table
-from analysis.checks.registry import OBSERVERS
+from analysis.checks.findings import OBSERVERS
 from analysis.checks.shared import Examined
 from analysis.model import TABLES, Dataset, frame
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from analysis.checks import findings_table
-from analysis.checks.base import THRESHOLDS, WORDS
+from analysis.checks.base import CHECKS, THRESHOLDS
 from analysis.checks.explain import FAMILIES, explain
-from analysis.checks.registry import OBSERVERS
+from analysis.checks.findings import OBSERVERS
 from analysis.checks.shared import Examined
 from analysis.model import Dataset
 from tests.unit.analysis.check_data import CLIENTS, RUN, Rows, change, dataset, found, healthy, ids, told
@@ -161,10 +161,10 @@ def test_rows_without_their_columns() -> None:
 
 
 def test_every_check_has_words_and_something_that_observes_it() -> None:
-    assert set(OBSERVERS) == set(WORDS)
-    for check in WORDS.values():
+    assert set(OBSERVERS) == set(CHECKS)
+    for check in CHECKS.values():
         assert check.severity in ("invalid", "warn", "info") and check.family in FAMILIES
-        assert check.title and check.matters and check.remedy and set(check.covers) <= set(WORDS)
+        assert check.title and check.matters and check.remedy and set(check.covers) <= set(CHECKS)
     assert all(one.unit and one.reason for one in THRESHOLDS.values())
 
 
