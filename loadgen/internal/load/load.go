@@ -120,20 +120,16 @@ func (l *Load) Run(at int64, log *hlog.Log, take func(report.Interval)) (report.
 	}
 	done.LoopLag = done.LoopLag.Copy() // the engine goes on with its own while it proves
 	met := selfreport.Look().Since(surroundings, cpus)
-	sum := report.OfDone(done, l.window(&done))
+	window := float64(l.share.Config.Duration) // s
+	if l.share.Config.Requests >= 0 {
+		window = float64(done.LastSend-done.FirstSend) / 1e9
+	}
+	sum := report.OfDone(done, window)
 	sum.Over60s["response"] = over
 	sum.Hostile = foes
 	sum.Self.Processes, sum.Self.Wall, sum.Self.Usage, sum.Self.Met = l.parts, int64(time.Since(begun)), self, met
 	log.Sum(&done, l.share.Config.Warmup, l.share.Config.Duration)
 	return sum, nil
-}
-
-// window is how long the window was, in s.
-func (l *Load) window(d *engine.Done) float64 {
-	if l.share.Config.Requests >= 0 {
-		return float64(d.LastSend-d.FirstSend) / 1e9
-	}
-	return float64(l.share.Config.Duration)
 }
 
 // Of is the share that does what l says. To begin with, cfg has only what l does not say: whose share it is, from where and to where.

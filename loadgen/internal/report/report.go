@@ -4,7 +4,6 @@ package report
 
 import (
 	"c10k/loadgen/internal/engine"
-	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/hist"
 	"c10k/loadgen/internal/selfreport"
 )
@@ -80,9 +79,6 @@ func OfInterval(i engine.Interval) Interval {
 
 // OfDone says what an engine summed up over a window of so many seconds.
 func OfDone(d engine.Done, window float64) Done {
-	if d.Errors == nil {
-		d.Errors = []errs.Row{}
-	}
 	r := Done{Event: "done", Done: d, Over60s: map[string]int64{"service": d.Service.Over, "lag": d.Lag.Over, "connect": d.Connect.Over},
 		Self: Self{MaxLoopGap: int64(d.MaxLoopGap), SendGaps: append([]int64{}, d.SendGaps...)}}
 	if d.FirstSend != 0 {

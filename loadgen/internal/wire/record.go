@@ -76,8 +76,6 @@ func checksum(record []byte) uint32 {
 	return crc32.Update(crc32.Update(0, castagnoli, record[:crcStart]), castagnoli, record[HeaderBytes:])
 }
 
-var errShort = errors.New("shorter than its header")
-
 // Decode reads a whole record and checks all of it that does not depend on the trial: magic, version, length, checksum.
 func Decode(record []byte) (Header, error) {
 	var r Reader
@@ -114,7 +112,7 @@ func (r *Reader) Decode() (Header, error) {
 	le, record := binary.LittleEndian, r.header[:]
 	switch {
 	case r.length < HeaderBytes:
-		return Header{}, errShort
+		return Header{}, errors.New("shorter than its header")
 	case le.Uint16(record) != magic:
 		return Header{}, fmt.Errorf("magic is %#04x, not %#04x", le.Uint16(record), magic)
 	case record[2] != version:
