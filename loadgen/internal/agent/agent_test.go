@@ -148,6 +148,28 @@ func (p *process) next(name string) object {
 	return event
 }
 
+func greeted(t *testing.T, spec object) *process {
+	t.Helper()
+	p := launch(t, spec)
+	p.next("hello")
+	return p
+}
+
+func (p *process) arm() object {
+	p.t.Helper()
+	p.say(`{"order":"arm"}`)
+	return p.next("armed")
+}
+
+// stop tells it to stop, and expects this code.
+func (p *process) stop(want int) {
+	p.t.Helper()
+	p.say(`{"order":"stop"}`)
+	if code := p.exit(); code != want {
+		p.t.Errorf("exit %d, want %d: %s", code, want, p.stderr.String())
+	}
+}
+
 // exit waits for the end and returns its code.
 func (p *process) exit() int {
 	p.t.Helper()
@@ -181,8 +203,7 @@ func TestWholeTrial(t *testing.T) {
 	if c := p.next("clock"); c["n"] != 7.0 || c["t"].(float64) > float64(engine.Monotonic()) {
 		t.Errorf("%v", c)
 	}
-	p.say(`{"order":"arm"}`)
-	if a := p.next("armed"); a["verified"] != 20.0 || a["connected"] != 20.0 || len(a["failed"].(object)) != 0 {
+	if a := p.arm(); a["verified"] != 20.0 || a["connected"] != 20.0 || len(a["failed"].(object)) != 0 {
 		t.Errorf("%v", a)
 	}
 	p.say(`{"order":"prove"}`)
@@ -204,10 +225,7 @@ func TestWholeTrial(t *testing.T) {
 	}
 	p.say(`{"order":"prove"}`)
 	p.next("proved")
-	p.say(`{"order":"stop"}`)
-	if code := p.exit(); code != 0 {
-		t.Errorf("exit %d: %s", code, p.stderr.String())
-	}
+	p.stop(0)
 	if _, err := os.Stat(filepath.Join(dir, "../../../agent.json")); err == nil {
 		t.Error("agent.json is left behind")
 	}
@@ -252,8 +270,7 @@ func checkFiles(t *testing.T, dir string) {
 }
 
 func TestOrdersOutOfPlace(t *testing.T) {
-	p := launch(t, specification(t, echoServer(t)))
-	p.next("hello")
+	p := greeted(t, specification(t, echoServer(t)))
 	for _, order := range []string{`{"order":"fly"}`, `{"order":"go"}`, `{"order":"go","at":"soon"}`, `{"order":"clock"}`, `[]`, `not json`, ``,
 		`{"order":"prove"}`, `{"order":"go","at":99}`, `{"order":"go","at":1`} {
 		p.say("%s", order)
@@ -263,14 +280,10 @@ func TestOrdersOutOfPlace(t *testing.T) {
 	}
 	p.say(`{"order":"clock","n":8,"a field of a later version":true}`)
 	p.next("clock")
-	p.say(`{"order":"arm"}`)
-	p.next("armed")
+	p.arm()
 	p.say(`{"order":"arm"}`)
 	p.next("error")
-	p.say(`{"order":"stop"}`)
-	if code := p.exit(); code != 0 {
-		t.Errorf("exit %d", code)
-	}
+	p.stop(0)
 }
 
 func TestEnds(t *testing.T) {
@@ -326,8 +339,7 @@ func TestEnds(t *testing.T) {
 // A stdout that nobody reads must hold up neither the load nor the end; what was lost is counted.
 func TestFullPipe(t *testing.T) {
 	spec := specification(t, echoServer(t))
-	p := launch(t, spec)
-	p.next("hello")
+	p := greeted(t, spec)
 	for n := range 6000 { // more than pipe and queue take
 		p.say(`{"order":"clock","n":%d}`, n)
 	}
@@ -358,10 +370,7 @@ func TestFullPipe(t *testing.T) {
 	if told < 1 {
 		t.Error("lines were lost, and it did not say so")
 	}
-	p.say(`{"order":"stop"}`)
-	if code := p.exit(); code != 0 {
-		t.Errorf("exit %d", code)
-	}
+	p.stop(0)
 }
 
 func TestRefusals(t *testing.T) {
@@ -407,26 +416,20 @@ func TestRefusals(t *testing.T) {
 func TestBudgetRefusesAndStaysUntilTold(t *testing.T) {
 	spec := specification(t, "127.0.0.1:1")
 	loadOf(spec)["connections"] = 9_000_000
-	p := launch(t, spec)
-	p.next("hello")
+	p := greeted(t, spec)
 	p.say(`{"order":"arm"}`)
 	if e := p.next("error"); e["phase"] != "budget" || e["cause"] != "ports" || !strings.Contains(e["message"].(string), "28232") {
 		t.Errorf("%v", e)
 	}
 	p.say(`{"order":"clock","n":1}`)
 	p.next("clock")
-	p.say(`{"order":"stop"}`)
-	if code := p.exit(); code != 2 {
-		t.Errorf("exit %d", code)
-	}
+	p.stop(2)
 }
 
 func TestKilledAgentLeavesWholeLines(t *testing.T) {
 	spec := specification(t, echoServer(t))
-	p := launch(t, spec)
-	p.next("hello")
-	p.say(`{"order":"arm"}`)
-	p.next("armed")
+	p := greeted(t, spec)
+	p.arm()
 	p.start()
 	p.next("interval")
 	_ = p.cmd.Process.Kill()

@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,20 +14,17 @@ import (
 // children are the processes whose parent is pid.
 func children(t *testing.T, pid int) []int {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	all := strings.Fields(string(text))
-	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	for _, thread := range threads {
-		if more, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread.Name())); err == nil && thread.Name() != strconv.Itoa(pid) {
-			all = append(all, strings.Fields(string(more))...)
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil || len(lists) == 0 {
+		t.Fatalf("no thread of %d: %v", pid, err)
+	}
+	var pids []int
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // of a thread that may have ended
+		for word := range strings.FieldsSeq(string(text)) {
+			child, _ := strconv.Atoi(word)
+			pids = append(pids, child)
 		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	pids := make([]int, len(all))
-	for i, word := range all {
-		pids[i], _ = strconv.Atoi(word)
 	}
 	return pids
 }
@@ -37,10 +35,8 @@ func TestShareOverSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	spec := specification(t, echoServer(t))
 	loadOf(spec)["connections"], loadOf(spec)["active"], loadOf(spec)["rate"], spec["processes"] = 50, 50, 500, 3
-	p := launch(t, spec)
-	p.next("hello")
-	p.say(`{"order":"arm"}`)
-	if e := p.next("armed"); number(e["verified"]) != 50 || number(e["connected"]) != 50 {
+	p := greeted(t, spec)
+	if e := p.arm(); number(e["verified"]) != 50 || number(e["connected"]) != 50 {
 		t.Fatalf("%v", e)
 	}
 	if pids := children(t, p.cmd.Process.Pid); len(pids) != 3 {
@@ -66,10 +62,7 @@ func TestShareOverSeveralProcesses(t *testing.T) {
 	if number(self["processes"]) != 3 || number(self["cpu_user_ns"])+number(self["cpu_system_ns"]) <= 0 {
 		t.Errorf("%v", self)
 	}
-	p.say(`{"order":"stop"}`)
-	if code := p.exit(); code != 0 {
-		t.Errorf("exit %d", code)
-	}
+	p.stop(0)
 }
 
 // With a limit so low that one process cannot hold the share, it is split without anybody asking for it.
@@ -79,27 +72,21 @@ func TestLowLimitSplitsTheShare(t *testing.T) {
 	loadOf(spec)["connections"], loadOf(spec)["active"], loadOf(spec)["rate"] = 100, 100, 100
 	p := launchLimited(t, spec, 64+40)
 	p.next("hello")
-	p.say(`{"order":"arm"}`)
-	if e := p.next("armed"); number(e["verified"]) != 100 {
+	if e := p.arm(); number(e["verified"]) != 100 {
 		t.Fatalf("%v", e)
 	}
 	if pids := children(t, p.cmd.Process.Pid); len(pids) != 3 { // 40 each at most
 		t.Errorf("the processes are %v", pids)
 	}
-	p.say(`{"order":"stop"}`)
-	if code := p.exit(); code != 0 {
-		t.Errorf("exit %d", code)
-	}
+	p.stop(0)
 }
 
 func TestProcessOfAGroupIsKilled(t *testing.T) {
 	t.Parallel()
 	spec := specification(t, echoServer(t))
 	spec["processes"] = 2
-	p := launch(t, spec)
-	p.next("hello")
-	p.say(`{"order":"arm"}`)
-	p.next("armed")
+	p := greeted(t, spec)
+	p.arm()
 	p.start()
 	pids := children(t, p.cmd.Process.Pid)
 	p.next("interval")
@@ -120,10 +107,8 @@ func TestGroupDiesWithItsAgent(t *testing.T) {
 	t.Parallel()
 	spec := specification(t, echoServer(t))
 	spec["processes"] = 2
-	p := launch(t, spec)
-	p.next("hello")
-	p.say(`{"order":"arm"}`)
-	p.next("armed")
+	p := greeted(t, spec)
+	p.arm()
 	pids := children(t, p.cmd.Process.Pid)
 	_ = p.cmd.Process.Kill()
 	p.exit()
@@ -148,8 +133,7 @@ func TestStepsOfARamp(t *testing.T) {
 	t.Parallel()
 	spec := specification(t, echoServer(t))
 	loadOf(spec)["workload"] = "ramp"
-	p := launch(t, spec)
-	p.next("hello")
+	p := greeted(t, spec)
 	for _, upTo := range []int{7, 14} {
 		p.say(`{"order":"arm","connections":%d}`, upTo)
 		if e := p.next("armed"); number(e["verified"]) != upTo {
@@ -170,8 +154,5 @@ func TestStepsOfARamp(t *testing.T) {
 	p.next("interval")
 	p.next("interval")
 	p.next("done")
-	p.say(`{"order":"stop"}`)
-	if code := p.exit(); code != 0 {
-		t.Errorf("exit %d", code)
-	}
+	p.stop(0)
 }
