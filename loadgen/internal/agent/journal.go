@@ -106,7 +106,7 @@ func (j *journal) feed(stdout io.Writer, cut func(error)) {
 			continue // the end is near; nobody must wait for the queue
 		}
 		if n := j.dropped.Swap(0); n > 0 {
-			b = append(b, line(lost{"dropped", n})...)
+			b = append(b, line(map[string]any{"event": "dropped", "lines": n})...)
 		}
 		if _, err := stdout.Write(b); err != nil {
 			failed = true
@@ -146,20 +146,9 @@ type hello struct {
 	Descriptors uint64 `json:"descriptors"`
 }
 
-type clock struct {
-	Event string `json:"event"`
-	N     int64  `json:"n"`
-	T     int64  `json:"t"`
-}
-
 type failure struct {
 	Event string `json:"event"`
 	*errs.Error
-}
-
-type lost struct {
-	Event string `json:"event"`
-	Lines int64  `json:"lines"`
 }
 
 type proved struct {

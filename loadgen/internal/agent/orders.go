@@ -45,7 +45,7 @@ func (a *Agent) read(stdin io.Reader, heard func()) {
 		switch {
 		case o.Order == "alive":
 		case o.Order == "clock" && o.N != nil:
-			a.journal.answer(clock{"clock", *o.N, t})
+			a.journal.answer(map[string]any{"event": "clock", "n": *o.N, "t": t})
 		case o.Order == "stop":
 			a.end(exitTold, "told to stop")
 			return

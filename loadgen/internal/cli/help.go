@@ -45,11 +45,10 @@ func Help(w io.Writer) {
 	for _, g := range newOptions().groups(nil) {
 		fmt.Fprintf(&b, "\n%s\n", g.title)
 		for _, opt := range g.options {
-			var names []string
-			for _, n := range opt.names() {
-				names = append(names, dashed(n))
+			left := dashed(opt.name)
+			if opt.also != "" {
+				left += ", " + dashed(opt.also)
 			}
-			left := strings.Join(names, ", ")
 			if opt.value != "" {
 				left += " " + opt.value
 			}

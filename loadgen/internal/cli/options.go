@@ -50,14 +50,6 @@ type option struct {
 	read     func(text string) error
 }
 
-// names are all that call it on a command line.
-func (opt *option) names() []string {
-	if opt.also == "" {
-		return []string{opt.name}
-	}
-	return []string{opt.name, opt.also}
-}
-
 // A group is options that belong together in the help.
 type group struct {
 	title   string

@@ -36,7 +36,10 @@ func parseArgs(args []string, resolve resolver) (*options, error) {
 			}
 			return nil
 		}
-		for _, name := range opt.names() {
+		for _, name := range []string{opt.name, opt.also} {
+			if name == "" {
+				continue
+			}
 			names = append(names, dashed(name))
 			if opt.value == "" {
 				flags.BoolFunc(name, opt.meaning, set)

@@ -4,9 +4,20 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
+
+	"c10k/loadgen/internal/processes"
 )
+
+// TestMain lets the test's own binary be a process of a group, as the real program is.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == processes.Command {
+		os.Exit(processes.Serve(os.Stdin, os.Stdout))
+	}
+	os.Exit(m.Run())
+}
 
 // serve starts a server that answers each connection with one function; it ends with the test.
 func serve(t *testing.T, attend func(net.Conn)) netip.AddrPort {

@@ -161,11 +161,3 @@ func obey(e engine.Engine, o order, say func(reply, error)) {
 		say(reply{Done: &done, Used: selfreport.Used().Since(before)}, err)
 	}
 }
-
-// cpusOf reads a list of processors for child i: one of them each, in turn.
-func cpusOf(cpus []int, i int) []int {
-	if len(cpus) == 0 {
-		return nil
-	}
-	return cpus[i%len(cpus) : i%len(cpus)+1]
-}

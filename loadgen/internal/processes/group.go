@@ -30,7 +30,11 @@ var _ engine.Engine = (*Group)(nil)
 func New(cfg engine.Config, kind string, n int, cpus []int) (*Group, error) {
 	g := &Group{}
 	for i, part := range Split(cfg, n) {
-		c, err := spawn(order{Name: "new", Config: part, Engine: kind, CPUs: cpusOf(cpus, i)})
+		first := order{Name: "new", Config: part, Engine: kind}
+		if len(cpus) > 0 { // one of them each, in turn
+			first.CPUs = cpus[i%len(cpus):][:1]
+		}
+		c, err := spawn(first)
 		if c != nil {
 			g.children = append(g.children, c)
 		}

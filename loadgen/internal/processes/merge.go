@@ -67,7 +67,7 @@ func addArmed(sum, part *engine.Armed) {
 func sumDone(parts []engine.Done) engine.Done {
 	sum := engine.Done{Service: hist.New(), Lag: hist.New(), Connect: hist.New(), LoopLag: hist.New()}
 	var rows []errs.Row
-	var gaps [][]int64
+	var gaps []int64
 	for i := range parts {
 		d := &parts[i]
 		if d.FirstSend != 0 && (sum.FirstSend == 0 || d.FirstSend < sum.FirstSend) {
@@ -93,29 +93,19 @@ func sumDone(parts []engine.Done) engine.Done {
 			*sum.Ceiling = engine.Ceiling{Sends: sum.Ceiling.Sends + c.Sends, Wall: max(sum.Ceiling.Wall, c.Wall), CPU: sum.Ceiling.CPU + c.CPU}
 		}
 		rows = append(rows, d.Errors...)
-		gaps = append(gaps, d.SendGaps)
+		gaps = append(gaps, d.SendGaps...)
 	}
 	sum.Errors = errs.Merge(rows)
 	sum.SendGaps = sample(gaps, engine.MostSendGaps)
 	return sum
 }
 
-// sample takes evenly from all lists, at most `most` in all. A gap is one between sends of the same process.
-func sample(lists [][]int64, most int) []int64 {
-	total := 0
-	for _, list := range lists {
-		total += len(list)
-	}
-	step := max(1, (total+most-1)/most)
-	kept := make([]int64, 0, min(total, most))
-	i := 0
-	for _, list := range lists {
-		for _, gap := range list {
-			if i%step == 0 {
-				kept = append(kept, gap)
-			}
-			i++
-		}
+// sample takes evenly from all gaps, at most `most`. A gap is one between sends of the same process.
+func sample(gaps []int64, most int) []int64 {
+	step := max(1, (len(gaps)+most-1)/most)
+	kept := make([]int64, 0, min(len(gaps), most))
+	for i := 0; i < len(gaps); i += step {
+		kept = append(kept, gaps[i])
 	}
 	return kept
 }
