@@ -19,10 +19,10 @@ from server.common import Intake, Worker
 
 CATALOG = Path(__file__).with_name("catalog.yml")
 SEED = ("workers", "select", "poll", "epoll_edge")  # the four that the original experiment compared
-FIELDS = ("family", "loop", "distribution", "needs", "limit", "how", "use", "pitfall")
-HONOURS = "honours"  # may stand anywhere: the optional parameters of contracts/parameters.yml that the strategy has
+FIELDS = ("family", "loop", "distribution", "limit", "how", "use", "pitfall")
+ANYWHERE = ("needs", "honours")  # may stand anywhere, or be left out
 EXEMPT = ("cannot", "because")  # may follow, both or neither
-LISTS = ("needs", HONOURS, "cannot")  # the others are text
+LISTS = (*ANYWHERE, "cannot")  # the others are text
 OWN_DESCRIPTORS = 64  # what a server process needs besides its connections; one of them listens
 PROGRAMS = ("cc", "go")  # the needs of a loop that is a program of its own
 NO_PACKAGES = (*PROGRAMS, "io_uring")  # the needs that no package meets
@@ -58,13 +58,13 @@ class Strategy:
     family: str
     loop: str
     distribution: str
-    needs: tuple[str, ...]
     limit: str
     how: str
     use: str
     pitfall: str
     cannot: tuple[str, ...] = ()  # clauses of the conformance suite
     because: str = ""
+    needs: tuple[str, ...] = ()  # packages, programs and features of the kernel that a host must have
     honours: tuple[str, ...] = ()  # optional parameters of contracts/parameters.yml
 
     @property
@@ -138,7 +138,7 @@ def load(path: Path = CATALOG) -> dict[str, Strategy]:
     """All strategies by name, in the order of the file."""
     strategies = {}
     for name, fields in parse(path.read_text(encoding="utf-8")).items():
-        if tuple(field for field in fields if field != HONOURS) not in (FIELDS, FIELDS + EXEMPT):
+        if tuple(field for field in fields if field not in ANYWHERE) not in (FIELDS, FIELDS + EXEMPT):
             raise CatalogError(f"{name} has the fields {', '.join(fields)}; it must have {', '.join(FIELDS)}")
         wrong = [field for field, value in fields.items() if isinstance(value, tuple) != (field in LISTS)]
         if wrong:
