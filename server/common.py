@@ -115,25 +115,24 @@ class Connection:
 
     def __init__(self, sock: socket.socket, worker: Worker) -> None:
         self._sock = sock
-        self._pending: memoryview | None = None
+        self._pending: bytes | memoryview | None = None
         self._worker = worker
         worker.opened()
 
     def step(self) -> int:
         """Read once and answer, or send what waits. Never blocks; safe to call when nothing is ready."""
-        if self._pending is not None:
-            return self._flush(self._pending)
-        try:
-            data = self._sock.recv(CHUNK_BYTES)
-        except BlockingIOError:
-            return EMPTY
-        except OSError:
-            return GONE
-        if not data:
-            return GONE
+        data = self._pending
         worker = self._worker
-        size = len(data)
-        worker.bytes_in += size
+        if data is None:
+            try:
+                data = self._sock.recv(CHUNK_BYTES)
+            except BlockingIOError:
+                return EMPTY
+            except OSError:
+                return GONE
+            if not data:
+                return GONE
+            worker.bytes_in += len(data)
         try:
             sent = self._sock.send(data)
         except BlockingIOError:
@@ -141,21 +140,13 @@ class Connection:
         except OSError:
             return GONE
         worker.bytes_out += sent
-        if sent == size:
-            return ECHOED
-        self._pending = memoryview(data)[sent:]
-        return BLOCKED
-
-    def _flush(self, pending: memoryview) -> int:
-        try:
-            sent = self._sock.send(pending)
-        except BlockingIOError:
+        if sent < len(data):
+            self._pending = memoryview(data)[sent:]
             return BLOCKED
-        except OSError:
-            return GONE
-        self._worker.bytes_out += sent
-        self._pending = pending[sent:] if sent < len(pending) else None
-        return BLOCKED if self._pending is not None else FLUSHED
+        if self._pending is None:
+            return ECHOED
+        self._pending = None
+        return FLUSHED
 
     def close(self) -> None:
         """Close the socket. Unregister it first: a registration lives as long as any copy of the open file."""

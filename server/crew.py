@@ -15,7 +15,7 @@ from pathlib import Path
 from server.common import Stopped, Worker, stop_on_signals
 from server.linux.launch import die_with_parent
 from server.ports import intake
-from server.slots import table, write_to
+from server.slots import table
 
 STOP_S = 0.5  # from SIGTERM to SIGKILL
 
@@ -30,7 +30,7 @@ def watch(sentinels: list[int]) -> None:
 
 def newcomers(listeners: list[socket.socket], sentinels: list[int]) -> Iterator[socket.socket]:
     """New connections, for a parent that deals them out; ends when a worker has ended."""
-    arrivals = intake(listeners, Worker(write_to(None, 0)))
+    arrivals = intake(listeners, Worker(table(None, 1)))
     while not set(sentinels).intersection(connection.wait([arrivals.fileno(), *sentinels])):
         yield from arrivals.take()
 

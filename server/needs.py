@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import platform
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from server.catalog import Strategy
@@ -27,7 +27,7 @@ def missing(strategy: Strategy) -> str | None:
         reason: str | None = importlib.import_module("server.linux.uring").unavailable()
         if reason:
             return reason
-    absent = [name for name in strategy.packages if not (PACKAGES / name).is_dir() and not _importable(name)]
+    absent = [name for name in strategy.packages if not (PACKAGES / name).is_dir() and not find_spec(name)]
     if absent:
         names = " ".join(absent)
         return f"{strategy.name} needs a package that this Python lacks: run `{sys.executable} -m pip install {names}`."
@@ -43,7 +43,3 @@ def find_packages(strategy: Strategy) -> None:
     """Let this process import what `prepare` brought, before other versions that the Python has itself."""
     if strategy.packages and PACKAGES.is_dir():
         sys.path.insert(0, str(PACKAGES))
-
-
-def _importable(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None

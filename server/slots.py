@@ -18,13 +18,7 @@ FIELDS = ("accepted", "open", "peak", "closed", "bytes_in", "bytes_out", "limit_
 ACCEPTED, OPEN, PEAK, CLOSED, BYTES_IN, BYTES_OUT, LIMIT_CODE, PID = range(WORDS)
 
 FD_SETSIZE, DESCRIPTORS, THREADS, PROCESSES, CLIENTS = 1, 2, 3, 4, 5  # limit_code; 0 is none
-RESOURCES = {
-    FD_SETSIZE: "FD_SETSIZE",
-    DESCRIPTORS: "descriptors",
-    THREADS: "threads",
-    PROCESSES: "processes",
-    CLIENTS: "clients served at a time",
-}
+RESOURCES = dict(enumerate(("FD_SETSIZE", "descriptors", "threads", "processes", "clients served at a time"), 1))
 
 Slot = Union["memoryview[int]", MutableSequence[int]]
 
@@ -45,13 +39,6 @@ def table(path: Path | None, count: int) -> memoryview[int]:
         return memoryview(mmap.mmap(-1, count * SLOT_BYTES)).cast("Q")
     with path.open("r+b") as file:
         return memoryview(mmap.mmap(file.fileno(), count * SLOT_BYTES)).cast("Q")
-
-
-def write_to(path: Path | None, index: int) -> Slot:
-    """The slot for one worker to store in; without a file, numbers that nobody reads."""
-    if path is None:
-        return [0] * WORDS
-    return table(path, index + 1)[index * WORDS :]
 
 
 class Reader:

@@ -131,7 +131,7 @@ class Agent:
                 budget.check_descriptors(spec, self._strategy)
             budget.check_addresses(spec)
         except budget.Refusal as refusal:
-            self._outbox.say(refusal.event)
+            self._outbox.say(refusal.args[0])
             return
         stats = spec.dir / "stats.bin"
         if self._strategy:
@@ -191,16 +191,14 @@ class Agent:
 
     def _crashed(self, child: Child) -> None:
         how = child.how_it_ended()
-        if not self._listening and child.exit is not None and self._another_listens():
+        where = (self._spec.address, self._spec.server_port, self._spec.server_ports)
+        # A strategy that ended by itself has ended its workers first: a listener that is there now is another's.
+        if not self._listening and child.exit is not None and sockdiag.listeners_for(*where):
             self._error("listen", "addr-in-use", f"The server ended {how}.", "Free the port, or choose another.")
         else:
             message = f"The server ended on its own {how}."
             self._error("internal", "crashed", message, f"Read {self._spec.dir / 'server.log'}.")
         self._reason = "the server ended on its own"
-
-    def _another_listens(self) -> bool:
-        """A strategy that ended by itself has ended its workers first: the listener that is there now is another's."""
-        return bool(sockdiag.listeners_for(self._spec.address, self._spec.server_port, self._spec.server_ports))
 
     def _finish(self) -> None:
         """A last sample, then the end of every descendant, then `stopped`."""

@@ -15,11 +15,7 @@ from server.linux import sockdiag
 
 
 class Refusal(Exception):
-    """Why the server cannot be started, as the fields of an `error` event."""
-
-    def __init__(self, phase: str, cause: str, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.event = error(phase, cause, message, remedy)
+    """Why the server cannot be started: an `error` event."""
 
 
 def check_descriptors(spec: Spec, strategy: Strategy) -> None:
@@ -30,14 +26,12 @@ def check_descriptors(spec: Spec, strategy: Strategy) -> None:
     need = -(-spec.connections // processes) + spec.server_ports - 1 + OWN_DESCRIPTORS
     have = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if need > have:
-        raise Refusal(
-            "budget",
-            "descriptors",
-            f"{spec.connections} connections over {processes} server process{'es' if processes > 1 else ''} need "
-            f"{need} descriptors in each, and the hard limit on {spec.host} is {have}.",
-            "Ask for fewer connections or more workers, or raise the hard limit "
-            "(LimitNOFILE, /etc/security/limits.conf) of the user that runs the benchmark.",
-        )
+        over = f"{processes} server process{'es' if processes > 1 else ''}"
+        message = f"{spec.connections} connections over {over} need {need} descriptors in each, and the hard limit on "
+        message += f"{spec.host} is {have}."
+        remedy = "Ask for fewer connections or more workers, or raise the hard limit (LimitNOFILE, "
+        remedy += "/etc/security/limits.conf) of the user that runs the benchmark."
+        raise Refusal(error("budget", "descriptors", message, remedy))
 
 
 def check_needs(strategy: Strategy) -> None:
@@ -47,25 +41,21 @@ def check_needs(strategy: Strategy) -> None:
         message, _, remedy = sentence.rstrip(".").partition(": ")
         cause = "program" if strategy.is_program else "needs"
         remedy = remedy or "choose another strategy, or another host"
-        raise Refusal("budget", cause, f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}.")
+        raise Refusal(error("budget", cause, f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}."))
 
 
 def check_addresses(spec: Spec) -> None:
     """Refuse an address on which nobody can listen, and name the process that holds it where that is visible."""
+    causes = {errno.EADDRINUSE: "addr-in-use", errno.EADDRNOTAVAIL: "addr-not-available", errno.EACCES: "denied"}
     for port in range(spec.server_port, spec.server_port + spec.server_ports):
-        _check_address(spec.address, port)
-
-
-def _check_address(address: str, port: int) -> None:
-    try:
-        common.listen(address, port, 1).close()
-    except OSError as failure:
-        causes = {errno.EADDRINUSE: "addr-in-use", errno.EADDRNOTAVAIL: "addr-not-available", errno.EACCES: "denied"}
-        unknown = isinstance(failure, socket.gaierror)
-        cause = "addr-not-available" if unknown else causes.get(failure.errno or 0, "listen")
-        sentence = sockdiag.explain_listen_error(failure, address, port)
-        message, _, remedy = sentence.partition(": ")
-        raise Refusal("listen", cause, f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}") from None
+        try:
+            common.listen(spec.address, port, 1).close()
+        except OSError as failure:
+            unknown = isinstance(failure, socket.gaierror)
+            cause = "addr-not-available" if unknown else causes.get(failure.errno or 0, "listen")
+            sentence = sockdiag.explain_listen_error(failure, spec.address, port)
+            message, _, remedy = sentence.partition(": ")
+            raise Refusal(error("listen", cause, f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}")) from None
 
 
 def effective_backlog(asked: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -26,16 +27,13 @@ class Child:
     def __init__(self, command: list[str], cpus: set[int], log: Path) -> None:
         launcher = [sys.executable, "-I", "-S", launch.__file__]
         line = [*launcher, str(os.getpid()), ",".join(map(str, sorted(cpus))), *command]
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        files = [
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o644),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ]
         self._log = log
         self._code: int | None = None  # once it has ended: its status, or minus a signal
         self._others = True
-        self.pid = os.posix_spawn(sys.executable, line, os.environ, file_actions=files)
+        log.write_bytes(b"")
+        with log.open("ab") as file:  # appended to, though the server may open its output anew and cut it off
+            self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        self.pid = self._process.pid
 
     def ended(self) -> bool:
         """The child has ended. This also reaps every other descendant that ended and has no parent but this process."""
@@ -90,7 +88,8 @@ class Child:
             _signal(self.pid, signal.SIGTERM)
             asked.add(self.pid)
         while True:
-            left, passed = set(tree.descendants()), time.monotonic() - begin
+            left = {pid for pid, one in tree.look().items() if one.alive}
+            passed = time.monotonic() - begin
             ended = self.ended()  # after the look: what was not there any more is reaped now
             if len(left) < fewest:
                 fewest, fewer_at = len(left), time.monotonic()

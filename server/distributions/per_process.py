@@ -20,7 +20,7 @@ from server.common import Stopped, Worker, stop_on_signals
 from server.linux.launch import die_with_parent
 from server.loops.blocking import echo
 from server.ports import intake
-from server.slots import BYTES_IN, BYTES_OUT, PROCESSES, WORDS, table, write_to
+from server.slots import BYTES_IN, BYTES_OUT, PROCESSES, WORDS, table
 
 ONE_SLOT = True
 MOST_CHILDREN = 32_768  # places for what children count; by default Linux has fewer pids
@@ -103,7 +103,7 @@ def serve_one(sock: socket.socket, worker: Worker, parent: int) -> None:
 
 def serve(listeners: list[socket.socket], _loop: Loop, _workers: int, stats: Path | None) -> int:
     """Accept and fork until a signal comes. The loop is always `blocking`; the number of workers is for a fixed one."""
-    worker = Worker(write_to(stats, 0))
+    worker = Worker(table(stats, 1))
     newcomers, children = intake(listeners, worker), Children(worker)
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     waiting = select.poll()

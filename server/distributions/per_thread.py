@@ -17,7 +17,7 @@ from server.catalog import Loop
 from server.common import Stopped, Worker, stop_on_signals
 from server.loops.blocking import Part, echo
 from server.ports import intake
-from server.slots import THREADS, write_to
+from server.slots import THREADS, table
 
 ONE_SLOT = True
 STACK_BYTES = 128 * 1024
@@ -25,7 +25,7 @@ STACK_BYTES = 128 * 1024
 
 def serve(listeners: list[socket.socket], _loop: Loop, _workers: int, stats: Path | None) -> int:
     """Serve until a signal comes. The loop is always `blocking`; the number of workers is for processes."""
-    worker, lock = Worker(write_to(stats, 0)), threading.Lock()
+    worker, lock = Worker(table(stats, 1)), threading.Lock()
     acceptor = Part(worker, lock)
     newcomers = intake(listeners, acceptor)
     try:

@@ -16,7 +16,7 @@ from server.catalog import Loop
 from server.common import Stopped, Worker, stop_on_signals
 from server.loops.blocking import Part, in_turn, turn_away
 from server.ports import intake
-from server.slots import write_to
+from server.slots import table
 
 ONE_SLOT = True
 THREADS = 64
@@ -25,7 +25,7 @@ STACK_BYTES = 256 * 1024
 
 def serve(listeners: list[socket.socket], _loop: Loop, _workers: int, stats: Path | None) -> int:
     """Serve until a signal comes. The loop is always `blocking`; the number of workers is for processes."""
-    worker, lock = Worker(write_to(stats, 0)), threading.Lock()
+    worker, lock = Worker(table(stats, 1)), threading.Lock()
     try:
         stop_on_signals()
         threading.stack_size(STACK_BYTES)

@@ -8,14 +8,14 @@ from pathlib import Path
 from server.catalog import Loop
 from server.common import Stopped, Worker, stop_on_signals
 from server.ports import intake
-from server.slots import write_to
+from server.slots import table
 
 ONE_SLOT = True
 
 
 def serve(listeners: list[socket.socket], loop: Loop, _workers: int, stats: Path | None) -> int:
     """Serve until a signal comes; the exit status. The number of workers is for distributions that have several."""
-    worker = Worker(write_to(stats, 0))
+    worker = Worker(table(stats, 1))
     try:
         stop_on_signals()
         loop.run(intake(listeners, worker), worker)

@@ -135,10 +135,6 @@ class Tree:
                 self._foreign.add(pid)
         return found
 
-    def descendants(self) -> dict[int, Stat]:
-        """All living descendants."""
-        return {pid: one for pid, one in self.look().items() if one.alive}
-
     def _is_mine(self, pid: int, news: dict[int, Stat]) -> bool:
         """Follow the parents up to a known process. The root itself is no descendant."""
         if pid == self._root:

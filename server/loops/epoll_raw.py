@@ -18,7 +18,7 @@ def run(intake: Intake, worker: Worker) -> None:
     epoll = select.epoll()
     epoll.register(intake, select.EPOLLIN | (select.EPOLLEXCLUSIVE if intake.wake_one else 0))
     newcomers = intake.fileno()
-    unsent: dict[int, memoryview] = {}
+    unsent: dict[int, bytes | memoryview] = {}
     read, write = os.read, os.write
 
     def close(fd: int) -> None:
@@ -26,21 +26,6 @@ def run(intake: Intake, worker: Worker) -> None:
         unsent.pop(fd, None)
         os.close(fd)
         worker.ended()
-
-    def flush(fd: int) -> None:
-        """Go on sending to a peer that did not read; when all has gone, read from it again."""
-        try:
-            sent = write(fd, unsent[fd])
-        except BlockingIOError:
-            return
-        except OSError:
-            close(fd)
-            return
-        worker.bytes_out += sent
-        unsent[fd] = unsent[fd][sent:]
-        if not unsent[fd]:
-            del unsent[fd]
-            epoll.modify(fd, select.EPOLLIN)
 
     worker.begin()
     while True:
@@ -53,20 +38,18 @@ def run(intake: Intake, worker: Worker) -> None:
                         sock.detach()
                         worker.opened()
                     continue
-                if fd in unsent:
-                    flush(fd)
-                    continue
-                try:
-                    data = read(fd, CHUNK_BYTES)
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    data = b""
-                size = len(data)
-                if not size:
-                    close(fd)
-                    continue
-                received += size
+                waiting = data = unsent.get(fd)
+                if data is None:
+                    try:
+                        data = read(fd, CHUNK_BYTES)
+                    except BlockingIOError:
+                        continue
+                    except OSError:
+                        data = b""
+                    if not data:
+                        close(fd)
+                        continue
+                    received += len(data)
                 try:
                     sent = write(fd, data)
                 except BlockingIOError:
@@ -75,9 +58,13 @@ def run(intake: Intake, worker: Worker) -> None:
                     close(fd)
                     continue
                 answered += sent
-                if sent != size:
+                if sent != len(data):
                     unsent[fd] = memoryview(data)[sent:]
-                    epoll.modify(fd, select.EPOLLOUT)
+                    if waiting is None:
+                        epoll.modify(fd, select.EPOLLOUT)
+                elif waiting is not None:
+                    del unsent[fd]
+                    epoll.modify(fd, select.EPOLLIN)
         finally:  # a signal in the middle of a turn loses no count
             worker.bytes_in += received
             worker.bytes_out += answered

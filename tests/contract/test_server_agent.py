@@ -222,7 +222,7 @@ def test_a_server_in_c_that_is_not_built_is_refused(base: Path) -> None:
 
 
 def test_a_strategy_whose_package_is_absent_is_refused(base: Path) -> None:
-    agent = Conductor(base, "from server import needs; needs._importable = lambda name: False", strategy="trio")
+    agent = Conductor(base, "from server import needs; needs.find_spec = lambda name: None", strategy="trio")
     agent.order("arm")
     error = agent.wait_for("error")
     assert (error["phase"], error["cause"]) == ("budget", "needs")

@@ -88,9 +88,9 @@ func echo(conn *net.TCPConn, slot *slot) {
 		if err != nil { // the end of input, or a broken connection
 			break
 		}
-		slot.received(got)
+		slot.bytesIn.Add(uint64(got))
 		sent, err := conn.Write(buffer[:got])
-		slot.sent(sent)
+		slot.bytesOut.Add(uint64(sent))
 		if err != nil {
 			break
 		}

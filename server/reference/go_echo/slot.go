@@ -56,6 +56,3 @@ func (s *slot) refused() {
 	s.closed.Add(1)
 	s.limitCode.Store(limitDescriptors)
 }
-
-func (s *slot) received(bytes int) { s.bytesIn.Add(uint64(bytes)) }
-func (s *slot) sent(bytes int)     { s.bytesOut.Add(uint64(bytes)) }

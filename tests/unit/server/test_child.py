@@ -16,7 +16,7 @@ class Slow(Tree):
     def __init__(self, left: int, stays: int) -> None:
         self.left, self.stays = left, stays
 
-    def descendants(self) -> dict[int, Stat]:
+    def look(self) -> dict[int, Stat]:
         self.left = max(self.stays, self.left - 1)
         return {2**22 + 1 + i: NOBODY for i in range(self.left)}  # above what a pid can be
 

@@ -190,7 +190,7 @@ def test_a_child_that_is_killed_is_counted_as_closed(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_dead_process_blocks_nobody() -> None:
     listener = common.listen("127.0.0.1", free_port(), 10)
-    worker = common.Worker(slots.write_to(None, 0))
+    worker = common.Worker(slots.table(None, 1))
     with tempfile.TemporaryFile() as file:
         pid = os.fork()
         if pid == 0:
@@ -221,7 +221,7 @@ def test_a_socket_that_finds_no_room_is_not_lost_silently() -> None:
     """Without a descriptor to spare the kernel drops what is passed, and tells by a flag."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     theirs.setblocking(False)
-    slot = slots.write_to(None, 0)
+    slot = slots.table(None, 1)
     hand = sendfd.Hand(theirs, common.Worker(slot))
     hand._spare._held.clear()  # this process has used it for something else
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)

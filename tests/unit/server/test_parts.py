@@ -31,7 +31,7 @@ def test_a_slot_is_eight_little_endian_words(tmp_path: Path) -> None:
     reader = slots.Reader(path)
     assert not reader.begun()
     for index in range(2):
-        slot = slots.write_to(path, index)
+        slot = slots.table(path, 2)[index * slots.WORDS :]
         for word in range(slots.WORDS):
             slot[word] = (index + 1) << 40 | word
     assert path.read_bytes() == struct.pack("<16Q", *(i << 40 | word for i in (1, 2) for word in range(8)))
@@ -126,7 +126,7 @@ def test_the_tree_and_its_cpu_time() -> None:
     """A child, its child, and one that lived for a moment only: all in the sum, and the sum never falls."""
     sampler = Sampler("127.0.0.1", free_port())
     before = sampler.take()
-    assert before["processes"] == len(processes.Tree().descendants())
+    assert before["processes"] == len(processes.Tree().look())
     burn = "import time\nwhile time.process_time() < 0.2: pass\n"
     code = f"import subprocess, sys, time\nsubprocess.run([sys.executable, '-c', {burn!r}])\n"
     code += "subprocess.Popen(['sleep', '60'])\nprint('on', flush=True)\ntime.sleep(60)"
@@ -233,7 +233,7 @@ def test_what_needs_a_package_finds_those_of_the_host_first_and_nothing_else_doe
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(needs, "PACKAGES", tmp_path)
-    monkeypatch.setattr(needs, "_importable", lambda _: False)
+    monkeypatch.setattr(needs, "find_spec", lambda _: None)
     before = list(sys.path)
     monkeypatch.setattr(sys, "path", list(before))
     gevent, epoll = catalog.find("gevent"), catalog.find("epoll")

@@ -252,7 +252,7 @@ def test_a_sample_tells_by_how_much_the_quota_throttled(monkeypatch: pytest.Monk
 
 def test_a_large_tree_is_looked_at_at_the_edges_only(monkeypatch: pytest.MonkeyPatch) -> None:
     sampler = Sampler("127.0.0.1", free_port())
-    monkeypatch.setattr(sampling, "MOST", len(processes.Tree().descendants()) + 1)
+    monkeypatch.setattr(sampling, "MOST", len(processes.Tree().look()) + 1)
     with child("print(flush=True)"), child("print(flush=True)"):
         first, between, edge = sampler.take(), sampler.take(), sampler.take(at_edge=True)
         assert [sample["edges_only"] for sample in (first, between, edge)] == [True] * 3
@@ -270,7 +270,7 @@ def test_a_large_tree_is_looked_at_at_the_edges_only(monkeypatch: pytest.MonkeyP
 def test_a_pid_that_is_used_again_is_another_process() -> None:
     tree = processes.Tree()
     with child("print(flush=True)") as (pid, _):
-        assert pid in tree.descendants()
+        assert pid in tree.look()
         tree._mine[pid] -= 1  # as if that had been another one, of which this had the pid now
         tree._mine[1] = -1
         found = tree.look()
