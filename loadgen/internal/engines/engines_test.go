@@ -127,7 +127,8 @@ func TestHonestServer(t *testing.T) {
 		if want := (Counts{Planned: n, Sent: n, Answered: n}); r.Done.Load != want || r.Done.Warmup.Planned != n*int64(cfg.Warmup) {
 			t.Errorf("%+v, want %+v", r.Done, want)
 		}
-		if len(r.Intervals) != cfg.Warmup+cfg.Duration || r.Done.Surplus != 0 || r.Done.Lost != 0 || len(r.Done.Errors) != 0 {
+		if len(r.Intervals) != cfg.Warmup+cfg.Duration || r.Done.Surplus != 0 || r.Done.Integrity != (Integrity{}) || r.Done.Lost != 0 ||
+			len(r.Done.Errors) != 0 {
 			t.Errorf("%d intervals, %+v", len(r.Intervals), r.Done)
 		}
 		if p := e.Prove(); p != (Proved{Verified: cfg.Connections, Failed: 0}) {
@@ -270,6 +271,9 @@ func TestStop(t *testing.T) {
 		d := Load(t, e).Done
 		if took := time.Since(begun); took > Patience/2 || len(d.Errors) != 0 || c.deed == Ignore && d.Load.Censored != d.Load.Planned {
 			t.Errorf("after %v: %+v", took, d)
+		}
+		if c.workload != Open && d.Load.Planned != 20 {
+			t.Errorf("%+v", d.Load)
 		}
 	})
 }
