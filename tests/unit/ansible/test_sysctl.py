@@ -104,26 +104,13 @@ def test_a_better_value_stays(machine: Machine) -> None:
     assert machine.states() == []
 
 
-def test_a_crash_between_save_and_write_loses_nothing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(_kernel: Kernel, key: str, _value: str) -> None:
-        raise KeyboardInterrupt(key)
-
-    monkeypatch.setattr(Kernel, "write", crash)
-    with pytest.raises(KeyboardInterrupt):
-        machine.kernel().tune(ALL)
-    monkeypatch.undo()
-    assert machine.states() == ["netns"]
-    assert machine.values() == ORIGINAL
-    machine.kernel().tune(ALL)
-    machine.kernel().restore()
-    assert machine.values() == ORIGINAL
-
-
-def test_a_crash_between_write_and_the_next_key_is_undone(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("crashes_at", [SOMAXCONN["key"], REUSE["key"]])
+def test_a_crash_before_any_write_is_undone(machine: Machine, monkeypatch: pytest.MonkeyPatch, crashes_at: str) -> None:
+    """The first key: between saving and writing. The second: one is written, and one only saved."""
     write = Kernel.write
 
     def crash(kernel: Kernel, key: str, value: str) -> Any:
-        if key == REUSE["key"]:
+        if key == crashes_at:
             raise KeyboardInterrupt(key)
         return write(kernel, key, value)
 
@@ -131,7 +118,11 @@ def test_a_crash_between_write_and_the_next_key_is_undone(machine: Machine, monk
     with pytest.raises(KeyboardInterrupt):
         machine.kernel().tune(ALL)
     monkeypatch.undo()
-    assert machine.values() != ORIGINAL
+    assert machine.states() == ["netns"]
+    assert (machine.values() == ORIGINAL) == (crashes_at == SOMAXCONN["key"])
+    machine.kernel().restore()
+    assert machine.values() == ORIGINAL
+    machine.kernel().tune(ALL)
     machine.kernel().restore()
     assert machine.values() == ORIGINAL
 

@@ -1,13 +1,10 @@
 """The Python end of the line protocol: queue, journal, orders, identity and the limit of open files."""
 
-import ast
 import errno
 import json
 import os
 import queue
 import resource
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -178,12 +175,3 @@ def test_a_limit_that_cannot_be_raised_is_told_as_it_is(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(resource, "setrlimit", refuse)
     assert line.raise_descriptor_limit() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-
-
-def test_it_needs_nothing_but_the_standard_library() -> None:
-    for file in (ROOT / "contracts/line").glob("*.py"):
-        ast.parse(file.read_text(), feature_version=(3, 9))
-    code = "import sys, contracts.line; print(*{name.partition('.')[0] for name in sys.modules})"
-    lonely = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"]
-    loaded = set(subprocess.run(lonely, capture_output=True, text=True, check=True).stdout.split())
-    assert loaded - set(sys.stdlib_module_names) <= {"contracts", "__main__"}
