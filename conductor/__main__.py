@@ -1,15 +1,18 @@
 """python -m conductor run --plan results/<id>/plan.yml --results results/<id> [--owner PID]"""
 
 import argparse
+import os
+import select
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
 from conductor.errors import RunRefused
-from conductor.inbox import Inbox
+from conductor.inbox import Inbox, Interrupt
 from conductor.output import complain
-from conductor.owner import watch_owner, watch_signals
 from conductor.plan import load_plan
 from conductor.run import REFUSED, run_plan
 
@@ -34,6 +37,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.owner is not None:
         watch_owner(arguments.owner, inbox)
     return run_plan(plan, arguments.results, inbox)
+
+
+def watch_owner(pid: int, inbox: Inbox) -> None:
+    """Interrupt the run when a process dies. A killed playbook leaves its worker and our pipes: EOF does not come."""
+    gone = Interrupt(f"its owner, process {pid}, is gone")
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        inbox.put(gone)
+        return
+
+    def wait() -> None:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll()
+        inbox.put(gone)
+
+    threading.Thread(target=wait, name="owner", daemon=True).start()
+
+
+def watch_signals(inbox: Inbox) -> None:
+    """Turn the signals that mean "end" into an item of the inbox."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda given, _frame: inbox.put(Interrupt(f"{signal.Signals(given).name} received")))
 
 
 if __name__ == "__main__":

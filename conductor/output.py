@@ -3,17 +3,14 @@
 import contextlib
 import os
 import sys
+from typing import TextIO
 
 
-def say(text: str) -> None:
-    _write(sys.stdout.fileno(), text)
+def say(text: str, stream: TextIO = sys.stdout) -> None:
+    """Straight to the descriptor: no buffer is left that could fail again when the interpreter ends."""
+    with contextlib.suppress(OSError):
+        os.write(stream.fileno(), (text + "\n").encode(errors="replace"))
 
 
 def complain(text: str) -> None:
-    _write(sys.stderr.fileno(), text)
-
-
-def _write(descriptor: int, text: str) -> None:
-    """Straight to the descriptor: no buffer is left that could fail again when the interpreter ends."""
-    with contextlib.suppress(OSError):
-        os.write(descriptor, (text + "\n").encode(errors="replace"))
+    say(text, sys.stderr)

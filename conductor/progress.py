@@ -1,6 +1,7 @@
 """What a person sees while it runs: one line a second for the whole fleet. Formatting, and the merged histogram."""
 
 import binascii
+import contextlib
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
@@ -25,10 +26,8 @@ def empty_histogram() -> Any:
 
 def add(histogram: Any, encoded: str) -> None:
     """Add one in base64 HDR V2; what cannot be read is left out of the display (analysis will say so)."""
-    try:
+    with contextlib.suppress(*_UNREADABLE):
         histogram.decode_and_add(encoded)
-    except _UNREADABLE:
-        return
 
 
 def percentile_ms(histogram: Any, q: float, planned: int) -> float | None:

@@ -14,9 +14,9 @@ from conductor.greeting import greet
 from conductor.inbox import Inbox, in_background
 from conductor.outcome import Proof
 from conductor.output import say
-from conductor.plan import STEP_HELD_S, Plan, Trial
+from conductor.plan import STEP_HELD_S, Plan
 from conductor.sessions import Session
-from conductor.shares import Share, shares, stairs
+from conductor.shares import shares, stairs
 from conductor.specs import CLOCK_S, bounds
 
 # How long the server's agent may take to report a limit that the clients have already met.
@@ -32,7 +32,8 @@ def run_trial(plan: Plan, position: int, sessions: Mapping[str, Session], inbox:
     """Run one trial to whatever end it has, which is in the course, never an exception. `position` counts from 1."""
     trial = plan.trials[position - 1]
     parts = shares(trial.load, plan.clients)
-    announce(log, trial, parts)
+    told = {"n": trial.n, "server": trial.server.given, "load": trial.load.given}
+    log.say(trial.n, "trial", state="started", **told, shares={name: part.load for name, part in parts.items()})
     started_ns = time.monotonic_ns()
     fleet = Fleet(plan, trial, parts, sessions, inbox, log)
     course = Course(plan, trial, position, log, fleet, parts, bounds(trial.load), marks={"starting": started_ns})
@@ -63,13 +64,6 @@ def run_trial(plan: Plan, position: int, sessions: Mapping[str, Session], inbox:
         course.interrupted = str(interruption)
     stop(course)
     return course
-
-
-def announce(log: EventLog, trial: Trial, parts: Mapping[str, Share]) -> None:
-    log.say(
-        trial.n, "trial", state="started", n=trial.n, server=trial.server.given, load=trial.load.given,
-        shares={name: part.load for name, part in parts.items()},
-    )  # fmt: skip
 
 
 def read_clocks(course: Course, when: str) -> dict[str, Clock]:

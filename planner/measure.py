@@ -53,11 +53,8 @@ def ended(code: int, complaint: str, run: str | None = None, trials_s: float = 0
 
 def all_prepared(hosts: list[dict[str, Any]], prepared: Mapping[str, Any]) -> None:
     """In a whole run every host must have got its programs, which is the last step of its preparation."""
-    lost = []
-    for host in hosts:
-        shipped = prepared.get(host["name"])
-        if not shipped or shipped.get("failed") or shipped.get("unreachable"):
-            lost.append(host["name"])
+    shipped = {host["name"]: prepared.get(host["name"]) for host in hosts}
+    lost = [name for name, copy in shipped.items() if not copy or copy.get("failed") or copy.get("unreachable")]
     if lost:
         raise Refused([f"Nothing was measured: {', '.join(lost)} could not be prepared (the reason is above)."])
 

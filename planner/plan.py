@@ -166,8 +166,7 @@ def calibration(trials: Sequence[Mapping[str, Any]], clients: Sequence[Host], se
 
 
 def planned_host(host: Host, cpus: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("role", "connection", "ssh", "python", "load_address")
-    result = {name: host[name] for name in names}
+    result = {name: host[name] for name in ("role", "connection", "ssh", "python", "load_address")}
     if host["role"] == "server":
         return {**result, "cpus": cpus["server"], "agent_cpus": cpus["agent"]}
     return {

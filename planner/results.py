@@ -45,16 +45,10 @@ def trials(run: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((run / "trials").glob("*/trial.json"))]
 
 
-class WithoutAliases(yaml.SafeDumper):
-    """A list that is used twice is written twice: plan.yml is read by people too."""
-
-    def ignore_aliases(self, _data: Any) -> bool:
-        return True
-
-
 def write_plan(run: Path, plan: Mapping[str, Any]) -> None:
     run.mkdir(parents=True, exist_ok=True)
-    write_whole(run / "plan.yml", yaml.dump(plan, Dumper=WithoutAliases, sort_keys=False, width=120))
+    # plan.yml is read by people too: in a copy by way of JSON nothing is shared, so YAML writes no alias.
+    write_whole(run / "plan.yml", yaml.safe_dump(json.loads(json.dumps(plan)), sort_keys=False, width=120))
 
 
 def point_latest(run: Path) -> None:
