@@ -88,7 +88,11 @@ def test_a_plan_of_version_1_is_read_as_one_of_version_2(document: dict[str, Any
     assert parse_plan(old) == parse_plan(document)
 
 
-def test_a_ramp_takes_a_second_more_for_each_step_and_a_calibration_one_in_all(document: dict[str, Any]) -> None:
+def test_the_lifetime_covers_all_and_a_ramp_takes_a_second_more_for_each_step(document: dict[str, Any]) -> None:
+    plan = parse_plan(document)
+    limits = bounds(plan.trials[0].load)
+    assert limits.lifetime_s > limits.listen_s + limits.arm_s + limits.prove_s + limits.load_s + 30
+    assert estimate_s(plan) == pytest.approx(12 + 2 + 1.5)
     document["trials"][0]["load"] |= {"workload": "ramp", "steps": 4}
     ramp = parse_plan(document)
     assert estimate_s(ramp) == pytest.approx(12 + 2 + 4 + 1.5)
@@ -101,12 +105,6 @@ def test_a_ramp_takes_a_second_more_for_each_step_and_a_calibration_one_in_all(d
 
 def test_run_number_of_the_contract() -> None:
     assert [run_number("20261122T190312Z-3f9a1c", n) for n in (1, 257)] == [20945436, 20945436]
-
-
-def test_no_wait_is_without_a_bound_and_the_lifetime_covers_all(plan: Plan) -> None:
-    limits = bounds(plan.trials[0].load)
-    assert limits.lifetime_s > limits.listen_s + limits.arm_s + limits.prove_s + limits.load_s + 30
-    assert estimate_s(plan) == pytest.approx(12 + 2 + 1.5)
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,9 @@ def test_the_original_four_and_all() -> None:
 
 def test_a_command_with_commas_is_one_command() -> None:
     command = "./mine --listen {host},{port}"
-    (cell,) = request(server_command=command).cells
-    assert (cell["strategy"], cell["server_command"]) == (None, command)
+    asked = request(server_command=command)
+    assert [(cell["strategy"], cell["server_command"]) for cell in asked.cells] == [(None, command)]
+    assert asked.optional == []
 
 
 def test_cells_of_a_scenario_hold_only_what_they_say() -> None:
