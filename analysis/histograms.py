@@ -107,16 +107,11 @@ def add(parts: Iterable[Counts]) -> Counts:
     return total
 
 
-def highest_value_ns(index: int) -> int:
-    """The largest value counted at `index`: what HDR readers report for it."""
-    value: int = _RULER.get_highest_equivalent_value(_RULER.get_value_from_index(index))
-    return value
-
-
 @cache
 def values_ns() -> npt.NDArray[np.float64]:
-    """highest_value_ns of every index."""
-    return np.array([highest_value_ns(index) for index in range(SLOTS)], dtype=float)
+    """The largest value counted at every index: what HDR readers report for it."""
+    highest, value = _RULER.get_highest_equivalent_value, _RULER.get_value_from_index
+    return np.array([highest(value(index)) for index in range(SLOTS)], dtype=float)
 
 
 def percentile_ns(counts: Counts, planned: int, percent: Fraction) -> float:
@@ -124,11 +119,7 @@ def percentile_ns(counts: Counts, planned: int, percent: Fraction) -> float:
 
     Rank ceil(percent × planned), counted in exact arithmetic: 99.9 % of 1,000 is 999, which floats make 1,000.
     """
-    if planned <= 0:
-        return float("nan")
-    running = np.cumsum(counts)
-    index = int(np.searchsorted(running, rank(planned, percent)))
-    return float("inf") if index >= len(running) else float(highest_value_ns(index))
+    return sparse_percentile_ns(filled(counts), planned, percent)
 
 
 @lru_cache(maxsize=4096)  # seconds of one rate plan the same numbers, and fractions are slow

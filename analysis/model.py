@@ -87,7 +87,7 @@ def _typed(values: pd.Series, kind: str, name: str) -> pd.Series:
         raise ValueError(f"{name} is of kind {kind}: {error}") from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Every table of one run or several, and in words what had to be left out. A field per table of schema.yml."""
 

@@ -12,7 +12,7 @@ from analysis import format as show
 from analysis.answers import capacity, growth
 from analysis.answers.identity import identity
 from analysis.cells import by_key, standing
-from analysis.checks.shared import Examined, server_of
+from analysis.checks.shared import server_of
 from analysis.ingest.plan import traits
 from analysis.metrics import PRIMARY
 from analysis.model import Dataset
@@ -119,7 +119,7 @@ def _room(dataset: Dataset, good: pd.DataFrame) -> str:
     row = good.to_dict("records")[0]
     trials = dataset.trials[(dataset.trials["run"] == row["run"]) & (dataset.trials["cell"] == row["cell"])]
     used = float(trials.loc[trials["outcome"] == "ok", "server_cpu_share"].median())
-    host = server_of(Examined.about(dataset)).get(row["run"])
+    host = server_of(dataset).get(row["run"])
     if used != used or host is None or not host.usable:
         return ""
     there = len(host.usable)

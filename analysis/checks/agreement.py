@@ -14,14 +14,15 @@ from scipy import special
 
 from analysis import format as show
 from analysis.checks.base import Observation, seen, threshold
-from analysis.checks.shared import KEY, PACED, Examined, by_trial, clients, paced, where
-from analysis.histograms import highest_value_ns
+from analysis.checks.shared import KEY, PACED, by_trial, clients, paced, where
+from analysis.histograms import values_ns
+from analysis.model import Dataset
 
 FEWEST = 3  # of two clients nobody can say which one is wrong
 Floats = npt.NDArray[np.float64]
 
 
-def gn7_disagree(dataset: Examined) -> Iterable[Observation]:
+def gn7_disagree(dataset: Dataset) -> Iterable[Observation]:
     """By the p99 of each client; where these are alike, by the p99 without each; and by what each sent."""
     members = clients(dataset)
     members = members[members.groupby(KEY)["host"].transform("size") >= FEWEST]
@@ -53,7 +54,7 @@ def _by_share(run: str, trial: int, members: pd.DataFrame) -> Iterable[Observati
             yield seen({"run": run, "trial": trial, "host": host}, text, abs(own / due - 1), sent=own, share=due)
 
 
-def leave_one_out(dataset: Examined, members: pd.DataFrame) -> Iterable[Observation]:
+def leave_one_out(dataset: Dataset, members: pd.DataFrame) -> Iterable[Observation]:
     """Trials whose p99 hangs on one client, for it would be lower without: of answered requests, merged exactly."""
     wanted = set(zip(members["run"], members["trial"], strict=True))
     response = dataset.histograms["kind"] == "response"
@@ -78,10 +79,10 @@ def p99_ns(counts: Floats) -> float:
     """Of the values in these slots of the HDR histogram, the one of rank ceil(0.99 n); whole numbers throughout."""
     total = counts.sum()
     rank = total - total // 100
-    return float(highest_value_ns(int(np.searchsorted(np.cumsum(counts), rank))))
+    return float(values_ns()[np.searchsorted(np.cumsum(counts), rank)])
 
 
-def gn10_arrival_law(dataset: Examined) -> Iterable[Observation]:
+def gn10_arrival_law(dataset: Dataset) -> Iterable[Observation]:
     for row in clients(dataset).to_dict("records"):
         gaps = _gaps(row["send_gaps_ns"])
         if row["workload"] not in PACED or len(gaps) < threshold("arrival_sample"):

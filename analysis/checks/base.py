@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from analysis.checks.shared import Examined
+from analysis.model import Dataset, Loader
 
 SEVERITIES = ("invalid", "warn", "info")
 
@@ -32,7 +32,7 @@ class Observation:
     figures: Mapping[str, Any]
 
 
-Observe = Callable[[Examined], Iterable[Observation]]
+Observe = Callable[[Dataset], Iterable[Observation]]
 
 
 def seen(
@@ -66,14 +66,12 @@ class Threshold:
     reason: str
 
 
-def _document(name: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = yaml.safe_load(
-        files("analysis").joinpath("checks", name).read_text(encoding="utf-8")
-    )
-    return found
+def _document(name: str) -> Any:
+    text = files("analysis").joinpath("checks", name).read_text(encoding="utf-8")
+    return yaml.load(text, Loader=Loader)  # a safe loader, see there
 
 
-THRESHOLDS = {name: Threshold(**entry) for name, entry in _document("thresholds.yml").items()}
+THRESHOLDS = {name: Threshold(*entry) for name, entry in _document("thresholds.yml").items()}
 CHECKS = {
     id_: Check(id_, **entry | {"covers": tuple(entry.get("covers", ()))})
     for id_, entry in _document("checks.yml").items()

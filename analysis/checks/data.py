@@ -15,7 +15,6 @@ from analysis.checks.shared import (
     KEY,
     PACED,
     WITHOUT_RESULT,
-    Examined,
     by_trial,
     clients,
     contender,
@@ -23,6 +22,7 @@ from analysis.checks.shared import (
     trials,
     where,
 )
+from analysis.model import Dataset
 from analysis.statistics.series import moved
 from contracts.declared import OUTCOMES, PASSED, SETTLED, WRONG
 
@@ -32,7 +32,7 @@ OF_A_TRIAL = re.compile(r"^(?:hosts/(?P<host>[^/]+)|trials)/0*(?P<trial>\d{1,9})
 WORST_STATE = {"missing": 3.0, "truncated": 2.0, "changed": 1.0}
 
 
-def dt1_incomplete(dataset: Examined) -> Iterable[Observation]:
+def dt1_incomplete(dataset: Dataset) -> Iterable[Observation]:
     """Files that are not as the manifest lists them, and runs whose log has no end."""
     for row in where(dataset.files, dataset.files["state"] != "whole").drop_duplicates().to_dict("records"):
         path, state = str(row["path"]), str(row["state"])
@@ -49,7 +49,7 @@ def dt1_incomplete(dataset: Examined) -> Iterable[Observation]:
         yield seen({"run": run}, text, 4.0, trials_without_result=left.get(run, 0))
 
 
-def dt8_seconds_missing(dataset: Examined) -> Iterable[Observation]:
+def dt8_seconds_missing(dataset: Dataset) -> Iterable[Observation]:
     known = dataset.intervals.dropna(subset=["k"])
     own = known.groupby([*KEY, "host"], observed=True)["k"].agg(["min", "max", "nunique"]).reset_index()
     for row in own.merge(trials(dataset)[KEY], on=KEY).to_dict("records"):
@@ -59,7 +59,7 @@ def dt8_seconds_missing(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, missing, missing=missing)
 
 
-def dt2_conservation(dataset: Examined) -> Iterable[Observation]:
+def dt2_conservation(dataset: Dataset) -> Iterable[Observation]:
     table = trials(dataset, ("ok", "invalid", "partial"))
     parts = [f"{part}_requests" for part in SETTLED]
     for row in table.dropna(subset=["planned_requests", *parts]).to_dict("records"):
@@ -70,7 +70,7 @@ def dt2_conservation(dataset: Examined) -> Iterable[Observation]:
     yield from _echoed(dataset)
 
 
-def _echoed(dataset: Examined) -> Iterable[Observation]:
+def _echoed(dataset: Dataset) -> Iterable[Observation]:
     """Replies that the server never sent. It sends more than are counted: arming and proving are echoes too."""
     sent = dataset.workers.drop_duplicates([*KEY, "worker"]).groupby(KEY)["bytes_out"].sum(min_count=1).dropna()
     seconds = dataset.seconds.drop_duplicates([*KEY, "k"])
@@ -83,7 +83,7 @@ def _echoed(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, claimed / max(1, echoed), answered_bytes=claimed, echoed_bytes=echoed)
 
 
-def dt3_integrity(dataset: Examined) -> Iterable[Observation]:
+def dt3_integrity(dataset: Dataset) -> Iterable[Observation]:
     wrong = dataset.generators.drop_duplicates([*KEY, "host"]).groupby(KEY)[list(WRONG)].sum().reset_index()
     table = trials(dataset, ("ok", *SPOILT))
     table = table[[*KEY, "mismatched_requests", "surplus_replies"]].merge(wrong, on=KEY, how="left")
@@ -95,14 +95,14 @@ def dt3_integrity(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, f"Replies were not what was asked for: {told}", sum(bad.values()), **bad)
 
 
-def dt4_beyond_range(dataset: Examined) -> Iterable[Observation]:
+def dt4_beyond_range(dataset: Dataset) -> Iterable[Observation]:
     for row in clients(dataset).to_dict("records"):
         if number(row["over_60s"], 0.0):
             text = f"{row['host']} recorded {row['over_60s']:,} values above 60 s as 60 s"
             yield seen(row, text, row["over_60s"], values=row["over_60s"])
 
 
-def dt5_thin_tail(dataset: Examined) -> Iterable[Observation]:
+def dt5_thin_tail(dataset: Dataset) -> Iterable[Observation]:
     for row in trials(dataset).to_dict("records"):
         tails = {name: row[f"response_{column}_tail_requests"] for name, column in (("p99", "p99"), ("p99.9", "p99_9"))}
         thin = {name: tail for name, tail in tails.items() if tail < threshold("thin_tail")}
@@ -112,7 +112,7 @@ def dt5_thin_tail(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, f"Too few requests lie beyond a percentile: {told}", -min(thin.values()), **thin)
 
 
-def dt6_drift(dataset: Examined) -> Iterable[Observation]:
+def dt6_drift(dataset: Dataset) -> Iterable[Observation]:
     """The window's second half against its first."""
     seconds = where(dataset.seconds, dataset.seconds["phase"] == "load").drop_duplicates([*KEY, "k"])
     table = seconds.merge(trials(dataset)[[*KEY, "workload"]], on=KEY).sort_values([*KEY, "k"])
@@ -138,13 +138,13 @@ def _change(share: float) -> str:
     return f"{1 + share:.3g} times" if np.isfinite(share) else "beyond the timeout, unlike"
 
 
-def dt7_failed(dataset: Examined) -> Iterable[Observation]:
+def dt7_failed(dataset: Dataset) -> Iterable[Observation]:
     for row in trials(dataset, SPOILT).to_dict("records"):
         reason = "no reason is recorded" if pd.isna(row["reason"]) else str(row["reason"])
         yield seen(row, f"{contender(row)} is {row['outcome']}: {reason}", 1.0, outcome=row["outcome"], reason=reason)
 
 
-def pr1_lost(dataset: Examined) -> Iterable[Observation]:
+def pr1_lost(dataset: Dataset) -> Iterable[Observation]:
     """Connections that were there before the load and not after it, by the proofs; else by what the clients count."""
     table = trials(dataset, OUTCOMES)
     before, after = (
@@ -172,7 +172,7 @@ def _proof(row: Mapping[Any, Any]) -> str:
     return ", ".join(f"{name} {row[name]:,} before and {row[f'{name}_after']:,} after" for name in known)
 
 
-def lt1_late(dataset: Examined) -> Iterable[Observation]:
+def lt1_late(dataset: Dataset) -> Iterable[Observation]:
     for row in clients(dataset, OUTCOMES).to_dict("records"):
         if number(row["late"], 0.0):
             text = f"{row['host']} got {row['late']:,} right replies after their requests had timed out"

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from analysis.checks.base import Observation, seen, threshold
-from analysis.checks.shared import WITHOUT_RESULT, Examined, contender, shares_cpus, trials, where
+from analysis.checks.shared import WITHOUT_RESULT, contender, shares_cpus, trials, where
 from analysis.environment import differences, environment
+from analysis.model import Dataset
 from analysis.statistics.series import moved, succession
 from contracts.declared import PASSED
 
 
-def ds1_few_repetitions(dataset: Examined) -> Iterable[Observation]:
+def ds1_few_repetitions(dataset: Dataset) -> Iterable[Observation]:
     table = dataset.trials[~dataset.trials["control"].fillna(False)]
     for run, members in table.groupby("run", sort=False):
         least = members.groupby("cell")["block"].nunique().min()
@@ -23,21 +24,21 @@ def ds1_few_repetitions(dataset: Examined) -> Iterable[Observation]:
             yield seen({"run": run}, text, -least, severity=severity, repetitions=int(least))
 
 
-def ds2_no_control(dataset: Examined) -> Iterable[Observation]:
+def ds2_no_control(dataset: Dataset) -> Iterable[Observation]:
     for run, members in dataset.trials.groupby("run", sort=False):
         if members["strategy"].nunique() > 1 and not members["control"].fillna(False).any():
             strategies = members["strategy"].nunique()
             yield seen({"run": run}, "No strategy was run against itself", strategies=strategies)
 
 
-def ds3_not_run(dataset: Examined) -> Iterable[Observation]:
+def ds3_not_run(dataset: Dataset) -> Iterable[Observation]:
     cut = set(where(dataset.runs, ~dataset.runs["is_whole"])["run"])  # DT1 says how many are left
     left = trials(dataset, WITHOUT_RESULT)
     for row in left[~left["run"].isin(cut)].to_dict("records"):
         yield seen(row, f"{contender(row)} has no result: {row['outcome']}", 1.0, outcome=row["outcome"])
 
 
-def ds4_same_order(dataset: Examined) -> Iterable[Observation]:
+def ds4_same_order(dataset: Dataset) -> Iterable[Observation]:
     ran = dataset.trials.dropna(subset=["position", "block"]).sort_values("position")
     for run, members in ran.groupby("run", sort=False):
         names = members["cell"] + members["control"].fillna(False).map({True: " control", False: ""}).astype("string")
@@ -51,7 +52,7 @@ def ds4_same_order(dataset: Examined) -> Iterable[Observation]:
             yield seen({"run": run}, text, length, blocks=len(orders), trials=length)
 
 
-def ds5_environments(dataset: Examined) -> Iterable[Observation]:
+def ds5_environments(dataset: Dataset) -> Iterable[Observation]:
     """What differs between runs or between hosts of one role. Parameters are left out: they name the cells."""
     table = differences(environment(dataset))
     table = where(table, ~table["key"].str.startswith("parameter "))
@@ -63,24 +64,24 @@ def ds5_environments(dataset: Examined) -> Iterable[Observation]:
         yield seen({"run": run}, f"Differs {place} in {shown}", len(keys), hosts=names, keys=keys)
 
 
-def ds6_dirty(dataset: Examined) -> Iterable[Observation]:
+def ds6_dirty(dataset: Dataset) -> Iterable[Observation]:
     for run in where(dataset.runs, dataset.runs["git_dirty"])["run"].unique():
         yield seen({"run": run}, "The checkout had changes that no commit holds")
 
 
-def ds7_closed_loop(dataset: Examined) -> Iterable[Observation]:
+def ds7_closed_loop(dataset: Dataset) -> Iterable[Observation]:
     table = trials(dataset)
     for row in where(table, table["workload"] == "closed").to_dict("records"):
         yield seen(row, "A closed loop asks less the slower the server is")
 
 
-def ds8_shared_cpus(dataset: Examined) -> Iterable[Observation]:
+def ds8_shared_cpus(dataset: Dataset) -> Iterable[Observation]:
     good = set(trials(dataset, PASSED)["run"])
     for run in sorted(shares_cpus(dataset) & good):
         yield seen({"run": run}, "Server and clients may use the same CPUs of one machine")
 
 
-def ds9_restless(dataset: Examined) -> Iterable[Observation]:
+def ds9_restless(dataset: Dataset) -> Iterable[Observation]:
     """What a request cost in each block, of what is usual for its cell: does it move, are neighbours alike?"""
     known = trials(dataset).dropna(subset=["block", "cpu_us_per_request"])
     known = known[known["cpu_us_per_request"] > 0]

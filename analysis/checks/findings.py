@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.cells import worst_outcome
 from analysis.checks import agreement, data, design, lateness, network, resources, server
 from analysis.checks.base import CHECKS, SEVERITIES, Check, Observation, Observe
-from analysis.checks.shared import KEY, Examined
+from analysis.checks.shared import KEY
 from analysis.model import Dataset, frame
 from contracts.declared import OUTCOMES
 
@@ -30,8 +30,7 @@ Seen = tuple[Check, Observation]
 
 def findings_table(dataset: Dataset) -> pd.DataFrame:
     """What all checks find, each with why it matters and how to mend it."""
-    examined = Examined.about(dataset)
-    seen = [(CHECKS[id_], one) for id_, observe in OBSERVERS.items() for one in observe(examined)]
+    seen = [(CHECKS[id_], one) for id_, observe in OBSERVERS.items() for one in observe(dataset)]
     groups: dict[tuple[str, str, str], list[Seen]] = {}
     for check, one in _without_covered(seen):
         groups.setdefault((one.severity or check.severity, check.id, one.run), []).append((check, one))

@@ -15,7 +15,6 @@ from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.shared import (
     KEY,
     UNKNOWN,
-    Examined,
     clients,
     host_of,
     number,
@@ -26,13 +25,14 @@ from analysis.checks.shared import (
     server_threads,
     trials,
 )
+from analysis.model import Dataset
 from contracts.declared import OUTCOMES
 
 LOADED = ("ok", "invalid", "partial")
 
 
 @once
-def busy_cpus(dataset: Examined, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+def busy_cpus(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
     """How much clients used of the CPUs that they share: run, trial, hosts, cpus (of all together), share of these."""
     rows = []
     for row in clients(dataset, outcomes).to_dict("records"):
@@ -53,7 +53,7 @@ def busy_cpus(dataset: Examined, outcomes: tuple[str, ...] = ("ok",)) -> pd.Data
 
 
 @once
-def schedule(dataset: Examined) -> pd.DataFrame:
+def schedule(dataset: Dataset) -> pd.DataFrame:
     """How each paced trial kept its schedule, and who is to blame where it did not.
 
     `lag_ns`: median over the clients of their median lag; `gap_ns`: longest turn of a loop; `unsent`: share of the
@@ -79,7 +79,7 @@ def schedule(dataset: Examined) -> pd.DataFrame:
     return table
 
 
-def gn1_saturated(dataset: Examined) -> Iterable[Observation]:
+def gn1_saturated(dataset: Dataset) -> Iterable[Observation]:
     for row in schedule(dataset).to_dict("records"):
         lag = number(row["lag_ns"], 0.0)
         is_small = lag <= threshold("late_share_of_median") * row["response_p50_ns"]
@@ -92,7 +92,7 @@ def gn1_saturated(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, max(lag, row["unsent"]), **_figures(row))
 
 
-def gn4_unsent(dataset: Examined) -> Iterable[Observation]:
+def gn4_unsent(dataset: Dataset) -> Iterable[Observation]:
     for row in schedule(dataset).to_dict("records"):
         if row["unsent"] > threshold("unsent"):
             late, held = f"the generators came late{_busy(row)}", "they waited behind connections still to be answered"
@@ -109,7 +109,7 @@ def _figures(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("lag_ns", "gap_ns", "unsent", "busy", "server_cpu_share")}
 
 
-def gn3_late_tail(dataset: Examined) -> Iterable[Observation]:
+def gn3_late_tail(dataset: Dataset) -> Iterable[Observation]:
     for row in paced(trials(dataset)).to_dict("records"):
         lag, response = row["lag_p99_ns"], row["response_p99_ns"]
         if lag > threshold("late_tail") and lag >= threshold("late_share_of_tail") * response:
@@ -118,7 +118,7 @@ def gn3_late_tail(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, lag / response, lag_p99_ns=lag, response_p99_ns=response)
 
 
-def lg1_very_late(dataset: Examined) -> Iterable[Observation]:
+def lg1_very_late(dataset: Dataset) -> Iterable[Observation]:
     for row in paced(clients(dataset, OUTCOMES)).to_dict("records"):
         late_ms = row["lag_p99_ns"] / 1e6
         if row["lag_p99_ns"] > threshold("late_client"):
@@ -126,7 +126,7 @@ def lg1_very_late(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, late_ms, lag_p99_ms=late_ms)
 
 
-def cl2_apart(dataset: Examined) -> Iterable[Observation]:
+def cl2_apart(dataset: Dataset) -> Iterable[Observation]:
     """Clients whose first requests lie further apart than chance explains. Of a workload without a schedule the server
     decides when a request is sent."""
     shares = clients(dataset, OUTCOMES).dropna(subset=["rate_share_per_s"])

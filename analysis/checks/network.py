@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from analysis import format as show
 from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.server import overflows, retried
-from analysis.checks.shared import KEY, Examined, clients, counters, number, percent, trials, where
+from analysis.checks.shared import KEY, clients, counters, number, percent, trials, where
+from analysis.model import Dataset
 from contracts.declared import OUTCOMES
 
 
-def nw1_retransmitted(dataset: Examined) -> Iterable[Observation]:
+def nw1_retransmitted(dataset: Dataset) -> Iterable[Observation]:
     """Segments that a client sent again between `go` and its end, against the requests of its window."""
     table = counters(dataset)
     table = where(table, table["counter"] == "Tcp.RetransSegs")
@@ -23,7 +24,7 @@ def nw1_retransmitted(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, again, segments=row["value"], sent=sent)
 
 
-def nw2_handshakes_lost(dataset: Examined) -> Iterable[Observation]:
+def nw2_handshakes_lost(dataset: Dataset) -> Iterable[Observation]:
     full = set(zip(*(overflows(dataset)[name] for name in KEY), strict=True))
     for row in retried(dataset).to_dict("records"):
         if row["count"] > 0 and (row["run"], row["trial"]) not in full:
@@ -31,14 +32,14 @@ def nw2_handshakes_lost(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, row["count"], retried=row["count"])
 
 
-def cl1_unknown_clocks(dataset: Examined) -> Iterable[Observation]:
+def cl1_unknown_clocks(dataset: Dataset) -> Iterable[Observation]:
     for row in dataset.clocks.merge(trials(dataset, OUTCOMES)[KEY], on=KEY).to_dict("records"):
         if row["bound_ns"] > threshold("clock_bound"):
             text = f"{row['host']}'s clock is known to within {row['bound_ns'] / 1e6:.1f} ms only"
             yield seen(row, text, row["bound_ns"], bound_ns=row["bound_ns"])
 
 
-def ck1_stepped(dataset: Examined) -> Iterable[Observation]:
+def ck1_stepped(dataset: Dataset) -> Iterable[Observation]:
     for row in dataset.clocks.merge(trials(dataset)[KEY], on=KEY).to_dict("records"):
         moved = abs(row["offset_after_ns"] - row["offset_ns"])
         # Each of the two offsets may be off by the bound.

@@ -9,17 +9,18 @@ import numpy as np
 from analysis import format as show
 from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.lateness import busy_cpus
-from analysis.checks.shared import KEY, Examined, clients, host_of, number, percent, trials, where
+from analysis.checks.shared import KEY, clients, host_of, number, percent, trials, where
+from analysis.model import Dataset
 
 
-def busy(dataset: Examined) -> Iterable[Observation]:
+def busy(dataset: Dataset) -> Iterable[Observation]:
     for row in busy_cpus(dataset).to_dict("records"):
         if row["share"] >= threshold("busy"):
             text = f"{', '.join(row['hosts'])} used {percent(row['share'])} of their CPUs"
             yield seen(row, text, row["share"], hosts=row["hosts"], cpu=row["share"])
 
 
-def gn2_held_up(dataset: Examined) -> Iterable[Observation]:
+def gn2_held_up(dataset: Dataset) -> Iterable[Observation]:
     yield from busy(dataset)
     for row in clients(dataset).to_dict("records"):
         wall = row["wall_ns"] or np.nan
@@ -39,7 +40,7 @@ def gn2_held_up(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, worst, **{name: row[name] for name in names})
 
 
-def gn5_ports(dataset: Examined) -> Iterable[Observation]:
+def gn5_ports(dataset: Dataset) -> Iterable[Observation]:
     yield from _refused(dataset, "ports", "found no free port")
     for row in clients(dataset).to_dict("records"):
         host = host_of(dataset, row)
@@ -50,7 +51,7 @@ def gn5_ports(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, used, severity="warn", share=used)
 
 
-def gn6_descriptors(dataset: Examined) -> Iterable[Observation]:
+def gn6_descriptors(dataset: Dataset) -> Iterable[Observation]:
     yield from _refused(dataset, "descriptors", "was out of descriptors")
     for row in clients(dataset).to_dict("records"):
         hard = host_of(dataset, row).descriptors
@@ -60,7 +61,7 @@ def gn6_descriptors(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, each / hard, severity="warn", connections=each, hard=hard)
 
 
-def _refused(dataset: Examined, cause: str, what: str) -> Iterable[Observation]:
+def _refused(dataset: Dataset, cause: str, what: str) -> Iterable[Observation]:
     """Errors of this cause at clients, as their agents counted them."""
     found = where(dataset.errors, dataset.errors["cause"] == cause)
     for row in found.assign(count=found["count"].fillna(1)).dropna(subset=KEY).to_dict("records"):
@@ -69,13 +70,13 @@ def _refused(dataset: Examined, cause: str, what: str) -> Iterable[Observation]:
             yield seen(row, text, row["count"], count=row["count"])
 
 
-def gn8_uncalibrated(dataset: Examined) -> Iterable[Observation]:
+def gn8_uncalibrated(dataset: Dataset) -> Iterable[Observation]:
     measured = set(dataset.generators.loc[dataset.generators["ceiling_per_s"].notna(), "run"])
     for run in sorted(set(trials(dataset)["run"]) - measured):
         yield seen({"run": run}, "The generators' ceiling was not measured in this run")
 
 
-def gn9_near_ceiling(dataset: Examined) -> Iterable[Observation]:
+def gn9_near_ceiling(dataset: Dataset) -> Iterable[Observation]:
     known = dataset.generators.dropna(subset=["ceiling_per_s"])
     ceilings = known.groupby(["run", "host"])["ceiling_per_s"].max().to_dict()
     for row in clients(dataset).to_dict("records"):

@@ -11,7 +11,6 @@ from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.shared import (
     KEY,
     UNKNOWN,
-    Examined,
     clients,
     counters,
     growth,
@@ -22,6 +21,7 @@ from analysis.checks.shared import (
     trials,
     where,
 )
+from analysis.model import Dataset
 from contracts.declared import OUTCOMES, PASSED
 
 OVERFLOWS = "TcpExt.ListenOverflows"
@@ -30,20 +30,20 @@ MEMORY = ("TcpExt.TCPMemoryPressures", "TcpExt.TCPAbortOnMemory", "TcpExt.PruneC
 SYN_RETRIES = ["syn_retries_1", "syn_retries_2", "syn_retries_3"]
 
 
-def overflows(dataset: Examined) -> pd.DataFrame:
+def overflows(dataset: Dataset) -> pd.DataFrame:
     """How many handshakes the server's full accept queue refused, where it did: run, trial, value."""
     table = of_server(dataset, counters(dataset).merge(trials(dataset, OUTCOMES)[KEY], on=KEY))
     return where(table, (table["counter"] == OVERFLOWS) & (table["value"] > 0))[[*KEY, "value"]]
 
 
-def retried(dataset: Examined) -> pd.DataFrame:
+def retried(dataset: Dataset) -> pd.DataFrame:
     """Handshakes of a good trial that took a lost SYN or more: run, trial, count, p99_ns of connecting."""
     table = clients(dataset)
     table = table.assign(count=table[SYN_RETRIES].fillna(0).sum(axis=1).astype(float))
     return table.groupby(KEY).agg(count=("count", "sum"), p99_ns=("connect_p99_ns", "first")).reset_index()
 
 
-def sv1_connect_tail(dataset: Examined) -> Iterable[Observation]:
+def sv1_connect_tail(dataset: Dataset) -> Iterable[Observation]:
     for row in overflows(dataset).merge(retried(dataset), on=KEY).to_dict("records"):
         text = (
             f"The accept queue was full {row['value']:,} times while connecting; {show.count(row['count'])} handshakes "
@@ -52,13 +52,13 @@ def sv1_connect_tail(dataset: Examined) -> Iterable[Observation]:
         yield seen(row, text, row["value"], overflows=row["value"], retried=row["count"], connect_p99_ns=row["p99_ns"])
 
 
-def lq1_refused(dataset: Examined) -> Iterable[Observation]:
+def lq1_refused(dataset: Dataset) -> Iterable[Observation]:
     for row in overflows(dataset).to_dict("records"):
         text = f"A full accept queue on the server's host turned handshakes away {row['value']:,} times"
         yield seen(row, text, row["value"], overflows=row["value"])
 
 
-def sv2_backlog(dataset: Examined) -> Iterable[Observation]:
+def sv2_backlog(dataset: Dataset) -> Iterable[Observation]:
     table = dataset.listen_queue.merge(trials(dataset, PASSED)[[*KEY, "backlog"]], on=KEY)
     table = table.dropna(subset=["limit", "backlog"]).groupby(KEY)[["limit", "backlog"]].min().reset_index()
     for row in table[table["limit"] < table["backlog"]].to_dict("records"):
@@ -66,7 +66,7 @@ def sv2_backlog(dataset: Examined) -> Iterable[Observation]:
         yield seen(row, text, row["backlog"] / max(1, row["limit"]), limit=row["limit"], asked=row["backlog"])
 
 
-def sv3_memory(dataset: Examined) -> Iterable[Observation]:
+def sv3_memory(dataset: Dataset) -> Iterable[Observation]:
     table = counters(dataset).merge(trials(dataset)[KEY], on=KEY)
     for row in where(table, table["counter"].isin(MEMORY) & (table["value"] > 0)).to_dict("records"):
         text = f"{row['host']}'s kernel was short of memory for sockets: {row['counter']} {row['value']:,}"
@@ -77,7 +77,7 @@ def sv3_memory(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, row["growth"], major_faults=row["growth"])
 
 
-def sv4_kept_from_cpus(dataset: Examined) -> Iterable[Observation]:
+def sv4_kept_from_cpus(dataset: Dataset) -> Iterable[Observation]:
     servers = server_of(dataset)
     for row in growth(dataset, dataset.server_samples, "throttled_ns").to_dict("records"):
         share = row["growth"] / 1e9 / row["span_s"]
@@ -91,7 +91,7 @@ def sv4_kept_from_cpus(dataset: Examined) -> Iterable[Observation]:
             yield seen(row, text, share, steal_ns=row["growth"], share=share)
 
 
-def sv5_neighbour(dataset: Examined) -> Iterable[Observation]:
+def sv5_neighbour(dataset: Dataset) -> Iterable[Observation]:
     servers, shared = server_of(dataset), shares_cpus(dataset)
     for row in growth(dataset, of_server(dataset, dataset.host_samples), "foreign_ns").to_dict("records"):
         share = row["growth"] / 1e9 / row["span_s"] / servers.get(row["run"], UNKNOWN).cpus

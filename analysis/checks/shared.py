@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -25,37 +25,8 @@ RANGE = "net.ipv4.ip_local_port_range"
 WITHOUT_RESULT = (NOT_RUN, UNFINISHED, "interrupted")
 EDGE_S = 0.5  # samples are taken each second, aligned to go: the nearest to an edge of the window is the edge's
 
-
-Arguments = ParamSpec("Arguments")
-Made = TypeVar("Made")
-
-
-class Examined(Dataset):
-    """A dataset under examination: it remembers what the checks made of it."""
-
-    @classmethod
-    def about(cls, dataset: Dataset) -> Examined:
-        return cls(**dataset.tables, notes=dataset.notes)
-
-    @cached_property
-    def made(self) -> dict[Any, Any]:
-        return {}
-
-
-def once(
-    make: Callable[Concatenate[Examined, Arguments], Made],
-) -> Callable[Concatenate[Examined, Arguments], Made]:
-    """The function, whose result for a dataset is made once. Nobody changes it."""
-
-    @wraps(make)
-    def remembered(dataset: Examined, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Made:
-        key = (make, args, tuple(kwargs.items()))
-        if key not in dataset.made:
-            dataset.made[key] = make(dataset, *args, **kwargs)
-        made: Made = dataset.made[key]
-        return made
-
-    return remembered
+# What is made of a dataset is made once; of the one before it is forgotten soon.
+once = lru_cache(maxsize=8)
 
 
 @dataclass(frozen=True)
@@ -82,7 +53,7 @@ UNKNOWN = Host()
 
 
 @once
-def trials(dataset: Examined, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+def trials(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
     """The trials of these outcomes, controls too."""
     table = dataset.trials.drop_duplicates(KEY)
     return where(table, table["outcome"].isin(outcomes))
@@ -94,7 +65,7 @@ def paced(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @once
-def clients(dataset: Examined, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
+def clients(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
     """What each client of those trials says of itself, and beside it of the trial OF_TRIAL."""
     own = dataset.generators.drop_duplicates([*KEY, "host"])
     return own.merge(trials(dataset, outcomes)[[*KEY, *OF_TRIAL]], on=KEY)
@@ -108,7 +79,7 @@ def by_trial(table: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
 
 
 @once
-def hosts(dataset: Examined) -> dict[tuple[str, str], Host]:
+def hosts(dataset: Dataset) -> dict[tuple[str, str], Host]:
     """By run and host."""
     tuning = {run["run"]: document(run["tuning"]) for run in dataset.runs.to_dict("records")}
     found = {}
@@ -127,7 +98,7 @@ def hosts(dataset: Examined) -> dict[tuple[str, str], Host]:
     return found
 
 
-def host_of(dataset: Examined, row: Mapping[Any, Any]) -> Host:
+def host_of(dataset: Dataset, row: Mapping[Any, Any]) -> Host:
     """The host that a row is of."""
     return hosts(dataset).get((row["run"], row["host"]), UNKNOWN)
 
@@ -154,12 +125,12 @@ def _ports(facts: dict[str, Any], tuning: dict[str, Any]) -> float:
     return float(known[1] - known[0] + 1) if len(known) == 2 else np.nan
 
 
-def server_of(dataset: Examined) -> dict[str, Host]:
+def server_of(dataset: Dataset) -> dict[str, Host]:
     """By run."""
     return {run: host for (run, _), host in hosts(dataset).items() if host.role == "server"}
 
 
-def shares_cpus(dataset: Examined) -> set[str]:
+def shares_cpus(dataset: Dataset) -> set[str]:
     """The runs whose clients may work on the server's CPUs: on the same machine, and not pinned apart."""
     servers = server_of(dataset)
     return {
@@ -173,13 +144,13 @@ def _apart(one: Host, other: Host) -> bool:
     return bool(one.pinned and other.pinned) and not set(one.pinned) & set(other.pinned)
 
 
-def of_server(dataset: Examined, table: pd.DataFrame) -> pd.DataFrame:
+def of_server(dataset: Dataset, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the server's host."""
     servers = {(run, host.name) for run, host in server_of(dataset).items()}
     return table[np.array([pair in servers for pair in zip(table["run"], table["host"], strict=True)], dtype=bool)]
 
 
-def growth(dataset: Examined, samples: pd.DataFrame, column: str) -> pd.DataFrame:
+def growth(dataset: Dataset, samples: pd.DataFrame, column: str) -> pd.DataFrame:
     """How much a counter grew in the window of each good trial, and in how many seconds: run, trial, growth, span_s."""
     known = samples.dropna(subset=[column])[[*KEY, "t_s", column]].drop_duplicates([*KEY, "t_s"])
     table = known.merge(trials(dataset)[[*KEY, "warmup", "window_s", "duration"]], on=KEY)
@@ -194,12 +165,12 @@ def growth(dataset: Examined, samples: pd.DataFrame, column: str) -> pd.DataFram
 
 
 @once
-def counters(dataset: Examined) -> pd.DataFrame:
+def counters(dataset: Dataset) -> pd.DataFrame:
     """The kernel's counters at the end of each trial: run, trial, host, counter, value."""
     return dataset.kernel.groupby([*KEY, "host", "counter"], observed=True)["value"].max().reset_index()
 
 
-def server_threads(dataset: Examined) -> dict[tuple[str, int], float]:
+def server_threads(dataset: Dataset) -> dict[tuple[str, int], float]:
     """The most threads that the server of a trial had."""
     known = dataset.server_samples.dropna(subset=["threads"])
     return {(run, trial): float(own["threads"].max()) for run, trial, own in by_trial(known)}

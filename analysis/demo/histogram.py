@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from hdrh.histogram import HdrHistogram
 
-from analysis.histograms import DIGITS, HIGHEST_NS, LOWEST_NS, highest_value_ns, values_ns
+from analysis.histograms import DIGITS, HIGHEST_NS, LOWEST_NS, values_ns
 
 
 def encode(values: npt.NDArray[np.float64]) -> str:
@@ -16,6 +16,6 @@ def encode(values: npt.NDArray[np.float64]) -> str:
         whole = np.sort(np.clip(values, LOWEST_NS, HIGHEST_NS).astype(np.int64))
         counts = np.bincount(np.searchsorted(values_ns(), whole))
         np.ctypeslib.as_array(made.counts)[: len(counts)] = counts
-        made.total_count, made.max_value = len(values), highest_value_ns(len(counts) - 1)
+        made.total_count, made.max_value = len(values), int(values_ns()[len(counts) - 1])
     text: bytes = made.encode()
     return text.decode()

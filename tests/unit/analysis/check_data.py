@@ -11,7 +11,6 @@ import pandas as pd
 
 from analysis.checks import findings_table
 from analysis.checks.findings import OBSERVERS
-from analysis.checks.shared import Examined
 from analysis.model import TABLES, Dataset, frame
 
 MS = 1_000_000
@@ -116,7 +115,7 @@ def found(rows: Rows) -> list[dict[str, Any]]:
 
 def told(check: str, rows: Rows) -> list[int | None]:
     """The trials of which one check has something to say, whatever the others say."""
-    return sorted({one.trial for one in OBSERVERS[check](Examined.about(dataset(rows)))}, key=str)
+    return sorted({one.trial for one in OBSERVERS[check](dataset(rows))}, key=str)
 
 
 def ids(rows: Rows) -> list[str]:

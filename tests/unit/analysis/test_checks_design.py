@@ -12,7 +12,6 @@ from analysis.checks import findings_table
 from analysis.checks.base import CHECKS, THRESHOLDS
 from analysis.checks.explain import FAMILIES, explain
 from analysis.checks.findings import OBSERVERS
-from analysis.checks.shared import Examined
 from analysis.model import Dataset
 from tests.unit.analysis.check_data import CLIENTS, RUN, Rows, change, dataset, found, healthy, ids, told
 
@@ -195,7 +194,7 @@ def restless(*costs: float) -> Rows:
 
 
 def said(rows: Rows) -> list[str]:
-    return [one.text for one in OBSERVERS["DS9"](Examined.about(dataset(rows)))]
+    return [one.text for one in OBSERVERS["DS9"](dataset(rows))]
 
 
 def test_a_machine_that_got_slower() -> None:
