@@ -155,11 +155,16 @@ class Subject:
         return sum(ran for ran, _ in each), sum(waited for _, waited in each)
 
     def idles(self) -> bool:
-        """The server has nothing to do. Waiting for a CPU counts as doing, so that a busy machine hides nothing."""
+        """The server has nothing to do. Waiting for a CPU counts as doing, so that a busy machine hides nothing.
+
+        The kernel adds a wait when it is over, so a process that waits at this moment is told by its state.
+        """
         for _ in range(10):  # something may have been left over at first, and what spins does so every time
             begin, before = time.monotonic(), sum(self.scheduled_ns())
             time.sleep(IDLE_S)
-            if sum(self.scheduled_ns()) - before < IDLE_SHARE * 1e9 * (time.monotonic() - begin):
+            used = sum(self.scheduled_ns()) - before
+            is_waiting = any(one.state == "R" for one in self.family().values())
+            if not is_waiting and used < IDLE_SHARE * 1e9 * (time.monotonic() - begin):
                 return True
         return False
 
