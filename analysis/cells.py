@@ -13,6 +13,7 @@ from analysis.estimates import invalid_trials
 from analysis.findings import parsed
 from analysis.ingest.trials import MISSING
 from analysis.model import FACTORS, Dataset, frame
+from contracts.declared import PASSED
 
 # Set for each strategy by itself, or without effect on what is measured.
 INCIDENTAL = ("server_port", "workers", "arm_timeout", "server_command")
@@ -33,7 +34,7 @@ def cell_table(dataset: Dataset) -> pd.DataFrame:
     for (run, cell), members in measured.groupby(["run", "cell"], sort=False):
         outcome = worst_outcome(members["outcome"])
         good = members[members["outcome"] == ("dnf" if outcome == "dnf" else "ok")]
-        is_counted = members["outcome"].isin(["ok", "dnf"]) & ~members["trial"].isin(invalid.get(str(run), set()))
+        is_counted = members["outcome"].isin(PASSED) & ~members["trial"].isin(invalid.get(str(run), set()))
         row = {"run": run, "cell": cell} | {name: members[name].iloc[0] for name in FACTORS}
         row |= {
             "trials": len(members), "good": len(good), "counted": int(is_counted.sum()), "outcome": outcome,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from analysis.unreadable import Unreadable
 LEAST_MARGIN = 0.03
 CONTROL_FROM = 3  # blocks: with fewer the noise floor is itself only noise
 COMPARED_FROM = 2  # blocks
+CONTENDER = ("strategy", "server_command")
 
 # Per block the figure of a cell, of one metric.
 Blocks = dict[int, float]
@@ -67,12 +69,8 @@ def baseline_cells(cells: pd.DataFrame, controlled: set[str], baseline: str | No
         return cells[cells["strategy"] == baseline]
     chosen = cells[cells["cell"].isin(controlled)]
     first = min(chosen.to_dict("records") or cells.to_dict("records"), key=lambda row: natural(row["cell"]))
-    same = [_contender(row) == _contender(first) for row in cells.to_dict("records")]
+    same = [_values(row, CONTENDER) == _values(first, CONTENDER) for row in cells.to_dict("records")]
     return cells[np.array(same, dtype=bool)]
-
-
-def _contender(row: dict[Any, Any]) -> tuple[str, ...]:
-    return tuple("" if pd.isna(row[name]) else str(row[name]) for name in ("strategy", "server_command"))
 
 
 def counterparts(cells: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, str]:
@@ -99,7 +97,7 @@ def counterparts(cells: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def _values(row: dict[Any, Any], names: list[str]) -> tuple[str, ...]:
+def _values(row: dict[Any, Any], names: Sequence[str]) -> tuple[str, ...]:
     return tuple("" if pd.isna(row[name]) else str(row[name]) for name in names)
 
 
@@ -112,7 +110,10 @@ def _of_metric(
         figures["cell"], figures["control"], figures["block"], figures["value"], strict=True
     ):
         blocks.setdefault((cell, control), {}).setdefault(int(block), float(value))
-    sides = {row["cell"]: _side(row, metric, blocks.get((row["cell"], False), {})) for row in cells.to_dict("records")}
+    sides = {}
+    for told in cells.to_dict("records"):
+        own = blocks.get((told["cell"], False), {})
+        sides[told["cell"]] = Side(told["cell"], own, why_not(told, metric, is_known=bool(own)))
     twins = {cell: Side(cell, its) for (cell, control), its in blocks.items() if control and cell in sides}
     floors: dict[str, float] = {}
     rows = []
@@ -121,10 +122,6 @@ def _of_metric(
         rows.append(row)
     together = [(sides[cell], sides[base]) for cell, base in pairs.items()]
     return rows + _family(metric, together, floors)
-
-
-def _side(row: dict[Any, Any], metric: Metric, blocks: Blocks) -> Side:
-    return Side(row["cell"], blocks, why_not(row, metric, is_known=bool(blocks)))
 
 
 def why_not(row: dict[Any, Any], metric: Metric, *, is_known: bool) -> str:
@@ -142,9 +139,8 @@ def _control(metric: Metric, twin: Side, side: Side) -> tuple[dict[str, Any], fl
     """The A/A contrast, and the noise floor as a share: half of its interval; of fewer blocks than give one without
     assuming a law, by how much the two differed at most. nan where it rests on too little."""
     ours, theirs, why = _common(twin, side)
-    row = _base(side.cell, side.cell, len(ours))
     if why:
-        return row | _unjudged(math.nan, why), math.nan
+        return _unjudged(side, side, len(ours), math.nan, why), math.nan
     found = compare([(ours, theirs)])[0]
     if len(ours) < CONTROL_FROM:
         floor = math.nan
@@ -152,7 +148,7 @@ def _control(metric: Metric, twin: Side, side: Side) -> tuple[dict[str, Any], fl
         floor = max(max(a / b, b / a) for a, b in zip(ours, theirs, strict=True)) - 1
     else:
         floor = math.sqrt(found.single.high / found.single.low) - 1
-    return row | _judged(metric, found, floor), floor
+    return _judged(metric, side, side, len(ours), floor, found), floor
 
 
 def _family(metric: Metric, together: list[tuple[Side, Side]], floors: dict[str, float]) -> list[dict[str, Any]]:
@@ -163,9 +159,8 @@ def _family(metric: Metric, together: list[tuple[Side, Side]], floors: dict[str,
     found = iter(compare([(ours, theirs) for ours, theirs, why in common if not why]))
     rows = []
     for (side, base), (ours, _, why) in zip(together, common, strict=True):
-        row = _base(side.cell, base.cell, len(ours))
-        floor = floors.get(base.cell, widest)
-        rows.append(row | (_unjudged(floor, why) if why else _judged(metric, next(found), floor)))
+        floor, n = floors.get(base.cell, widest), len(ours)
+        rows.append(_unjudged(side, base, n, floor, why) if why else _judged(metric, side, base, n, floor, next(found)))
     return rows
 
 
@@ -186,24 +181,17 @@ def _common(side: Side, base: Side) -> tuple[list[float], list[float], str]:
     return ours, theirs, ""
 
 
-def _base(cell: str, baseline: str, n: int) -> dict[str, Any]:
-    return {"cell": cell, "baseline": baseline, "n": n}
+def _unjudged(side: Side, base: Side, n: int, floor: float, why: str) -> dict[str, Any]:
+    margin = LEAST_MARGIN if math.isnan(floor) else max(LEAST_MARGIN, floor)
+    common = {"cell": side.cell, "baseline": base.cell, "n": n, "margin": margin, "noise_floor": floor}
+    return common | {"verdict": NOT_COMPARABLE, "why": why}
 
 
-def _margin(floor: float) -> dict[str, Any]:
-    return {"margin": LEAST_MARGIN if math.isnan(floor) else max(LEAST_MARGIN, floor), "noise_floor": floor}
-
-
-def _unjudged(floor: float, why: str) -> dict[str, Any]:
-    return _margin(floor) | {"verdict": NOT_COMPARABLE, "why": why}
-
-
-def _judged(metric: Metric, found: Comparison, floor: float) -> dict[str, Any]:
-    single, within = found.single, found.within
-    margin = _margin(floor)
-    return margin | {
+def _judged(metric: Metric, side: Side, base: Side, n: int, floor: float, found: Comparison) -> dict[str, Any]:
+    row, single, within = _unjudged(side, base, n, floor, ""), found.single, found.within
+    return row | {
         "ratio": single.value, "low": single.low, "high": single.high, "confidence": single.confidence,
         "family_low": within.low, "family_high": within.high, "family_confidence": within.confidence,
-        "p": found.p, "p_holm": found.p_holm, "method": single.method,
-        "verdict": verdict(within.low, within.high, margin["margin"], metric.higher_is_better),
+        "p": found.p, "p_holm": found.p_holm, "method": single.method, "why": None,
+        "verdict": verdict(within.low, within.high, row["margin"], metric.higher_is_better),
     }  # fmt: skip

@@ -12,6 +12,7 @@ from analysis.histograms import MARKED_BELOW, WITHHELD_BELOW
 from analysis.metrics import METRICS, Metric
 from analysis.model import Dataset, frame
 from analysis.statistics.interval import centre
+from contracts.declared import PASSED
 
 CONFIDENCE = 0.95
 # What a trial must have come to for its figures to count: one that met a limit tells how many it held, and no more.
@@ -26,7 +27,7 @@ def metrics_table(dataset: Dataset) -> pd.DataFrame:
 
 
 def _of_metric(trials: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    allowed = ["ok", "dnf"] if metric.name in COUNTS_AT_A_LIMIT else ["ok"]
+    allowed = PASSED if metric.name in COUNTS_AT_A_LIMIT else ("ok",)
     counts = trials["outcome"].isin(allowed).to_numpy(dtype=bool, na_value=False)
     value = np.where(counts, trials[metric.column].to_numpy(dtype=float), np.nan)
     tail = np.where(counts, trials[metric.tail].to_numpy(dtype=float), np.nan) if metric.tail else np.nan * value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.cells import standing
+from analysis.checks.shared import WITHOUT_RESULT
 from analysis.findings import SEVERITIES
 from analysis.model import Dataset
 
@@ -13,8 +14,12 @@ def counts(dataset: Dataset) -> dict[str, int]:
     """Findings by severity, and the rows that stand."""
     cells, left = dataset.cells, standing(dataset.cells)
     told = {severity: int((dataset.findings["severity"] == severity).sum()) for severity in SEVERITIES}
-    limited = int((left["outcome"] == "dnf").sum())
-    return told | {"struck": len(cells) - len(left), "limited": limited, "cells": len(cells)}
+    limited = left["outcome"] == "dnf"
+    trials = dataset.trials[dataset.trials["outcome"].isin(WITHOUT_RESULT) & ~dataset.trials["control"].fillna(False)]
+    cut = set(zip(trials["run"], trials["cell"], strict=True))
+    unfinished = sum(key in cut for key in zip(left["run"][~limited], left["cell"][~limited], strict=True))
+    told |= {"struck": len(cells) - len(left), "limited": int(limited.sum()), "unfinished": unfinished}
+    return told | {"cells": len(cells)}
 
 
 def trust(dataset: Dataset) -> str:
@@ -22,9 +27,10 @@ def trust(dataset: Dataset) -> str:
     told = counts(dataset)
     if not told["cells"]:
         return "There is nothing here to trust."
-    sound = told["cells"] - told["struck"] - told["limited"]
+    sound = told["cells"] - told["struck"] - told["limited"] - told["unfinished"]
     text = f"{sound} of {told['cells']} rows were measured to the end"
     text += f", {told['limited']} stopped at a limit of their own" if told["limited"] else ""
+    text += f", {told['unfinished']} of fewer repetitions than planned" if told["unfinished"] else ""
     if told["struck"]:
         text += f", {told['struck']} {'is' if told['struck'] == 1 else 'are'} struck and in no ranking"
     if told["warn"]:

@@ -14,7 +14,7 @@ from scipy import special
 
 from analysis import format as show
 from analysis.checks.base import Observation, seen, threshold
-from analysis.checks.shared import KEY, PACED, by_trial, clients, paced, where
+from analysis.checks.shared import KEY, PACED, by_trial, client_rows, clients, paced, where
 from analysis.histograms import values_ns
 from analysis.model import Dataset
 
@@ -83,7 +83,7 @@ def p99_ns(counts: Floats) -> float:
 
 
 def gn10_arrival_law(dataset: Dataset) -> Iterable[Observation]:
-    for row in clients(dataset).to_dict("records"):
+    for row in client_rows(dataset):
         gaps = _gaps(row["send_gaps_ns"])
         if row["workload"] not in PACED or len(gaps) < threshold("arrival_sample"):
             continue

@@ -73,8 +73,9 @@ def _document(name: str) -> Any:
 
 THRESHOLDS = {name: Threshold(*entry) for name, entry in _document("thresholds.yml").items()}
 CHECKS = {
-    id_: Check(id_, **entry | {"covers": tuple(entry.get("covers", ()))})
-    for id_, entry in _document("checks.yml").items()
+    id_: Check(id_, family, **words | {"covers": tuple(words.get("covers", ()))})
+    for family, members in _document("checks.yml").items()
+    for id_, words in members.items()
 }
 
 

@@ -16,7 +16,7 @@ from analysis.checks.shared import (
     PACED,
     WITHOUT_RESULT,
     by_trial,
-    clients,
+    client_rows,
     contender,
     number,
     trials,
@@ -96,7 +96,7 @@ def dt3_integrity(dataset: Dataset) -> Iterable[Observation]:
 
 
 def dt4_beyond_range(dataset: Dataset) -> Iterable[Observation]:
-    for row in clients(dataset).to_dict("records"):
+    for row in client_rows(dataset):
         if number(row["over_60s"], 0.0):
             text = f"{row['host']} recorded {row['over_60s']:,} values above 60 s as 60 s"
             yield seen(row, text, row["over_60s"], values=row["over_60s"])
@@ -160,7 +160,7 @@ def pr1_lost(dataset: Dataset) -> Iterable[Observation]:
             proved.add((row["run"], row["trial"]))
             counts: dict[str, Any] = {name: [row[name], row[f"{name}_after"]] for name in PROOF}
             yield seen(row, f"Connections were lost under load: {_proof(row)}", gone, **counts)
-    for row in clients(dataset).to_dict("records"):
+    for row in client_rows(dataset):
         if number(row["lost"], 0.0) and (row["run"], row["trial"]) not in proved:
             text = f"{row['host']} lost {row['lost']:,} of {number(row['armed'], 0.0):,.0f} connections under load"
             yield seen(row, text, row["lost"], lost=row["lost"])
@@ -173,7 +173,7 @@ def _proof(row: Mapping[Any, Any]) -> str:
 
 
 def lt1_late(dataset: Dataset) -> Iterable[Observation]:
-    for row in clients(dataset, OUTCOMES).to_dict("records"):
+    for row in client_rows(dataset, OUTCOMES):
         if number(row["late"], 0.0):
             text = f"{row['host']} got {row['late']:,} right replies after their requests had timed out"
             yield seen(row, text, row["late"], late=row["late"])

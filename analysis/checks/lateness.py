@@ -15,6 +15,7 @@ from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.shared import (
     KEY,
     UNKNOWN,
+    client_rows,
     clients,
     host_of,
     number,
@@ -35,7 +36,7 @@ LOADED = ("ok", "invalid", "partial")
 def busy_cpus(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
     """How much clients used of the CPUs that they share: run, trial, hosts, cpus (of all together), share of these."""
     rows = []
-    for row in clients(dataset, outcomes).to_dict("records"):
+    for row in client_rows(dataset, outcomes):
         host, name = host_of(dataset, row), str(row["host"])
         rows.append(
             {

@@ -9,7 +9,7 @@ import numpy as np
 from analysis import format as show
 from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.lateness import busy_cpus
-from analysis.checks.shared import KEY, clients, host_of, number, percent, trials, where
+from analysis.checks.shared import KEY, client_rows, host_of, number, percent, trials, where
 from analysis.model import Dataset
 
 
@@ -22,7 +22,7 @@ def busy(dataset: Dataset) -> Iterable[Observation]:
 
 def gn2_held_up(dataset: Dataset) -> Iterable[Observation]:
     yield from busy(dataset)
-    for row in clients(dataset).to_dict("records"):
+    for row in client_rows(dataset):
         wall = row["wall_ns"] or np.nan
         shares = {
             "was taken by the hypervisor": row["steal_ns"] / wall / host_of(dataset, row).cpus,
@@ -42,7 +42,7 @@ def gn2_held_up(dataset: Dataset) -> Iterable[Observation]:
 
 def gn5_ports(dataset: Dataset) -> Iterable[Observation]:
     yield from _refused(dataset, "ports", "found no free port")
-    for row in clients(dataset).to_dict("records"):
+    for row in client_rows(dataset):
         host = host_of(dataset, row)
         pairs = host.sources * number(row["server_ports"], 1.0)
         used = number(row["connections_share"], np.nan) / pairs / host.ports
@@ -53,7 +53,7 @@ def gn5_ports(dataset: Dataset) -> Iterable[Observation]:
 
 def gn6_descriptors(dataset: Dataset) -> Iterable[Observation]:
     yield from _refused(dataset, "descriptors", "was out of descriptors")
-    for row in clients(dataset).to_dict("records"):
+    for row in client_rows(dataset):
         hard = host_of(dataset, row).descriptors
         each = number(row["connections_share"], np.nan) / number(row["processes"], 1.0)
         if each > threshold("descriptors") * hard:
@@ -79,7 +79,7 @@ def gn8_uncalibrated(dataset: Dataset) -> Iterable[Observation]:
 def gn9_near_ceiling(dataset: Dataset) -> Iterable[Observation]:
     known = dataset.generators.dropna(subset=["ceiling_per_s"])
     ceilings = known.groupby(["run", "host"])["ceiling_per_s"].max().to_dict()
-    for row in clients(dataset).to_dict("records"):
+    for row in client_rows(dataset):
         ceiling = ceilings.get((row["run"], row["host"]), np.nan)
         share = row["sent_per_s"] / ceiling
         if share > threshold("ceiling"):

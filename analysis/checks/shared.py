@@ -71,6 +71,12 @@ def clients(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFra
     return own.merge(trials(dataset, outcomes)[[*KEY, *OF_TRIAL]], on=KEY)
 
 
+@once
+def client_rows(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> list[dict[Any, Any]]:
+    """The rows of `clients` as values: most checks go through them."""
+    return clients(dataset, outcomes).to_dict("records")
+
+
 def by_trial(table: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
     """Run, number and rows of each trial in a table."""
     for key, own in table.groupby(KEY, observed=True, sort=False):
@@ -183,7 +189,7 @@ def where(table: pd.DataFrame, is_wanted: pd.Series) -> pd.DataFrame:
 
 def contender(row: Mapping[Any, Any]) -> str:
     """What a trial measures, as a sentence begins with it."""
-    return f"The A/A control of {row['strategy']}" if row["control"] is True else str(row["strategy"])
+    return f"The A/A control of {row['strategy']}" if number(row["control"], 0.0) else str(row["strategy"])
 
 
 def number(value: Any, otherwise: float) -> float:

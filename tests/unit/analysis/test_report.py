@@ -78,6 +78,7 @@ def test_a_download_is_the_csv() -> None:
 
 
 CLEAN = [row_of_trial(n, name) for n, name in enumerate(("epoll", "poll", "select"), start=1)]
+CUT = row_of_trial(4, "poll", block=2, outcome="not run")
 LIMITED = row_of_trial(4, "uring", outcome="dnf", held_connections=1000)
 WARNINGS = [struck("epoll", message) | {"severity": "warn"} for message in ("Mind.", "Mind too.")]
 
@@ -90,9 +91,11 @@ WARNINGS = [struck("epoll", message) | {"severity": "warn"} for message in ("Min
         ([*CLEAN, LIMITED], [struck("poll", "Bad."), *WARNINGS], {"cells": 4, "struck": 1, "limited": 1, "warn": 2}, 3,
          "2 of 4 rows were measured to the end, 1 stopped at a limit of their own, 1 is struck and in no ranking. "
          "2 warnings below say where to be careful. With 3 repetitions only large differences can be told."),
+        ([*CLEAN[:2], CUT], [], {"cells": 2, "struck": 0, "limited": 0, "unfinished": 1}, 10,
+         "1 of 2 rows were measured to the end, 1 of fewer repetitions than planned. No check has a warning."),
         ([], [], {"cells": 0, "struck": 0, "limited": 0, "warn": 0}, 1, "There is nothing here to trust."),
     ],
-    ids=["clean", "doubtful", "empty"],
+    ids=["clean", "doubtful", "cut off", "empty"],
 )  # fmt: skip
 def test_may_i_trust_these_numbers(
     trials: list[Row], findings: list[Row], told: dict[str, int], repetitions: int, sentence: str
@@ -111,7 +114,7 @@ def test_findings_the_worst_first_and_where() -> None:
     assert found[0].where == "s1; s2; s3; s4; s5; s6; s7; s8 and 3 more · trials 1, 2"
     assert found[1].where == "client1"
     assert counts(dataset_of(trials=trials, findings=[mild, many])) == {
-        "invalid": 1, "warn": 0, "info": 1, "struck": 11, "limited": 0, "cells": 11}  # fmt: skip
+        "invalid": 1, "warn": 0, "info": 1, "struck": 11, "limited": 0, "unfinished": 0, "cells": 11}  # fmt: skip
 
 
 def test_what_may_be_claimed() -> None:
