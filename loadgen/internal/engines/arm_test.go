@@ -31,7 +31,7 @@ func TestArmInSteps(t *testing.T) {
 				t.Errorf("up to %d: %+v, %v", step.total, a, err)
 			}
 			// Each step is paced from its own start, 10 ms between two connects.
-			if took := time.Since(begun); took < time.Duration(connected-before-1)*10*time.Millisecond || took > 2*time.Second {
+			if took := time.Since(begun); took < time.Duration(connected-before-1)*10*time.Millisecond || took > Patience {
 				t.Errorf("up to %d: %v", step.total, took)
 			}
 			if p := e.Prove(); p != (Proved{Verified: step.verified, Failed: 0}) {
@@ -62,7 +62,7 @@ func TestArmingFails(t *testing.T) {
 	type failure struct {
 		target  netip.AddrPort
 		key     string
-		retries int64
+		retries int64 // fewer where the time ends them and the machine is busy
 		change  func(*Config)
 		wrong   Integrity
 	}
@@ -86,10 +86,11 @@ func TestArmingFails(t *testing.T) {
 		c.change(&cfg)
 		begun := time.Now()
 		e, a := armed(t, cfg, kind)
-		if took := time.Since(begun); took > cfg.ArmTimeout+500*time.Millisecond {
+		if took := time.Since(begun); took > cfg.ArmTimeout+Patience {
 			t.Errorf("took %v", took)
 		}
-		if int64(a.Verified)+a.Failed[c.key] != 20 || a.Failed[c.key] < 19 || len(a.Failed) != 1 || a.Retries != c.retries {
+		if int64(a.Verified)+a.Failed[c.key] != 20 || a.Failed[c.key] < 19 || len(a.Failed) != 1 ||
+			a.Retries > c.retries || a.Retries < c.retries && cfg.ArmTimeout >= Patience {
 			t.Errorf("armed %+v", a)
 		}
 		if p := e.Prove(); p.Verified != a.Verified || p.Failed != 0 {

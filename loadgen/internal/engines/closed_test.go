@@ -27,11 +27,11 @@ func TestClosedAsksAgainAtOnce(t *testing.T) {
 		e, _ := armed(t, cfg, kind)
 		begun := time.Now()
 		r := Load(t, e)
-		if took := time.Since(begun); took < 2*time.Second || took > 3500*time.Millisecond || len(r.Intervals) != 2 {
+		if took := time.Since(begun); took < 2*time.Second || took > Patience || len(r.Intervals) != 2 {
 			t.Errorf("%d intervals in %v", len(r.Intervals), took)
 		}
 		for _, c := range []Counts{r.Done.Warmup, r.Done.Load} {
-			if c.Answered < 1000 || c.Answered != c.Planned || c.Sent != c.Planned {
+			if c.Answered < 100 || c.Answered != c.Planned || c.Sent != c.Planned {
 				t.Errorf("%+v", c)
 			}
 		}

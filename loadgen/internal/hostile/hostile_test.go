@@ -123,8 +123,9 @@ func TestServersThatDoWrong(t *testing.T) {
 		_ = c.SetLinger(0)
 	}
 	shortAtHalfClose := func(c *net.TCPConn) {
-		all, _ := io.ReadAll(c)
-		_, _ = c.Write(all[:len(all)-1])
+		if all, _ := io.ReadAll(c); len(all) > 0 { // none where the client was stopped as soon as it stood
+			_, _ = c.Write(all[:len(all)-1])
+		}
 	}
 	longAtHalfClose := func(c *net.TCPConn) {
 		all, _ := io.ReadAll(c)

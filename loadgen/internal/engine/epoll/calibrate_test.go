@@ -43,7 +43,7 @@ func TestCalibration(t *testing.T) {
 			if d.Load != (Counts{}) || d.Warmup != (Counts{}) || len(r.Intervals) != 0 || d.Surplus != 0 || d.Integrity != (Integrity{}) || d.Armed != 20 {
 				t.Errorf("%+v, %d intervals", d, len(r.Intervals))
 			}
-			if w := time.Duration(d.Ceiling.Wall); w < time.Second || w > 2*time.Second || d.Ceiling.CPU <= 0 || d.Ceiling.CPU > d.Ceiling.Wall+1e8 {
+			if w := time.Duration(d.Ceiling.Wall); w < time.Second || w > Patience || d.Ceiling.CPU <= 0 || d.Ceiling.CPU > d.Ceiling.Wall+1e8 {
 				t.Errorf("%+v", *d.Ceiling)
 			}
 			if !c.check(&d) {
