@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Optional
+from typing import Optional, Protocol
 
 from pyloadgen.errors import Lost, PeerClosed
+from pyloadgen.generator import Addresses
 from pyloadgen.record import Request, Stream
 
-if TYPE_CHECKING:
-    from pyloadgen.asyncio_client import Client
+
+class Client(Protocol):
+    """What a connection tells of itself, and asks."""
+
+    addresses: Addresses
+
+    def stream(self, index: int) -> Stream: ...
+    def replied(self, connection: Connection, request: Request, now: int) -> None: ...
+    def flush(self, connection: Connection) -> None: ...
+    def lost(self, connection: Connection, error: OSError) -> None: ...
 
 
 class Connection(asyncio.Protocol):
