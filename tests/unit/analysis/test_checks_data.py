@@ -60,11 +60,6 @@ def test_conservation() -> None:
     assert one["message"] == "Of 10,800 planned requests 10,799 are accounted for."
 
 
-@pytest.mark.parametrize(("records", "expected"), [(10_800, []), (10_799, ["DT2"])])
-def test_replies_that_the_server_did_not_send(records: int, expected: list[str]) -> None:
-    assert told("DT2", change(healthy(), "workers", 1, bytes_out=64 * records)) == [1] * len(expected)
-
-
 @pytest.mark.parametrize(
     "fields", [{"mismatched_requests": 1, "answered_requests": 10_799}, {"surplus_replies": 2}], ids=str
 )
@@ -72,24 +67,6 @@ def test_wrong_replies_of_a_trial(fields: dict[str, Any]) -> None:
     rows = change(healthy(), "trials", 1, outcome="invalid", reason="replies were wrong", **fields)
     (one,) = found(rows)
     assert (one["check"], one["severity"], one["trials"]) == ("DT3", "invalid", [1])
-
-
-@pytest.mark.parametrize("name", ["corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign"])
-def test_wrong_replies_at_a_client(name: str) -> None:
-    assert told("DT3", change(healthy(), "generators", 1, "client2", **{name: 3})) == [1]
-
-
-def test_late_replies_are_right_ones() -> None:
-    assert told("DT3", change(healthy(), "generators", 1, "client2", late=3)) == []
-
-
-def test_beyond_the_range() -> None:
-    assert told("DT4", change(healthy(), "generators", 1, "client2", over_60s=1)) == [1]
-
-
-@pytest.mark.parametrize(("tail", "expected"), [(100.0, []), (99.9, ["DT5"])])
-def test_thin_tail(tail: float, expected: list[str]) -> None:
-    assert told("DT5", change(healthy(), "trials", 1, response_p99_9_tail_requests=tail)) == [1] * len(expected)
 
 
 def test_the_thinnest_tail_is_told() -> None:
@@ -145,11 +122,6 @@ def test_a_trial_without_result() -> None:
     (one,) = found(rows)
     assert (one["check"], one["severity"], one["trials"], one["cells"]) == ("DT7", "invalid", [1], [])
     assert one["message"] == "epoll is crashed: the server: signal 11."
-
-
-@pytest.mark.parametrize("outcome", ["dnf", "ok"])
-def test_a_limit_is_a_result(outcome: str) -> None:
-    assert told("DT7", change(healthy(), "trials", 1, outcome=outcome)) == []
 
 
 def test_a_cell_is_struck_when_no_good_trial_is_left() -> None:
