@@ -106,14 +106,10 @@ def _limited(plan: Event, trial: Trial) -> list[Event]:
         event("limit", "server", trial.n, resource=name, held=held),
         stopped(trial, held, 0),
         ended(
-            plan, _asked(trial), 2.0, None, outcome="dnf", reason=f"the strategy reached its limit {name}", held=held,
+            plan, None, outcome="dnf", reason=f"the strategy reached its limit {name}", held=held,
             proof={"barrier": proven(held), "end": None},
         ),
     ]  # fmt: skip
-
-
-def _asked(trial: Trial) -> Event:
-    return {"connections": trial.of.connections, "rate": trial.of.rate}
 
 
 def _loaded(told: Truth, plan: Event, trial: Trial, shares: Event, draw: np.random.Generator) -> list[Event]:
@@ -140,7 +136,7 @@ def _loaded(told: Truth, plan: Event, trial: Trial, shares: Event, draw: np.rand
         event("proof", "controller", n, when="end", **held),
         stopped(trial, cell.connections, (whole["answered"] + wrong) * PAYLOAD_BYTES),
         ended(
-            plan, _asked(trial), 2.0, cell.duration, outcome="invalid" if wrong else "ok",
+            plan, cell.duration, outcome="invalid" if wrong else "ok",
             reason=f"{wrong} replies were not the expected record" if wrong else None, held=cell.connections,
             proof={"barrier": held, "end": held}, counts=whole,
         ),
@@ -205,5 +201,5 @@ def _calibration(told: Truth) -> list[Event]:
     return [
         _started(plan, {host: {"connections": 1, "active": 1, "rate": 0} for host in CLIENTS}),
         *(done(host, plan["n"], 1, none_of, {}, own, ceiling=sends) for host in CLIENTS),
-        ended(plan, {"connections": len(CLIENTS), "rate": None}, 0.2, 1.0, counts=none_of, ceiling=ceiling),
+        ended(plan, 1.0, asked={"connections": len(CLIENTS), "rate": None}, counts=none_of, ceiling=ceiling),
     ]

@@ -106,14 +106,15 @@ def stopped(trial: Trial, held: int, echoed: int) -> Event:
     return event("stopped", "server", trial.n, t=end_ns, workers=slots, exit=0, signal=None, rusage=usage)
 
 
-def ended(planned: Event, asked: Event, arm_s: float, loaded_s: float | None, **fields: Any) -> Event:
+def ended(planned: Event, loaded_s: float | None, **fields: Any) -> Event:
     """The end of a trial: the event that carries its trial.json. `loaded_s`: none of a strategy at its limit."""
-    n = planned["n"]
+    n, load = planned["n"], planned["load"]
     own = {name: planned[name] for name in ("n", "cell", "block", "kind", "control")}
-    phases = {"start": 0.2, "arm": arm_s, "prove": 0.4, "load": float(planned["load"]["duration"]), "drain": 0.1}
+    phases = {"start": 0.2, "arm": 2.0, "prove": 0.4, "load": float(load["duration"]), "drain": 0.1}
     result = {
         "schema": 2, "run": RUN, **own, "strategy": planned["server"]["strategy"], "outcome": "ok", "reason": None,
-        "asked": asked, "held": None, "proof": {"barrier": None, "end": None},
+        "asked": {name: load[name] for name in ("connections", "rate")}, "held": None,
+        "proof": {"barrier": None, "end": None},
         "start_skew_ms": 0.4 if loaded_s else None, "go_ns": go_ns("controller", n) if loaded_s else None,
         "window": {"start_ns": 0, "end_ns": int(loaded_s * NS)} if loaded_s else None, "counts": None,
         "phases_s": {**phases, "stop": 0.1}, "ceiling": None, "clocks": {}, "overhead_s": 0.9, "steps": None, **fields,

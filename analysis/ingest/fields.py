@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from analysis.ingest.events import is_count
@@ -64,13 +64,6 @@ def truth(value: object) -> bool | None:
 KINDS: Mapping[str, Callable[[object], int | float | str | bool | None]] = {
     "int": whole, "float": number, "text": text, "bool": truth
 }  # fmt: skip
-
-
-def pairs(value: object) -> Iterator[tuple[int, int]]:
-    """The pairs of whole numbers of an array."""
-    for one in listing(value):
-        if isinstance(one, list) and len(one) == 2 and all(map(is_count, one)):
-            yield one[0], one[1]
 
 
 def as_json(value: object) -> str:

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from analysis.ingest.events import Event, Log
-from analysis.ingest.fields import Row, count, listing, mapping, number, pairs, taken
+from analysis.ingest.events import Event, Log, is_count
+from analysis.ingest.fields import Row, count, listing, mapping, number, taken
 
 NS = 1e9
 
@@ -48,7 +48,7 @@ def sample_tables(log: Log) -> dict[str, list[Row]]:
     starts |= {n: at for n, its in log.went.items() if (at := count(its.get(log.server or ""))) is not None}
     bounds = bounds_ns(log)
     for event in samples:
-        n = event["trial"]
+        n, queues = event["trial"], [q for q in listing(event.get("accept_queues")) if len(listing(q)) == 2]
         key = {"run": log.run, "trial": n, "t_s": (event["t"] - starts[n]) / NS}
         bound = {"bound_ns": bounds.get((n, log.server or ""), math.nan)}
         for name in ("server_samples", "host_samples"):
@@ -56,7 +56,7 @@ def sample_tables(log: Log) -> dict[str, list[Row]]:
         tables["kernel"] += _kernel(key | {"host": log.server}, event)
         tables["listen_queue"] += [
             key | {"listener": i, "length": length, "limit": limit}
-            for i, (length, limit) in enumerate(pairs(event.get("accept_queues")))
+            for i, (length, limit) in enumerate(q for q in queues if all(map(is_count, q)))
         ]
     for event in log.done.values():
         own = mapping(event.get("self"))

@@ -127,17 +127,6 @@ def test_a_control_of_two_blocks_sets_nothing() -> None:
     assert len(found) == 2
 
 
-def test_the_baseline_is_the_strategy_with_the_control() -> None:
-    rows = trials("c1", "a", [1, 1]) + trials("c2", "b", [2, 2]) + trials("c2", "b", [2, 2], control=True)
-    assert {name: row["baseline"] for name, row in contrasts(rows).items()} == {"c1": "c2", "A/A c2": "c2"}
-
-
-def test_without_a_control_it_is_the_first_of_the_plan() -> None:
-    # Trials of a block are in random order: the first cell is the first of the plan, and c2 comes before c10.
-    rows = trials("c10", "a", [1, 1]) + trials("c2", "b", [2, 2])
-    assert set(contrasts(rows)) == {"c10"}
-
-
 def test_a_baseline_can_be_asked_for() -> None:
     rows = trials("c1", "a", [1, 1, 1]) + trials("c1", "a", [1, 1.1, 1], control=True)
     rows += trials("c2", "b", [2, 2, 2]) + trials("c3", "c", [4, 4, 4])
@@ -153,32 +142,34 @@ def test_a_baseline_that_no_run_has_is_refused() -> None:
         contrasts(trials("c1", "a", [1]) + trials("c2", "b", [1]), baseline="x")
 
 
+TWO = [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "baselines"),
+    [
+        (trials("c1", "a", TWO) + trials("c2", "b", TWO) + trials("c2", "b", TWO, control=True),
+         {"c1": "c2", "A/A c2": "c2"}),
+        # Trials of a block are in random order: the first cell is the first of the plan, and c2 comes before c10.
+        (trials("c10", "a", TWO) + trials("c2", "b", TWO), {"c10": "c2"}),
+        (trials("c1", "a", TWO, workers=1) + trials("c2", "b", TWO, workers=4), {"c2": "c1"}),
+        (trials("c1", "a", TWO, workers=2) + trials("c2", "a", TWO, workers=4) + trials("c3", "b", TWO, workers=4)
+         + trials("c4", "b", TWO, workers=2), {"c3": "c2", "c4": "c1"}),
+        (trials("c1", "own server", TWO, server_command="./one")
+         + trials("c2", "own server", TWO, server_command="./two"), {"c2": "c1"}),
+    ],
+    ids=["that with the control", "the first of the plan", "whatever workers", "with as many workers", "own servers"],
+)  # fmt: skip
+def test_the_baseline_of_each_cell(rows: list[Row], baselines: dict[str, str]) -> None:
+    assert {name: row["baseline"] for name, row in contrasts(rows).items()} == baselines
+
+
 def test_like_is_compared_with_like() -> None:
     rows = trials("c1", "a", [1, 1], connections=100) + trials("c2", "a", [10, 10], connections=1000)
     rows += trials("c3", "b", [2, 2], connections=100) + trials("c4", "b", [40, 40], connections=1000)
     rows += trials("c5", "b", [5, 5], connections=5000)  # nothing to compare it with
     found = contrasts(rows)
     assert {name: (row["baseline"], row["ratio"]) for name, row in found.items()} == {"c3": ("c1", 2), "c4": ("c2", 4)}
-
-
-def test_what_each_strategy_sets_for_itself_does_not_part_them() -> None:
-    rows = trials("c1", "a", [1, 1], workers=1, server_port=9000) + trials(
-        "c2", "b", [2, 2], workers=4, server_port=9000
-    )
-    assert contrasts(rows)["c2"]["baseline"] == "c1"
-
-
-def test_of_several_the_one_with_as_many_workers_is_the_counterpart() -> None:
-    rows = trials("c1", "a", [1, 1], workers=2) + trials("c2", "a", [3, 3], workers=4)
-    rows += trials("c3", "b", [6, 6], workers=4) + trials("c4", "b", [6, 6], workers=2)
-    assert {name: row["baseline"] for name, row in contrasts(rows).items()} == {"c3": "c2", "c4": "c1"}
-
-
-def test_own_servers_are_told_apart_by_their_commands() -> None:
-    rows = trials("c1", "own server", [1, 1], server_command="./one") + trials(
-        "c2", "own server", [2, 2], server_command="./two"
-    )
-    assert {name: row["ratio"] for name, row in contrasts(rows).items()} == {"c2": 2}
 
 
 def test_only_blocks_in_which_both_are_good() -> None:
