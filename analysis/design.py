@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from analysis.ingest.plan import OWN_SERVER
+from analysis.ingest.plan import OWN_SERVER, traits
 from analysis.model import Loader
 from analysis.statistics.power import residual
 from analysis.unreadable import Unreadable
@@ -94,7 +94,7 @@ def duration_s(load: dict[str, Any]) -> float:
     """
     rate = load.get("connect_rate")
     # One that churns verifies a single connection; a burst connects at once; each step of a ramp is held for a second.
-    arm = 0.0 if load["workload"] == "churn" or rate is None else int(load["connections"]) / float(rate)
+    arm = 0.0 if not traits(load["workload"]).connects_ahead or rate is None else int(load["connections"]) / float(rate)
     steps = float(load["steps"]) if load["workload"] == "ramp" else 0.0
     window = 0.0 if load.get("requests") else float(load["duration"])
     return START_S + arm + steps + float(load["warmup"]) + window + OVERHEAD_S

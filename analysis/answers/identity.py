@@ -1,5 +1,4 @@
-"""What each strategy looks like, in every chart and every report the same: colour, shape and dash, never colour
-alone."""
+"""What each strategy looks like, in every chart and every report the same: colour and shape, never colour alone."""
 
 from __future__ import annotations
 
@@ -13,20 +12,14 @@ from server.catalog import Strategy, load
 # lightness or by their shape.
 COLOURS = ("#2f7fd6", "#d06a00", "#1f9158", "#c2478f", "#8a63d2", "#0f8f9c", "#d8463b", "#85851a", "#a0693f", "#6f8199")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-# How connections are waited for: the dash of a line.
-DASHES = {"readiness": [1, 0], "completion": [8, 3], "blocking": [2, 2], "other": [6, 2, 2, 2]}
 
 
 @dataclass(frozen=True)
 class Identity:
-    """`kind`: readiness, completion, blocking or other. `is_reference`: not written in Python, there to compare
-    with."""
+    """`is_reference`: not written in Python, there to compare with."""
 
     colour: str
     shape: str
-    dash: tuple[int, ...]
-    family: str
-    kind: str
     is_reference: bool
 
 
@@ -42,14 +35,9 @@ def identity(strategy: str) -> Identity:
     entries = catalog()
     known = strategy in entries
     place = list(entries).index(strategy) if known else zlib.crc32(strategy.encode("utf-8", "replace"))
-    family = entries[strategy].family if known else "not in the catalogue"
-    kind = family.split(",")[0] if family.split(",")[0] in DASHES else "other"
     return Identity(
         colour=COLOURS[place % len(COLOURS)],
         # Two of one colour differ in shape: the colours come round before the shapes do.
         shape=SHAPES[(place + place // len(COLOURS)) % len(SHAPES)],
-        dash=tuple(DASHES[kind]),
-        family=family,
-        kind=kind,
         is_reference=known and entries[strategy].is_program,
     )

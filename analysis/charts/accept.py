@@ -11,6 +11,7 @@ from analysis import format as show
 from analysis.answers import series
 from analysis.charts import axes
 from analysis.model import Dataset
+from contracts.declared import PASSED
 
 NAME = "accept"
 TITLE = "Accept queue"
@@ -21,20 +22,13 @@ READ = (
     "were dropped because the queue was full."
 )
 COLUMNS = [
-    "label",
-    "strategy",
-    "trial",
-    "outcome",
-    "peak_connections",
-    "limit_connections",
-    "overflows",
-    "connect_p99_ns",
-]
+    "label", "strategy", "trial", "outcome", "peak_connections", "limit_connections", "overflows", "connect_p99_ns",
+]  # fmt: skip
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per repetition (ok, dnf): the fullest queue of all listeners and samples, its limit, what was dropped."""
-    trials = series.good_trials(dataset, ("ok", "dnf"))
+    trials = series.good_trials(dataset, PASSED)
     key = ["run", "trial"]
     queues = dataset.listen_queue.groupby(key, as_index=False).agg(
         peak_connections=("length", "max"), limit_connections=("limit", "max")
@@ -46,11 +40,8 @@ def data(dataset: Dataset) -> pd.DataFrame:
     frame["overflows"] = frame["overflows"].fillna(0)
     frame["connect_p99_ns"] = series.digits(frame["connect_p99_ns"])
     fullest = frame.groupby("label")["peak_connections"].transform("max")
-    return (
-        frame.assign(fullest=fullest)
-        .sort_values(["fullest", "label", "trial"], ascending=[False, True, True], kind="stable")[COLUMNS]
-        .reset_index(drop=True)
-    )
+    order = frame.assign(fullest=-fullest).sort_values(["fullest", "label", "trial"], kind="stable")
+    return order[COLUMNS].reset_index(drop=True)
 
 
 def caption(frame: pd.DataFrame) -> str:
@@ -87,39 +78,32 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     """Only the cells in which a connection was seen to wait, unless there is none."""
     waited = frame[frame.groupby("label")["peak_connections"].transform("max") > 0]
     frame = frame if waited.empty else waited
-    order = list(dict.fromkeys(frame["label"]))
     drawn = frame.assign(dropped=frame["overflows"] > 0)
-    base = alt.Chart(drawn).transform_calculate(connect=axes.time_text("connect_p99_ns"))
-    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=150))
+    base = alt.Chart(drawn).transform_calculate(connect=axes.time_text("connect_p99_ns")).encode(y=axes.rows(frame))
     x = alt.X(
         "peak_connections:Q",
         title="connections waiting for accept(), longest queue",
         scale=alt.Scale(type="symlog", nice=False),
         axis=alt.Axis(values=[0, 1, 10, 100, 1000, 10_000, 100_000], format=",d"),
     )
-    tooltip = [
-        alt.Tooltip("label:N", title="cell"),
-        alt.Tooltip("trial:Q"),
-        alt.Tooltip("peak_connections:Q", title="longest queue"),
-        alt.Tooltip("limit_connections:Q", title="limit"),
-        alt.Tooltip("overflows:Q", title="dropped"),
-        alt.Tooltip("connect:N", title="p99 of connecting"),
-    ]
+    tooltip = axes.tips(
+        "label:N cell; trial:Q; peak_connections:Q longest queue; limit_connections:Q limit; overflows:Q dropped; "
+        "connect:N p99 of connecting"
+    )
     picked = axes.pick(legend=False)
     points = (
         base.mark_point(size=45, strokeWidth=1.5)
         .encode(
             x=x,
-            y=y,
             tooltip=tooltip,
             color=axes.color(frame["strategy"].tolist(), None),
             shape=alt.Shape(
                 "dropped:N", scale=alt.Scale(domain=[False, True], range=["circle", "triangle-up"]), legend=None
             ),
-            opacity=alt.when(picked).then(alt.value(1)).otherwise(alt.value(0.15)),
+            opacity=axes.lit(picked),
         )
         .add_params(picked)
     )
     full = points.transform_filter("datum.dropped").mark_point(size=70, filled=True)
-    limit = base.mark_tick(thickness=2, color=axes.GREY).encode(x="limit_connections:Q", y=y)
+    limit = base.mark_tick(thickness=2, color=axes.GREY).encode(x="limit_connections:Q")
     return alt.layer(limit, points, full).properties(width="container", height={"step": 17})

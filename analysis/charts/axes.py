@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import altair as alt
+import pandas as pd
 
 from analysis.answers.identity import identity
 
@@ -16,6 +19,7 @@ TIME_LABEL = (
 )
 NINES = [2.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]
 NINES_LABEL = "format(100 - 100 / datum.value, '.5~f') + ' %'"
+TIP = re.compile(r"(\w+:[NQ])(?:\[(.+)\])? ?(.*)")
 DECADES_NS = [10.0**power for power in range(2, 11)]
 
 
@@ -36,12 +40,34 @@ def nines_axis(title: str) -> alt.Axis:
     return alt.Axis(title=title, labelExpr=NINES_LABEL, values=NINES, labelOverlap=True)
 
 
+def log(**more: Any) -> alt.Scale:
+    """A logarithmic scale that ends where its data does."""
+    return alt.Scale(type="log", nice=False, **more)
+
+
+def rows(frame: pd.DataFrame, room: int = 150) -> alt.Y:
+    """A row for each label, in the order of the frame."""
+    return alt.Y("label:N", sort=list(dict.fromkeys(frame["label"])), title=None, axis=alt.Axis(labelLimit=room))
+
+
+def tips(told: str) -> list[alt.Tooltip]:
+    """What a point tells: `field:type[format] title`, parted by `; `; format and title may be left out."""
+    parts = [found.groups() for one in told.split("; ") if (found := TIP.fullmatch(one))]
+    return [
+        alt.Tooltip(field, format=how or alt.Undefined, title=title or alt.Undefined) for field, how, title in parts
+    ]
+
+
 def pick(legend: bool = True) -> alt.Parameter:
     """A click on a strategy, in the legend where there is one, brings it out; the same name in every chart, so that one
     click serves all."""
-    if legend:
-        return alt.selection_point(name="strategy_pick", fields=["strategy"], bind="legend")
-    return alt.selection_point(name="strategy_pick", fields=["strategy"])
+    bound = {"bind": "legend"} if legend else {}
+    return alt.selection_point(name="strategy_pick", fields=["strategy"], **bound)
+
+
+def lit(picked: alt.Parameter, bright: float = 1, faint: float = 0.15) -> Any:
+    """The opacity of what is picked, and of what is not."""
+    return alt.when(picked).then(alt.value(bright)).otherwise(alt.value(faint))
 
 
 def color(strategies: Sequence[str], shown: Sequence[str] | None) -> alt.Color:

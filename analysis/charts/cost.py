@@ -8,6 +8,7 @@ import pandas as pd
 from analysis import format as show
 from analysis.answers import series
 from analysis.cells import standing
+from analysis.charts import axes
 from analysis.model import Dataset
 
 NAME, TITLE = "cost", "What a request costs the server"
@@ -16,7 +17,7 @@ READ = (
     "95 % interval of their sum. Everything that a connection costs is in it, spread over its requests: a strategy "
     "whose calls grow with the number of idle connections is dear here."
 )
-ROW_PX = 20
+ROW_PX, LABEL_PX = 20, 220
 COLUMNS = {
     "label": "label", "strategy": "strategy", "cpu_us": "cpu_value", "cpu_low_us": "cpu_low", "cpu_high_us": "cpu_high",
     "user_us": "cpu_user_value", "system_us": "cpu_system_value",
@@ -36,9 +37,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
     """A stacked bar a row, the interval on it."""
-    order = frame["label"].tolist()
-    height = max(80, ROW_PX * len(order))
-    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=220))
+    y = axes.rows(frame, LABEL_PX)
     modes = frame.melt(["label", "strategy"], list(MODES), "mode", "us").replace({"mode": MODES})
     # `user` is drawn first in every row, whatever the alphabet says.
     modes["place"] = modes["mode"].map({"user": 0, "system": 1})
@@ -56,11 +55,13 @@ def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
                 scale=alt.Scale(domain=["user", "system"], range=["#2f7fd6", "#7db1ea"]),
             ),
             order=alt.Order("place:Q"),
-            tooltip=["label", "mode", alt.Tooltip("us:Q", format=".3~s")],
+            tooltip=axes.tips("label:N; mode:N; us:Q[.3~s]"),
         )
     )
-    spans = alt.Chart(frame).mark_rule(strokeWidth=1.5, color="#888").encode(x="cpu_low_us:Q", x2="cpu_high_us:Q", y=y)
-    return alt.layer(bars, spans).properties(width="container", height=height)
+    spans = (
+        alt.Chart(frame).mark_rule(strokeWidth=1.5, color=axes.GREY).encode(x="cpu_low_us:Q", x2="cpu_high_us:Q", y=y)
+    )
+    return alt.layer(bars, spans).properties(width="container", height=max(80, ROW_PX * len(frame)))
 
 
 def caption(frame: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.cells import by_key
+from analysis.charts import axes
 from analysis.estimates import figures_of_trials
 from analysis.metrics import METRICS, PRIMARY
 from analysis.model import Dataset
@@ -58,17 +59,12 @@ def draw(rows: pd.DataFrame) -> alt.TopLevelMixin:
     drawn = rows.drop(columns=["_blocks", "metric"]).copy()
     for name in ("low", "high", "family_low", "family_high"):
         drawn[name] = np.clip(drawn[name].astype(float), 1 / WIDEST, WIDEST)
-    order = drawn["label"].tolist()
-    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=180))
-    title = (
-        f"{rows['metric'].iloc[0]}, × {rows['baseline'].iloc[0]}"
-        if rows["baseline"].nunique() == 1
-        else f"{rows['metric'].iloc[0]}, × baseline"
-    )
+    y = axes.rows(drawn, 180)
+    baseline = rows["baseline"].iloc[0] if rows["baseline"].nunique() == 1 else "baseline"
     least, most = _range(drawn)
-    x = alt.Scale(type="log", domain=[least, most], clamp=True, nice=False)
+    x = axes.log(domain=[least, most], clamp=True)
     axis = alt.Axis(
-        title=title,
+        title=f"{rows['metric'].iloc[0]}, × {baseline}",
         format="~g",
         values=[v for v in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if least <= v <= most],
     )
@@ -78,15 +74,7 @@ def draw(rows: pd.DataFrame) -> alt.TopLevelMixin:
         [(row["label"], value) for row in rows.to_dict("records") for value in row["_blocks"]],
         columns=["label", "block"],
     )
-    tooltip = [
-        "label",
-        alt.Tooltip("ratio:Q", format=".3~g"),
-        alt.Tooltip("low:Q", format=".3~g"),
-        alt.Tooltip("high:Q", format=".3~g"),
-        "verdict",
-        alt.Tooltip("p_holm:Q", format=".2~g"),
-        "n",
-    ]
+    tooltip = axes.tips("label:N; ratio:Q[.3~g]; low:Q[.3~g]; high:Q[.3~g]; verdict:N; p_holm:Q[.2~g]; n:Q")
     base = alt.Chart(drawn).encode(y=y)
     colour = alt.Color(
         "verdict:N",
@@ -97,10 +85,12 @@ def draw(rows: pd.DataFrame) -> alt.TopLevelMixin:
         ),
     )
     return alt.layer(
-        alt.Chart(band).mark_rect(color="#888", opacity=0.18).encode(x=alt.X("low:Q", scale=x, axis=axis), x2="high:Q"),
-        alt.Chart(pd.DataFrame({"one": [1.0]})).mark_rule(color="#888").encode(x=alt.X("one:Q", scale=x)),
+        alt.Chart(band)
+        .mark_rect(color=axes.GREY, opacity=0.18)
+        .encode(x=alt.X("low:Q", scale=x, axis=axis), x2="high:Q"),
+        alt.Chart(pd.DataFrame({"one": [1.0]})).mark_rule(color=axes.GREY).encode(x=alt.X("one:Q", scale=x)),
         alt.Chart(dots)
-        .mark_point(size=16, opacity=0.55, color="#888", filled=True)
+        .mark_point(size=16, opacity=0.55, color=axes.GREY, filled=True)
         .encode(x=alt.X("block:Q", scale=x), y=y),
         base.mark_rule(strokeWidth=1).encode(x=alt.X("family_low:Q", scale=x), x2="family_high:Q", color=colour),
         base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", scale=x), x2="high:Q", color=colour),
@@ -108,7 +98,7 @@ def draw(rows: pd.DataFrame) -> alt.TopLevelMixin:
             x=alt.X("ratio:Q", scale=x), color=colour, tooltip=tooltip
         ),
         base.mark_text(align="left", dx=6, fontSize=11).encode(x=alt.value("width"), text="verdict:N"),
-    ).properties(width="container", height=max(60, ROW_PX * len(order)))
+    ).properties(width="container", height=max(60, ROW_PX * len(drawn)))
 
 
 def _range(drawn: pd.DataFrame) -> tuple[float, float]:
@@ -121,15 +111,10 @@ def caption(frame: pd.DataFrame) -> str:
     """How many are better, worse, equivalent; and where nothing could be decided, how few blocks that is."""
     counts = frame["verdict"].value_counts()
     told = [f"{counts[word]} {word}" for word in ("better", "worse", "equivalent", "inconclusive") if word in counts]
+    baseline = frame["baseline"].iloc[0] if frame["baseline"].nunique() == 1 else "the baseline of the same load"
     text = (
-        f"Against {frame['baseline'].iloc[0]}"
-        if frame["baseline"].nunique() == 1
-        else "Against the baseline of the same load"
-    )
-    text += f", in {frame['metric'].iloc[0]}: {', '.join(told)}."
-    text += (
-        " Two measurements of one thing differ by up to "
-        f"{show.number(100 * float(frame['margin'].max()), most=2)} % here."
+        f"Against {baseline}, in {frame['metric'].iloc[0]}: {', '.join(told)}. Two measurements of one thing differ "
+        f"by up to {show.number(100 * float(frame['margin'].max()), most=2)} % here."
     )
     open_ = frame.loc[frame["verdict"] == "inconclusive", "n"]
     blocks = int(open_.max()) if len(open_) else 0

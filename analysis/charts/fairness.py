@@ -50,11 +50,8 @@ def data(dataset: Dataset) -> pd.DataFrame:
     frame = pd.concat(parts, ignore_index=True)
     frame["times_fair_share"] = series.digits(frame["times_fair_share"])
     rank = frame.groupby("label")["jain_index"].transform("median")
-    return (
-        frame.assign(rank=rank)
-        .sort_values(["rank", "label", "trial", "worker"], kind="stable")[COLUMNS]
-        .reset_index(drop=True)
-    )
+    order = frame.assign(rank=rank).sort_values(["rank", "label", "trial", "worker"], kind="stable")
+    return order[COLUMNS].reset_index(drop=True)
 
 
 def jain(shares: Sequence[float] | np.ndarray) -> float:
@@ -78,26 +75,19 @@ def caption(frame: pd.DataFrame) -> str:
 
 
 def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
-    order = list(dict.fromkeys(frame["label"]))
-    base = alt.Chart(frame)
-    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=150))
     picked = axes.pick(legend=False)
     points = (
-        base.mark_point(size=45, strokeWidth=1.5, filled=False)
+        alt.Chart(frame)
+        .mark_point(size=45, strokeWidth=1.5, filled=False)
         .encode(
             x=alt.X("times_fair_share:Q", title="accepted, × the fair share", scale=alt.Scale(domainMin=0)),
-            y=y,
+            y=axes.rows(frame),
             color=axes.color(frame["strategy"].tolist(), None),
-            opacity=alt.when(picked).then(alt.value(0.9)).otherwise(alt.value(0.15)),
-            tooltip=[
-                alt.Tooltip("label:N", title="cell"),
-                alt.Tooltip("trial:Q"),
-                alt.Tooltip("worker:Q"),
-                alt.Tooltip("workers:Q"),
-                alt.Tooltip("accepted_connections:Q", title="accepted", format=","),
-                alt.Tooltip("times_fair_share:Q", title="× fair share"),
-                alt.Tooltip("jain_index:Q", title="Jain's index"),
-            ],
+            opacity=axes.lit(picked, 0.9),
+            tooltip=axes.tips(
+                "label:N cell; trial:Q; worker:Q; workers:Q; accepted_connections:Q[,] accepted; "
+                "times_fair_share:Q × fair share; jain_index:Q Jain's index"
+            ),
         )
         .add_params(picked)
     )

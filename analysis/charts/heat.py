@@ -23,6 +23,7 @@ READ = (
 PANELS = 6
 TIME_BINS = 30
 PER_DECADE = 6
+KEYS = ["label", "strategy", "trial", "t_s"]
 COLUMNS = ["kind", "label", "strategy", "trial", "t_s", "width_s", "low_ns", "high_ns", "share_percent"]
 
 
@@ -47,9 +48,8 @@ def _answers(bins: pd.DataFrame, width: int) -> pd.DataFrame:
     """Seconds and bins together into fewer; a bin goes where its (geometric) middle lies."""
     step = np.floor(np.log10(np.sqrt(bins["low_ns"] * bins["high_ns"])) * PER_DECADE)
     made = bins.assign(t_s=bins["k"] // width * width, step=step)
-    keys = ["label", "strategy", "trial", "t_s"]
-    made = made.groupby([*keys, "step"], as_index=False, sort=False)[["count"]].sum()
-    total = made.groupby(keys)["count"].transform("sum")
+    made = made.groupby([*KEYS, "step"], as_index=False, sort=False)[["count"]].sum()
+    total = made.groupby(KEYS)["count"].transform("sum")
     return made.assign(
         kind="answers",
         width_s=width,
@@ -61,8 +61,7 @@ def _answers(bins: pd.DataFrame, width: int) -> pd.DataFrame:
 
 def _missing(seconds: pd.DataFrame, width: int) -> pd.DataFrame:
     made = seconds.assign(t_s=seconds["k"] // width * width)
-    names = ["planned_requests", "answered_requests"]
-    made = made.groupby(["label", "strategy", "trial", "t_s"], as_index=False, sort=False)[names].sum()
+    made = made.groupby(KEYS, as_index=False, sort=False)[["planned_requests", "answered_requests"]].sum()
     share = 100 * (1 - made["answered_requests"].astype(float) / made["planned_requests"].astype(float))
     made = made.assign(
         kind="missing", width_s=width, low_ns=math.nan, high_ns=math.nan, share_percent=series.digits(share, 3)
@@ -94,9 +93,8 @@ def _moment(t_s: float, width_s: float) -> str:
 
 def draw(frame: pd.DataFrame) -> alt.FacetChart:
     """Panels under each other: a facet cannot follow the width of the page, so that they are as wide as a telephone."""
-    short = frame[["label", "t_s", "width_s", "low_ns", "high_ns", "share_percent"]].rename(
-        columns={"t_s": "t", "low_ns": "low", "high_ns": "high", "share_percent": "share"}
-    )
+    names = {"label": "label", "t_s": "t", "low_ns": "low", "high_ns": "high", "share_percent": "share"}
+    short = frame[list(names)].rename(columns=names)
     answers = short["low"].notna()
     top = float(short["high"].max())
     # Every row has its column's width: said once, in the expression.
@@ -105,7 +103,7 @@ def draw(frame: pd.DataFrame) -> alt.FacetChart:
         end=f"datum.t + {width}", low_text=axes.time_text("low"), high_text=axes.time_text("high")
     )
     x = alt.X("t:Q", title="seconds since the start", scale=alt.Scale(nice=False))
-    scale = alt.Scale(type="log", nice=False, domain=[float(short["low"].min()), top * 1.6])
+    scale = axes.log(domain=[float(short["low"].min()), top * 1.6])
     cells = (
         base.transform_filter("isValid(datum.low)")
         .mark_rect()
@@ -120,29 +118,20 @@ def draw(frame: pd.DataFrame) -> alt.FacetChart:
                 scale=alt.Scale(type="log", scheme=alt.SchemeParams("viridis", extent=[0.12, 1])),
                 legend=alt.Legend(orient="top", gradientLength=140, titleLimit=190, tickCount=4),
             ),
-            tooltip=[
-                alt.Tooltip("t:Q", title="from s"),
-                alt.Tooltip("low_text:N", title="from"),
-                alt.Tooltip("high_text:N", title="to"),
-                alt.Tooltip("share:Q", title="% of the answers"),
-            ],
+            tooltip=axes.tips("t:Q from s; low_text:N from; high_text:N to; share:Q % of the answers"),
         )
     )
     missing = (
         base.transform_filter("!isValid(datum.low)")
         .mark_point(shape="triangle-down", filled=True, color=axes.GREY)
-        .encode(
-            x=x,
-            y=alt.datum(top * 1.3),
-            tooltip=[alt.Tooltip("t:Q", title="from s"), alt.Tooltip("share:Q", title="% not answered")],
-        )
+        .encode(x=x, y=alt.datum(top * 1.3), tooltip=axes.tips("t:Q from s; share:Q % not answered"))
     )
     layers = [cells] if answers.all() else [cells, missing]
     return (
         alt.layer(*layers)
         .properties(width=260, height=110)
         .facet(
-            data=short.drop(columns="width_s"),
+            data=short,
             facet=alt.Facet("label:N", title=None, sort=list(dict.fromkeys(frame["label"]))),
             columns=1,
         )

@@ -22,20 +22,10 @@ READ = (
     "measured (up), both at p99. On the dashed line the generator's own lateness is all that was measured; well "
     "above it the server is. The shapes are the clients."
 )
-COLUMNS = [
-    "label",
-    "strategy",
-    "trial",
-    "host",
-    "lag_p50_ns",
-    "lag_p99_ns",
-    "response_p99_ns",
-    "merged_p99_ns",
-    "without_p99_ns",
-    "change_percent",
-    "cpu_percent",
+FIGURES = [
+    "lag_p50_ns", "lag_p99_ns", "response_p99_ns", "merged_p99_ns", "without_p99_ns", "change_percent", "cpu_percent",
     "ceiling_percent",
-]
+]  # fmt: skip
 P99 = PERCENTILES["p99"]
 
 
@@ -54,10 +44,12 @@ def data(dataset: Dataset) -> pd.DataFrame:
     frame["cpu_percent"] = 100 * (frame["cpu_user_ns"] + frame["cpu_system_ns"]) / wall
     frame["ceiling_percent"] = 100 * frame["sent_per_s"] / frame["limit_per_s"]
     frame["change_percent"] = 100 * (frame["without_p99_ns"] / frame["merged_p99_ns"] - 1)
-    for name in COLUMNS[4:]:
+    for name in FIGURES:
         frame[name] = series.digits(frame[name])
     is_known = frame[["lag_p99_ns", "response_p99_ns"]].replace(np.inf, np.nan).notna().all(axis=1)
-    return (frame if is_known.any() else frame.iloc[:0])[COLUMNS].reset_index(drop=True)
+    return (frame if is_known.any() else frame.iloc[:0])[["label", "strategy", "trial", "host", *FIGURES]].reset_index(
+        drop=True
+    )
 
 
 def leave_one_out(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
@@ -123,12 +115,8 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     drawn = frame.drop(columns=["merged_p99_ns", "without_p99_ns"]).replace([np.inf, -np.inf], np.nan)
     drawn = drawn.dropna(subset=["lag_p99_ns", "response_p99_ns"])
     both = drawn[["lag_p99_ns", "response_p99_ns"]]
-    ends = (
-        pd.DataFrame({"at": [float(both.min().min()), float(both.max().max())]})
-        if len(drawn)
-        else pd.DataFrame({"at": []})
-    )
-    log = alt.Scale(type="log", nice=False, zero=False, padding=10)
+    ends = pd.DataFrame({"at": [float(both.min().min()), float(both.max().max())] if len(drawn) else []})
+    log = axes.log(zero=False, padding=10)
     x = alt.X("lag_p99_ns:Q", axis=axes.time_axis("the generator's own lag, p99"), scale=log)
     y = alt.Y("response_p99_ns:Q", axis=axes.time_axis("response, p99"), scale=log)
     picked = axes.pick(legend=False)
@@ -141,23 +129,13 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
             y=y,
             color=axes.color(frame["strategy"].tolist(), None),
             shape=alt.Shape("host:N", title=None, legend=alt.Legend(orient="top")),
-            opacity=alt.when(picked).then(alt.value(0.9)).otherwise(alt.value(0.1)),
-            tooltip=[
-                alt.Tooltip("label:N", title="cell"),
-                alt.Tooltip("host:N", title="client"),
-                alt.Tooltip("trial:Q"),
-                alt.Tooltip("lag:N", title="lag p99"),
-                alt.Tooltip("response:N", title="response p99"),
-                alt.Tooltip("change_percent:Q", title="p99 without it, %"),
-                alt.Tooltip("cpu_percent:Q", title="% of a CPU"),
-                alt.Tooltip("ceiling_percent:Q", title="% of its ceiling"),
-            ],
+            opacity=axes.lit(picked, 0.9, 0.1),
+            tooltip=axes.tips(
+                "label:N cell; host:N client; trial:Q; lag:N lag p99; response:N response p99; "
+                "change_percent:Q p99 without it, %; cpu_percent:Q % of a CPU; ceiling_percent:Q % of its ceiling"
+            ),
         )
         .add_params(picked)
     )
-    same = (
-        alt.Chart(ends)
-        .mark_line(color=axes.GREY, strokeDash=[6, 4])
-        .encode(x=alt.X("at:Q", scale=log), y=alt.Y("at:Q", scale=log))
-    )
+    same = alt.Chart(ends).mark_line(color=axes.GREY, strokeDash=[6, 4]).encode(x="at:Q", y="at:Q")
     return alt.layer(same, points).properties(width="container", height=300)

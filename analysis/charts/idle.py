@@ -24,29 +24,26 @@ def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
     x = alt.X(
         "connections:Q",
         title="connections held",
-        scale=alt.Scale(type="log", nice=False, padding=14),
+        scale=axes.log(padding=14),
         axis=alt.Axis(format=",", values=sorted(frame["connections"].unique().tolist())),
     )
     y = alt.Y(
         "cpu_us:Q",
         title=f"{METRICS[growth.METRIC].title}, µs",
-        scale=alt.Scale(type="log", nice=False, padding=10),
+        scale=axes.log(padding=10),
         axis=alt.Axis(values=[m * 10**k for k in range(-1, 6) for m in (1, 2, 5)], format="~g"),
     )
     picked = axes.pick()
     strategies = frame["strategy"].tolist()
-    colour = axes.color(strategies, list(dict.fromkeys(strategies)))
-    shown = alt.when(picked).then(alt.value(1)).otherwise(alt.value(0.15))
-    base = alt.Chart(frame).encode(x=x, color=colour, opacity=shown)
+    colour = axes.color(strategies, strategies)
+    base = alt.Chart(frame).encode(x=x, color=colour, opacity=axes.lit(picked))
     ends = frame.sort_values("connections").groupby("label", as_index=False).tail(1)
     ends = ends.assign(text=[f"{row['label']} {growth.slope_text(row)}".strip() for row in ends.to_dict("records")])
     return alt.layer(
         base.mark_line(strokeWidth=2).encode(y=y, detail="label:N").add_params(picked),
-        base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low_us:Q"), y2="high_us:Q"),
+        base.mark_rule(strokeWidth=1.5).encode(y="low_us:Q", y2="high_us:Q"),
         base.mark_point(filled=True, size=60).encode(
-            y=y,
-            shape=axes.shape(strategies),
-            tooltip=["label", "connections", alt.Tooltip("cpu_us:Q", format=".3~s")],
+            y=y, shape=axes.shape(strategies), tooltip=axes.tips("label:N; connections:Q; cpu_us:Q[.3~s]")
         ),
         alt.Chart(ends).mark_text(align="right", dy=-12, fontSize=12).encode(x=x, y=y, text="text:N", color=colour),
     ).properties(width="container", height=300)

@@ -24,43 +24,34 @@ data, caption = capacity.data, capacity.caption
 def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
     """Response against rate, on logarithmic axes."""
     top = float(frame["response_ns"].replace(np.inf, np.nan).max())
-    drawn = frame.assign(
-        y=frame["response_ns"].replace(np.inf, top * 1.6),
-        low=frame["low_ns"].replace(np.inf, top * 1.6),
-        high=frame["high_ns"].replace(np.inf, top * 1.6),
-    )
-    drawn["answered"] = [f"{100 * share:.1f} %" for share in drawn["achieved"]]
-    drawn = drawn[["label", "strategy", "rate", "y", "low", "high", "saturated", "answered", "limit_ns"]]
+    drawn = frame[["label", "strategy", "rate", "response_ns", "low_ns", "high_ns", "saturated", "limit_ns"]]
+    drawn = drawn.replace(np.inf, top * 1.6).rename(columns={"response_ns": "y", "low_ns": "low", "high_ns": "high"})
+    drawn = drawn.assign(answered=[f"{100 * share:.1f} %" for share in frame["achieved"]])
     rates = sorted(drawn["rate"].unique().tolist())
     x = alt.X(
         "rate:Q",
         title="requests/s offered",
-        scale=alt.Scale(type="log", nice=False, padding=14),
+        scale=axes.log(padding=14),
         axis=alt.Axis(values=rates, format="~s"),
     )
     y = alt.Y(
         "y:Q",
         axis=axes.time_axis(str(frame["objective"].iloc[0]).split(" ")[0] + " response"),
-        scale=alt.Scale(type="log", nice=False, padding=10),
+        scale=axes.log(padding=10),
     )
     strategies = drawn["strategy"].tolist()
-    colour = axes.color(strategies, list(dict.fromkeys(strategies)))
+    colour = axes.color(strategies, strategies)
     picked = axes.pick()
     base = (
         alt.Chart(drawn)
         .transform_calculate(response=axes.time_text("y"))
-        .encode(x=x, color=colour, opacity=alt.when(picked).then(alt.value(1)).otherwise(alt.value(0.15)))
+        .encode(x=x, color=colour, opacity=axes.lit(picked))
     )
-    tooltip = [
-        "label",
-        alt.Tooltip("rate:Q", format=","),
-        alt.Tooltip("response:N", title="response"),
-        "answered",
-    ]
+    tooltip = axes.tips("label:N; rate:Q[,]; response:N; answered:N")
     return alt.layer(
         alt.Chart(drawn).mark_rule(strokeDash=[6, 4], color=axes.GREY).encode(y="min(limit_ns):Q"),
         base.mark_line(strokeWidth=2).encode(y=y, detail="label:N").add_params(picked),
-        base.mark_rule(strokeWidth=1.2).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        base.mark_rule(strokeWidth=1.2).encode(y="low:Q", y2="high:Q"),
         base.transform_filter("!datum.saturated")
         .mark_point(filled=True, size=55)
         .encode(y=y, shape=axes.shape(strategies), tooltip=tooltip),

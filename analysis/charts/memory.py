@@ -25,21 +25,19 @@ def data(dataset: Dataset) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
     """A dot and its interval a row."""
-    y = alt.Y("label:N", sort=frame["label"].tolist(), title=None, axis=alt.Axis(labelLimit=220))
-    scale = alt.Scale(type="log", nice=False, padding=12)
     x = alt.X(
         "memory_bytes:Q",
         title="memory per connection, bytes",
-        scale=scale,
+        scale=axes.log(padding=12),
         axis=alt.Axis(format="~s", values=[10**k * m for k in range(7) for m in (1, 2, 5)], labelOverlap=True),
     )
-    dots = alt.Chart(frame).encode(y=y)
+    dots = alt.Chart(frame).encode(y=axes.rows(frame, cost.LABEL_PX))
     return alt.layer(
         dots.mark_rule(strokeWidth=1.5, color=axes.GREY)
         .encode(x="memory_low_bytes:Q", x2="memory_high_bytes:Q")
         .transform_filter("datum.memory_low_bytes > 0"),
         dots.mark_point(filled=True, size=60, shape="diamond", color="#d06a00", opacity=1).encode(
-            x=x, tooltip=["label", alt.Tooltip("memory_bytes:Q", format=",.0f")]
+            x=x, tooltip=axes.tips("label:N; memory_bytes:Q[,.0f]")
         ),
     ).properties(width="container", height=max(80, cost.ROW_PX * len(frame)))
 

@@ -12,7 +12,9 @@ import pandas as pd
 from analysis import format as show
 from analysis.answers import series
 from analysis.charts import axes
+from analysis.ingest.plan import traits
 from analysis.model import Dataset
+from contracts.declared import PASSED
 
 NAME = "ramp"
 TITLE = "Did it really hold the connections?"
@@ -25,25 +27,16 @@ READ = (
 HEIGHT = 280
 KEEP_S = 1.5  # of the load: that the connections stay is seen, and the rest is not the ramp
 COLUMNS = [
-    "kind",
-    "label",
-    "strategy",
-    "trial",
-    "t_s",
-    "asked_connections",
-    "connections",
-    "arm_s",
-    "overflows",
-    "shown",
+    "kind", "label", "strategy", "trial", "t_s", "asked_connections", "connections", "arm_s", "overflows", "shown",
     "note",
-]
+]  # fmt: skip
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """Rows of kind `sample` (connections open at t_s since the first sample; `overflows`: dropped since
     the one before), `step` (asked and confirmed), `stopped` (a cell at its limit, which `note` names)."""
-    trials = series.good_trials(dataset, ("ok", "dnf"))
-    trials = trials[trials["workload"] != "churn"]
+    trials = series.good_trials(dataset, PASSED)
+    trials = trials[trials["workload"].map(lambda name: traits(name).holds).astype(bool)]
     steps = _steps(dataset, trials[trials["workload"] == "ramp"])
     parts = [steps] if len(steps) else [_samples(dataset, trials[trials["outcome"] == "ok"])]
     stopped = trials[trials["outcome"] == "dnf"]
@@ -102,25 +95,16 @@ def caption(frame: pd.DataFrame) -> str:
     """When all connections stood, or how far the steps went; who stopped where; whether the accept queue overflowed."""
     parts = []
     steps = frame[frame["kind"] == "step"]
-    if len(steps):
-        best = steps.groupby("label", sort=False)[["asked_connections", "connections"]].max().astype(float)
-        whole = best[best["connections"] >= best["asked_connections"]]
-        parts += [
-            f"{label} held all {show.count(row['asked_connections'])} connections, step by step."
-            for label, row in whole.iterrows()
-        ]
+    best = steps.groupby("label", sort=False)[["asked_connections", "connections"]].max().astype(float)
+    for label, asked, held in best.itertuples():
+        parts += [f"{label} held all {show.count(asked)} connections, step by step."] if held >= asked else []
     times = reached(frame)
-    stood = (
-        times.dropna(subset=["reached_s"])
-        .groupby("label", sort=False)
-        .agg(asked=("asked_connections", "max"), reached_s=("reached_s", "median"))
-    )
-    for asked in sorted(set(stood["asked"].astype(float))):
-        cells = stood[stood["asked"] == asked]
-        parts.append(
-            f"All {show.count(asked)} connections stood at the sample {_range(cells['reached_s'])}"
-            + (f" after the first ({len(cells)} cells)." if len(cells) > 1 else f" after the first ({cells.index[0]}).")
-        )
+    stood = times.dropna(subset=["reached_s"]).groupby("label", sort=False)
+    stood = stood.agg(asked=("asked_connections", "max"), reached_s=("reached_s", "median"))
+    for asked, cells in stood.groupby(stood["asked"].astype(float)):
+        named = f"{len(cells)} cells" if len(cells) > 1 else cells.index[0]
+        when = f"{_range(cells['reached_s'])} after the first ({named})"
+        parts.append(f"All {show.count(asked)} connections stood at the sample {when}.")
     short = sorted(set(times["label"]) - set(stood.index))
     if short:
         parts.append(f"No sample found all of them with {', '.join(short)}.")
@@ -131,11 +115,8 @@ def caption(frame: pd.DataFrame) -> str:
         parts.append(f"The accept queue overflowed with {', '.join(hit)}." if hit else none)
     stopped = frame[frame["kind"] == "stopped"].to_dict("records")
     if stopped:
-        parts.append(
-            "Stopped at a limit of their own: "
-            + "; ".join(f"{row['label']} at {show.count(row['connections'])} ({row['note']})" for row in stopped)
-            + "."
-        )
+        limits = (f"{row['label']} at {show.count(row['connections'])} ({row['note']})" for row in stopped)
+        parts.append(f"Stopped at a limit of their own: {'; '.join(limits)}.")
     return " ".join(parts)
 
 
@@ -146,7 +127,7 @@ def _range(times: pd.Series) -> str:
 
 def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     by_step = bool((frame["kind"] == "step").any())
-    names = {"t_s": "x", "connections": "y"} if not by_step else {"asked_connections": "x", "connections": "y"}
+    names = {"asked_connections" if by_step else "t_s": "x", "connections": "y"}
     lines = frame[frame["kind"].isin(["sample", "step"])].rename(columns=names)
     lines = lines[["label", "strategy", "trial", "x", "y", "overflows", "shown"]].astype({"x": float})
     stopped = frame[frame["kind"] == "stopped"].rename(columns={"connections": "y"})
@@ -162,12 +143,7 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     shown = lines[is_shown]
     strategies = [*lines["strategy"], *stopped["strategy"]]
     color = axes.color(strategies, shown["strategy"].tolist())
-    tooltip = [
-        alt.Tooltip("label:N", title="cell"),
-        alt.Tooltip("trial:Q"),
-        alt.Tooltip("x:Q", title=title),
-        alt.Tooltip("y:Q", title="connections", format=",.0f"),
-    ]
+    tooltip = axes.tips(f"label:N cell; trial:Q; x:Q {title}; y:Q[,.0f] connections")
     picked = axes.pick()
     line = (
         alt.Chart(shown.drop(columns=["shown", "overflows"]))
@@ -179,7 +155,7 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
             detail="trial:N",
             shape=axes.shape(strategies),
             tooltip=tooltip,
-            opacity=alt.when(picked).then(alt.value(0.9)).otherwise(alt.value(0.1)),
+            opacity=axes.lit(picked, 0.9, 0.1),
         )
         .add_params(picked)
     )
@@ -197,17 +173,16 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
             alt.Chart(dropped)
             .mark_tick(orient="vertical", thickness=2, size=10)
             .encode(
-                x=x,
-                y=alt.value(HEIGHT),
-                color=color,
-                tooltip=[*tooltip[:2], alt.Tooltip("overflows:Q", title="dropped")],
+                x=x, y=alt.value(HEIGHT), color=color, tooltip=axes.tips("label:N cell; trial:Q; overflows:Q dropped")
             )
         )
+    dashed = {"color": axes.GREY, "strokeDash": [6, 4]}
     if by_step:
         asked = pd.DataFrame({"x": [0.0, float(lines["x"].max())]})
-        layers.append(alt.Chart(asked).mark_line(color=axes.GREY, strokeDash=[6, 4]).encode(x=x, y="x:Q"))
+        layers.append(alt.Chart(asked).mark_line(**dashed).encode(x=x, y="x:Q"))
     else:
-        layers.append(_goal(frame))
+        asked = frame.loc[frame["kind"] == "sample", ["asked_connections"]].dropna().astype(float).drop_duplicates()
+        layers.append(alt.Chart(asked).mark_rule(**dashed).encode(y="asked_connections:Q"))
     return alt.layer(*layers).properties(width="container", height=HEIGHT)
 
 
@@ -218,24 +193,9 @@ def _stopped(stopped: pd.DataFrame, x: alt.X, y: alt.Y, top: float, by_step: boo
         place=series.stacked(near["y"].astype(float).tolist(), top * 14 / HEIGHT),
         text=[f"{row['label']}: {show.count(row['y'])}, {row['note']}" for row in near.to_dict("records")],
     )
-    tooltip = [
-        alt.Tooltip("label:N", title="cell"),
-        alt.Tooltip("y:Q", title="held", format=",.0f"),
-        alt.Tooltip("note:N", title="limit"),
-    ]
-    base = alt.Chart(near)
+    base = alt.Chart(near).encode(x=x, tooltip=axes.tips("label:N cell; y:Q[,.0f] held; note:N limit"))
+    side = {"align": "left", "dx": 8} if by_step else {"align": "right", "dx": -8}
     return [
-        base.mark_point(shape="cross", angle=45, size=70, filled=True, color=axes.GREY).encode(
-            x=x, y=y, tooltip=tooltip
-        ),
-        base.mark_text(
-            align="left" if by_step else "right", baseline="bottom", dx=8 if by_step else -8, color=axes.GREY
-        ).encode(x=x, y="place:Q", text="text:N", tooltip=tooltip),
+        base.mark_point(shape="cross", angle=45, size=70, filled=True, color=axes.GREY).encode(y=y),
+        base.mark_text(**side, baseline="bottom", color=axes.GREY).encode(y="place:Q", text="text:N"),
     ]
-
-
-def _goal(frame: pd.DataFrame) -> alt.Chart:
-    asked = frame.loc[frame["kind"] == "sample", "asked_connections"].astype(float)
-    goals = pd.DataFrame({"y": sorted(set(asked.dropna()))})
-    drawn: alt.Chart = alt.Chart(goals).mark_rule(color=axes.GREY, strokeDash=[6, 4]).encode(y="y:Q")
-    return drawn

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pandas as pd
 
@@ -18,7 +19,7 @@ from analysis import format as show
 from analysis import histograms
 from analysis.answers import series
 from analysis.answers.objective import DEFAULT, objective
-from analysis.charts import spectrum_chart
+from analysis.charts import axes
 from analysis.model import Dataset
 
 NAME = "spectrum"
@@ -32,21 +33,14 @@ READ = (
 )
 PER_DECADE = 12
 COLUMNS = [
-    "kind",
-    "label",
-    "strategy",
-    "inverse_tail",
-    "percentile",
-    "response_ns",
-    "low_ns",
-    "high_ns",
-    "tail_requests",
-    "quality",
-    "ends",
-    "repetitions",
-    "shown",
-    "note",
-]
+    "kind", "label", "strategy", "inverse_tail", "percentile", "response_ns", "low_ns", "high_ns", "tail_requests",
+    "quality", "ends", "repetitions", "shown", "note",
+]  # fmt: skip
+HEIGHT = 340
+TOOLTIP = axes.tips(
+    "label:N cell; percent:N percent of requests; median:N median response; lowest:N lowest repetition; "
+    "highest:N highest repetition; beyond:Q[,.0f] requests beyond"
+)
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
@@ -57,12 +51,10 @@ def data(dataset: Dataset) -> pd.DataFrame:
     goals = [objective(text) for text in dict.fromkeys(dataset.runs["slo"].fillna(DEFAULT))]
     grid = percents(goal.percent for goal in goals)
     rows: list[dict[Hashable, Any]] = []
-    for (label, strategy), members in trials.groupby(["label", "strategy"], sort=False):
+    for (label, strategy), members in trials.fillna({"planned_requests": 0}).groupby(["label", "strategy"], sort=False):
         counted = [
             (sums.get((run, n, "response"), histograms.empty()), int(planned))
-            for run, n, planned in zip(
-                members["run"], members["trial"], members["planned_requests"].fillna(0), strict=True
-            )
+            for run, n, planned in members[["run", "trial", "planned_requests"]].itertuples(index=False)
         ]
         rows += [row | {"kind": "response", "label": label, "strategy": strategy} for row in spectrum(counted, grid)]
     ranked = ranking(pd.DataFrame(rows, columns=COLUMNS))
@@ -76,18 +68,9 @@ def data(dataset: Dataset) -> pd.DataFrame:
         for row in spectrum(lags, grid)
     ]
     rows += [
-        {
-            "kind": "objective",
-            "label": str(goal),
-            "inverse_tail": float(100 / (100 - goal.percent)),
-            "percentile": float(goal.percent),
-            "response_ns": goal.limit_ns,
-        }
-        for goal in goals
+        _place(goal.percent) | {"kind": "objective", "label": str(goal), "response_ns": goal.limit_ns} for goal in goals
     ]
-    rows += [
-        row | {"kind": "left out"} for row in series.left_out(dataset)[["label", "strategy", "note"]].to_dict("records")
-    ]
+    rows += [row | {"kind": "left out"} for row in series.left_out(dataset).to_dict("records")]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     for name in ("response_ns", "low_ns", "high_ns", "inverse_tail", "tail_requests"):
         frame[name] = series.digits(frame[name])
@@ -116,20 +99,16 @@ def spectrum(repetitions: list[tuple[histograms.Counts, int]], grid: Sequence[Fr
             if rows:
                 rows[-1]["ends"] = True
             break
-        rows.append(
-            {
-                "inverse_tail": float(100 / (100 - percent)),
-                "percentile": round(float(percent), 5),
-                "response_ns": middle,
-                "low_ns": min(values),
-                "high_ns": max(values),
-                "tail_requests": float(beyond),
-                "ends": False,
-                "repetitions": len(values),
-                "quality": "marked" if beyond < histograms.MARKED_BELOW else "solid",
-            }
-        )
+        quality = "marked" if beyond < histograms.MARKED_BELOW else "solid"
+        rows.append(_place(percent) | {
+            "response_ns": middle, "low_ns": min(values), "high_ns": max(values), "tail_requests": float(beyond),
+            "ends": False, "repetitions": len(values), "quality": quality,
+        })  # fmt: skip
     return rows
+
+
+def _place(percent: Fraction) -> dict[Hashable, Any]:
+    return {"inverse_tail": float(100 / (100 - percent)), "percentile": round(float(percent), 5)}
 
 
 def percents(also: Iterable[Fraction] = ()) -> list[Fraction]:
@@ -171,19 +150,12 @@ def caption(frame: pd.DataFrame) -> str:
         parts.append(f"The generator itself is {show.time(lag['response_ns'].iloc[0])} late at p99.")
     ended = lines.loc[lines["ends"].astype(bool), ["label", "percentile"]].to_dict("records")
     if ended:
-        parts.append(
-            "Requests stay unanswered beyond "
-            + ", ".join(f"p{row['percentile']:.5g} with {row['label']}" for row in ended)
-            + "."
-        )
+        named = [f"p{row['percentile']:.5g} with {row['label']}" for row in ended]
+        parts.append(f"Requests stay unanswered beyond {', '.join(named)}.")
     deep = lines[lines["percentile"] == 99.9]
     if len(deep):
         weak = int((deep["quality"] == "marked").sum())
-        parts.append(
-            f"{weak} of {len(deep)} p99.9 rest on fewer than 100 requests."
-            if weak
-            else "No p99.9 rests on fewer than 100 requests."
-        )
+        parts.append(f"{f'{weak} of {len(deep)} p99.9 rest' if weak else 'No p99.9 rests'} on fewer than 100 requests.")
     return " ".join(parts) + series.left_out_sentence(frame[frame["kind"] == "left out"])
 
 
@@ -195,4 +167,92 @@ def _with_range(row: dict[Hashable, Any]) -> str:
     return f"{text} (repetitions {span} {unit})" if span else text
 
 
-draw = spectrum_chart.draw
+def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
+    """A file holds each key as often as there are rows, so that the chart's fields are short."""
+    names = {"inverse_tail": "x", "response_ns": "y", "low_ns": "low", "high_ns": "high", "tail_requests": "beyond"}
+    lines = frame[frame["kind"] == "response"].replace(np.inf, np.nan).rename(columns=names)
+    is_shown = lines["shown"].astype(bool)
+    shown = lines.loc[is_shown, ["label", "strategy", "x", "y", "low", "high", "beyond", "quality"]]
+    last = float(lines["x"].max())  # on a wide screen with room for names behind it
+    room = axes.log(domainMin=2, domainMax=alt.expr(f"width < 600 ? {last} : {last} * 6"))
+    x = alt.X("x:Q", axis=axes.nines_axis("share of planned requests answered"), scale=room)
+    y = alt.Y("y:Q", axis=axes.time_axis("response time"), scale=axes.log(zero=False))
+    strategy = axes.color(lines["strategy"].tolist(), shown["strategy"].tolist())
+    rest = alt.Chart(lines.loc[~is_shown, ["label", "x", "y"]])
+    marked = shown["quality"] == "marked"
+    named = _tipped(alt.Chart(shown.assign(joins=marked | marked.groupby(shown["label"]).shift(-1, fill_value=False))))
+    return alt.layer(
+        _tipped(rest)
+        .mark_line(color=axes.GREY, strokeWidth=1, opacity=0.45)
+        .encode(x=x, y=y, detail="label:N", tooltip=TOOLTIP[:3]),
+        *_named(named, x, y, strategy, axes.shape(shown["strategy"].tolist())),
+        _tipped(alt.Chart(lines.loc[lines["ends"].astype(bool), ["label", "strategy", "x", "y"]]))
+        .mark_point(shape="cross", angle=45, size=90, filled=True, color=axes.GREY)
+        .encode(x=x, y=y, tooltip=TOOLTIP[:3]),
+        _names(shown, strategy),
+        *_context(frame, x, y),
+    ).properties(width="container", height=HEIGHT)
+
+
+def _tipped(drawn: alt.Chart) -> alt.Chart:
+    tipped: alt.Chart = drawn.transform_calculate(
+        percent="format(100 - 100 / datum.x, '.5~f')",
+        median=axes.time_text("y"),
+        lowest=axes.time_text("low"),
+        highest=axes.time_text("high"),
+    )
+    return tipped
+
+
+def _named(named: alt.Chart, x: alt.X, y: alt.Y, strategy: alt.Color, shape: alt.Shape) -> list[alt.Chart]:
+    """Band, line and, at each nine, a point: the strategies of the legend."""
+    picked = axes.pick()
+    line = {"x": x, "y": y, "color": strategy, "detail": "label:N", "tooltip": TOOLTIP}
+    nine = "abs(log(datum.x) / LN10 - round(log(datum.x) / LN10)) < 0.001"
+    points = named.transform_filter(nine).encode(x=x, y=y, color=strategy, shape=shape, tooltip=TOOLTIP)
+    return [
+        named.mark_area().encode(
+            x=x, y="low:Q", y2="high:Q", color=strategy, detail="label:N", opacity=axes.lit(picked, 0.13, 0.02)
+        ),
+        named.transform_filter("datum.quality == 'solid'")
+        .mark_line(strokeWidth=2)
+        .encode(**line, opacity=axes.lit(picked))
+        .add_params(picked),
+        named.transform_filter("datum.joins")
+        .mark_line(strokeWidth=1.5, strokeDash=[4, 2])
+        .encode(**line, opacity=axes.lit(picked, 0.7)),
+        points.transform_filter("datum.quality == 'solid'").mark_point(size=55, filled=True, opacity=1),
+        points.transform_filter("datum.quality != 'solid'").mark_point(size=55, filled=False, strokeWidth=1.5),
+    ]
+
+
+def _names(shown: pd.DataFrame, strategy: alt.Color) -> alt.Chart:
+    """The labels at the lines' ends, where the screen has room for them, moved apart where lines end together."""
+    ends = shown.sort_values("x").groupby("label", sort=False).tail(1)
+    logs, gap = np.log10(ends["y"].astype(float)), np.log10(shown["high"].max() / shown["low"].min()) * 15 / HEIGHT
+    last = ends["x"].max()  # lines that end almost together are named in one column
+    ends = ends[["label", "strategy"]].assign(
+        x=ends["x"].where(ends["x"] < last / 2, last), y=10 ** np.array(series.dodged(logs.tolist(), gap))
+    )
+    drawn: alt.Chart = (
+        alt.Chart(ends)
+        .mark_text(align="left", dx=9, opacity=alt.expr("width < 600 ? 0 : 1"))
+        .encode(x="x:Q", y="y:Q", text="label:N", color=strategy)
+    )
+    return drawn
+
+
+def _context(frame: pd.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """The generator's own lag, and the objective: a point that a line has to pass below."""
+    parts = frame.rename(columns={"inverse_tail": "x", "response_ns": "y"})
+    lag = _tipped(alt.Chart(parts.loc[parts["kind"] == "lag", ["label", "x", "y"]]))
+    goal = _tipped(alt.Chart(parts.loc[parts["kind"] == "objective", ["label", "x", "y"]]))
+    tooltip = axes.tips("label:N line; percent:N percent of requests; median:N time")
+    return [
+        lag.mark_line(color=axes.GREY, strokeDash=[2, 3]).encode(x=x, y=y, tooltip=tooltip),
+        goal.mark_rule(strokeDash=[6, 4], color=axes.GREY).encode(y=y, tooltip=tooltip),
+        goal.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color=axes.GREY).encode(
+            x=alt.value(0), y=y, text="label:N"
+        ),
+        goal.mark_point(shape="triangle-down", size=90, filled=True, color=axes.GREY).encode(x=x, y=y, tooltip=tooltip),
+    ]
