@@ -13,9 +13,8 @@ from analysis import format as show
 from analysis.answers import glance, remarks
 from analysis.answers.headline import headline
 from analysis.answers.shown import against, share, shown
-from analysis.answers.trust import trust
-from analysis.cells import by_key, varying
-from analysis.findings import concerned, parsed
+from analysis.answers.trust import located, trust
+from analysis.cells import varying
 from analysis.ingest.plan import traits
 from analysis.metrics import METRICS
 from analysis.model import Dataset
@@ -156,14 +155,9 @@ def of_rows(frame: pd.DataFrame, notes: list[str]) -> list[str]:
 
 def of_findings(dataset: Dataset, given: str) -> list[str]:
     """The findings that matter, the worst first; how many more there are."""
-    labels, found = by_key(dataset.cells), parsed(dataset.findings)
-    grave = [one for one in found if one.severity != "info"]
-    lines = []
-    for one in grave[:MOST_FINDINGS]:
-        named = [labels.get((one.run, cell), cell) for cell in concerned(one, dataset.trials)]
-        where = one.where(labels, named, most=4)
-        lines.append(f"{one.severity} {one.check}: {one.message}{f' ({where})' if where else ''} {one.remedy}".strip())
+    found = located(dataset, most=4)
+    grave = [(one, f" ({where})" if where else "") for one, where in found if one.severity != "info"][:MOST_FINDINGS]
+    lines = [f"{one.severity} {one.check}: {one.message}{where} {one.remedy}".strip() for one, where in grave]
     more = len(found) - len(lines)
-    return (
-        [*lines, f"{more} more finding{'s' if more > 1 else ''}: python -m analysis check {given}"] if more else lines
-    )
+    lines += [f"{more} more finding{'s' if more > 1 else ''}: python -m analysis check {given}"] if more else []
+    return lines

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.cells import standing
+from analysis.cells import by_key, standing
 from analysis.checks.shared import WITHOUT_RESULT
-from analysis.findings import SEVERITIES
+from analysis.findings import SEVERITIES, Finding, concerned, parsed
 from analysis.model import Dataset
 
 
@@ -20,6 +20,17 @@ def counts(dataset: Dataset) -> dict[str, int]:
     unfinished = sum(key in cut for key in zip(left["run"][~limited], left["cell"][~limited], strict=True))
     told |= {"struck": len(cells) - len(left), "limited": int(limited.sum()), "unfinished": unfinished}
     return told | {"cells": len(cells)}
+
+
+def located(dataset: Dataset, most: int = 8) -> list[tuple[Finding, str]]:
+    """The findings, the worst first, each with its cells (those of its trials, where it names none), trials and hosts
+    in words, so many of each."""
+    labels = by_key(dataset.cells)
+    told = []
+    for one in parsed(dataset.findings):
+        named = [labels.get((one.run, cell), cell) for cell in concerned(one, dataset.trials)]
+        told.append((one, one.where(labels, named, most)))
+    return told
 
 
 def trust(dataset: Dataset) -> str:

@@ -61,8 +61,8 @@ def tips(told: str) -> list[alt.Tooltip]:
 def pick(legend: bool = True) -> alt.Parameter:
     """A click on a strategy, in the legend where there is one, brings it out; the same name in every chart, so that one
     click serves all."""
-    bound = {"bind": "legend"} if legend else {}
-    return alt.selection_point(name="strategy_pick", fields=["strategy"], **bound)
+    bind: Any = "legend" if legend else alt.Undefined
+    return alt.selection_point(name="strategy_pick", fields=["strategy"], bind=bind)
 
 
 def lit(picked: alt.Parameter, bright: float = 1, faint: float = 0.15) -> Any:

@@ -6,6 +6,8 @@ server and clients all confirm. Any other run tells the server's open connection
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
@@ -99,8 +101,8 @@ def caption(frame: pd.DataFrame) -> str:
     for label, asked, held in best.itertuples():
         parts += [f"{label} held all {show.count(asked)} connections, step by step."] if held >= asked else []
     times = reached(frame)
-    stood = times.dropna(subset=["reached_s"]).groupby("label", sort=False)
-    stood = stood.agg(asked=("asked_connections", "max"), reached_s=("reached_s", "median"))
+    labels = times.dropna(subset=["reached_s"]).groupby("label", sort=False)
+    stood = labels.agg(asked=("asked_connections", "max"), reached_s=("reached_s", "median"))
     for asked, cells in stood.groupby(stood["asked"].astype(float)):
         named = f"{len(cells)} cells" if len(cells) > 1 else cells.index[0]
         when = f"{_range(cells['reached_s'])} after the first ({named})"
@@ -176,7 +178,7 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
                 x=x, y=alt.value(HEIGHT), color=color, tooltip=axes.tips("label:N cell; trial:Q; overflows:Q dropped")
             )
         )
-    dashed = {"color": axes.GREY, "strokeDash": [6, 4]}
+    dashed: dict[str, Any] = {"color": axes.GREY, "strokeDash": [6, 4]}
     if by_step:
         asked = pd.DataFrame({"x": [0.0, float(lines["x"].max())]})
         layers.append(alt.Chart(asked).mark_line(**dashed).encode(x=x, y="x:Q"))
@@ -194,7 +196,7 @@ def _stopped(stopped: pd.DataFrame, x: alt.X, y: alt.Y, top: float, by_step: boo
         text=[f"{row['label']}: {show.count(row['y'])}, {row['note']}" for row in near.to_dict("records")],
     )
     base = alt.Chart(near).encode(x=x, tooltip=axes.tips("label:N cell; y:Q[,.0f] held; note:N limit"))
-    side = {"align": "left", "dx": 8} if by_step else {"align": "right", "dx": -8}
+    side: dict[str, Any] = {"align": "left", "dx": 8} if by_step else {"align": "right", "dx": -8}
     return [
         base.mark_point(shape="cross", angle=45, size=70, filled=True, color=axes.GREY).encode(y=y),
         base.mark_text(**side, baseline="bottom", color=axes.GREY).encode(y="place:Q", text="text:N"),

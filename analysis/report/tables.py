@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from analysis import format as show
 from analysis.answers.shown import against, share, shown, spread_of
-from analysis.report.parts import Bar, Cell, Download, Row, Table
 from analysis.spreadsheet import csv_text
 
 MOST_ROWS = 60  # of a chart's table; the CSV has all
@@ -26,32 +27,73 @@ METRICS = {  # by name: heading, and whether its bars are on a logarithmic scale
 }
 
 
+@dataclass(frozen=True)
+class Bar:
+    """An interval within its column: places from 0 to 100. `centre` without an interval is a mark alone."""
+
+    low: float
+    high: float
+    centre: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: its text, what sorts it, and where there is one its interval as a bar and in words."""
+
+    text: str
+    order: float | str = ""
+    bar: Bar | None = None
+    interval: str = ""
+    is_marked: bool = False  # rests on fewer than 100 tail events
+    is_number: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row. `state`: good, dnf or struck; `note` says why it is not good."""
+
+    cells: tuple[Cell, ...]
+    state: str = "good"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its headings; `caption` says what it holds, for those who do not see it."""
+
+    caption: str
+    headings: tuple[str, ...]
+    rows: tuple[Row, ...]
+    is_sortable: bool = False
+    rest: int = 0  # rows that are in the CSV only
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file inside the page."""
+
+    name: str
+    href: Markup
+    rows: int
+
+
 def glance(frame: pd.DataFrame) -> Table:
     """The at-a-glance table, from the frame of answers.glance."""
     rows = frame.to_dict("records")
     scales = {name: _scale(rows, name, is_log) for name, (_, is_log) in METRICS.items()}
     has_verdict = any(row["verdict"] not in ("", "baseline") for row in rows)
     has_errors = any(row["errors_share"] > 0 for row in rows)
-    headings = [
-        "strategy",
-        "held",
-        *(["errors"] if has_errors else []),
-        *(heading for heading, _ in METRICS.values()),
-        *(["against the baseline"] if has_verdict else []),
-    ]
+    headings = ["strategy", "held", *(["errors"] if has_errors else []), *(heading for heading, _ in METRICS.values())]
+    headings += ["against the baseline"] if has_verdict else []
     made = []
     for row in rows:
-        held = float(row["held_connections"])
-        cells = [
-            Cell(str(row["label"]), str(row["label"]), is_number=False),
-            Cell(show.count(held), _order(held)),
-        ]
-        if has_errors:
-            cells.append(Cell(share(float(row["errors_share"])), _order(float(row["errors_share"]))))
+        held, errors = float(row["held_connections"]), float(row["errors_share"])
+        cells = [Cell(str(row["label"]), str(row["label"]), is_number=False), Cell(show.count(held), _order(held))]
+        cells += [Cell(share(errors), _order(errors))] if has_errors else []
         cells += [_metric(row, name, scale) for name, scale in scales.items()]
         cells += [_verdict(row)] if has_verdict else []
         state = "struck" if row["struck"] else "dnf" if row["outcome"] == "dnf" else "good"
-        made.append(Row(tuple(cells), state, show.visible(str(row["why"]))))
+        made.append(Row(tuple(cells), state, row["why"]))
     return Table("Every strategy with its figures, best first", tuple(headings), tuple(made), is_sortable=True)
 
 
@@ -71,8 +113,7 @@ def _order(value: float) -> float:
 
 def _scale(rows: Sequence[dict[Hashable, Any]], name: str, is_log: bool) -> tuple[float, float, bool]:
     """Least and most that the bars of a column span; an interval reaching far beyond all centres is cut there."""
-    centres = [float(row[f"{name}_value"]) for row in rows if math.isfinite(float(row[f"{name}_value"]))]
-    centres = [value for value in centres if value > 0]
+    centres = [value for row in rows if 0 < (value := float(row[f"{name}_value"])) < math.inf]
     if not centres:
         return 0.0, 1.0, False
     if is_log:
@@ -127,4 +168,4 @@ def _plain(value: Any) -> Cell:
 def download(name: str, frame: pd.DataFrame) -> Download:
     """The frame as a CSV file inside the page."""
     coded = base64.b64encode(csv_text(frame).encode()).decode()
-    return Download(f"{name}.csv", f"{name}.csv", f"data:text/csv;base64,{coded}", len(frame))
+    return Download(f"{name}.csv", Markup(f"data:text/csv;base64,{coded}"), len(frame))

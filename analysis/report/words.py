@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from numbers import Real
 
 import pandas as pd
 
 from analysis import format as show
-from analysis.cells import by_key
 from analysis.environment import differences, document, environment
-from analysis.findings import concerned, parsed
 from analysis.ingest.plan import traits
 from analysis.model import FACTORS, Dataset
-from analysis.report.parts import Found, Table
-from analysis.report.tables import of_frame
+from analysis.report.tables import Table, of_frame
 
-
-def findings(dataset: Dataset) -> tuple[Found, ...]:
-    """Worst first."""
-    labels = by_key(dataset.cells)
-    return tuple(
-        Found(
-            check=show.visible(one.check), severity=one.severity, message=show.visible(one.message),
-            matters=show.visible(one.matters), remedy=show.visible(one.remedy),
-            where=one.where(labels, [labels.get((one.run, cell), cell) for cell in concerned(one, dataset.trials)]),
-            evidence=show.visible(json.dumps(one.evidence))[:2000],
-        )
-        for one in parsed(dataset.findings)
-    )  # fmt: skip
-
-
-def _text(value: object) -> str:
-    return show.visible(value) if isinstance(value, str) else ""
+REPEATED = (
+    "strategy", "server_command", "workload", "connections", "active", "rate", "repetitions", "duration", "seed",
+)  # fmt: skip
 
 
 def limits(dataset: Dataset) -> tuple[str, ...]:
@@ -40,11 +22,8 @@ def limits(dataset: Dataset) -> tuple[str, ...]:
     cells = dataset.cells
     if cells.empty:
         return ()
-    varied = [
-        name
-        for name in FACTORS
-        if cells[name].nunique(dropna=False) > 1 and name not in ("server_port", "server_command")
-    ]
+    varied = [name for name in FACTORS if cells[name].nunique(dropna=False) > 1]
+    varied = [name for name in varied if name not in ("server_port", "server_command")]
     fixed = {name: cells[name].iloc[0] for name in FACTORS if name not in varied and pd.notna(cells[name].iloc[0])}
     words = ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in fixed.items())
     lines = [
@@ -100,17 +79,12 @@ def methods(dataset: Dataset) -> tuple[str, ...]:
         "the first connection.",
     ]
     for run in dataset.runs.to_dict("records"):
-        commit = (
-            f", commit {str(run['git_commit'])[:12]}{' with changes' if run['git_dirty'] is True else ''}"
-            if pd.notna(run["git_commit"])
-            else ""
-        )
-        seed = f", seed {run['seed']}" if pd.notna(run["seed"]) else ""
-        lines.append(
-            f"Run {_text(run['run'])}: {run['trials_planned']} trials in {run['repetitions']} "
-            f"block{'s' if run['repetitions'] != 1 else ''}{seed}{commit}, begun "
-            f"{_text(run['started_utc']) or 'at an unknown time'}."
-        )
+        text = f"Run {run['run']}: {run['trials_planned']} trials in {run['repetitions']} block"
+        text += "s" if run["repetitions"] != 1 else ""
+        text += f", seed {run['seed']}" if pd.notna(run["seed"]) else ""
+        text += f", commit {run['git_commit'][:12]}" if pd.notna(run["git_commit"]) else ""
+        text += " with changes" if pd.notna(run["git_commit"]) and run["git_dirty"] is True else ""
+        lines.append(f"{text}, begun {run['started_utc'] if pd.notna(run['started_utc']) else 'at an unknown time'}.")
     return tuple(lines)
 
 
@@ -120,18 +94,7 @@ def commands(dataset: Dataset) -> tuple[str, ...]:
     made = []
     for run in dataset.runs.to_dict("records"):
         told = document(run["parameters"])
-        names = (
-            "strategy",
-            "server_command",
-            "workload",
-            "connections",
-            "active",
-            "rate",
-            "repetitions",
-            "duration",
-            "seed",
-        )
-        words = [f"-e {name}={_argument(told[name])}" for name in names if told.get(name) is not None]
+        words = [f"-e {name}={_argument(told[name])}" for name in REPEATED if told.get(name) is not None]
         if words:
             made.append(f"ansible-playbook run_benchmark.yml {' '.join(words)}")
     return tuple(made)
@@ -149,16 +112,9 @@ def places(dataset: Dataset) -> tuple[Table | None, Table | None]:
     told = environment(dataset)
     if told.empty:
         return None, None
-    apart = differences(told)
-    for name in ("run", "host", "role"):
-        told[name] = told[name].fillna("").astype(str)
-    grouped = told.assign(place=told["host"].where(told["host"] != "", told["run"])).groupby(
-        ["key", "value"], sort=False
-    )["place"]
-    rows = pd.DataFrame(
-        [{"what": key, "value": value, "where": ", ".join(dict.fromkeys(places))} for (key, value), places in grouped]
+    places = told["host"].where(told["host"] != "", told["run"]).groupby([told["key"], told["value"]], sort=False)
+    rows = (
+        places.agg(lambda its: ", ".join(dict.fromkeys(its))).rename_axis(["what", "value"]).reset_index(name="where")
     )
-    different = (
-        None if apart.empty else of_frame(apart, "What differs between hosts of one role, or between runs", most=200)
-    )
-    return of_frame(rows, "Where the run took place", most=400), different
+    apart = of_frame(differences(told), "What differs between hosts of one role, or between runs", most=200)
+    return of_frame(rows, "Where the run took place", most=400), apart if apart.rows else None

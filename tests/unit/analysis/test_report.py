@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.answers.trust import counts, trust
+from analysis.answers.trust import counts, located, trust
 from analysis.charts import glance
 from analysis.dataset import load
 from analysis.demo.truth import Cell, truth
@@ -19,7 +19,6 @@ from analysis.demo.write import write as write_demo
 from analysis.model import Dataset
 from analysis.report import tables, words
 from analysis.report.build import build, html
-from analysis.report.parts import Bar
 from tests.unit.analysis.build import Document, ended, started, trial, whole, write
 from tests.unit.analysis.chart_data import Row, contrast, dataset_of, estimate, struck
 from tests.unit.analysis.chart_data import trial as row_of_trial
@@ -47,17 +46,17 @@ def test_a_row_at_a_glance() -> None:
     assert [by_name[name].text for name in shown] == [
         "epoll", "10,000", "20,000", "2.0 ms", "0.70 %"]  # fmt: skip
     # The bar of this column spans 0 to 1.25 × 40,000.
-    assert by_name["requests per CPU second"].bar == Bar(38.0, 42.0, 40.0)
+    assert by_name["requests per CPU second"].bar == tables.Bar(38.0, 42.0, 40.0)
     assert by_name["requests per CPU second"].interval == "95 % interval 19,000 to 21,000"
     # On a logarithmic bar from half the least centre to twice the greatest, 1 ms to 4 ms, 2 ms is the middle.
-    assert by_name["p99 response"].bar == Bar(0.0, 100.0, 50.0)
+    assert by_name["p99 response"].bar == tables.Bar(0.0, 100.0, 50.0)
     assert by_name["p99 response"].is_marked
     assert by_name["median response"].text == "–"
     against = by_name["against the baseline"]
     assert (against.text, against.interval) == ("0.50 × worse", "alone, its 95 % interval is 0.40 to 0.60")
     assert [poll.cells[i].text for i in (2, -1)] == ["0", "baseline"]
     alone = dict(zip(table.headings, poll.cells, strict=True))["requests per CPU second"]
-    assert (alone.interval, alone.bar) == ("one repetition: no interval", Bar(80.0, 80.0, 80.0))
+    assert (alone.interval, alone.bar) == ("one repetition: no interval", tables.Bar(80.0, 80.0, 80.0))
 
 
 def test_a_frame_as_a_table() -> None:
@@ -109,10 +108,10 @@ def test_findings_the_worst_first_and_where() -> None:
     trials = [row_of_trial(n, f"s{n}") for n in range(1, 12)]
     many = struck("s1", "Bad.") | {"cells": json.dumps([f"c-s{n}" for n in range(1, 12)]), "trials": "[1, 2]"}
     mild = struck("s1", "Mild.") | {"severity": "info", "cells": "[]", "hosts": '["client1"]'}
-    found = words.findings(dataset_of(trials=trials, findings=[mild, many]))
-    assert [one.severity for one in found] == ["invalid", "info"]
-    assert found[0].where == "s1; s2; s3; s4; s5; s6; s7; s8 and 3 more · trials 1, 2"
-    assert found[1].where == "client1"
+    found = located(dataset_of(trials=trials, findings=[mild, many]))
+    assert [one.severity for one, _ in found] == ["invalid", "info"]
+    assert found[0][1] == "s1; s2; s3; s4; s5; s6; s7; s8 and 3 more · trials 1, 2"
+    assert found[1][1] == "client1"
     assert counts(dataset_of(trials=trials, findings=[mild, many])) == {
         "invalid": 1, "warn": 0, "info": 1, "struck": 11, "limited": 0, "unfinished": 0, "cells": 11}  # fmt: skip
 
@@ -162,12 +161,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_chart_is_there_as_picture_as_data_and_as_a_sentence(small: Path) -> None:
     dataset = load([str(small)])
     page, text = build(dataset), html(dataset)
-    assert len(page.charts) >= 8
-    assert set(payload(text)["specs"]) == {section.name for section in (*page.charts, *page.honesty)}
-    for section in (*page.charts, *page.honesty):
-        assert f'id="chart-{section.name}"><svg role="img" aria-label="' in text
-        assert f'download="{section.name}.csv"' in text
-        assert section.caption.endswith(".")
+    sections = [*page["charts"], *page["honesty"]]
+    assert len(sections) >= 9
+    assert set(payload(text)["specs"]) == {section.chart.name for section in sections}
+    for section in sections:
+        assert f'id="chart-{section.chart.name}"><svg role="img" aria-label="' in text
+        assert f'download="{section.chart.name}.csv"' in text
+        assert section.chart.caption.endswith(".")
         assert section.table.rows
     # The same ids in two pictures would be one.
     ids = re.findall(r'\bid="([^"]+)"', re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL))
@@ -241,12 +241,5 @@ def test_errors_are_summed_by_cause() -> None:
         {"run": "r1", "trial": 1, "host": host, "phase": "connect", "cause": "refused", "blame": "server", "count": 3,
          "first": "refused at once"} for host in ("client1", "client2")]  # fmt: skip
     page = build(dataset_of(runs=[{"run": "r1"}], trials=[row_of_trial(1)], errors=errors))
-    assert page.errors is not None
-    assert [cell.text for cell in page.errors.rows[0].cells] == [
-        "epoll",
-        "connect",
-        "refused",
-        "server",
-        "6",
-        "refused at once",
-    ]
+    (row,) = page["errors"].rows
+    assert [cell.text for cell in row.cells] == ["epoll", "connect", "refused", "server", "6", "refused at once"]
