@@ -53,6 +53,14 @@ def count(value: float) -> str:
     return NOTHING if math.isnan(value) else f"{value:,.0f}"
 
 
+def fraction(text: str) -> float:
+    """3% and 0.03 are one; nan where the text is neither."""
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        return math.nan
+
+
 def unit_of(nanoseconds: float) -> tuple[float, str]:
     """The unit in which a time reads best, after rounding: 999.96 µs is 1.00 ms."""
     if nanoseconds > 0 and math.isfinite(nanoseconds):

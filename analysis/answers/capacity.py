@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
 from analysis import format as show
 from analysis.answers import series
 from analysis.answers.objective import Objective, objective
+from analysis.answers.shown import bracketed
 from analysis.cells import series_key
 from analysis.ingest.plan import traits
 from analysis.model import Dataset
-from analysis.statistics.knee import LEAST_ACHIEVED, Capacity, Rung, capacity
+from analysis.statistics.knee import LEAST_ACHIEVED, Rung, capacity
+from analysis.statistics.paired import Estimate
 
 LEAST_RATES = 3
+NO_CAPACITY = Estimate(math.nan, math.nan, math.nan, math.nan, 0, "missed by some block at once")
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
@@ -46,11 +51,10 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
         for _, block in rungs.groupby("block")
     ]
     found = capacity([block for block in blocks if len(block) == members["rate"].nunique()], goal.limit_ns)
+    e = found.estimate if found else NO_CAPACITY
     rows = []
-    for rate, same in rungs.groupby("rate"):
-        values = same["response"].dropna().to_numpy(dtype=float)
-        if not len(values):
-            continue
+    for rate, same in rungs.dropna(subset="response").groupby("rate"):
+        values = same["response"].to_numpy(dtype=float)
         middle = float(np.median(values))
         rows.append(
             {
@@ -64,23 +68,13 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
                 "saturated": bool(same["achieved"].median() < LEAST_ACHIEVED or np.isinf(middle)),
                 "objective": str(goal),
                 "limit_ns": float(goal.limit_ns),
-                **_capacity(found),
+                "capacity_per_s": e.value,
+                "capacity_low_per_s": e.low,
+                "capacity_high_per_s": e.high,
+                "is_bounded": found is not None and found.is_bounded,
             }
         )
     return rows
-
-
-def _capacity(found: Capacity | None) -> dict[str, object]:
-    nan = float("nan")
-    if found is None:
-        return {"capacity_per_s": nan, "capacity_low_per_s": nan, "capacity_high_per_s": nan, "is_bounded": False}
-    e = found.estimate
-    return {
-        "capacity_per_s": e.value,
-        "capacity_low_per_s": e.low,
-        "capacity_high_per_s": e.high,
-        "is_bounded": found.is_bounded,
-    }
 
 
 def meets(frame: pd.DataFrame) -> pd.Series:
@@ -96,15 +90,9 @@ def caption(frame: pd.DataFrame) -> str:
         if np.isnan(row["capacity_per_s"]):
             parts.append(f"{label} misses it in some block at {show.count(rows['rate'].min())}/s already")
         elif not row["is_bounded"]:
-            parts.append(
-                f"{label} at least {show.count(float(row['capacity_per_s']))}/s (the highest rate meets it in "
-                "some block)"
-            )
+            least = show.count(float(row["capacity_per_s"]))
+            parts.append(f"{label} at least {least}/s (the highest rate meets it in some block)")
         else:
-            spread = (row["capacity_high_per_s"] - row["capacity_low_per_s"]) / 2
-            texts = [
-                show.number(float(row[f"capacity{part}_per_s"]), 0.0 if np.isnan(spread) else spread)
-                for part in ("", "_low", "_high")
-            ]
-            parts.append(f"{label} {texts[0]}/s" + ("" if np.isnan(spread) else f" [{texts[1]}, {texts[2]}]"))
+            value, low, high = (float(row[f"capacity{part}_per_s"]) for part in ("", "_low", "_high"))
+            parts.append(f"{label} {bracketed(value, low, high, '/s')}")
     return f"Capacity within {frame['objective'].iloc[0]}: {'; '.join(parts)}."

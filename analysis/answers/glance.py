@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.answers import series
+from analysis.answers.shown import spread_of
 from analysis.metrics import METRICS, PRIMARY
 from analysis.model import Dataset
 
@@ -69,14 +70,11 @@ def caption(frame: pd.DataFrame) -> str:
     good = frame[~is_struck & (frame["outcome"] != "dnf") & frame[f"{PRIMARY}_value"].notna()]
     if len(good) > 1:
         ranked = good.sort_values(f"{PRIMARY}_value", ascending=False)
-        first, last = ranked.iloc[0], ranked.iloc[-1]
-        metric = METRICS[PRIMARY]
-        parts.append(
-            f"{metric.title} reach from {_number(last)} ({last['label']}) to {_number(first)} ({first['label']})"
-        )
+        least, most = (f"{_number(row)} ({row['label']})" for row in (ranked.iloc[-1], ranked.iloc[0]))
+        parts.append(f"{METRICS[PRIMARY].title} reach from {least} to {most}")
     return "; ".join(parts) + "."
 
 
 def _number(row: pd.Series) -> str:
-    low, high = float(row[f"{PRIMARY}_low"]), float(row[f"{PRIMARY}_high"])
-    return show.number(float(row[f"{PRIMARY}_value"]), (high - low) / 2 if high == high else 0.0)
+    spread = spread_of(float(row[f"{PRIMARY}_low"]), float(row[f"{PRIMARY}_high"]))
+    return show.number(float(row[f"{PRIMARY}_value"]), spread)

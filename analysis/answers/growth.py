@@ -29,7 +29,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
         members = good[key == one].sort_values("connections")
         if members["connections"].nunique() < LEAST_LEVELS:
             continue
-        size = {row["cell"]: float(row["connections"]) for row in members.to_dict("records")}
+        size = dict(zip(members["cell"], members["connections"].astype(float), strict=True))
         own = figures[(figures["run"] == members["run"].iloc[0]) & figures["cell"].isin(size)]
         slope = exponent(
             [([size[c] for c in block["cell"]], block["value"].tolist()) for _, block in own.groupby("block")]
@@ -45,9 +45,9 @@ def data(dataset: Dataset) -> pd.DataFrame:
                     "cpu_us": float(found["value"]),
                     "low_us": float(found["low"]),
                     "high_us": float(found["high"]),
-                    "exponent": math.nan if slope is None else slope.value,
-                    "exponent_low": math.nan if slope is None else slope.low,
-                    "exponent_high": math.nan if slope is None else slope.high,
+                    "exponent": slope.value if slope else math.nan,
+                    "exponent_low": slope.low if slope else math.nan,
+                    "exponent_high": slope.high if slope else math.nan,
                 }
             )
     return pd.DataFrame(rows).dropna(subset=["cpu_us"]) if rows else pd.DataFrame()

@@ -11,8 +11,10 @@ import pandas as pd
 from analysis import format as show
 from analysis.answers import capacity, growth
 from analysis.answers.identity import identity
+from analysis.answers.shown import bracketed
 from analysis.cells import by_key, standing
 from analysis.checks.shared import server_of
+from analysis.findings import some
 from analysis.ingest.plan import traits
 from analysis.metrics import PRIMARY
 from analysis.model import Dataset
@@ -42,11 +44,8 @@ def headline(dataset: Dataset) -> Headline:
         if len(cells) == 1 and only["outcome"] == "dnf" and not only["struck"]:
             return Headline(_limited(only))
         return Headline("Nothing was measured to the end.", failed)
-    if (
-        good["connections"].nunique() > 1
-        or good["rate"].nunique() > 1
-        or good["cell"].nunique() > good["strategy"].nunique()
-    ):
+    is_ladder = good["connections"].nunique() > 1 or good["rate"].nunique() > 1
+    if is_ladder or good["cell"].nunique() > good["strategy"].nunique():
         return Headline(_many_loads(dataset, good), failed)
     if len(good) == 1:
         return Headline(_one(dataset, good), f"{_room(dataset, good)} {failed}".strip())
@@ -59,12 +58,8 @@ def _failed(cells: pd.DataFrame, good: pd.DataFrame) -> str:
     parts = []
     limited = cells[cells["outcome"] == "dnf"]
     if len(limited):
-        names = [
-            f"{row['label']} stopped at {show.count(float(row['held_connections']))}"
-            for row in limited.to_dict("records")
-        ]
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        parts.append(f"{', '.join(names[:MOST_NAMED])}{more}")
+        named = zip(limited["label"], limited["held_connections"], strict=True)
+        parts.append(some([f"{label} stopped at {show.count(float(n))}" for label, n in named], ", ", MOST_NAMED))
     lost = cells[~cells["cell"].isin(limited["cell"]) & ~cells["cell"].isin(good["cell"])]
     if len(lost):
         parts.append(f"{', '.join(lost['label'].head(MOST_NAMED))} {'is' if len(lost) == 1 else 'are'} not valid")
@@ -135,10 +130,7 @@ def _many_loads(dataset: Dataset, good: pd.DataFrame) -> str:
         frame = answer.data(dataset)
         if not frame.empty:
             return str(answer.caption(frame))
-    strategies = list(dict.fromkeys(good["strategy"]))
-    named = ", ".join(strategies[:MOST_NAMED]) + (
-        f" and {len(strategies) - MOST_NAMED} more" if len(strategies) > MOST_NAMED else ""
-    )
+    named = some(dict.fromkeys(good["strategy"]), ", ", MOST_NAMED)
     ranges = []
     for column, unit in (("connections", "connections"), ("rate", "requests/s")):
         values = good[column].dropna().astype(float)
@@ -161,10 +153,8 @@ def _winner(dataset: Dataset, good: pd.DataFrame) -> tuple[str, str]:
     ties = [row["label"] for row, found in ours[1:] if float(found["high"]) >= float(figure["value"])]
     among = " in Python" if len(ours) < len(rows) else ""
     if ties:
-        names = [best["label"], *ties]
-        rest = len(names) - MOST_NAMED
-        shown = ", ".join(names[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-        sentence = f"At {_load(best)} no one strategy{among} wins: {shown} cannot be told apart, at about"
+        names = some([best["label"], *ties], ", ", MOST_NAMED)
+        sentence = f"At {_load(best)} no one strategy{among} wins: {names} cannot be told apart, at about"
     else:
         sentence = f"At {_load(best)} the cheapest strategy{among} is {best['label']}, with"
     sentence += f" {_per_cpu_s(figure)} requests for each second of server CPU"
@@ -180,10 +170,7 @@ def _winner(dataset: Dataset, good: pd.DataFrame) -> tuple[str, str]:
 
 
 def _per_cpu_s(figure: pd.Series) -> str:
-    low, high = float(figure["low"]), float(figure["high"])
-    spread = (high - low) / 2 if low == low else 0.0
-    interval = f" [{show.number(low, spread)}, {show.number(high, spread)}]" if low == low else ""
-    return f"{show.number(float(figure['value']), spread)}{interval}"
+    return bracketed(float(figure["value"]), float(figure["low"]), float(figure["high"]))
 
 
 def _against_baseline(dataset: Dataset, best: dict[Any, Any]) -> str:
@@ -193,9 +180,6 @@ def _against_baseline(dataset: Dataset, best: dict[Any, Any]) -> str:
     if found.empty:
         return ""
     row = found.iloc[0]
-    spread = (float(row["high"]) - float(row["low"])) / 2
-    low, high = show.number(float(row["low"]), spread), show.number(float(row["high"]), spread)
-    return (
-        f"{best['label']} answers {show.number(float(row['ratio']), spread)} × [{low}, {high}] as many as "
-        f"{by_key(dataset.cells)[best['run'], row['baseline']]}: {row['verdict']}."
-    )
+    ratio = bracketed(float(row["ratio"]), float(row["low"]), float(row["high"]), " ×")
+    baseline = by_key(dataset.cells)[best["run"], row["baseline"]]
+    return f"{best['label']} answers {ratio} as many as {baseline}: {row['verdict']}."

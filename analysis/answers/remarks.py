@@ -13,6 +13,7 @@ from analysis.cells import by_key
 from analysis.ingest.trials import MISSING, NOT_RUN, UNFINISHED
 from analysis.metrics import METRICS, PRIMARY
 from analysis.model import Dataset
+from contracts.declared import PASSED
 
 MOST_STEPS = 12
 REFINED_BY = 4  # the gap between two rates is cut into so many parts
@@ -106,13 +107,10 @@ def of_calibration(dataset: Dataset) -> list[str]:
     if known.empty:
         return []
     clients = dataset.hosts.loc[dataset.hosts["role"] == "client", ["run", "host"]]
+    told = clients.merge(known, on=["run", "host"], how="left")[["host", "ceiling_per_s", "ceiling_per_cpu_s"]]
     texts = [
-        f"{host} {show.NOTHING}"
-        if pd.isna(rate)
-        else f"{host} {show.number(rate)} records/s ({show.number(of_cpu)} per CPU second)"
-        for host, rate, of_cpu in clients.merge(known, on=["run", "host"], how="left")[
-            ["host", "ceiling_per_s", "ceiling_per_cpu_s"]
-        ].itertuples(index=False)
+        f"{host} {show.number(rate)}" + ("" if pd.isna(rate) else f" records/s ({show.number(of_cpu)} per CPU second)")
+        for host, rate, of_cpu in told.itertuples(index=False)
     ]
     return [f"the generators' ceiling, against a server that swallows: {', '.join(texts)}"]
 
@@ -159,7 +157,7 @@ def of_end(dataset: Dataset) -> list[str]:
 
 def of_next(dataset: Dataset, given: str) -> str:
     """Where to look next: at the first trial that failed, else at the trials one by one."""
-    failed = dataset.trials[~dataset.trials["outcome"].isin(["ok", "dnf", NOT_RUN])]
+    failed = dataset.trials[~dataset.trials["outcome"].isin([*PASSED, NOT_RUN])]
     if len(failed):
         n = int(failed["trial"].iloc[0])
         return f"next: trials/{n:03d}/trial.json and hosts/*/{n:03d}/*.log in {given} say more of trial {n}."

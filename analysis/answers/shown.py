@@ -46,6 +46,13 @@ def spread_of(low: float, high: float) -> float:
     return half if math.isfinite(half) else 0.0
 
 
+def bracketed(value: float, low: float, high: float, unit: str = "") -> str:
+    """A number, its unit and its interval in brackets; the number alone without one."""
+    spread = spread_of(low, high)
+    interval = "" if math.isnan(low) else f" [{show.number(low, spread)}, {show.number(high, spread)}]"
+    return f"{show.number(value, spread)}{unit}{interval}"
+
+
 def with_unit(metric: str, value: float, spread: float) -> str:
     """The figure with its unit."""
     unit = METRICS[metric].unit

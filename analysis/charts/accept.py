@@ -47,30 +47,19 @@ def data(dataset: Dataset) -> pd.DataFrame:
 def caption(frame: pd.DataFrame) -> str:
     """The fullest queue, whether any overflowed, and the slowest connecting."""
     worst = frame.iloc[int(frame["peak_connections"].argmax())]
-    if worst["peak_connections"] == 0:
-        parts = ["No sample found a connection waiting for accept()."]
-    else:
-        share = 100 * worst["peak_connections"] / worst["limit_connections"]
-        parts = [
-            f"The fullest accept queue held {show.count(worst['peak_connections'])} of "
-            f"{show.count(worst['limit_connections'])} connections ({show.number(share, most=2)} %), "
-            f"with {worst['label']}."
-        ]
+    parts = ["No sample found a connection waiting for accept()."]
+    if (peak := worst["peak_connections"]) > 0:
+        share = show.number(100 * peak / worst["limit_connections"], most=2)
+        held = f"{show.count(peak)} of {show.count(worst['limit_connections'])} connections ({share} %)"
+        parts = [f"The fullest accept queue held {held}, with {worst['label']}."]
     lost = frame.groupby("label", sort=False)["overflows"].max()
     lost = lost[lost > 0]
-    parts.append(
-        "Connections were dropped because it was full: "
-        + ", ".join(f"{label} (up to {show.count(count)})" for label, count in lost.items())
-        + "."
-        if len(lost)
-        else "None overflowed."
-    )
+    named = ", ".join(f"{label} (up to {show.count(count)})" for label, count in lost.items())
+    parts.append(f"Connections were dropped because it was full: {named}." if named else "None overflowed.")
     connect = frame.groupby("label", sort=False)["connect_p99_ns"].median().dropna()
     if len(connect):
-        parts.append(
-            f"p99 of connecting: {show.time(connect.min())} ({connect.idxmin()})"
-            + (f" to {show.time(connect.max())} ({connect.idxmax()})." if len(connect) > 1 else ".")
-        )
+        most = f" to {show.time(connect.max())} ({connect.idxmax()})" if len(connect) > 1 else ""
+        parts.append(f"p99 of connecting: {show.time(connect.min())} ({connect.idxmin()}){most}.")
     return " ".join(parts)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.answers import series
+from analysis.answers.shown import bracketed
 from analysis.cells import standing
 from analysis.charts import axes
 from analysis.model import Dataset
@@ -70,17 +71,12 @@ def caption(frame: pd.DataFrame) -> str:
     first, last = frame.iloc[0], frame.iloc[-1]
     text = f"A request costs the server {_us(first)} of CPU time with {first['label']}"
     if len(frame) > 1:
-        text += (
-            f", {_us(last)} with {last['label']} "
-            f"({show.number(float(last['cpu_us'] / first['cpu_us']), most=2)} × as much)"
-        )
+        times = show.number(float(last["cpu_us"] / first["cpu_us"]), most=2)
+        text += f", {_us(last)} with {last['label']} ({times} × as much)"
     if share == share:
         text += f"; {show.number(100 * float(share), most=2)} % of it is the kernel's (median)"
     return text + "." + str(frame.attrs.get("left_out", ""))
 
 
 def _us(row: pd.Series) -> str:
-    low, high = float(row["cpu_low_us"]), float(row["cpu_high_us"])
-    spread = (high - low) / 2 if low == low else 0.0
-    interval = f" [{show.number(low, spread)}, {show.number(high, spread)}]" if low == low else ""
-    return f"{show.number(float(row['cpu_us']), spread)} µs{interval}"
+    return bracketed(float(row["cpu_us"]), float(row["cpu_low_us"]), float(row["cpu_high_us"]), " µs")

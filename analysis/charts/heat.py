@@ -79,10 +79,8 @@ def caption(frame: pd.DataFrame) -> str:
             f"The slowest answers, {show.time(worst['low_ns'])} to {show.time(worst['high_ns'])}, "
             f"came to {worst['label']} in the {_moment(worst['t_s'], worst['width_s'])}."
         )
-    for label, rows in missing.groupby("label", sort=False):
-        parts.append(
-            f"{label} leaves up to {show.number(rows['share_percent'].max())} % of a moment's requests unanswered."
-        )
+    for label, share in missing.groupby("label", sort=False)["share_percent"].max().items():
+        parts.append(f"{label} leaves up to {show.number(share)} % of a moment's requests unanswered.")
     labels = list(dict.fromkeys(frame["label"]))
     return " ".join([*parts, f"Shown, fastest at p99 first: {'; '.join(labels)}."])
 

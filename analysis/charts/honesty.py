@@ -89,18 +89,14 @@ def caption(frame: pd.DataFrame) -> str:
         )
     share = (100 * frame["lag_p99_ns"] / frame["response_p99_ns"]).replace(np.inf, np.nan).dropna()
     if len(share):
-        parts.append(
-            f"It is {show.number(share.median(), most=2)} % of the p99 response that the same client measured (median)."
-        )
+        part = show.number(share.median(), most=2)
+        parts.append(f"It is {part} % of the p99 response that the same client measured (median).")
     busy = frame["cpu_percent"].dropna()
     if len(busy):
         parts.append(f"The busiest client used {show.number(busy.max(), most=2)} % of a CPU per process.")
     near = frame["ceiling_percent"].dropna()
-    parts.append(
-        f"At most {show.number(near.max(), most=2)} % of a client's measured ceiling was asked of it."
-        if len(near)
-        else "No ceiling was measured."
-    )
+    asked = f"At most {show.number(near.max(), most=2)} % of a client's measured ceiling was asked of it."
+    parts.append(asked if len(near) else "No ceiling was measured.")
     change = frame["change_percent"].replace([np.inf, -np.inf], np.nan).dropna()
     if len(change):
         most = frame.loc[change.index].iloc[int(change.abs().argmax())]

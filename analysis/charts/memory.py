@@ -45,9 +45,6 @@ def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
 def caption(frame: pd.DataFrame) -> str:
     """The least and the most."""
     least, most = frame.iloc[0], frame.iloc[-1]
-    text = (
-        f"A connection takes {show.number(float(least['memory_bytes']))} B of the server's memory with {least['label']}"
-    )
-    if len(frame) > 1:
-        text += f", {show.number(float(most['memory_bytes']))} B with {most['label']}"
-    return text + "."
+    low, high = (show.number(float(row["memory_bytes"])) for row in (least, most))
+    more = f", {high} B with {most['label']}" if len(frame) > 1 else ""
+    return f"A connection takes {low} B of the server's memory with {least['label']}{more}."

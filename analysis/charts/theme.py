@@ -68,16 +68,8 @@ def _visible(value: Any) -> Any:
 
 
 def themed(document: dict[str, Any], dark: bool = False) -> dict[str, Any]:
-    """The document in a theme; what the chart says of its own look stays."""
-    own, theme = document.get("config", {}), config(dark)
-    return document | {
-        "config": theme
-        | {
-            name: {**theme.get(name, {}), **value} if isinstance(value, dict) else theme.get(name, value)
-            for name, value in own.items()
-            if name != "view" or value != {"continuousWidth": 300, "continuousHeight": 300}
-        }
-    }
+    """The document in a theme: no chart says anything of its look by itself."""
+    return document | {"config": config(dark)}
 
 
 def spec(chart: alt.TopLevelMixin, dark: bool = False) -> dict[str, Any]:
@@ -87,16 +79,7 @@ def spec(chart: alt.TopLevelMixin, dark: bool = False) -> dict[str, Any]:
 
 def drawn(document: dict[str, Any], width: int = DRAWN_WIDTH) -> dict[str, Any]:
     """The document for a picture: a width of its own instead of its container's."""
-    fixed: dict[str, Any] = {
-        name: drawn(value, width) if isinstance(value, dict) and name == "spec" else value
-        for name, value in document.items()
-    }
-    for name in ("vconcat", "hconcat", "concat"):
-        if isinstance(fixed.get(name), list):
-            fixed[name] = [drawn(part, width) for part in fixed[name]]
-    if fixed.get("width") == "container":
-        fixed["width"] = width
-    return fixed
+    return document | {"width": width} if document.get("width") == "container" else document
 
 
 def svg(document: dict[str, Any], width: int = DRAWN_WIDTH) -> str:

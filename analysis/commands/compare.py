@@ -10,7 +10,7 @@ from pathlib import Path
 from analysis import format as show
 from analysis.compare import judge, side, text
 from analysis.metrics import METRICS
-from analysis.unreadable import Unreadable
+from analysis.unreadable import Unreadable, writing
 
 FORMATS = ("text", "md", "json")
 
@@ -21,11 +21,9 @@ def setup_arguments(parser: argparse.ArgumentParser) -> None:
         help="BASE and NEW: a run's directory, a baseline file (.json), or one of them as label=path",
     )  # fmt: skip
     parser.add_argument(
-        "--save",
-        type=Path,
-        metavar="FILE",
+        "--save", type=Path, metavar="FILE",
         help="keep what is compared of one run in a small file (.json), as a base for later",
-    )
+    )  # fmt: skip
     parser.add_argument("--format", choices=FORMATS, default="text", help="md is for a pull request")
     parser.add_argument(
         "--metric", action="append", metavar="NAME",
@@ -57,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         shown = text.terminal(found)
     if options.output:
-        write(options.output, shown + "\n")
+        with writing(options.output):
+            options.output.write_text(shown + "\n", encoding="utf-8")
     else:
         print(shown)
     if verdict:
@@ -71,13 +70,7 @@ def save(options: argparse.Namespace) -> int:
     if options.save.suffix != ".json":
         raise Unreadable(f"{options.save} would not be known as a baseline file again: its name must end in .json.")
     found = side.side(options.runs[0])
-    write(options.save, side.baseline_text(found))
-    print(f"{options.save}: {text.kept(found, found.cells)}")
+    with writing(options.save):
+        options.save.write_text(side.baseline_text(found), encoding="utf-8")
+    print(f"{options.save}: {text.kept(found)}")
     return 0
-
-
-def write(path: Path, content: str) -> None:
-    try:
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise Unreadable(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -13,7 +13,7 @@ from analysis.demo.truth import FAULTS
 from analysis.demo.write import write
 from analysis.format import visible
 from analysis.report.build import html
-from analysis.unreadable import Unreadable
+from analysis.unreadable import Unreadable, writing
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,10 +27,8 @@ def setup_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.output.exists() and not (options.output / "events.jsonl").exists() and any(options.output.iterdir()):
         raise Unreadable(f"{options.output} holds something that is no run: give another directory with -o.")
-    try:
+    with writing(options.output):
         write(options.output, options.fault, options.seed)
-    except OSError as error:
-        raise Unreadable(f"{options.output} cannot be written: {error.strerror or error}.") from error
     path = options.output / "report.html"
     report.write(path, html(load([str(options.output)])))
     print(f"report: {visible(str(path))}")

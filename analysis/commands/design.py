@@ -1,7 +1,6 @@
 """Say of a plan, before it runs, how long it takes and how small a difference it can find."""
 
 import argparse
-import math
 from pathlib import Path
 
 from analysis import format as show
@@ -21,11 +20,7 @@ def setup_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def share(text: str) -> float:
-    """3% and 0.03 are one."""
-    try:
-        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        value = math.nan
+    value = show.fraction(text)
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1: give one such as 3%")
     return value

@@ -7,7 +7,7 @@ from analysis.dataset import load, runs_of
 from analysis.export import files, hgrm, markdown, schema
 from analysis.format import visible
 from analysis.model import TABLES
-from analysis.unreadable import Unreadable
+from analysis.unreadable import Unreadable, writing
 
 FORMATS = (*files.WRITERS, "md", "hgrm")
 
@@ -42,18 +42,21 @@ def run(options: argparse.Namespace) -> int:
         raise Unreadable("export needs a run: give its directory, such as results/latest.")
     names = wanted(options.table, options.format)
     dataset = load(options.results, baseline=options.baseline)
-    if options.format == "md":
-        _told(options.output, markdown.text(dataset))
+    if options.format == "md" and options.output is None:
+        print(markdown.text(dataset), end="")
         return 0
     first = Path(runs_of(options.results)[0])
     folder = options.output or (first if first.is_dir() else first.parent) / "export"
-    try:
-        if options.format == "hgrm":
+    with writing(folder, " Give another place with -o."):
+        if options.format == "md":
+            folder.write_text(markdown.text(dataset), encoding="utf-8")
+        elif options.format == "hgrm":
             paths = hgrm.write_all(dataset, folder)
         else:
             paths = files.write_tables(dataset, names, options.format, folder)
-    except OSError as error:
-        raise _not_written(folder, error) from error
+    if options.format == "md":
+        print(f"{visible(str(folder))}: estimates and contrasts")
+        return 0
     print(f"{visible(str(folder))}: {len(paths)} .{options.format} files")
     for note in dataset.notes:
         print(f"- {visible(note)}")
@@ -68,18 +71,3 @@ def wanted(given: list[str] | None, ending: str) -> list[str]:
         if name not in TABLES:
             raise Unreadable(f"there is no table {name}; there is {', '.join(TABLES)}.")
     return list(dict.fromkeys(given or TABLES))
-
-
-def _told(path: Path | None, text: str) -> None:
-    if path is None:
-        print(text, end="")
-        return
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _not_written(path, error) from error
-    print(f"{visible(str(path))}: estimates and contrasts")
-
-
-def _not_written(path: Path, error: OSError) -> Unreadable:
-    return Unreadable(f"{path} cannot be written: {error.strerror or error}. Give another place with -o.")

@@ -4,27 +4,28 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from analysis.charts import registry, theme
-from analysis.charts.base import Chart
+from analysis.charts.registry import Chart
 from analysis.dataset import load
 from analysis.format import visible
 from analysis.spreadsheet import csv_text
-from analysis.unreadable import Unreadable
+from analysis.unreadable import Unreadable, writing
 
-DRAWN = ("svg", "png", "pdf", "json")
+DRAWN: dict[str, Callable[[dict[str, Any]], bytes]] = {
+    "svg": lambda document: theme.svg(document).encode(), "png": theme.png, "pdf": theme.pdf,
+    "json": lambda document: json.dumps(document, indent=1, sort_keys=True).encode(),
+}  # fmt: skip
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", nargs="+", metavar="RESULTS", help="a run's directory")
     parser.add_argument("--figure", metavar="NAME", help="which chart; --list names them")
     parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE",
+        "-o", "--output", type=Path, metavar="FILE",
         help="its ending says what: svg, png, pdf, json, csv; default: NAME.svg",
-    )
+    )  # fmt: skip
     parser.add_argument("--dark", action="store_true", help="for a dark page")
     parser.add_argument("--baseline", metavar="STRATEGY", help="as in report")
     parser.add_argument("--list", action="store_true", help="list the charts for which the run has data")
@@ -40,10 +41,8 @@ def run(options: argparse.Namespace) -> int:
         raise Unreadable(f"there is no data for a chart {options.figure} here; there is {', '.join(charts)}.")
     path = options.output or Path(f"{options.figure}.svg")
     data = drawn(charts[options.figure], path.suffix.removeprefix("."), dark=options.dark)
-    try:
+    with writing(path):
         path.write_bytes(data)
-    except OSError as error:
-        raise Unreadable(f"{path} cannot be written: {error.strerror or error}.") from error
     return 0
 
 
@@ -57,11 +56,4 @@ def drawn(chart: Chart, ending: str, *, dark: bool) -> bytes:
         )
     if chart.drawing is None:
         raise Unreadable(f"{chart.name} is a table: write it as csv.")
-    document = theme.spec(chart.drawing, dark)
-    makers: dict[str, Callable[[], bytes]] = {
-        "svg": lambda: theme.svg(document).encode(),
-        "png": lambda: theme.png(document),
-        "pdf": lambda: theme.pdf(document),
-        "json": lambda: json.dumps(document, indent=1, sort_keys=True).encode(),
-    }
-    return makers[ending]()
+    return DRAWN[ending](theme.spec(chart.drawing, dark))

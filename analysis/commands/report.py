@@ -13,7 +13,7 @@ from analysis import store
 from analysis.dataset import load, runs_of
 from analysis.format import visible
 from analysis.report.build import html
-from analysis.unreadable import Unreadable
+from analysis.unreadable import writing
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
 def write(path: Path, text: str) -> None:
     """The whole file or none. Unreadable, in one sentence, where it cannot be written."""
-    try:
+    with writing(path):
         descriptor, name = tempfile.mkstemp(prefix=".report-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
@@ -51,5 +51,3 @@ def write(path: Path, text: str) -> None:
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
-    except OSError as error:
-        raise Unreadable(f"{path} cannot be written: {error.strerror or error}.") from error

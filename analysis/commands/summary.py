@@ -13,7 +13,7 @@ from analysis.dataset import load, runs_of
 from analysis.format import visible
 from analysis.spreadsheet import csv_text
 from analysis.terminal import page
-from analysis.unreadable import Unreadable
+from analysis.unreadable import Unreadable, writing
 
 WHOLE = ("_requests", "_replies", "_connections")  # ends of the columns that hold whole numbers, if any
 
@@ -50,7 +50,5 @@ def run(options: argparse.Namespace) -> int:
 def write_csv(trials: pd.DataFrame, path: Path) -> None:
     """One row per trial; a percentile among the missing is `inf`, what was not measured is empty."""
     counts = [name for name in trials.columns if name.endswith(WHOLE) and not name.endswith("_tail_requests")]
-    try:
+    with writing(path):
         path.write_text(csv_text(trials.astype(dict.fromkeys(counts, "Int64"))), encoding="utf-8")
-    except OSError as error:
-        raise Unreadable(f"{path} cannot be written: {error.strerror or error}.") from error

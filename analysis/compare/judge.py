@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -11,11 +11,11 @@ from analysis.cells import INCIDENTAL, labels
 from analysis.compare.side import Cell, Factor, Side, environments
 from analysis.contrasts import LEAST_MARGIN
 from analysis.environment import differences
+from analysis.findings import some
+from analysis.format import fraction
 from analysis.metrics import METRICS, Metric
 from analysis.model import FACTORS
-from analysis.statistics.family import ALPHA, holm
-from analysis.statistics.paired import Estimate
-from analysis.statistics.unpaired import cliffs_delta, p_value, shift
+from analysis.statistics import family, unpaired
 from analysis.statistics.verdict import BETTER, INCONCLUSIVE, NOT_COMPARABLE, WORSE, verdict
 from analysis.unreadable import Unreadable
 
@@ -35,12 +35,8 @@ class Row:
     base: list[float]
     new: list[float]
     margin: float
-    verdict: str
-    single: Estimate | None = None  # new ÷ base, by itself
-    within: Estimate | None = None  # as one of all that are shown: this one decides
-    p: float = math.nan
-    p_holm: float = math.nan
-    delta: float = math.nan  # Cliff's
+    verdict: str = NOT_COMPARABLE
+    ratio: family.Comparison | None = None  # new ÷ base, as one of all that are shown
     why: str = ""
     is_lost: bool = False  # base could be compared, new cannot
 
@@ -138,7 +134,7 @@ def _pair(label: str, metric: Metric, base: Cell, new: Cell, share: float) -> Ro
     of_new = new.why.get(metric.name, "") or _unfit(ours)
     sides = (("both", of_base),) if of_base == of_new else (("base", of_base), ("new", of_new))
     why = "; ".join(f"{name}: {text}" for name, text in sides if text)
-    return Row(label, metric, theirs, ours, share, NOT_COMPARABLE, why=why, is_lost=bool(of_new and not of_base))
+    return Row(label, metric, theirs, ours, share, why=why, is_lost=bool(of_new and not of_base))
 
 
 def _unfit(values: list[float]) -> str:
@@ -153,77 +149,52 @@ def _unfit(values: list[float]) -> str:
 
 def _as_family(rows: list[Row]) -> list[Row]:
     """Those that can be compared share the risk of a false word (Holm)."""
-    family = [row for row in rows if not row.why]
-    strictest = 1 - ALPHA / max(1, len(family))
-    ps = [p_value(row.new, row.base, strictest) for row in family]
-    adjusted, confidences = holm(ps)
-    judged = iter(
-        _judged(row, p, p_holm, confidence, strictest)
-        for row, p, p_holm, confidence in zip(family, ps, adjusted, confidences, strict=True)
-    )
-    return [row if row.why else next(judged) for row in rows]
+    pairs = [(row.new, row.base) for row in rows if not row.why]
+    found = iter(family.compare(pairs, ratio=unpaired.shift, p_value=unpaired.p_value))
+    return [row if row.why else _judged(row, next(found)) for row in rows]
 
 
-def _judged(row: Row, p: float, p_holm: float, confidence: float, strictest: float) -> Row:
-    within = shift(row.new, row.base, confidence, strictest)
-    word = verdict(within.low, within.high, row.margin, row.metric.higher_is_better)
-    return Row(
-        row.label, row.metric, row.base, row.new, row.margin, word, shift(row.new, row.base, 1 - ALPHA, strictest),
-        within, p, p_holm, cliffs_delta(row.new, row.base),
-    )  # fmt: skip
+def _judged(row: Row, ratio: family.Comparison) -> Row:
+    word = verdict(ratio.within.low, ratio.within.high, row.margin, row.metric.higher_is_better)
+    return replace(row, verdict=word, ratio=ratio)
 
 
-@dataclass(frozen=True)
-class Limit:
-    """What --fail-on asks: nothing may be worse by more than this share."""
-
-    share: float
-
-
-def limit(text: str) -> Limit:
-    """`worse:3%`, which is `worse:0.03`."""
+def limit(text: str) -> float:
+    """The share of `worse:3%`, which is `worse:0.03`: nothing may be worse by more."""
     word, _, amount = text.partition(":")
-    try:
-        share = float(amount.removesuffix("%")) / (100 if amount.endswith("%") else 1)
-    except ValueError:
-        share = math.nan
-    if word != WORSE or not 0 <= share < 1:
+    asked = fraction(amount)
+    if word != WORSE or not 0 <= asked < 1:
         raise Unreadable(f"--fail-on {text} is not understood: give worse and a share below 100 %, such as worse:3%.")
-    return Limit(share)
+    return asked
 
 
-def is_beyond(row: Row, asked: Limit) -> bool:
+def is_beyond(row: Row, asked: float) -> bool:
     """Worse, and its interval leaves out every ratio that is worse by no more than the share: by 3 % is up to 1.03
     where less is better, and down to 1/1.03 where more is."""
-    if row.verdict != WORSE or row.within is None:
+    if row.verdict != WORSE or row.ratio is None:
         return False
-    most = 1 + asked.share
-    return row.within.high < 1 / most if row.metric.higher_is_better else row.within.low > most
+    within = row.ratio.within
+    return within.high < 1 / (1 + asked) if row.metric.higher_is_better else within.low > 1 + asked
 
 
-def status(found: Comparison, asked: Limit) -> tuple[int, str]:
+def status(found: Comparison, asked: float) -> tuple[int, str]:
     """The exit that --fail-on gives, and why: 1 worse, 3 nothing to judge by, 0 neither."""
-    share = f"{100 * asked.share:g} %"
+    share = f"{100 * asked:g} %"
     if beyond := [row for row in found.rows if is_beyond(row, asked)]:
-        return 1, f"worse by more than {share}: {_some([f'{row.metric.title} of {row.label}' for row in beyond])}."
-    if not any(row.within for row in found.rows):
+        return (
+            1,
+            f"worse by more than {share}: {some([f'{row.metric.title} of {row.label}' for row in beyond], ', ', 3)}.",
+        )
+    compared = [row for row in found.rows if row.ratio]
+    if not compared:
         return 3, "nothing could be compared, so nothing is known to be no worse."
     if found.missing:
-        return 3, f"the new run does not have {_some(found.missing)}, so it cannot be judged."
+        return 3, f"the new run does not have {some(found.missing, ', ', 3)}, so it cannot be judged."
     if lost := [row for row in found.rows if row.is_lost]:
-        what = _some([f"{row.metric.title} of {row.label} ({row.why})" for row in lost])
+        what = some([f"{row.metric.title} of {row.label} ({row.why})" for row in lost], ", ", 3)
         return 3, f"cannot be judged any more: {what}."
-    compared = [row for row in found.rows if row.within]
-    open_ = sum(row.verdict == INCONCLUSIVE for row in compared)
-    return (
-        0,
-        f"nothing is shown to be worse by more than {share}; {open_} of {len(compared)} comparisons are inconclusive.",
-    )
-
-
-def _some(names: list[str], most: int = 3) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    left = f"{sum(row.verdict == INCONCLUSIVE for row in compared)} of {len(compared)} comparisons are inconclusive"
+    return 0, f"nothing is shown to be worse by more than {share}; {left}."
 
 
 def sorted_rows(rows: list[Row]) -> tuple[list[Row], list[Row]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pandas as pd
 
@@ -16,6 +15,7 @@ from analysis.dataset import load
 from analysis.environment import COLUMNS, environment
 from analysis.estimates import figures_of_trials
 from analysis.findings import parsed
+from analysis.ingest.plan import unsaid
 from analysis.metrics import METRICS
 from analysis.model import FACTORS, TABLES, Dataset
 from analysis.unreadable import Unreadable
@@ -29,7 +29,6 @@ OLD_NAMES = RENAMED | {
 }  # fmt: skip
 KIND = "c10k baseline"
 Factor = str | int | float | None
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,11 @@ class Side:
 
 def side(given: str) -> Side:
     """A run's directory, a baseline file (*.json), or one of them as label=path."""
-    label, path = _named(given)
-    found = read_baseline(Path(path)) if Path(path).suffix == ".json" else of_run(path)
-    return found if label is None else Side(**{**vars(found), "label": label})
-
-
-def _named(given: str) -> tuple[str | None, str]:
     label, sign, path = given.partition("=")
-    return (label, path) if sign and label and path and not Path(given).exists() else (None, given)
+    if not (sign and label and path) or Path(given).exists():
+        label, path = "", given
+    found = read_baseline(Path(path)) if Path(path).suffix == ".json" else of_run(path)
+    return replace(found, label=label or found.label)
 
 
 def of_run(path: str) -> Side:
@@ -99,7 +95,7 @@ def of_dataset(dataset: Dataset) -> Side:
     around = environment(dataset)
     return Side(
         run, run, cells, noise_floors(dataset.contrasts),
-        [_row(list(row)) for row in zip(*(around[name] for name in COLUMNS[1:]), strict=True)],
+        list(around[list(COLUMNS[1:])].itertuples(index=False, name=None)),
         [Finding(one.check, one.message, [names[cell] for cell in one.cells if cell in names])
          for one in parsed(dataset.findings) if one.is_invalid],
     )  # fmt: skip
@@ -160,58 +156,40 @@ def read_baseline(path: Path) -> Side:
 
 
 def _side(document: dict[str, Any]) -> Side:
-    return Side(
-        _str(document["label"]),
-        _str(document["run"]),
-        _list(document["cells"], _cell),
-        {_metric(name): _number(value) for name, value in document["floors"].items()},
-        _list(document["environment"], _row),
-        _list(document["findings"], lambda one: Finding(
-            _str(one["check"]), _str(one["message"]), _list(one["strategies"], _str))),
-    )  # fmt: skip
-
-
-def _cell(one: Any) -> Cell:
-    known = {OLD_NAMES.get(name, name): value for name, value in one["factors"].items()}
-    factors = {name: _factor(name, known[name]) for name in FACTORS}
-    values = {_metric(name): _list(its, _number) for name, its in one["values"].items()}
-    return Cell(factors, _str(one["outcome"]), values, {_metric(name): _str(text) for name, text in one["why"].items()})
+    for one in document["cells"]:
+        known = {OLD_NAMES.get(name, name): value for name, value in one["factors"].items()}
+        # A parameter that is younger than the file had its default; what names a cell has none, and must be there.
+        told = {name: unsaid(name) for name in FACTORS if unsaid(name) is not None} | known
+        one["factors"] = {name: _factor(name, told[name]) for name in FACTORS}
+    found: Side = _as(Side, document)
+    if not {name for cell in found.cells for name in (*cell.values, *cell.why)}.union(found.floors) <= set(METRICS):
+        raise ValueError("a metric that there is not")
+    return found
 
 
 def _factor(name: str, value: Any) -> Factor:
     is_text = TABLES["trials"].columns[name][0] == "text"
-    if value is not None and isinstance(value, str) != is_text:
-        raise TypeError(name)
-    return None if value is None else _str(value) if is_text else _plain(_number(value))
+    return None if value is None else _as(str, value) if is_text else _plain(_as(float, value))
 
 
-def _row(one: Any) -> tuple[str, str, str, str]:
-    host, role, key, value = _list(one, _str)
-    return host, role, key, value
-
-
-def _list(value: Any, item: Callable[[Any], Item]) -> list[Item]:
-    if not isinstance(value, list):
-        raise TypeError(value)
-    return [item(one) for one in value]
-
-
-def _str(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _metric(name: str) -> str:
-    if name not in METRICS:
-        raise ValueError(name)
-    return name
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not (isinstance(value, (int, float)) or value == "inf"):
-        raise TypeError(value)
-    return float(value)
+def _as(kind: Any, value: Any) -> Any:
+    """What JSON has of this type, of Side or within it; TypeError, ValueError or KeyError where it is of none such."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind in (Side, Cell, Finding):
+        return kind(**{name: _as(one, value[name]) for name, one in get_type_hints(kind).items()})
+    if kind is Factor:
+        return value  # judged by its name
+    if origin is dict and isinstance(value, dict):
+        return {name: _as(inner[1], one) for name, one in value.items()}
+    if origin is list and isinstance(value, list):
+        return [_as(inner[0], one) for one in value]
+    if origin is tuple and isinstance(value, list):
+        return tuple(_as(one, each) for one, each in zip(inner, value, strict=True))
+    if kind is float and not isinstance(value, bool) and (isinstance(value, int | float) or value == "inf"):
+        return float(value)
+    if kind is str and isinstance(value, str):
+        return value
+    raise TypeError(value)
 
 
 def environments(base: Side, new: Side) -> pd.DataFrame:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from analysis import format as show
 from analysis.answers.shown import spread_of, with_unit
 from analysis.compare.judge import Change, Comparison, Row, sorted_rows
-from analysis.compare.side import Cell, Side, as_json
+from analysis.compare.side import Side, as_json
 from analysis.metrics import METRICS
 from analysis.statistics.family import ALPHA
 from analysis.statistics.interval import centre
+from analysis.statistics.unpaired import cliffs_delta
 from analysis.statistics.verdict import BETTER, VERDICTS, WORSE
 from analysis.unreadable import Unreadable
 
 HEADINGS = ("strategy", "metric", "base", "new", "new ÷ base", "verdict")
+CHANGED = ("what", "base", "new")
+RIGHT = ("base", "new", "new ÷ base", "value", "cell ÷ baseline", "p (Holm)", "repetitions", "blocks")
 CONFOUNDED = (
     "The two runs were measured at different times: whatever else changed between them is in every ratio, and no "
     "statistic can take it out."
@@ -37,9 +41,9 @@ def figure(row: Row, values: list[float]) -> str:
 
 def ratio(row: Row) -> str:
     """Such as 1.042 [1.01, 1.07]: the interval is the one that decides, among all that are shown."""
-    if row.single is None or row.within is None:
+    if row.ratio is None:
         return show.NOTHING
-    return f"{factor(row.single.value)} [{factor(row.within.low)}, {factor(row.within.high)}]"
+    return f"{factor(row.ratio.single.value)} [{factor(row.ratio.within.low)}, {factor(row.ratio.within.high)}]"
 
 
 def factor(value: float) -> str:
@@ -55,7 +59,7 @@ def counted(found: Comparison) -> str:
     """How many of each verdict, and what they rest on."""
     words = [row.verdict for row in found.rows]
     parts = [f"{words.count(word)} {word}" for word in VERDICTS if word in words]
-    compared = sum(row.within is not None for row in found.rows)
+    compared = sum(row.ratio is not None for row in found.rows)
     equal = {row.metric.name: f"{row.metric.name} {show.number(100 * row.margin, most=2)} %" for row in found.rows}
     return (
         f"{', '.join(parts)}. The intervals hold at {100 * (1 - ALPHA):.0f} % for all {compared} comparisons together; "
@@ -72,9 +76,7 @@ def incomparable(found: Comparison) -> list[str]:
             reasons.setdefault(row.why, {}).setdefault(row.label, []).append(row.metric.name)
     lines = []
     for why, cells in reasons.items():
-        names = [
-            label if set(metrics) == shown else f"{label} ({', '.join(metrics)})" for label, metrics in cells.items()
-        ]
+        names = [label + ("" if set(its) == shown else f" ({', '.join(its)})") for label, its in cells.items()]
         lines.append(f"not comparable: {'; '.join(names)}: {why}")
     return lines
 
@@ -96,18 +98,20 @@ def terminal(found: Comparison) -> str:
     lines = [f"base  {heading(found.base)}", f"new   {heading(found.new)}", caution(found), ""]
     if found.changes:
         lines.append("THE ENVIRONMENTS DIFFER")
-        changes = zip(*map(cells_of_change, found.changes), strict=True)
-        lines += _table(("what", "base", "new"), [list(column) for column in changes])
+        lines += _table(CHANGED, map(cells_of_change, found.changes))
     else:
         lines.append("The environments are the same, in all that both runs tell.")
     lines.append("")
     telling, others = sorted_rows(found.rows)
     if telling or others:
-        columns = zip(*map(_cells, telling + others), strict=True)
-        lines += [*_table(HEADINGS, [list(column) for column in columns]), "", counted(found)]
+        lines += [*_table(HEADINGS, map(_cells, telling + others)), "", counted(found)]
     else:
-        lines.append("Nothing can be compared." if found.rows else "No cell is in both runs.")
+        lines.append(nothing(found))
     return "\n".join(show.visible(line) for line in [*lines, *notes(found)])
+
+
+def nothing(found: Comparison) -> str:
+    return "Nothing can be compared." if found.rows else "No cell is in both runs."
 
 
 def caution(found: Comparison) -> str:
@@ -131,11 +135,11 @@ def _cells(row: Row) -> list[str]:
     return [row.label, row.metric.name, figure(row, row.base), figure(row, row.new), ratio(row), row.verdict]
 
 
-def _table(headings: tuple[str, ...], columns: list[list[str]]) -> list[str]:
-    left = ("what", "strategy", "metric", "verdict") if "strategy" in headings else headings
+def _table(headings: tuple[str, ...], rows: Iterable[Sequence[str]]) -> list[str]:
+    left = headings if headings == CHANGED else ("strategy", "metric", "verdict")
     made = [
         show.Column(heading, [show.visible(text) for text in texts], left=heading in left)
-        for heading, texts in zip(headings, columns, strict=True)
+        for heading, texts in zip(headings, zip(*rows, strict=True), strict=True)
     ]
     return show.table(made, width=max(show.WIDTH, 160))
 
@@ -146,29 +150,23 @@ def markdown(found: Comparison, verdict: str = "") -> str:
     if verdict:
         parts.append(f"**{escape(verdict)}**")
     if found.changes:
-        texts = [
-            [escape(change[0]), code(change[1]), code(change[2])] for change in map(cells_of_change, found.changes)
-        ]
+        texts = [[escape(what), code(base), code(new)] for what, base, new in map(cells_of_change, found.changes)]
         parts += ["> [!WARNING]\n> **The environments differ.** The ratios below are those of both changes together.",
-                  _markdown_table(("what", "base", "new"), texts)]  # fmt: skip
+                  markdown_table(CHANGED, texts)]  # fmt: skip
     else:
         parts.append("The environments are the same, in all that both runs tell.")
     telling, others = sorted_rows(found.rows)
     if telling:
-        parts.append(_markdown_table(HEADINGS, [_markdown_cells(row) for row in telling]))
-    elif others:
-        parts.append("No difference is sure.")
+        parts.append(markdown_table(HEADINGS, map(_markdown_cells, telling)))
     else:
-        parts.append("Nothing can be compared." if found.rows else "No cell is in both runs.")
+        parts.append("No difference is sure." if others else nothing(found))
     if telling or others:
         parts.append(escape(counted(found)))
     if extra := notes(found):
         parts.append("\n".join(f"- {code(line)}" for line in extra))
     if others:
-        table = _markdown_table(HEADINGS, [_markdown_cells(row) for row in others])
-        parts.append(
-            f"<details><summary>{len(others)} without a difference that is sure</summary>\n\n{table}\n\n</details>"
-        )
+        parts += [f"<details><summary>{len(others)} without a difference that is sure</summary>",
+                  markdown_table(HEADINGS, map(_markdown_cells, others)), "</details>"]  # fmt: skip
     return "\n\n".join([*parts, f"<sub>{escape(caution(found))}</sub>"])
 
 
@@ -177,9 +175,10 @@ def _markdown_cells(row: Row) -> list[str]:
     return [code(label), *map(escape, rest), f"**{word}**" if word in (BETTER, WORSE) else word]
 
 
-def _markdown_table(headings: tuple[str, ...], rows: list[list[str]]) -> str:
-    rule = ["---:" if heading in ("base", "new", "new ÷ base") else "---" for heading in headings]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [list(headings), rule, *rows])
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
+    rule = ["---:" if heading in RIGHT else "---" for heading in headings]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [headings, rule, *rows])
 
 
 def escape(text: str) -> str:
@@ -208,14 +207,15 @@ def machine(found: Comparison, exit_status: int, verdict: str) -> str:
 
 
 def _document(row: Row) -> dict[str, Any]:
-    single, within = row.single, row.within
+    single, within = (row.ratio.single, row.ratio.within) if row.ratio else (None, None)
     return {
         "cell": row.label, "metric": row.metric.name, "unit": row.metric.unit,
         "higher_is_better": row.metric.higher_is_better, "base": row.base, "new": row.new,
         "ratio": single and single.value, "low": single and single.low, "high": single and single.high,
         "family_low": within and within.low, "family_high": within and within.high,
         "family_confidence": within and within.confidence, "method": single and single.method,
-        "p": row.p, "p_holm": row.p_holm, "cliffs_delta": row.delta, "margin": row.margin,
+        "p": row.ratio and row.ratio.p, "p_holm": row.ratio and row.ratio.p_holm,
+        "cliffs_delta": row.ratio and cliffs_delta(row.new, row.base), "margin": row.margin,
         "verdict": row.verdict, "why": row.why or None,
     }  # fmt: skip
 
@@ -229,7 +229,6 @@ def metric_names(given: list[str] | None) -> list[str] | None:
     return list(dict.fromkeys(names)) or None
 
 
-def kept(side: Side, cells: list[Cell]) -> str:
+def kept(side: Side) -> str:
     """What a baseline file holds, in one line."""
-    figures = sum(len(cell.values) for cell in cells)
-    return f"{len(cells)} cells of {side.run} with {figures} figures"
+    return f"{len(side.cells)} cells of {side.run} with {sum(len(cell.values) for cell in side.cells)} figures"

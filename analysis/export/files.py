@@ -30,10 +30,6 @@ def _csv(dataset: Dataset, name: str, path: Path) -> None:
     path.write_text(csv_text(dataset.tables[name]), encoding="utf-8")
 
 
-def _parquet(dataset: Dataset, name: str, path: Path) -> None:
-    store.write_table(dataset, name, path)
-
-
 def _json(dataset: Dataset, name: str, path: Path) -> None:
     """The rows in an array, a line each: what was not measured is null, what is infinite "inf"."""
     table = TABLES[name]
@@ -59,4 +55,4 @@ def records(table: pd.DataFrame) -> list[dict[str, object]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-WRITERS: dict[str, Callable[[Dataset, str, Path], None]] = {"csv": _csv, "parquet": _parquet, "json": _json}
+WRITERS: dict[str, Callable[[Dataset, str, Path], None]] = {"csv": _csv, "parquet": store.write_table, "json": _json}

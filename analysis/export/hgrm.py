@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from analysis import histograms
+from analysis.answers import series
 from analysis.model import Dataset
 
 HEADING = f"{'Value':>12} {'Percentile':>14} {'TotalCount':>10} {'1/(1-Percentile)':>14}"
@@ -26,34 +27,22 @@ def write_all(dataset: Dataset, folder: Path) -> list[Path]:
     """One file per trial and kind, all clients merged; OSError where `folder` cannot be made or written."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = never_answered(dataset)
-    names = {(str(row["run"]), int(row["trial"])): row["strategy"] for row in dataset.trials.to_dict("records")}
+    names = dataset.trials.set_index(["run", "trial"])["strategy"].to_dict()
     paths = []
-    for key, members in dataset.histograms.groupby(KEY, observed=True, sort=False):
-        run, trial, kind = _key(key)
-        counts = histograms.empty()
-        np.add.at(counts, members["slot"].to_numpy(dtype=int), members["count"].to_numpy(dtype=np.int64))
-        absent = missing.get((run, trial), 0) if kind == "response" else 0
+    for (run, trial, kind), members in dataset.histograms.groupby(KEY, observed=True, sort=False):
+        absent = int(missing.get((run, trial), 0)) if kind == "response" else 0
         what = names.get((run, trial), "calibration")
         path = folder / f"{plain(run)}-{trial:03d}-{plain(what)}-{plain(kind)}.hgrm"
-        path.write_text(text(counts, absent), encoding="utf-8")
+        path.write_text(text(series.counts(members), absent), encoding="utf-8")
         paths.append(path)
     return paths
 
 
-def never_answered(dataset: Dataset) -> dict[tuple[str, int], int]:
+def never_answered(dataset: Dataset) -> dict[Any, float]:
     """Per trial the planned requests of the window that have no right answer: they are beyond every value."""
-    window = dataset.intervals[(dataset.intervals["phase"] == "load").fillna(False)]
-    found: dict[tuple[str, int], int] = {}
-    columns = (window[name] for name in ("run", "trial", "planned_requests", "answered_requests"))
-    for run, trial, planned, answered in zip(*columns, strict=True):
-        key = str(run), int(trial)
-        found[key] = found.get(key, 0) + max(0, int(planned) - int(answered))
-    return found
-
-
-def _key(key: Any) -> tuple[str, int, str]:
-    run, trial, kind = key
-    return str(run), int(trial), str(kind)
+    window = dataset.intervals[dataset.intervals["phase"].eq("load").fillna(False)]
+    absent = (window["planned_requests"] - window["answered_requests"]).clip(lower=0)
+    return absent.groupby([window["run"], window["trial"]]).sum().to_dict()
 
 
 def plain(name: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,12 +10,11 @@ import pandas as pd
 from analysis import format as show
 from analysis.answers.shown import spread_of, with_unit
 from analysis.cells import by_key
-from analysis.compare.text import code, escape, factor
+from analysis.compare.text import code, escape, factor, markdown_table
 from analysis.model import Dataset
 
 ESTIMATES = ("cell", "metric", "value", "95 % interval", "repetitions", "quality")
 CONTRASTS = ("cell", "baseline", "metric", "cell ÷ baseline", "interval of all", "p (Holm)", "blocks", "verdict")
-RIGHT = ("value", "cell ÷ baseline", "p (Holm)", "repetitions", "blocks")
 
 
 def text(dataset: Dataset) -> str:
@@ -24,22 +23,13 @@ def text(dataset: Dataset) -> str:
     parts = []
     for run in dataset.runs["run"].drop_duplicates():
         estimates, contrasts = (_of_run(table, run) for table in (dataset.estimates, dataset.contrasts))
-        parts += [
-            f"## Run {code(str(run))}",
-            "### Estimates",
-            table(ESTIMATES, [_estimate(r, names) for r in estimates]),
-        ]
+        parts += [f"## Run {code(str(run))}", "### Estimates"]
+        parts.append(markdown_table(ESTIMATES, [_estimate(row, names) for row in estimates]))
         if contrasts:
-            parts += ["### Contrasts", table(CONTRASTS, [_contrast(r, names) for r in contrasts])]
+            parts += ["### Contrasts", markdown_table(CONTRASTS, [_contrast(row, names) for row in contrasts])]
     if dataset.notes:
         parts += ["## Left out", "\n".join(f"- {code(note)}" for note in dataset.notes)]
     return "\n\n".join(parts) + "\n"
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already."""
-    rule = ["---:" if heading in RIGHT else "---" for heading in headings]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [headings, rule, *rows])
 
 
 def _of_run(frame: pd.DataFrame, run: str) -> list[dict[Any, Any]]:
@@ -51,14 +41,7 @@ def _estimate(row: Mapping[Any, Any], names: Mapping[tuple[str, str], str]) -> l
     spread = spread_of(float(row["low"]), float(row["high"]))
     low, value, high = (with_unit(str(row["metric"]), row[name], spread) for name in ("low", "value", "high"))
     interval = show.NOTHING if show.NOTHING in (low, high) else f"{low} to {high}"
-    return [
-        code(label),
-        escape(str(row["metric"])),
-        escape(value),
-        escape(interval),
-        str(row["n"]),
-        str(row["quality"]),
-    ]
+    return [code(label), *map(escape, (row["metric"], value, interval)), str(row["n"]), str(row["quality"])]
 
 
 def _contrast(row: Mapping[Any, Any], names: Mapping[tuple[str, str], str]) -> list[str]:

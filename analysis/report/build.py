@@ -22,7 +22,7 @@ from analysis.answers.shown import SAYS_NOTHING
 from analysis.answers.trust import counts, located, trust
 from analysis.cells import by_key
 from analysis.charts import registry, theme
-from analysis.charts.base import Chart
+from analysis.charts.registry import Chart
 from analysis.metrics import METRICS
 from analysis.model import Dataset
 from analysis.report import tables, words

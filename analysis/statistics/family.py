@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from analysis.statistics.paired import Estimate, p_value, ratio
+from analysis.statistics import paired
+from analysis.statistics.paired import Estimate
 
 ALPHA = 0.05
 
@@ -22,8 +23,14 @@ class Comparison:
     p_holm: float
 
 
-def compare(family: Sequence[Pairs], alpha: float = ALPHA) -> list[Comparison]:
-    """Each pair of (ours, theirs), block by block, as one of a family.
+def compare(
+    family: Sequence[Pairs],
+    alpha: float = ALPHA,
+    *,
+    ratio: Callable[..., Estimate] = paired.ratio,
+    p_value: Callable[..., float] = paired.p_value,
+) -> list[Comparison]:
+    """Each pair of (ours, theirs) as one of a family: block by block, or by the ratio and test of another law.
 
     Each interval `within` has the confidence of its step in Holm's procedure, so it leaves out 1 exactly where that
     procedure rejects: the chance that any of them does without a difference is at most alpha.

@@ -51,9 +51,7 @@ def test_where_some_waited_the_chart_leaves_the_others_to_the_table() -> None:
 
 
 def test_nothing_to_show() -> None:
-    assert make(accept, dataset_of()) is None
     assert make(accept, dataset_of(trials=[trial(1)])) is None
-    assert make(fairness, dataset_of()) is None
     assert make(fairness, dataset_of(trials=[trial(1)], workers=workers(1, 10_000))) is None
 
 

@@ -81,7 +81,6 @@ def test_an_invalid_trial_is_no_block() -> None:
 
 
 def test_nothing_to_show() -> None:
-    assert make(effects, dataset_of()) is None
     assert make(effects, dataset_of(trials=TABLES["trials"])) is None
     incomparable = contrast("poll", float("nan"), 0, 0, "not comparable")
     assert make(effects, dataset_of(**TABLES, contrasts=[incomparable])) is None

@@ -3,7 +3,9 @@
 import math
 from typing import Any
 
-from analysis.charts import glance
+import pytest
+
+from analysis.charts import glance, registry
 from analysis.charts.registry import make
 from tests.unit.analysis.chart_data import Row, contrast, dataset_of, estimate, struck, trial
 
@@ -62,10 +64,7 @@ def test_several_loads_stand_apart_the_lowest_first() -> None:
 
 
 def test_what_it_says() -> None:
-    figure = make(
-        glance,
-        dataset_of(trials=TRIALS, estimates=ESTIMATES, findings=[struck("trio", "Saturated.")]),
-    )
+    figure = make(glance, dataset_of(trials=TRIALS, estimates=ESTIMATES, findings=[struck("trio", "Saturated.")]))
     assert figure is not None
     # The half interval of epoll is 200, of poll 100: a spread that begins with 1 is worth another digit.
     assert figure.caption == (
@@ -80,5 +79,6 @@ def test_a_crash_is_told_by_its_reason() -> None:
     assert row["why"] == "signal \\u001b 11"
 
 
-def test_nothing_to_show() -> None:
-    assert make(glance, dataset_of()) is None
+@pytest.mark.parametrize("chart", registry.CHARTS, ids=lambda chart: chart.NAME)
+def test_without_a_trial_no_chart_has_anything_to_show(chart: registry.Module) -> None:
+    assert make(chart, dataset_of()) is None

@@ -60,5 +60,4 @@ def test_six_panels_from_the_fastest_to_the_slowest() -> None:
 
 
 def test_nothing_to_show() -> None:
-    assert make(heat, dataset_of()) is None
     assert make(heat, dataset_of(trials=[trial(1)])) is None

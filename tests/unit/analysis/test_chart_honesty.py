@@ -81,5 +81,4 @@ def test_one_client_has_nobody_to_be_left_out_for() -> None:
 
 
 def test_nothing_to_show() -> None:
-    assert make(honesty, dataset_of()) is None
     assert make(honesty, dataset_of(trials=[trial(1, outcome="dnf")], generators=[client("client1")])) is None

@@ -51,7 +51,6 @@ def test_a_struck_size_is_no_part_of_it() -> None:
 
 
 def test_nothing_to_show() -> None:
-    assert make(idle, dataset_of()) is None
     tables = series("epoll", 1, (30, 30, 30))
     for row in tables["trials"]:
         row["active"] = row["connections"]  # more load too: no series of idle connections

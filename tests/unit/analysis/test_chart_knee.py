@@ -59,7 +59,6 @@ def test_what_never_misses_is_a_lower_bound_and_what_always_misses_has_none() ->
 
 
 def test_nothing_to_show() -> None:
-    assert make(knee, dataset_of()) is None
     trials, histograms = ladder(1, 5, 20)
     assert make(knee, dataset((trials[:2], histograms))) is None  # two rates are no ladder
     closed = [row | {"workload": "closed"} for row in trials]

@@ -72,6 +72,5 @@ def test_charts_of_one_strategy_and_of_several() -> None:
 
 
 def test_nothing_to_show() -> None:
-    assert make(ramp, dataset_of()) is None
     assert make(ramp, dataset_of(trials=[SELECT])) is None
     assert make(ramp, dataset_of(trials=[trial(1, workload="churn")], server_samples=SAMPLES)) is None

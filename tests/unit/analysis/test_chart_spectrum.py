@@ -126,7 +126,6 @@ def test_of_29_strategies_six_are_named_and_the_chart_stays_small() -> None:
 
 
 def test_nothing_to_show() -> None:
-    assert make(spectrum, dataset_of()) is None
     assert make(spectrum, dataset_of(trials=[trial(1, outcome="dnf", limit="FD_SETSIZE")])) is None
     assert make(spectrum, dataset_of(trials=[trial(1)], histograms=slots(1, FAST))) is not None
 

@@ -214,10 +214,8 @@ def test_nothing_from_a_file_is_executed_by_the_terminal(tmp_path: Path, capsys:
 
 def test_many_factors_still_fit(tmp_path: Path, capsys: Capture) -> None:
     trials = [
-        trial(
-            i + 1, cell=f"c{i}", connections=10**6 + i, active=10 + i, rate=1000 * (i + 1), payload_bytes=64 * (i + 1)
-        )
-        for i in range(3)
+        trial(n, cell=f"c{n}", connections=10**6 + n - 1, active=9 + n, rate=1000 * n, payload_bytes=64 * n)
+        for n in (1, 2, 3)
     ]
     text = summary(capsys, write(tmp_path, trials, [e for t in trials for e in whole(t, {MS: 3000})]))
     # What gives way is named, in the order in which it does.
@@ -232,9 +230,8 @@ def test_many_factors_still_fit(tmp_path: Path, capsys: Capture) -> None:
 def test_the_usual_run_fits_with_all_its_columns(tmp_path: Path, capsys: Capture) -> None:
     names = ("epoll_edge", "workers")
     trials = [trial(3 * b + i, name, block=b, cell=f"c{i}") for b in (1, 2, 3) for i, name in enumerate(names)]
-    events = [
-        e for t in trials for e in whole(t, {1234567 + t["n"] * 10**5: 2500 + t["n"], 10**8: 30}, cpu=t["n"] * 30)
-    ]
+    shapes = {n: {1234567 + n * 10**5: 2500 + n, 10**8: 30} for n in range(3, 11)}
+    events = [e for t in trials for e in whole(t, shapes[t["n"]], cpu=t["n"] * 30)]
     text = summary(capsys, write(tmp_path / "two", trials, events))
     assert "RSS bytes" in text
     assert "p50" in text and "p99.9" in text and "against" in text
@@ -307,14 +304,8 @@ def test_foreign_lines_are_counted_and_left_out(tmp_path: Path, capsys: Capture)
     run = write(tmp_path, [planned], whole(planned))
     path = run / "events.jsonl"
     lines = path.read_bytes().split(b"\n")
-    hostile = [
-        b"noise",
-        b'{"event":"interval"}',
-        b"[" * 100_000,
-        b"\xff\xfe",
-        b"1" * 5000,
-        b'{"event":1,"host":"x","at":1}',
-    ]
+    wrong = [b'{"event":"interval"}', b'{"event":1,"host":"x","at":1}']
+    hostile = [b"noise", b"[" * 100_000, b"\xff\xfe", b"1" * 5000, *wrong]
     path.write_bytes(b"\n".join([*lines[:4], *hostile, *lines[4:]]))
     text = unwrapped(summary(capsys, run))
     assert "holds 6 line(s) that are not of the protocol, left out: line 5, 6, 7, 8, 9, …" in text

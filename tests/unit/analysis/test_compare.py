@@ -67,29 +67,24 @@ def test_a_true_difference_by_hand() -> None:
         made(*trials("c1", "epoll", times(100))), made(*trials("c1", "epoll", times(50))), ["efficiency"]
     )
     row = only(found)
-    assert row.single is not None and row.within is not None
+    assert row.ratio is not None
     expected = (0.5, 0.5 * math.exp(-HALF), 0.5 * math.exp(HALF))
-    assert (row.single.value, row.single.low, row.single.high) == pytest.approx(expected, rel=1e-6)
+    assert (row.ratio.single.value, row.ratio.single.low, row.ratio.single.high) == pytest.approx(expected, rel=1e-6)
     # Alone in its family the deciding interval is its own.
-    assert (row.within.low, row.within.high) == pytest.approx(expected[1:], rel=1e-6)
-    assert (row.verdict, row.margin, row.delta, row.why) == ("worse", 0.03, -1.0, "")
-    assert row.p == row.p_holm < 1e-4
+    assert (row.ratio.within.low, row.ratio.within.high) == pytest.approx(expected[1:], rel=1e-6)
+    assert (row.verdict, row.margin, row.why) == ("worse", 0.03, "")
+    assert row.ratio.p == row.ratio.p_holm < 1e-4
 
 
 def test_all_that_is_shown_is_one_family() -> None:
     base = made(*trials("c1", "epoll", times(100)), *trials("c2", "poll", times(100)))
     # ln(1.025) is 3.02 standard errors: enough at 95 % (2.78), not at 97.5 % (3.50). The other is far beyond any.
     new = made(*trials("c1", "epoll", times(102.5)), *trials("c2", "poll", times(102.5)))
-    alone = judge.judge(
-        made(*trials("c1", "epoll", times(100))), made(*trials("c1", "epoll", times(102.5))), ["efficiency"]
-    )
-    assert only(alone).p == pytest.approx(only(alone).p_holm)
-    rows = judge.judge(base, new, ["efficiency"]).rows
-    assert [row.p_holm for row in rows] == pytest.approx([min(1, 2 * row.p) for row in rows])
-    for row in rows:
-        assert row.single is not None and row.within is not None
-        assert row.single.low > 1 > row.within.low
-        assert row.within.confidence == pytest.approx(0.975)
+    for row in judge.judge(base, new, ["efficiency"]).rows:
+        assert row.ratio is not None
+        assert row.ratio.p_holm == pytest.approx(min(1, 2 * row.ratio.p))
+        assert row.ratio.single.low > 1 > row.ratio.within.low
+        assert row.ratio.within.confidence == pytest.approx(0.975)
 
 
 def test_a_run_against_itself_is_equivalent() -> None:
@@ -97,12 +92,12 @@ def test_a_run_against_itself_is_equivalent() -> None:
     found = judge.judge(one, one)
     assert [row.metric.name for row in found.rows] == ["efficiency", "efficiency", "p99", "p99"]
     for row in found.rows:
-        assert row.single is not None and row.single.value == pytest.approx(1)
+        assert row.ratio is not None and row.ratio.single.value == pytest.approx(1)
     # Equal figures have no width; those that spread by 1 % are within 3 % only where the family is small.
     assert [row.verdict for row in found.rows if row.metric.name == "p99"] == ["equivalent", "equivalent"]
     assert only(judge.judge(made(*trials("c1", "epoll", times(9))), made(*trials("c1", "epoll", times(9))),
                             ["efficiency"])).verdict == "equivalent"  # fmt: skip
-    assert judge.status(found, judge.Limit(0.03))[0] == 0
+    assert judge.status(found, 0.03)[0] == 0
     assert not found.changes and not found.missing and not found.added
 
 
@@ -142,19 +137,12 @@ def test_workers_tell_cells_apart_that_are_the_same_otherwise() -> None:
     assert (len(found.missing), len(found.added)) == (1, 1)
 
 
-@pytest.mark.parametrize(
-    ("text", "share"), [("worse:3%", 0.03), ("worse:0.03", 0.03), ("worse:0%", 0.0), ("worse:12.5%", 0.125)]
-)
-def test_what_fail_on_takes(text: str, share: float) -> None:
-    assert judge.limit(text).share == pytest.approx(share)
-
-
-@pytest.mark.parametrize(
-    "bad", ["", "worse", "worse:", "worse:x", "worse:-1%", "worse:100%", "better:3%", "3%", "worse:nan"]
-)
-def test_what_fail_on_does_not_take(bad: str) -> None:
-    with pytest.raises(Unreadable, match="such as worse:3%"):
-        judge.limit(bad)
+def test_what_fail_on_takes() -> None:
+    taken = {"worse:3%": 0.03, "worse:0.03": 0.03, "worse:0%": 0.0, "worse:12.5%": 0.125}
+    assert {text: judge.limit(text) for text in taken} == pytest.approx(taken)
+    for bad in ("", "worse", "worse:", "worse:x", "worse:-1%", "worse:100%", "better:3%", "3%", "worse:nan"):
+        with pytest.raises(Unreadable, match="such as worse:3%"):
+            judge.limit(bad)
 
 
 @pytest.mark.parametrize(
@@ -170,24 +158,22 @@ def test_what_fail_on_does_not_take(bad: str) -> None:
 def test_fail_on_needs_the_whole_interval_beyond(factor: float, share: float, code: int) -> None:
     found = judge.judge(made(*trials("c1", "epoll", times(100))), made(*trials("c1", "epoll", times(100 * factor))),
                         ["efficiency"])  # fmt: skip
-    assert judge.status(found, judge.Limit(share))[0] == code
+    assert judge.status(found, share)[0] == code
 
 
 def test_more_is_worse_where_less_is_better() -> None:
-    base = made(
-        *[row | {"response_p99_ns": x * 1e6} for row, x in zip(trials("c1", "e", [1, 1, 1]), times(1), strict=True)]
+    base, new = (
+        made(*[row | {"response_p99_ns": x * 1e6} for row, x in zip(trials("c1", "e", [1] * 3), p99, strict=True)])
+        for p99 in (times(1), times(1.06))
     )
-    new = made(
-        *[row | {"response_p99_ns": x * 1e6} for row, x in zip(trials("c1", "e", [1, 1, 1]), times(1.06), strict=True)]
-    )
-    code, why = judge.status(judge.judge(base, new, ["p99"]), judge.Limit(0.03))
+    code, why = judge.status(judge.judge(base, new, ["p99"]), 0.03)
     assert (code, why) == (1, "worse by more than 3 %: p99 response of e.")
-    assert judge.status(judge.judge(new, base, ["p99"]), judge.Limit(0.03))[0] == 0
+    assert judge.status(judge.judge(new, base, ["p99"]), 0.03)[0] == 0
 
 
 def test_not_comparable_does_not_pass_silently() -> None:
     epoll, poll = trials("c1", "epoll", times(9)), trials("c2", "poll", times(9))
-    asked = judge.Limit(0.03)
+    asked = 0.03
     one = made(*trials("c1", "epoll", [9.0]))
     code, why = judge.status(judge.judge(one, one), asked)
     assert code == 3 and why == "nothing could be compared, so nothing is known to be no worse."
@@ -207,7 +193,7 @@ def test_not_comparable_does_not_pass_silently() -> None:
 def test_why_something_is_not_compared() -> None:
     def why(base: list[Row], new: list[Row], metric: str) -> str:
         (row,) = judge.judge(made(*base), made(*new), [metric]).rows
-        assert row.verdict == "not comparable" and row.single is None
+        assert row.verdict == "not comparable" and row.ratio is None
         return row.why
 
     good = trials("c1", "epoll", times(9))
@@ -279,12 +265,13 @@ def test_a_damaged_baseline_file_is_one_sentence(change: Any, sentence: str, tmp
         side.read_baseline(path)
 
 
-def test_a_baseline_file_of_version_1_has_other_names(tmp_path: Path) -> None:
-    found = made(*trials("c1", "epoll", [1, 2], rate=10, think_time=0.5, server_command="./mine", server_port=9100))
+def test_a_baseline_file_of_version_1_has_other_names_and_no_parameter_that_is_younger(tmp_path: Path) -> None:
+    factors = {"rate": 10, "think_time": 0.5, "server_command": "./mine", "server_port": 9100, "accept_batch": 64}
+    found = made(*trials("c1", "epoll", [1, 2], **factors))
     document = json.loads(side.baseline_text(found))
     (cell,) = document["cells"]
     old = {new: old for old, new in side.OLD_NAMES.items()}
-    before = {old.get(name, name): value for name, value in cell["factors"].items()}
+    before = {old.get(name, name): value for name, value in cell["factors"].items() if name != "accept_batch"}
     assert set(before) == {
         "strategy", "command", "workload", "connections", "active", "rate_per_s", "requests", "arrival", "pipeline",
         "think_time_s", "steps", "hostile", "payload_bytes", "backlog", "connect_rate_per_s", "warmup_s", "duration_s",
@@ -312,7 +299,7 @@ def test_nothing_foreign_becomes_markup() -> None:
                 findings=[finding])  # fmt: skip
     new = made(*trials("c1", HOSTILE, times(4)), git_commit="x")
     found = judge.judge(base, new)
-    shown = text.markdown(found, judge.status(found, judge.Limit(0.03))[1])
+    shown = text.markdown(found, judge.status(found, 0.03)[1])
     for piece in ("<script", "a|b", "**x**", "](http", "\n# h", "\x1b", "@all", "http:"):
         assert piece not in shown
     assert shown.count("</code>") == shown.count("<code>")
@@ -366,6 +353,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     (row,) = document["comparisons"]
     # 25,000 requests per CPU second, then 12,500.
     assert row["ratio"] == pytest.approx(0.5) and row["verdict"] == "worse" and document["exit"] == 1
+    assert row["cliffs_delta"] == -1
     assert row["base"] == pytest.approx([25_000 * math.exp(x) for x in (0.01, 0, -0.01)])
     target = tmp_path / "out.md"
     assert main(["compare", str(kept), slow, "--format", "md", "-o", str(target)]) == 0

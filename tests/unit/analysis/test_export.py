@@ -132,17 +132,9 @@ def test_markdown_has_no_markup_of_a_file() -> None:
         runs=[{"run": hostile}],
         trials=[{"run": hostile, "trial": 1, "cell": "c1", "strategy": hostile, "outcome": "ok", "control": False}],
         estimates=[{"run": hostile, "cell": "c1", "value": 2e6, "low": 1.9e6, "high": 2.1e6} | metrics],
-        contrasts=[
-            {
-                "run": hostile,
-                "cell": "c1",
-                "baseline": "c1",
-                "metric": "p99",
-                "verdict": "not comparable",
-                "why": hostile,
-            }
-        ],
-    )
+        contrasts=[{"run": hostile, "cell": "c1", "baseline": "c1", "metric": "p99", "verdict": "not comparable",
+                    "why": hostile}],
+    )  # fmt: skip
     told = markdown.text(data)
     assert all(sign not in told.replace("<code>", "").replace("</code>", "") for sign in ("<", "](", "script>"))
     row = next(line for line in told.splitlines() if "2.00 ms" in line)
