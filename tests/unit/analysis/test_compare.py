@@ -57,16 +57,18 @@ def times(value: float) -> list[float]:
     return [value * one for one in AROUND_1]
 
 
+def compared(base: Sequence[float], new: Sequence[float]) -> Comparison:
+    """Of one cell's efficiency in two runs."""
+    return judge.judge(made(*trials("c1", "epoll", base)), made(*trials("c1", "epoll", new)), ["efficiency"])
+
+
 def only(found: Comparison, metric: str = "efficiency") -> judge.Row:
     (row,) = [row for row in found.rows if row.metric.name == metric]
     return row
 
 
 def test_a_true_difference_by_hand() -> None:
-    found = judge.judge(
-        made(*trials("c1", "epoll", times(100))), made(*trials("c1", "epoll", times(50))), ["efficiency"]
-    )
-    row = only(found)
+    row = only(compared(times(100), times(50)))
     assert row.ratio is not None
     expected = (0.5, 0.5 * math.exp(-HALF), 0.5 * math.exp(HALF))
     assert (row.ratio.single.value, row.ratio.single.low, row.ratio.single.high) == pytest.approx(expected, rel=1e-6)
@@ -95,8 +97,7 @@ def test_a_run_against_itself_is_equivalent() -> None:
         assert row.ratio is not None and row.ratio.single.value == pytest.approx(1)
     # Equal figures have no width; those that spread by 1 % are within 3 % only where the family is small.
     assert [row.verdict for row in found.rows if row.metric.name == "p99"] == ["equivalent", "equivalent"]
-    assert only(judge.judge(made(*trials("c1", "epoll", times(9))), made(*trials("c1", "epoll", times(9))),
-                            ["efficiency"])).verdict == "equivalent"  # fmt: skip
+    assert only(compared(times(9), times(9))).verdict == "equivalent"
     assert judge.status(found, 0.03)[0] == 0
     assert not found.changes and not found.missing and not found.added
 
@@ -156,9 +157,7 @@ def test_what_fail_on_takes() -> None:
     ],
 )
 def test_fail_on_needs_the_whole_interval_beyond(factor: float, share: float, code: int) -> None:
-    found = judge.judge(made(*trials("c1", "epoll", times(100))), made(*trials("c1", "epoll", times(100 * factor))),
-                        ["efficiency"])  # fmt: skip
-    assert judge.status(found, share)[0] == code
+    assert judge.status(compared(times(100), times(100 * factor)), share)[0] == code
 
 
 def test_more_is_worse_where_less_is_better() -> None:

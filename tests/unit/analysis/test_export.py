@@ -22,6 +22,13 @@ from tests.unit.analysis.chart_data import dataset_of
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A trial of two clients: each answers 250 a second, each request in 1 ms."""
+    one = trial(1)
+    return write(tmp_path / "run", [one], whole(one))
+
+
 def counts(values_ns: dict[int, int]) -> histograms.Counts:
     """So many of each value at its slot: the first whose highest value is not below it."""
     found = histograms.empty()
@@ -61,10 +68,8 @@ def test_hgrm_of_nothing() -> None:
     assert rows_of(hgrm.text(histograms.empty())) == []
 
 
-def test_hgrm_of_a_run_merges_its_clients(tmp_path: Path) -> None:
+def test_hgrm_of_a_run_merges_its_clients(run: Path, tmp_path: Path) -> None:
     # Two clients answer 250 a second, each in 1 ms, in the two seconds of the window: 1,000 together.
-    one = trial(1)
-    run = write(tmp_path / "run", [one], whole(one))
     assert main(["export", str(run), "--format", "hgrm", "-o", str(tmp_path / "out")]) == 0
     found = sorted((tmp_path / "out").iterdir())
     assert [path.name for path in found] == [f"{RUN}-001-epoll-response.hgrm"]
@@ -94,9 +99,7 @@ def test_csv_of_categories_is_as_safe_and_keeps_what_is_missing() -> None:
     assert csv_text(table) == "host\n'=1\n\"\"\nclient1\n'=1\n"
 
 
-def test_json_is_what_the_published_schema_says(tmp_path: Path) -> None:
-    one = trial(1)
-    run = write(tmp_path / "run", [one], whole(one))
+def test_json_is_what_the_published_schema_says(run: Path, tmp_path: Path) -> None:
     assert main(["export", str(run), "--format", "json", "-o", str(tmp_path / "out")]) == 0
     published = json.loads(schema.json_schema())
     for name in TABLES:
@@ -115,9 +118,7 @@ def test_json_says_infinity_and_nothing_without_breaking_json() -> None:
     assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
-def test_parquet_has_the_meanings_beside_the_columns(tmp_path: Path) -> None:
-    one = trial(1)
-    run = write(tmp_path / "run", [one], whole(one))
+def test_parquet_has_the_meanings_beside_the_columns(run: Path, tmp_path: Path) -> None:
     assert main(["export", str(run), "--format", "parquet", "--table", "trials", "-o", str(tmp_path / "out")]) == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["trials.parquet"]
     found = pq.read_schema(tmp_path / "out" / "trials.parquet")
@@ -158,9 +159,7 @@ def test_markdown_of_contrasts() -> None:
     )
 
 
-def test_all_tables_by_default_beside_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    one = trial(1)
-    run = write(tmp_path / "run", [one], whole(one))
+def test_all_tables_by_default_beside_the_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(run)]) == 0
     assert {path.name for path in (run / "export").iterdir()} == {f"{name}.csv" for name in TABLES}
     assert capsys.readouterr().out.startswith(f"{run / 'export'}: {len(TABLES)} .csv files\n")
@@ -178,10 +177,9 @@ def test_all_tables_by_default_beside_the_run(tmp_path: Path, capsys: pytest.Cap
     ],
 )
 def test_one_sentence_for_what_a_user_can_get_wrong(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
 ) -> None:
-    one = trial(1)
-    run, file = write(tmp_path / "run", [one], whole(one)), tmp_path / "file"
+    file = tmp_path / "file"
     file.write_text("")
     given = [text.replace("RUN", str(run)).replace("FILE", str(file)) for text in arguments]
     assert main(["export", *given]) == 2
