@@ -21,6 +21,8 @@ FACTORS = tuple(name for name, parameter in PARAMETERS.items() if parameter.belo
 KINDS = {"whole": "int", "seconds": "float"}
 # PyYAML's own parser takes ten times as long.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Tables are short and are read value by value, which costs several times as much with Arrow's strings as with Python's.
+pd.set_option("mode.string_storage", "python")
 # The pandas type of each kind. A whole number may be missing, so it is pandas' own integer and not numpy's.
 DTYPES: dict[str, pd.StringDtype | pd.Int64Dtype | pd.BooleanDtype] = {
     "text": pd.StringDtype(), "int": pd.Int64Dtype(), "bool": pd.BooleanDtype()
