@@ -30,8 +30,8 @@ class Host:
     ssh: str | None
     python: str
     load_address: str
-    cpus: Sequence[int] | None
-    agent_cpus: Sequence[int] | None
+    cpus: list[int] | None
+    agent_cpus: list[int] | None
     sources: Sequence[str] = ()
     weight: Fraction = Fraction(1)
 
@@ -119,7 +119,7 @@ class Plan:
     base: str
     ssh_config: str | None
     known_hosts: str | None
-    conductor_cpus: Sequence[int] | None
+    conductor_cpus: list[int] | None
     hosts: tuple[Host, ...]
     trials: tuple[Trial, ...]
     document: Mapping[str, Any]
@@ -163,12 +163,14 @@ def parse_plan(document: Any) -> Plan:
     hosts = tuple(_host(str(name), fields) for name, fields in document["hosts"].items())
     _need(sum(host.role == "server" for host in hosts) == 1, "it must have exactly one host of role server")
     _need(any(host.role == "client" for host in hosts), "it has no host of role client")
+    cpus = document["conductor_cpus"]
+    _need(isinstance(cpus, list | None), f"conductor_cpus {cpus!r}")
     _need(isinstance(document["trials"], list) and document["trials"], "it has no trials")
     trials = tuple(_trial(fields) for fields in document["trials"])
     _need(len({trial.n for trial in trials}) == len(trials), "two of its trials have the same number")
     return Plan(
         document["run"], document["owner_base"].rstrip("/"), document["ssh_config"], document["known_hosts"],
-        document["conductor_cpus"], hosts, trials, document,
+        cpus, hosts, trials, document,
     )  # fmt: skip
 
 

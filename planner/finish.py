@@ -83,7 +83,7 @@ def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:
 def spoiled(run: Path) -> list[str]:
     """One phrase for each trial that did not pass."""
     found = []
-    for trial in results.trials(run):
+    for trial in filter(None, results.trials(run)):
         if trial["outcome"] not in PASSED:
             reason = str(trial.get("reason") or "").rstrip(".")
             what = f"Trial {trial['n']} ({trial['strategy'] or 'own server'}): {trial['outcome']}"

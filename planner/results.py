@@ -41,8 +41,14 @@ def read_manifest(run: Path) -> dict[str, Any] | None:
 
 
 def trials(run: Path) -> list[dict[str, Any]]:
-    """What became of each trial, in order."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((run / "trials").glob("*/trial.json"))]
+    """What became of each trial, in order; nothing is known of one whose file is damaged."""
+    found: list[dict[str, Any]] = []
+    for path in sorted((run / "trials").glob("*/trial.json")):
+        try:
+            found.append(dict(json.loads(path.read_text(encoding="utf-8"))))
+        except (ValueError, TypeError):
+            found.append({})
+    return found
 
 
 def write_plan(run: Path, plan: Mapping[str, Any]) -> None:
@@ -68,7 +74,8 @@ def goes_on(run: Path) -> bool:
     """Does the playbook of this run still live?"""
     try:
         owner = json.loads((run / ".owner").read_text(encoding="utf-8"))
-        return bool(owner["start_ticks"] == start_ticks(owner["pid"]))
+        ticks = start_ticks(owner["pid"])
+        return ticks is not None and bool(owner["start_ticks"] == ticks)
     except (OSError, ValueError, KeyError):
         return False
 

@@ -24,7 +24,7 @@ class ActionModule(ActionBase):
         try:
             from planner.parameters import Refused
             from planner.resolve import resolve
-        except ImportError as error:
+        except (ImportError, TypeError) as error:  # TypeError: annotations that an older Python does not know
             raise AnsibleActionFail(NO_VENV) from error
         variables = task_vars or {}
         given = {name: variables.get(name, value) for name, value in load_extra_vars(self._loader).items()}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .c10k_sysctl import Kernel
+from .c10k_tree import read_plain
 
 
 def read(path: str) -> str | None:
@@ -34,12 +35,12 @@ def start_ticks(pid: int) -> int | None:
 
 def live_agent(home: Path) -> dict[str, Any] | None:
     """The content of <base>/<host>/agent.json, if the recorded process still runs and is that of the file's owner."""
-    record = home / "agent.json"
     try:
-        agent = json.loads(record.read_text())
+        record, owner = read_plain(home / "agent.json")
+        agent = json.loads(record)
         alive = start_ticks(int(agent["pid"])) == int(agent["start_ticks"])
         # Root may read it too, and must not end whatever process an ordinary account names there.
-        alive = alive and record.lstat().st_uid == Path(f"/proc/{int(agent['pid'])}").stat().st_uid
+        alive = alive and owner == Path(f"/proc/{int(agent['pid'])}").stat().st_uid
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return agent if alive else None

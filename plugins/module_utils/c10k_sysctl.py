@@ -8,14 +8,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .c10k_tree import sync_directory, write_whole
+from .c10k_tree import read_plain, sync_directory, write_whole
 
 RANGE = "net.ipv4.ip_local_port_range"
+OWNERS = (0, os.geteuid())
+"""Whose saved originals are believed: root's, and in a test one's own."""
 
 
 def words(value: Any) -> str:
@@ -86,12 +90,13 @@ class Kernel:
         return None
 
     def saved(self, scope: str) -> dict[str, Any]:
-        """The originals saved in this boot; those of another boot are void, since that kernel is gone."""
+        """The originals saved in this boot; those of another boot are void, and what an ordinary account wrote is."""
         try:
-            state = json.loads(self.files[scope].read_text())
+            text, owner = read_plain(self.files[scope])
+            state = json.loads(text)
         except (OSError, ValueError):
             return {}
-        same_boot = isinstance(state, dict) and state.get("boot_id") == self.boot
+        same_boot = owner in OWNERS and isinstance(state, dict) and state.get("boot_id") == self.boot
         return state if same_boot and isinstance(state.get("originals"), dict) else {}
 
     def save(self, scope: str, originals: dict[str, str]) -> None:
@@ -107,6 +112,9 @@ class Kernel:
             yield
             return
         self.state.mkdir(mode=0o755, parents=True, exist_ok=True)
+        there = self.state.lstat()
+        if not stat.S_ISDIR(there.st_mode) or there.st_uid not in OWNERS:
+            raise PermissionError(errno.EPERM, "root did not make this directory", str(self.state))
         with open(str(self.state / "lock"), "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

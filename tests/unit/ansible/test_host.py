@@ -39,5 +39,21 @@ def test_an_agent_is_ended_only_where_the_record_is_its_owners(tmp_path: Path) -
     assert c10k_host.live_agent(tmp_path) is None
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe", "large"])
+def test_the_record_of_an_agent_is_a_small_file_and_no_link(tmp_path: Path, kind: str) -> None:
+    record, text = (
+        tmp_path / "agent.json",
+        json.dumps({"pid": os.getpid(), "start_ticks": c10k_host.start_ticks(os.getpid())}),
+    )
+    record.write_text(text)
+    assert c10k_host.live_agent(tmp_path) is not None
+    if kind == "large":
+        record.write_text(text + " " * (1 << 20))
+    else:
+        record.rename(tmp_path / "elsewhere")
+        record.symlink_to(tmp_path / "elsewhere") if kind == "link" else os.mkfifo(record)
+    assert c10k_host.live_agent(tmp_path) is None
+
+
 def test_the_manifest_takes_facts_that_there_are() -> None:
     assert set(measure.FACTS) <= set(c10k_host.facts(Path("/nonexistent/server")))

@@ -1,6 +1,7 @@
 """Tuning against a /proc of our own: what is saved, what is written, and what comes back."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,30 @@ def test_a_crash_before_any_write_is_undone(machine: Machine, monkeypatch: pytes
     assert machine.values() == ORIGINAL
     machine.kernel().tune(ALL)
     machine.kernel().restore()
+    assert machine.values() == ORIGINAL
+
+
+def test_originals_that_an_ordinary_account_wrote_are_void(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root would write what they say into the kernel."""
+    machine.kernel().tune([SOMAXCONN])
+    monkeypatch.setattr(c10k_sysctl, "OWNERS", (os.geteuid() + 1,))
+    assert machine.kernel().saved("netns") == {}
+    for deed in (machine.kernel().restore, lambda: machine.kernel().tune([FILES])):
+        with pytest.raises(PermissionError, match="root did not make"):
+            deed()
+    monkeypatch.undo()
+    (state,) = (machine.base / "kernel").glob("netns-*")
+    state.rename(machine.base / "elsewhere")
+    state.symlink_to(machine.base / "elsewhere")
+    assert machine.kernel().saved("netns") == {}
+
+
+def test_originals_are_not_saved_where_a_link_leads(machine: Machine) -> None:
+    (machine.base / "etc").mkdir(parents=True)
+    (machine.base / "kernel").symlink_to("etc")
+    with pytest.raises(PermissionError, match="root did not make"):
+        machine.kernel().tune(ALL)
+    assert not list((machine.base / "etc").iterdir())
     assert machine.values() == ORIGINAL
 
 

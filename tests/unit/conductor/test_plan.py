@@ -117,6 +117,8 @@ def test_run_number_of_the_contract() -> None:
         (["hosts", "client1", "ssh"], None, "client1"),
         (["hosts", "client1", "weight"], 0, "weight"),
         (["hosts", "client1", "extra"], 1, "extra unknown"),
+        (["hosts", "client1", "cpus"], "0-3", "cpus '0-3'"),
+        (["conductor_cpus"], 3, "conductor_cpus 3"),
         (["trials"], [], "no trials"),
         (["trials", 0, "load", "workload"], "flood", "flood"),
         (["trials", 0, "load", "workload"], "calibrate", "not for the kind measure"),

@@ -1,0 +1,78 @@
+"""The end of a run, whatever state its files are in."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner import analyse, finish, measure, results
+from planner.parameters import Refused
+from tests.unit.planner.asking import request
+
+RUN = "20261122T190312Z-3f9a1c"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    for name in ("summary", "report"):
+        monkeypatch.setattr(analyse, name, lambda _run, _say: None)
+    place = tmp_path / RUN
+    for n, text in (
+        (1, '{"n": 1, "outcome": "crashed", "strategy": "poll", "reason": "why.", "overhead_s": 0.5}'),
+        (2, "{"),
+    ):
+        (place / f"trials/{n:03d}").mkdir(parents=True)
+        (place / f"trials/{n:03d}/trial.json").write_text(text)
+    results.write_manifest(place, {"status": "running", "tuning": {"server": {"restored": None}}})
+    return place
+
+
+def given(code: int, restored: dict[str, Any]) -> dict[str, Any]:
+    measured = {"exit": code, "run": RUN, "trials_s": 1.0, "complaint": "it went wrong"}
+    return {
+        "measured": measured, "tuning": {"server": ["an entry"]}, "tuned": {"server": {"keys": []}},
+        "collected": {"server": None}, "restored": {"server": restored}, "keep_tuned": False,
+    }  # fmt: skip
+
+
+def test_a_damaged_trial_does_not_keep_the_run_from_its_end(run: Path) -> None:
+    with pytest.raises(Refused, match=r"(?s)exit 3\..*Trial 1 \(poll\): crashed: why\.$"):
+        finish.finish(given(3, {"unrestored": []}), print)
+    manifest = results.read_manifest(run) or {}
+    assert (manifest["exit"], manifest["overhead"]["per_trial_s"]) == (3, [0.5, None])
+    assert manifest["tuning"]["server"]["restored"] is True
+
+
+def test_a_kernel_that_was_not_put_back_outranks_the_rest(run: Path) -> None:
+    with pytest.raises(Refused, match=r"(?s)exit 4\..*The kernel of server was not put back"):
+        finish.finish(given(3, {"unrestored": [{"key": "a"}]}), print)
+    assert (results.read_manifest(run) or {})["exit"] == 4
+
+
+def test_a_run_goes_on_only_while_its_owner_lives(run: Path) -> None:
+    results.claim(run, os.getpid())
+    assert results.goes_on(run)
+    nobody = 1 << 30
+    results.claim(run, nobody)
+    assert not results.goes_on(run)
+    (run / ".owner").write_text(json.dumps({"pid": nobody, "start_ticks": 1}))
+    assert not results.goes_on(run)
+
+
+@pytest.mark.parametrize(
+    ("tune", "keys", "state"), [("off", [], "off"), ("auto", [], "left"), ("auto", ["a"], "tuned")]
+)
+def test_the_manifest_says_whether_a_host_is_tuned(tune: str, keys: list[str], state: str) -> None:
+    facts = dict.fromkeys(measure.FACTS)
+    host = {**dict.fromkeys(("role", "connection", "load_address", "sources", "weight", "base")), "name": "server"}
+    admitted = {"hosts": [{**host, "probe": {"facts": facts}}], "references": False}
+    told = {
+        "resolved": {"run": RUN, "seed": 7, "started_utc": "now"}, "admitted": admitted, "binaries": {"amd64": "ab"},
+        "tuned": {"server": {"keys": keys} if keys else {"skipped": True}},
+    }  # fmt: skip
+    made = measure.manifest(told, request(tune=tune), "2.19")
+    assert made["tuning"] == {"server": {"state": state, "keys": keys, "restored": None}}
+    assert made["versions"]["loadgen-linux-amd64"] == "sha256:ab"
