@@ -169,8 +169,13 @@ func (g *Ledger) Skip() { g.limit = 0 }
 // EndHere lets no interval follow the growing one.
 func (g *Ledger) EndHere() { g.limit = g.k + 1 }
 
-// Boundary is when the growing interval ends, in ns.
-func (g *Ledger) Boundary() int64 { return g.at + int64(g.k+1)*second }
+// Boundary is when the growing interval ends, in ns; never where none grows.
+func (g *Ledger) Boundary() int64 {
+	if g.k >= g.limit {
+		return pacing.Never
+	}
+	return g.at + int64(g.k+1)*second
+}
 
 func (g *Ledger) complete() {
 	g.slots[g.growing].complete = true

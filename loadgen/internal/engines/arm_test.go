@@ -113,14 +113,16 @@ func TestArmTriesAgain(t *testing.T) {
 		}
 		address := first.Addr().String()
 		_ = first.Close()
-		time.AfterFunc(50*time.Millisecond, func() {
+		cfg := Plain(netip.MustParseAddrPort(address))
+		e := start(t, cfg, kind)
+		time.AfterFunc(250*time.Millisecond, func() { // between the first retry and the third
 			if second, err := net.Listen("tcp", address); err == nil {
 				Attend(t, second, Scripted(64, Always(Echo)))
 			}
 		})
-		e, a := armed(t, Plain(netip.MustParseAddrPort(address)), kind)
-		if a.Verified != 20 || len(a.Failed) != 0 || a.Retries < 20 || a.Retries > 60 {
-			t.Errorf("armed %+v", a)
+		a, err := e.Arm(cfg.Connections)
+		if err != nil || a.Verified != 20 || len(a.Failed) != 0 || a.Retries < 20 || a.Retries > 60 {
+			t.Errorf("armed %+v, %v", a, err)
 		}
 		// The connect times are those of the handshakes that succeeded, without the rest before.
 		d := Load(t, e).Done

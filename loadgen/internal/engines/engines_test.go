@@ -2,9 +2,8 @@ package engines
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"math/rand/v2"
+	"math"
 	"net"
 	"net/netip"
 	"runtime"
@@ -159,7 +158,7 @@ func TestServiceTakesAsLongAsTheServer(t *testing.T) {
 		cfg := Plain(Serve(t, 64, AfterFirst(Freeze)))
 		cfg.Rate = 100
 		d := trial(t, cfg, kind).Done
-		if h := d.Service.Quantile(0); h < int64(Freezing)*99/100 || h > int64(2*Freezing) || d.Load.Answered != 100 {
+		if h := d.Service.Quantile(0); h < int64(Freezing)*99/100 || h > int64(Patience) || d.Load.Answered != 100 {
 			t.Errorf("measured %v, the server takes %v; %+v", time.Duration(h), Freezing, d.Load)
 		}
 	})
@@ -177,12 +176,13 @@ func TestResponseCountsFromTheIntendedTime(t *testing.T) {
 		cfg.Connections, cfg.Active, cfg.Rate = 1, 1, 100
 		r := trial(t, cfg, kind)
 		// 60 of 100 were meant while it was frozen, so the median of the slowest 60 waited half of it, though it was served at once.
-		response := r.Intervals[0].Response
-		if q := response.Quantile(0.7); q < int64(Freezing)/3 || q > int64(Freezing)*2/3 || r.Done.Load.Answered != 100 {
-			t.Errorf("70%% took up to %v of %v, %+v", time.Duration(q), Freezing, r.Done.Load)
+		response, d := r.Intervals[0].Response, &r.Done
+		if q := response.Quantile(0.7); q < int64(Freezing)/3 || d.Load.Answered != 100 {
+			t.Errorf("70%% took up to %v of %v, %+v", time.Duration(q), Freezing, d.Load)
 		}
-		if s := r.Done.Service.Quantile(0.7); s > int64(Freezing)/3 {
-			t.Errorf("served in %v", time.Duration(s))
+		// However late the machine is, each response is what its request waited, and then the service, to three digits.
+		if sum := d.Lag.Mean() + d.Service.Mean(); math.Abs(response.Mean()-sum) > sum*0.002 {
+			t.Errorf("a response of %v, a lag of %v, a service of %v", response.Mean(), d.Lag.Mean(), d.Service.Mean())
 		}
 	})
 }
@@ -324,41 +324,4 @@ func TestNothingIsLeft(t *testing.T) {
 			}
 		}
 	}
-}
-
-// erratic is a trial against a server that does anything, in the order of the seed, and when to stop it.
-func erratic(t *testing.T, seed uint64) (Config, time.Duration) {
-	random := rand.New(rand.NewPCG(seed, 1))
-	size := []int{32, 64, 300, 100_000}[random.IntN(4)]
-	pipeline := 1 + random.IntN(5)
-	stop := time.Duration(200+random.IntN(3000)) * time.Millisecond
-	deeds := []Deed{Echo, Echo, Echo, Echo, Echo, Echo, Trickle, Corrupt, Truncate, Duplicate, Freeze, Ignore, CloseIt, ResetIt, HalfThenReset}
-	var mu sync.Mutex // from here on random belongs to the server
-	cfg := Plain(Serve(t, size, func(_, record int) Deed {
-		if record == 0 && seed%2 == 0 {
-			return Echo
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		return deeds[random.IntN(len(deeds))]
-	}))
-	cfg.PayloadBytes, cfg.Pipeline, cfg.ArmTimeout = size, pipeline, 500*time.Millisecond
-	cfg.Timeout = time.Second
-	cfg.Workload = []string{Open, Churn, Closed}[seed%3]
-	return cfg, stop
-}
-
-// Whatever a server does, in any order, to any workload, and whenever it is stopped, every request is settled once.
-func TestConservation(t *testing.T) {
-	seeds := map[string]uint64{}
-	for seed := range uint64(18) {
-		seeds[fmt.Sprintf("seed %d", seed)] = seed
-	}
-	eachOf(t, seeds, func(t *testing.T, kind string, seed uint64) {
-		cfg, stop := erratic(t, seed)
-		e, _ := armed(t, cfg, kind)
-		defer time.AfterFunc(stop, e.Stop).Stop()
-		d := Load(t, e).Done
-		t.Logf("%s of %d bytes, stop after %v: %+v, surplus %d, %+v", cfg.Workload, cfg.PayloadBytes, stop, d.Load, d.Surplus, d.Integrity)
-	})
 }

@@ -2,8 +2,11 @@ package enginetest
 
 import (
 	"flag"
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,4 +92,47 @@ func Descriptors(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+// erratic is a trial against a server that does anything, in the order of the seed, and when to stop it.
+func erratic(t *testing.T, seed uint64) (engine.Config, time.Duration) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	size := []int{32, 64, 300, 100_000}[random.IntN(4)]
+	pipeline := 1 + random.IntN(5)
+	stop := time.Duration(200+random.IntN(3000)) * time.Millisecond
+	deeds := []Deed{Echo, Echo, Echo, Echo, Echo, Echo, Trickle, Corrupt, Truncate, Duplicate, Freeze, Ignore, CloseIt, ResetIt, HalfThenReset}
+	var mu sync.Mutex // from here on random belongs to the server
+	cfg := Plain(Serve(t, size, func(_, record int) Deed {
+		if record == 0 && seed%2 == 0 {
+			return Echo
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return deeds[random.IntN(len(deeds))]
+	}))
+	cfg.PayloadBytes, cfg.Pipeline, cfg.ArmTimeout = size, pipeline, 500*time.Millisecond
+	cfg.Timeout = time.Second
+	cfg.Workload = []string{engine.Open, engine.Churn, engine.Closed}[seed%3]
+	return cfg, stop
+}
+
+// Conserve tries an engine: whatever a server does, in any order, to any workload, and whenever it is stopped, every request is
+// settled once. Then `left` looks for what the engine still holds of it.
+func Conserve[E engine.Engine](t *testing.T, start func(*testing.T, engine.Config) E, left func(*testing.T, E)) {
+	t.Helper()
+	t.Parallel()
+	for seed := range uint64(18) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			cfg, stop := erratic(t, seed)
+			e := start(t, cfg)
+			if _, err := e.Arm(cfg.Connections); err != nil {
+				t.Fatal(err)
+			}
+			defer time.AfterFunc(stop, e.Stop).Stop()
+			d := Load(t, e).Done
+			t.Logf("%s of %d bytes, stop after %v: %+v, surplus %d, %+v", cfg.Workload, cfg.PayloadBytes, stop, d.Load, d.Surplus, d.Integrity)
+			left(t, e)
+		})
+	}
 }

@@ -37,6 +37,12 @@ func arm(t *testing.T, l *Loop) Armed {
 func load(t *testing.T, l *Loop) *Trial {
 	t.Helper()
 	r := Load(t, l)
+	nothingLeft(t, l)
+	return r
+}
+
+func nothingLeft(t *testing.T, l *Loop) {
+	t.Helper()
 	if l.requests.oldest != nothing {
 		t.Error("a request is left unsettled")
 	}
@@ -49,8 +55,9 @@ func load(t *testing.T, l *Loop) *Trial {
 	if strange != len(l.strange) {
 		t.Errorf("%d wrong replies are begun, %d remembered", strange, len(l.strange))
 	}
-	return r
 }
+
+func TestConservation(t *testing.T) { Conserve(t, start, nothingLeft) }
 
 // connectOnly connects without a verified echo, for servers that give none.
 func connectOnly(t *testing.T, l *Loop) *connection {

@@ -38,3 +38,13 @@ func TestReplyAtTheTimeout(t *testing.T) {
 		}
 	}
 }
+
+func TestConservation(t *testing.T) {
+	Conserve(t, start, func(t *testing.T, e *Routines) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.unsettled != 0 || len(e.timeline) != 0 {
+			t.Errorf("%d are left unsettled, %d in the timeline", e.unsettled, len(e.timeline))
+		}
+	})
+}
