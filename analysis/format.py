@@ -1,21 +1,15 @@
 """Numbers and tables as text: digits follow the uncertainty, columns line up, nothing foreign reaches the terminal."""
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from contracts.visible import visible as visible
 
 NOTHING = "–"
 BEYOND = "> timeout"
 WIDTH = 120
 TIME_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
-
-
-def visible(text: str) -> str:
-    """The text with control, format and surrogate characters written out, so that a terminal executes none."""
-    if text.isprintable():
-        return text
-    return "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
 
 
 def decimals(value: float, spread: float = 0.0, least: int = 2, most: int = 3) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from contracts.visible import visible_lines
 from planner.parameters import Refused
 
 
@@ -22,11 +23,11 @@ class Door(ActionBase):
         try:
             return self.do(plain(self._task.args), task_vars or {})
         except Refused as refused:
-            raise AnsibleActionFail(" ".join(refused.problems)) from None
+            raise AnsibleActionFail(visible_lines(" ".join(refused.problems))) from None
 
     def do(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
 
     def say(self, line: str) -> None:
         """Show a line at once; workers are cut off from stdout."""
-        self._display.display(line)
+        self._display.display(visible_lines(line))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from conductor import progress
+from conductor import output, progress
 from contracts.declared import COUNTS
 
 VECTOR = json.loads((Path(__file__).parents[2] / "contract/vectors/histogram.json").read_text())
@@ -66,3 +66,9 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_milliseconds(value: float | None, text: str) -> None:
     assert progress.show_ms(value) == text
+
+
+def test_what_a_host_says_is_shown_and_not_executed_by_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    with open(1, "w", closefd=False) as stream:
+        output.say("trial 1/1\nclient1: \x1b]0;mine\x07", stream)
+    assert capfd.readouterr().out == "trial 1/1\nclient1: \\u001b]0;mine\\u0007\n"
