@@ -173,7 +173,8 @@ def test_a_frozen_server_is_measured_as_arithmetic_says(own_servers: OwnServers)
     """Frozen 0.5 s in every 5 s, asked evenly: one request in ten waits, evenly, up to 500 ms.
 
     Few requests, so that what has piled up when it thaws is soon served: the arithmetic leaves that time out.
-    Other work on the machine may add to a wait, and never takes from it; tests.bench.frozen has the bar of 2 %.
+    Other work on the machine may add to a wait, and never takes from it; tests.bench.frozen has the bar of 2 %. A
+    generator that waits for the frozen server before it asks again would measure next to nothing at the 95th percentile.
     """
     trial, events = own_servers.of("frozen_server")
     assert trial["outcome"] == "ok"
@@ -184,7 +185,7 @@ def test_a_frozen_server_is_measured_as_arithmetic_says(own_servers: OwnServers)
     measured = [merged.get_value_at_percentile(q) / 1e6 for q in (95, 99, 99.9)]
     assert merged.get_total_count() == 9_000
     ratios = [ms / expected for ms, expected in zip(measured, [250, 450, 495], strict=True)]
-    assert all(0.97 <= ratio <= 1.1 for ratio in ratios), measured
+    assert all(0.97 <= ratio <= 2 for ratio in ratios), measured
 
 
 def test_altered_bytes_make_the_trial_invalid(own_servers: OwnServers) -> None:
