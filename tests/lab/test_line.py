@@ -173,8 +173,8 @@ def test_a_frozen_server_is_measured_as_arithmetic_says(own_servers: OwnServers)
     """Frozen 0.5 s in every 5 s, asked evenly: one request in ten waits, evenly, up to 500 ms.
 
     Few requests, so that what has piled up when it thaws is soon served: the arithmetic leaves that time out.
-    Other work on the machine may add to a wait, and never takes from it; tests.bench.frozen has the bar of 2 %. A
-    generator that waits for the frozen server before it asks again would measure next to nothing at the 95th percentile.
+    Other work on the machine may add to a wait, and never takes from it; tests.bench.frozen has the bar of 2 %.
+    A generator that waits for the frozen server before it asks again would measure next to nothing at the 95th.
     """
     trial, events = own_servers.of("frozen_server")
     assert trial["outcome"] == "ok"
