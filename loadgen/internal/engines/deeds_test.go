@@ -276,3 +276,24 @@ func TestChurnEndsThoughAllFail(t *testing.T) {
 		}
 	})
 }
+
+// A server that never ceases to talk is surplus, and keeps the engine neither from its end nor from proving.
+func TestFlood(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		cfg := Plain(Listen(t, func(c *net.TCPConn, _ int) {
+			record, noise := make([]byte, 64), make([]byte, 1<<20)
+			_, err := io.ReadFull(c, record)
+			for _, _ = c.Write(record); err == nil; {
+				_, err = c.Write(noise)
+			}
+		}))
+		cfg.Connections, cfg.Active, cfg.Rate, cfg.Timeout = 2, 2, 0, time.Second
+		e, _ := armed(t, cfg, kind)
+		begun := time.Now()
+		d := Load(t, e).Done
+		p := e.Prove()
+		if took := time.Since(begun); took > Patience || d.Surplus == 0 {
+			t.Errorf("%v, %+v, %+v", took, p, d)
+		}
+	})
+}

@@ -49,7 +49,7 @@ func (s *sockets) dial(i int32, c *connection, ep int) (errs.Cause, unix.Errno) 
 	if errno := connect(fd, target); errno != 0 && errno != unix.EINPROGRESS {
 		return errs.CauseOf(errno), errno
 	}
-	errno = watchSocket(ep, fd, interest, i, c.generation)
+	errno = watchSocket(ep, unix.EPOLL_CTL_ADD, fd, interest, i, c.generation)
 	return errs.CauseOf(errno), errno
 }
 

@@ -99,10 +99,11 @@ const (
 	ending   = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 )
 
-// An event carries the connection's index and its generation, so that one for a descriptor since closed is known.
-func watchSocket(ep int, fd int32, events uint32, index int32, generation uint32) unix.Errno {
+// An event carries the connection's index and its generation, so that one for a descriptor since closed is known. To watch a socket that is watched already (EPOLL_CTL_MOD)
+// has its edges told again.
+func watchSocket(ep, op int, fd int32, events uint32, index int32, generation uint32) unix.Errno {
 	event := unix.EpollEvent{Events: events, Fd: index, Pad: int32(generation)}
-	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(ep), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&event)), 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(ep), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&event)), 0, 0)
 	return errno
 }
 
@@ -142,7 +143,7 @@ func newBell(ep int) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("make an eventfd: %w", err)
 	}
-	if errno := watchSocket(ep, int32(fd), unix.EPOLLIN|unix.EPOLLET, -1, 0); errno != 0 {
+	if errno := watchSocket(ep, unix.EPOLL_CTL_ADD, int32(fd), unix.EPOLLIN|unix.EPOLLET, -1, 0); errno != 0 {
 		return 0, fmt.Errorf("watch an eventfd: %w", errno)
 	}
 	return fd, nil

@@ -10,10 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// receive reads what has arrived; toEnd: until the peer's end has been read too.
+// readsPerEvent is after how many full buffers of one connection the others have their turn.
+const readsPerEvent = 64
+
+// receive reads what has arrived; toEnd: until the peer's end has been read too. A peer that talks without end is left for the
+// next wait, or it would keep the loop for itself.
 func (l *Loop) receive(i int32, c *connection, toEnd bool) {
 	generation := c.generation
-	for {
+	for range readsPerEvent {
 		n, errno := readSome(c.fd, l.in)
 		switch {
 		case errno == unix.EINTR:
@@ -32,6 +36,9 @@ func (l *Loop) receive(i int32, c *connection, toEnd bool) {
 			return
 		}
 		l.watch.now = engine.Monotonic() // the rest arrived later than the event
+	}
+	if errno := watchSocket(l.watch.ep, unix.EPOLL_CTL_MOD, c.fd, interest, i, generation); errno != 0 {
+		l.lose(i, during(c, errs.Read), errs.CauseOf(errno), errno)
 	}
 }
 
