@@ -242,7 +242,7 @@ class Client(Generator):
     async def _churn(self, index: int) -> None:
         """Connect, echo, close: one connection after another, each with one request."""
         stream = self.stream(index)
-        await self._sleep_until(self.at + self.spec.connect_due_ns(index))
+        await self._sleep_until(min(self.end, self.at + self.spec.connect_due_ns(index)))
         while (now := time.monotonic_ns()) < self.end and self.books.take_quota():
             self._come_to(now)
             # What the transport before still has to say must not reach this one.

@@ -246,7 +246,7 @@ class Walker:
         ledger, second = self._books.ledger, 0
         for index in self._indices:  # a single one
             channel = self._channels.setdefault(index, Channel(self._owner, index))
-            rest = self._owner.at + self._spec.connect_due_ns(index)
+            rest = min(self._owner.end, self._owner.at + self._spec.connect_due_ns(index))
             while self.wait(rest) and (rest := time.monotonic_ns()) < self._owner.end:
                 with self._books.lock:
                     second = ledger.move(second, rest)

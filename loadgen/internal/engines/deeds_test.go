@@ -297,3 +297,18 @@ func TestFlood(t *testing.T) {
 		}
 	})
 }
+
+// A churn ends when its time is over, though not every connection has had its first turn.
+func TestChurnEndsBeforeAllHaveCome(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		cfg := churning(Serve(t, 64, Always(Echo)))
+		cfg.Requests, cfg.ConnectRate = -1, 0.1
+		e, _ := armed(t, cfg, kind)
+		defer time.AfterFunc(2*Patience, e.Stop).Stop()
+		begun := time.Now()
+		d := Load(t, e).Done
+		if took := time.Since(begun); took > Patience || d.Load.Answered == 0 || d.Load.Answered != d.Load.Planned {
+			t.Errorf("after %v: %+v", took, d.Load)
+		}
+	})
+}

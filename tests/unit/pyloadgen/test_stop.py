@@ -111,3 +111,13 @@ def test_requests_of_a_churn_are_forgotten_when_they_are_settled(target: str, mo
     assert sum(interval.counts["answered"] for interval in seen) == 500
     assert alive[0] < 250
     client.close()
+
+
+@pytest.mark.parametrize(("name", "make"), [("threads", Threads), ("asyncio", asyncio_client.Client)])
+def test_a_churn_ends_before_all_connections_have_come(target: str, name: str, make: type) -> None:
+    seen: list[Interval] = []
+    only = {"generator": name, "workload": "churn", "connect_rate": 0.5 / PATIENCE_S, "duration": 1, "warmup": 0}
+    one = generator(make, target, seen, requests=None, **only)
+    assert len(outcome(lambda: one.go(time.monotonic_ns() + 300_000_000))) == 1
+    assert sum(interval.counts["answered"] for interval in seen) > 0
+    one.close()

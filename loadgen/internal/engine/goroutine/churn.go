@@ -26,13 +26,15 @@ func newChurn(e *Routines) phase {
 func (k *churn) run() {
 	e := k.e
 	var visitors sync.WaitGroup
+	coming, over := context.WithCancel(e.alive) // who has not had a first turn by then has none
 	for i := range e.connections {
 		visitors.Go(func() {
-			e.sleep(e.alive, e.cfg.DialDue(e.at, i), nil)
+			e.sleep(coming, e.cfg.DialDue(e.at, i), nil)
 			k.visit(e.newConnection(i))
 		})
 	}
 	k.held.run()
+	over()
 	visitors.Wait()
 }
 
