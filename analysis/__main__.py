@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import gc
 import importlib
 import os
 import sys
@@ -56,4 +57,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # a command reads, computes and ends: what it makes it needs, or counting references frees it
     sys.exit(main())

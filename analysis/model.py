@@ -77,7 +77,8 @@ def frame(table: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame) -> pd.Da
 
 
 def _typed(values: pd.Series, kind: str, name: str) -> pd.Series:
-    if isinstance(values.dtype, pd.CategoricalDtype):  # texts of a table of millions of rows
+    is_done = isinstance(values.dtype, pd.CategoricalDtype) or (kind == "float" and values.dtype == np.float64)
+    if is_done:  # a category: the texts of a table of millions of rows
         return values
     try:
         if kind == "float":
