@@ -1,5 +1,5 @@
-"""A dataset as Parquet files under `dataset/`: whole or not at all, safe to delete. No command reads them back, so that
-a forged one convinces nobody."""
+"""A dataset as Parquet files under `dataset/`: whole or not at all, safe to delete. No command reads those of results
+back, so that a forged one convinces nobody."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ def write(dataset: Dataset, directory: Path) -> Path:
         shutil.rmtree(made, ignore_errors=True)
         raise
     return target
+
+
+def read(directory: Path) -> Dataset:
+    """What `write` wrote. OSError, ValueError or KeyError where it is not all there."""
+    files = {name: pq.read_table(directory / FOLDER / f"{name}.parquet") for name in TABLES}
+    notes = json.loads(files["runs"].schema.metadata[KEY])["notes"]
+    return Dataset.of(notes, **{name: file.to_pandas() for name, file in files.items()})
 
 
 def write_table(dataset: Dataset, name: str, path: Path) -> None:

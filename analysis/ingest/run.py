@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from analysis.ingest.events import Log, is_calibration, parsed, read
+from analysis.ingest.events import Log, is_calibration, locate, parsed, read
 from analysis.ingest.fields import Row, as_json, count, mapping, taken, text, truth
 from analysis.ingest.files import file_rows
 from analysis.ingest.generators import error_rows, generator_rows
+from analysis.ingest.kept import kept
 from analysis.ingest.latency import interval_table, latency
 from analysis.ingest.samples import clock_rows, sample_tables, worker_rows
 from analysis.ingest.trials import trial_rows
@@ -19,11 +21,18 @@ from contracts.declared import PARAMETERS
 def ingest(given: str) -> Dataset:
     """All raw tables of one run, a directory or its events.jsonl. Raises Unreadable where there is nothing
     to read."""
+    path = locate(given)
+    manifest, notes = read_manifest(path.parent)
+    read_once = kept(path, as_json([given, manifest, notes]) or "", lambda: _tables(given, manifest, notes))
+    files = file_rows(str(read_once.runs["run"].iloc[0]), path.parent, manifest)
+    return replace(read_once, files=frame("files", files))
+
+
+def _tables(given: str, manifest: Row, notes: list[str]) -> Dataset:
+    """All but `files`."""
     log = read(given)
-    directory = log.path.parent
-    manifest, notes = read_manifest(directory)
     if not log.trailer:
-        notes.append("events.jsonl has no trailer: the run did not come to its end, or the file was cut.")
+        notes = [*notes, "events.jsonl has no trailer: the run did not come to its end, or the file was cut."]
     intervals, cut = interval_table(log)
     found = latency(log, intervals)
     sampled = sample_tables(log)
@@ -42,7 +51,6 @@ def ingest(given: str) -> Dataset:
         "clocks": clock_rows(log),
         "proofs": _proofs(log),
         "errors": error_rows(log),
-        "files": file_rows(log.run, directory, manifest),
     }
     return Dataset.of([f"{given}: {note}" for note in (*log.notes, *notes, *cut, *more)], **tables)
 
