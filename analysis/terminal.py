@@ -120,11 +120,12 @@ def lines_of(row: dict[Hashable, Any]) -> tuple[dict[str, str], dict[str, str]]:
     outcome, *more = str(row["outcomes"]).split(", ")
     held = row["held_connections"]
     ratio, _, verdict = against(row).partition(" × ")
+    modes = [shown(row, f"cpu_{mode}").text for mode in ("user", "system")]
     top = {
         "label": str(row["label"]), "errors": share(float(row["errors_share"])),
         "against": f"{ratio} ×" if verdict else ratio,
         "held": show.count(float(held)) if pd.notna(held) else f"{row['asked_connections']:,}",
-        "split": " + ".join(shown(row, f"cpu_{mode}").text for mode in ("user", "system")),
+        "split": show.NOTHING if show.NOTHING in modes else " + ".join(modes),
         "outcome": f"{outcome}," if more else outcome,
     }  # fmt: skip
     below = {"outcome": ", ".join(more), "against": verdict}

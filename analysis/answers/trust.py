@@ -40,7 +40,8 @@ def trust(dataset: Dataset) -> str:
         return "There is nothing here to trust."
     sound = told["cells"] - told["struck"] - told["limited"] - told["unfinished"]
     text = f"{sound} of {told['cells']} rows were measured to the end"
-    text += f", {told['limited']} stopped at a limit of their own" if told["limited"] else ""
+    whose = "its" if told["limited"] == 1 else "their"
+    text += f", {told['limited']} stopped at {whose} own limit" if told["limited"] else ""
     text += f", {told['unfinished']} of fewer repetitions than planned" if told["unfinished"] else ""
     if told["struck"]:
         text += f", {told['struck']} {'is' if told['struck'] == 1 else 'are'} struck and in no ranking"

@@ -243,6 +243,9 @@ def test_the_usual_run_fits_with_all_its_columns(tmp_path: Path, capsys: Capture
     assert "RSS bytes" in text
     assert "= user" in text
     assert "3 ok" in text
+    unseen = [e for t in alone for e in whole(t) if e["event"] != "sample"]
+    text = summary(capsys, write(tmp_path / "unseen", alone, unseen))
+    assert "= user" in text and "– + –" not in text  # one sign where the server's CPU is not known
 
 
 def test_churn_shows_what_is_in_flight(tmp_path: Path, capsys: Capture) -> None:
