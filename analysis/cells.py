@@ -103,7 +103,7 @@ def series_key(cells: pd.DataFrame, apart: tuple[str, ...]) -> pd.Series:
     """A text for each cell that is the same where the cells of a run differ in nothing but `apart` and INCIDENTAL."""
     names = ["run", *(name for name in FACTORS if name not in (*INCIDENTAL, *apart))]
     rows = cells[names].astype("string").fillna("").itertuples(index=False)
-    return pd.Series(["\0".join(row) for row in rows], index=cells.index, dtype="string")
+    return pd.Series(["\x1f".join(row) for row in rows], index=cells.index, dtype="string")
 
 
 def varying(cells: pd.DataFrame) -> list[str]:
