@@ -14,7 +14,9 @@ from analysis.model import Dataset
 
 LARGE_BYTES = 16 << 20  # of events; a smaller file is read about as fast as what is kept
 MOST_RUNS = 4
-SOURCES = Path(__file__).parents[1]
+OURS = Path(__file__).parents[1]
+CODE = ("*.py", "*.yml", "ingest/*.py", "../contracts/*.py", "../contracts/declared.json")
+"""All that decides what a run is read to, from OURS."""
 
 
 def kept(events: Path, told: str, make: Callable[[], Dataset]) -> Dataset:
@@ -52,6 +54,7 @@ def _place() -> Path | None:
 @cache
 def _code() -> str:
     digest = hashlib.sha256()
-    for path in sorted([*SOURCES.glob("*.py"), *SOURCES.glob("*.yml"), *SOURCES.glob("ingest/*.py")]):
-        digest.update(path.read_bytes())
+    for pattern in CODE:
+        for path in sorted(OURS.glob(pattern)):
+            digest.update(path.read_bytes())
     return digest.hexdigest()

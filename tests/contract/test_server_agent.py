@@ -17,7 +17,7 @@ import uvloop
 from server import slots
 from server.agent.spec import parse
 from tests.contract.pipes import PATIENCE_S, Event, Pipes
-from tests.unit.server.harness import alive, echoes, eventually, free_port
+from tests.unit.server.harness import alive, echoes, eventually, free_port, need_program
 
 ROOT = Path(__file__).parents[2]
 RUN = "20261122T190312Z-3f9a1c"
@@ -158,23 +158,12 @@ def test_one_of_several_ports_is_taken(base: Path) -> None:
     agent.end()
 
 
-@pytest.fixture(scope="module")
-def programs() -> None:
-    """The reference servers, built where the catalogue looks for them."""
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler")
-    from server.needs import HOMES
-    from server.reference import build
-
-    build.build(HOMES[-1])
-    build.build_go(HOMES[-1])
-
-
 @pytest.mark.parametrize(
     ("strategy", "ports", "workers"),
     [("c_epoll", 1, 1), ("c_epoll", 3, 1), ("c_reuseport", 2, 3), ("go_goroutine", 1, 1), ("go_goroutine", 3, 1)],
 )
-def test_a_trial_of_a_program(programs: None, base: Path, strategy: str, ports: int, workers: int) -> None:
+def test_a_trial_of_a_program(base: Path, strategy: str, ports: int, workers: int) -> None:
+    need_program(strategy)
     agent = Conductor(base, strategy=strategy, ports=ports, workers=workers)
     assert len(agent.arm()["addresses"]) == ports
     socks = [agent.connect(i % ports) for i in range(20)]
@@ -194,7 +183,8 @@ def test_a_trial_of_a_program(programs: None, base: Path, strategy: str, ports: 
     agent.left_nothing(pids)
 
 
-def test_the_null_server_swallows(programs: None, base: Path) -> None:
+def test_the_null_server_swallows(base: Path) -> None:
+    need_program("null_server")
     agent = Conductor(base, strategy="null_server", workers=1)
     agent.arm()
     with agent.connect() as sock:

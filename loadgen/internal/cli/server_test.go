@@ -5,9 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
 	"testing"
 
+	"c10k/loadgen/internal/engine/enginetest"
 	"c10k/loadgen/internal/processes"
 )
 
@@ -22,39 +22,7 @@ func TestMain(m *testing.M) {
 // serve starts a server that answers each connection with one function; it ends with the test.
 func serve(t *testing.T, attend func(net.Conn)) netip.AddrPort {
 	t.Helper()
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	open := map[net.Conn]bool{}
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open[c] = true
-			mu.Unlock()
-			go func() {
-				attend(c)
-				_ = c.Close()
-				mu.Lock()
-				delete(open, c)
-				mu.Unlock()
-			}()
-		}
-	}()
-	t.Cleanup(func() {
-		_ = listener.Close()
-		mu.Lock()
-		defer mu.Unlock()
-		for c := range open {
-			_ = c.Close()
-		}
-	})
-	return netip.MustParseAddrPort(listener.Addr().String())
+	return enginetest.Listen(t, func(c *net.TCPConn, _ int) { attend(c) })
 }
 
 // dead is an address where nobody listens.

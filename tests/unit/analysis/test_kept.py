@@ -52,6 +52,17 @@ def test_other_content_is_read_anew(run: Path, place: Path) -> None:
     assert len(list(place.iterdir())) == 3
 
 
+@pytest.mark.parametrize("pattern", kept.CODE)
+def test_other_code_reads_anew(run: Path, place: Path, pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest(str(run))
+    assert list(kept.OURS.glob(pattern))
+    monkeypatch.setattr(kept, "CODE", [one for one in kept.CODE if one != pattern])
+    kept._code.cache_clear()
+    ingest(str(run))
+    kept._code.cache_clear()
+    assert len(list(place.iterdir())) == 2
+
+
 def test_what_is_damaged_is_made_again(run: Path, place: Path) -> None:
     first = ingest(str(run))
     (own,) = place.iterdir()

@@ -1,7 +1,6 @@
 """What the benches of strategies rest on: CPU of a tree, rounds, servers that do not start or never answer."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from contextlib import contextmanager
 import pytest
 
 from server import needs
-from server.reference import build as reference
 from tests.bench import common, open_loop, rounds, strategies, usage
 from tests.unit.server import harness
 
@@ -155,9 +153,8 @@ def test_nothing_is_waited_for_without_end() -> None:
         common.wait_until(lambda: False, child, 0.2, "it")
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="C epoll needs a C compiler")
 def test_the_control_is_c_epoll_once_more() -> None:
-    reference.build(needs.HOMES[-1])
+    harness.need_program(strategies.YARDSTICK)
     with strategies.serving(strategies.CONTROL, 2) as server:
         assert os.path.realpath(f"/proc/{server.pid}/exe") == str(needs.program("c_echo"))
         with socket.create_connection((common.HOST, server.port), 5) as sock:
