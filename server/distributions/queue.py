@@ -1,16 +1,26 @@
 """One process accepts, and deals the sockets to worker processes through multiprocessing queues, like cards.
 
-Use it where one core is not enough. Each worker has a queue of its own, so that the connections spread evenly however
-busy a worker is. Passing a socket costs about 300 us on either side: good for connections that stay, bad for churn.
+Use it to see what the queue costs. Each worker has a queue of its own, so that the connections spread evenly however
+busy a worker is. A socket does not go through the queue: a note of it does, with which the worker connects to a thread
+of the acceptor (multiprocessing.resource_sharer), proves who it is, and gets the descriptor. What one has to know:
+
+- That thread serves one worker at a time, and up to Python 3.11 the third that connects waits for it in connect().
+  Python takes a connect() that a signal has interrupted for one that has succeeded, where the signal has a handler. So
+  the timer's signal (server/common.py) is held back while a socket is taken.
+- The acceptor waits until there is room for another socket, and looks meanwhile whether a worker has ended: what one
+  that died has not taken keeps its room for ever.
 """
 
 from __future__ import annotations
 
 import itertools
 import multiprocessing
+import signal
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import connection
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Semaphore
 from pathlib import Path
@@ -21,7 +31,18 @@ from server.common import Intake, Spare, Worker
 from server.slots import DESCRIPTORS
 
 ON_THE_WAY = 32  # sockets dealt and not yet taken: each holds a descriptor of the acceptor
+FULL_S = 0.05  # how long to wait for room between two looks at the workers
 SPARES = 4  # taking a socket from the queue needs two descriptors for a moment; some room beyond that
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold the timer's signal back; SIGTERM and SIGINT still come through, and raise Stopped."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGALRM,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Hand(Intake):
@@ -39,7 +60,8 @@ class Hand(Intake):
             if self._queue.empty():
                 break
             self._spare.give_up()  # a socket that finds no room would be lost, and its client would wait for ever
-            sock = self._queue.get()
+            with undisturbed():
+                sock = self._queue.get()
             self._room.release()
             if self._spare.take_back():
                 sock.setblocking(False)
@@ -76,7 +98,10 @@ def deal(
     """Accept, and give each worker in turn a socket; returns when a worker has ended."""
     turn = itertools.cycle(queues)
     for sock in crew.newcomers(listeners, sentinels):
-        room.acquire()
+        while not room.acquire(timeout=FULL_S):
+            if connection.wait(sentinels, 0):
+                sock.close()
+                return
         with sock:  # the queue has a copy of its own, and ours would keep the connection open for ever
             try:
                 next(turn).put(sock)

@@ -42,10 +42,10 @@ start.PORTS = range(_begin, _begin + 2_000)
 class Served(Subject):
     """A running strategy, with plain sockets instead of clients that know what to expect."""
 
-    def __init__(self, strategy: str, port: int, process: "subprocess.Popen[bytes]", stats: Path) -> None:
+    def __init__(self, strategy: str, port: int, process: "subprocess.Popen[bytes]", stats: Path, workers: int = 2) -> None:
         super().__init__(process, ("127.0.0.1", port), stats.with_name("log"), stats)
         self.strategy, self.port = strategy, port
-        self.workers = catalog.find(strategy).processes(2)
+        self.workers = catalog.find(strategy).processes(workers)
         eventually(lambda: self.ready(self.workers), "every worker ready")
 
     def holds(self, name: str, value: int) -> None:
@@ -69,17 +69,17 @@ class Served(Subject):
 @contextmanager
 def serving(
     strategy: str, directory: Path, descriptors: int | None = None, ports: int = 1, setup: str = "",
-    more: tuple[str, ...] = (),
+    more: tuple[str, ...] = (), workers: int = 2,
 ) -> Iterator[Served]:  # fmt: skip
     """`setup` is what to run first in the server's process; `more` are options of `serve`."""
     need_program(strategy)
     port, stats = free_port(ports), directory / "stats.bin"
     run = ["-c", f"import sys; from server import __main__, common; {setup}; sys.exit(__main__.main())"]
     words = [sys.executable, *(run if setup else ["-m", "server"]), "serve", "--strategy", strategy]
-    words += ["--port", str(port), "--ports", str(ports), "--stats", str(stats), *more]
+    words += ["--port", str(port), "--ports", str(ports), "--stats", str(stats), "--workers", str(workers), *more]
     process = launch(words, directory / "log", descriptors, ROOT)
     try:
-        yield Served(strategy, port, process, stats)
+        yield Served(strategy, port, process, stats, workers)
     finally:
         end(process)
 
