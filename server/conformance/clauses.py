@@ -49,6 +49,7 @@ CLAUSES = (
     Clause(process.leaks),
     Clause(process.descriptors, fresh=True, descriptors=process.DESCRIPTORS),
     Clause(process.sigterm, fresh=True, ends=True),
+    Clause(process.sigterm_idle, fresh=True, ends=True),
     Clause(process.counters, fresh=True, counts=True),
 )
 

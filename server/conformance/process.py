@@ -82,6 +82,18 @@ def sigterm(subject: Subject) -> None:
     subject.slow_client()
     for _ in range(20):
         subject.client()
+    ends_on_sigterm(subject)
+
+
+def sigterm_idle(subject: Subject) -> None:
+    """SIGTERM ends it as soon with nobody connected, and not as a mistake: with status 0, or by the signal itself."""
+    ends_on_sigterm(subject)
+    code = subject.process.wait(subject.patience_s)
+    if code not in (0, -signal.SIGTERM, 128 + signal.SIGTERM):  # the last is what a shell or a JVM makes of it
+        raise Failed(f"SIGTERM with nobody connected ended it with status {code}{subject.last_words()}")
+
+
+def ends_on_sigterm(subject: Subject) -> None:
     pids, begin, before = subject.pids(), time.monotonic(), subject.scheduled_ns()[1]
     waited = 0.0  # for a CPU: that is the machine's doing
     subject.process.send_signal(signal.SIGTERM)

@@ -48,5 +48,6 @@ def run(intake: Intake, worker: Worker) -> None:
         clients = asyncio.all_tasks(loop)
         for client in clients:  # a task that is simply forgotten complains about it
             client.cancel()
-        loop.run_until_complete(asyncio.gather(*clients))
+        if clients:  # gather() of none belongs to no loop
+            loop.run_until_complete(asyncio.gather(*clients))
         raise

@@ -42,7 +42,9 @@ start.PORTS = range(_begin, _begin + 2_000)
 class Served(Subject):
     """A running strategy, with plain sockets instead of clients that know what to expect."""
 
-    def __init__(self, strategy: str, port: int, process: "subprocess.Popen[bytes]", stats: Path, workers: int = 2) -> None:
+    def __init__(
+        self, strategy: str, port: int, process: "subprocess.Popen[bytes]", stats: Path, workers: int = 2
+    ) -> None:
         super().__init__(process, ("127.0.0.1", port), stats.with_name("log"), stats)
         self.strategy, self.port = strategy, port
         self.workers = catalog.find(strategy).processes(workers)

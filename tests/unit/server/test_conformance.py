@@ -33,7 +33,8 @@ DEFECTS = {
     "stall": {"no_stall"},
     "leaked_descriptor": {"leaks"},
     "off_by_one": {"counters"},
-    "ignores_sigterm": {"sigterm"},
+    "ignores_sigterm": {"sigterm", "sigterm_idle"},
+    "fails_idle": {"sigterm_idle"},
     "spin": {"slow_reader", "mute", "descriptors"},
 }
 

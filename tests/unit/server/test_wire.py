@@ -19,18 +19,20 @@ def serves_few(name: str) -> bool:
     return strategy.loop == "blocking" and strategy.distribution not in ("per_process", "per_thread")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("number", "connections"), [(signal.SIGTERM, 1), (signal.SIGINT, 1), (signal.SIGINT, 0)])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_signal_ends_it_quietly(strategy: str, tmp_path: Path, number: int) -> None:
+def test_a_signal_ends_it_quietly(strategy: str, tmp_path: Path, number: int, connections: int) -> None:
+    """With nobody connected, SIGTERM is the suite's clause sigterm_idle."""
     with serving(strategy, tmp_path) as served:
-        sock = served.connect()
-        assert echoes(sock)
+        socks = [served.connect() for _ in range(connections)]
+        assert all(echoes(sock) for sock in socks)
         pids = served.pids()
         os.kill(served.process.pid, number)
         assert served.process.wait(timeout=PATIENCE_S) == 0
         eventually(lambda: not any(map(alive, pids)), "no process left")
         assert len((tmp_path / "log").read_text().splitlines()) == 1, "it says only where it listens"
-        sock.close()
+        for sock in socks:
+            sock.close()
 
 
 @pytest.mark.parametrize("strategy", ["workers", "sendfd"])
