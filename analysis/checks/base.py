@@ -48,7 +48,7 @@ def seen(
 @dataclass(frozen=True)
 class Check:
     """The words of a check. `covers`: ids of checks that say the same in other words; about a trial that this one
-    names they are silent."""
+    names they are silent. `forbids`: metrics, or `contrasts`, of which no claim holds where the check warns."""
 
     id: str
     family: str
@@ -57,6 +57,7 @@ class Check:
     matters: str
     remedy: str
     covers: tuple[str, ...] = ()
+    forbids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _document(name: str) -> Any:
 
 THRESHOLDS = {name: Threshold(*entry) for name, entry in _document("thresholds.yml").items()}
 CHECKS = {
-    id_: Check(id_, family, **words | {"covers": tuple(words.get("covers", ()))})
+    id_: Check(id_, family, **words | {name: tuple(words.get(name, ())) for name in ("covers", "forbids")})
     for family, members in _document("checks.yml").items()
     for id_, words in members.items()
 }

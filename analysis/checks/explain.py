@@ -6,6 +6,7 @@ import textwrap
 
 from analysis import format as show
 from analysis.checks.base import CHECKS, THRESHOLDS, Check, Threshold
+from analysis.metrics import METRICS
 
 WIDTH = 118
 FAMILIES = {
@@ -24,8 +25,8 @@ INTRODUCTION = (
     "A finding says what makes a figure doubtful. `python -m analysis check RESULTS` prints those of a run, the worst "
     "first, and the report shows the same ones.",
     "**Severity.** `invalid`: the trials it names leave the estimates; a cell with no good trial left is shown struck "
-    "and leaves the ranking. `warn`: the figures stand, but a claim that rests on them needs the finding beside it. "
-    "`info`: explains a figure. The table has the severity that a finding usually has; a milder case of it may warn.",
+    "and leaves the ranking. `warn`: the figures stand, but those that it forbids are marked wherever they are printed, "
+    "and no claim may rest on them. `info`: explains a figure. The table has the severity that a finding usually has; a milder case of it may warn.",
     "**Ids.** Letters for the kind and a number: GN generators, LG lag, SV server, LQ listen queue, NW network, CK and "
     "CL clocks, DT data, LT late replies, PR proof of the connections, DS design. An id is never used for something "
     "else again. Analysis alone makes findings, from the files under `results/`; older runs are judged anew.",
@@ -61,7 +62,13 @@ def _wrapped(text: str) -> list[str]:
 def _section(check: Check) -> list[str]:
     lines = ["", f"### {check.id}", "", f"**{check.title}** ({check.severity})", ""]
     lines += [*_wrapped(check.matters), "", *_wrapped(f"*What to do:* {check.remedy}")]
+    lines += ["", *_wrapped(f"*Forbids a claim on:* {', '.join(map(title, check.forbids))}.")] if check.forbids else []
     return [*lines, "", f"Covers {', '.join(check.covers)}."] if check.covers else lines
+
+
+def title(forbidden: str) -> str:
+    """What a finding forbids, in words."""
+    return METRICS[forbidden].title if forbidden in METRICS else "any comparison"
 
 
 def _value(one: Threshold) -> str:

@@ -1,0 +1,60 @@
+"""What findings forbid, by cell and metric."""
+
+import re
+from pathlib import Path
+
+from analysis.answers.doubt import CONTRASTS, doubts, named, warnings
+from analysis.checks.base import CHECKS
+from analysis.metrics import METRICS
+from tests.unit.analysis.chart_data import dataset_of, struck, trial
+
+ROOT = Path(__file__).parents[3]
+
+
+def warned(check: str, trials: str, severity: str = "warn") -> dict[str, str]:
+    return struck("epoll", f"{check} was seen.", check) | {"severity": severity, "cells": "[]", "trials": trials}
+
+
+TRIALS = [trial(1), trial(2, "poll")]
+
+
+def test_a_warning_forbids_the_figures_of_its_trials_only() -> None:
+    found = doubts(dataset_of(trials=TRIALS, findings=[warned("GN3", "[2]"), warned("SV5", "[2]")]))
+    assert found == {("r1", "c-poll", "p99"): ("GN3", "SV5"), ("r1", "c-poll", "p99_9"): ("GN3", "SV5")}
+
+
+def test_a_finding_of_the_whole_run_is_about_every_cell() -> None:
+    found = doubts(dataset_of(trials=TRIALS, findings=[warned("DS4", "[]")]))
+    assert found == {("r1", f"c-{name}", CONTRASTS): ("DS4",) for name in ("epoll", "poll")}
+
+
+def test_a_remark_and_an_unknown_check_forbid_nothing() -> None:
+    findings = [warned("GN3", "[1]", "info"), warned("XX1", "[1]")]
+    assert doubts(dataset_of(trials=TRIALS, findings=findings)) == {}
+
+
+def test_the_worst_in_words() -> None:
+    findings = [warned("GN3", "[1]"), warned("CK1", "[1]"), warned("GN1", "[2]", "invalid")]
+    assert warnings(dataset_of(trials=TRIALS, findings=findings), 2) == [
+        "These trials do not count: GN1 was seen. (GN1)",
+        "Do not use the p99 response and p99.9 response: GN3 was seen. (GN3)",
+    ]
+
+
+def test_what_is_forbidden_has_a_name() -> None:
+    assert {name for check in CHECKS.values() for name in check.forbids} <= {*METRICS, CONTRASTS}
+    assert named(("p50", CONTRASTS)) == "median response and comparisons"
+
+
+def test_pages_that_words_refer_to_exist() -> None:
+    texts = [(ROOT / "analysis/checks/checks.yml").read_text(), (ROOT / "analysis/checks/thresholds.yml").read_text()]
+    for folder in ("answers", "checks", "report", "commands"):
+        texts += [path.read_text() for path in (ROOT / "analysis" / folder).rglob("*.py")]
+    links = {link for text in texts for link in re.findall(r"\b(?:docs/)?[\w-]+\.md(?:#[\w-]+)?", text)}
+    assert not [text for text in texts if "DESIGN" in text]  # no page of this repository
+    for link in links:
+        name, _, anchor = link.partition("#")
+        page = ROOT / ("" if name.startswith("docs/") or name == "README.md" else "docs") / name
+        assert page.is_file(), link
+        titles = [line.lstrip("# ").lower() for line in page.read_text().splitlines() if line.startswith("#")]
+        assert not anchor or anchor in {re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles}, link
