@@ -47,6 +47,8 @@ WORKLOADS = {name: Workload(name, **traits) for name, traits in _DOCUMENT["workl
 GENERATORS = {name: Generator(name, **_tuples(row)) for name, row in _DOCUMENT["generators"].items()}
 HOSTILE: dict[str, str] = _DOCUMENT["hostile"]
 COUNTS = tuple(_DOCUMENT["counts"])
+ADDED = tuple(name for name, traits in _DOCUMENT["counts"].items() if traits.get("added"))
+"""The counts that older runs lack."""
 SETTLED = tuple(name for name, traits in _DOCUMENT["counts"].items() if traits["settles"])
 INTEGRITY = tuple(_DOCUMENT["integrity"])
 WRONG = tuple(name for name, traits in _DOCUMENT["integrity"].items() if traits["wrong"])

@@ -140,8 +140,9 @@ def schema_of_words(document: dict[str, Any]) -> str:
     """docs/schema/words.yml: the words that protocol and trial.json share with others."""
     lines = ["# Made by script/generate from contracts/words.yml.", f"$schema: {DIALECT}", "$defs:"]
     for name in ("counts", "integrity"):
-        lines += [f"  {name}:", "    type: object", f"    required: [{', '.join(document[name])}]"]
-        lines += [f"    patternProperties: {{^({'|'.join(document[name])})$: {{type: integer, minimum: 0}}}}"]
+        lines += [f"  {name}:", "    type: object", *entry("required", [*document[name]], "    ")]
+        lines += ["    patternProperties:"]
+        lines += [*entry(f"^({'|'.join(document[name])})$", {"type": "integer", "minimum": 0}, "      ")]
     for name in ("hostile", "error_phases", "outcomes"):
         lines.append(f"  {name}: {{enum: [{', '.join(document[name])}]}}")
     return "\n".join(lines) + "\n"

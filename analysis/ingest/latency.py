@@ -17,9 +17,11 @@ from analysis import histograms
 from analysis.histograms import Counts, Sparse
 from analysis.ingest.events import Log, is_count
 from analysis.ingest.samples import bounds_ns
-from contracts.declared import COUNTS
+from contracts.declared import ADDED, COUNTS
 
 COUNTED = tuple(f"{name}_requests" for name in COUNTS)
+# Those that every run has.
+_NEEDED = tuple(name for name in COUNTS if name not in ADDED)
 PERCENTILES = {"p50": Fraction(50), "p99": Fraction(99), "p99_9": Fraction(999, 10)}
 _KEY = ["trial", "host", "k", "phase"]
 KINDS = ("service", "lag", "connect", "loop_lag")
@@ -66,13 +68,13 @@ class Latency:
 
 
 def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
-    """One row per interval event: trial, host, k, phase, the counts, and in `response` the decoded histogram, None
-    where it cannot be read or does not hold what was answered."""
+    """One row per interval event: trial, host, k, phase, the counts (None: an older run lacks it), in `response` the
+    decoded histogram, None where it cannot be read or does not hold what was answered."""
     named = dict(zip((*COUNTED, *_KEY, "response"), (*COUNTS, *_KEY, "response"), strict=True))
     rows, bad = [], 0
     for event in log.of("interval"):
-        if all(is_count(event.get(name)) for name in ("trial", "k", *COUNTS)) and isinstance(event.get("phase"), str):
-            rows.append({column: event.get(name) for column, name in named.items()})
+        if all(is_count(event.get(name)) for name in ("trial", "k", *_NEEDED)) and isinstance(event.get("phase"), str):
+            rows.append({column: _known(event.get(name), name) for column, name in named.items()})
         else:
             bad += 1
     notes = [f"{bad:,} interval event(s) lack fields and are left out."] if bad else []
@@ -81,6 +83,10 @@ def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
     read = map(_histogram, table["response"], table["answered_requests"])
     table["response"] = pd.Series(list(read), index=table.index, dtype=object)
     return table, notes
+
+
+def _known(value: Any, name: str) -> Any:
+    return value if name not in ADDED or is_count(value) else None
 
 
 def _histogram(text: object, answered: int) -> Sparse | None:
@@ -132,7 +138,8 @@ def _second(
         found.intervals.append(_row(run, at, host, bound, {name: row[name] for name in COUNTED}, part))
     whole = histograms.filled(merged)
     is_known = all(row["response"] is not None for row in rows)
-    sums = {name: sum(row[name] for row in rows) for name in COUNTED}
+    values = {name: [row[name] for row in rows] for name in COUNTED}
+    sums = {name: None if None in each else sum(each) for name, each in values.items()}
     found.seconds.append(_row(run, at, None, worst, sums, whole if is_known else None))
     coarse = np.bincount(_bins()[whole.slots], weights=whole.counts, minlength=len(HEAT_EDGES_NS) - 1)
     found.heat.extend(
@@ -156,7 +163,7 @@ def _bins() -> npt.NDArray[np.intp]:
 
 
 def _row(
-    run: str, at: tuple[int, int, str], host: str | None, bound: float, counts: dict[str, int], part: Sparse | None
+    run: str, at: tuple[int, int, str], host: str | None, bound: float, counts: dict[str, Any], part: Sparse | None
 ) -> dict[str, Any]:
     trial, k, phase = at
     planned = counts["planned_requests"]

@@ -154,7 +154,8 @@ def _requests(intervals: pd.DataFrame, window: Window | None) -> dict[str, float
     """The sums of the counts, and requests/s answered within the window."""
     if window is None or intervals.empty:
         return dict.fromkeys((*COUNTED, "errors_requests", "requests_per_s"), NAN)
-    sums = {name: float(intervals[name].sum()) for name in COUNTED}
+    # A count that one interval lacks is not known.
+    sums = {name: float(intervals[name].astype(float).sum(skipna=False)) for name in COUNTED}
     errors = sum(sums[f"{name}_requests"] for name in MISSING)
     rate = sums["answered_requests"] / window.seconds if window.seconds > 0 else NAN
     return sums | {"errors_requests": errors, "requests_per_s": rate}

@@ -33,13 +33,14 @@ type Integrity struct {
 	Reordered  int64 `json:"reordered"`
 	Crossed    int64 `json:"crossed"`
 	Foreign    int64 `json:"foreign"`
+	Partial    int64 `json:"partial"`
 	Late       int64 `json:"late"`
 }
 
 // Plus is the sum of both.
 func (a Integrity) Plus(b Integrity) Integrity {
 	return Integrity{a.Corrupt + b.Corrupt, a.Truncated + b.Truncated, a.Duplicated + b.Duplicated, a.Reordered + b.Reordered,
-		a.Crossed + b.Crossed, a.Foreign + b.Foreign, a.Late + b.Late}
+		a.Crossed + b.Crossed, a.Foreign + b.Foreign, a.Partial + b.Partial, a.Late + b.Late}
 }
 
 // Blame counts a whole reply that is not the record want: got is what it says, or err that it is no record. Unasked: no request

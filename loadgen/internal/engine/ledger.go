@@ -26,14 +26,17 @@ const (
 
 // Counts is what became of requests. Planned is the sum of the six from Answered on, once all are settled.
 type Counts struct {
-	Planned    int64 `json:"planned"`
-	Sent       int64 `json:"sent"`
-	Answered   int64 `json:"answered"`
-	TimedOut   int64 `json:"timed_out"`
-	Censored   int64 `json:"censored"`
-	Dropped    int64 `json:"dropped"`
-	Mismatched int64 `json:"mismatched"`
-	Failed     int64 `json:"failed"`
+	Planned       int64 `json:"planned"`
+	Sent          int64 `json:"sent"`
+	UnsentWaiting int64 `json:"unsent_waiting"`
+	UnsentLate    int64 `json:"unsent_late"`
+	Arrived       int64 `json:"arrived"`
+	Answered      int64 `json:"answered"`
+	TimedOut      int64 `json:"timed_out"`
+	Censored      int64 `json:"censored"`
+	Dropped       int64 `json:"dropped"`
+	Mismatched    int64 `json:"mismatched"`
+	Failed        int64 `json:"failed"`
 }
 
 // Settled is how many of the planned have an outcome.
@@ -45,6 +48,9 @@ func (c *Counts) Settled() int64 {
 func (c *Counts) Add(d *Counts) {
 	c.Planned += d.Planned
 	c.Sent += d.Sent
+	c.UnsentWaiting += d.UnsentWaiting
+	c.UnsentLate += d.UnsentLate
+	c.Arrived += d.Arrived
 	c.Answered += d.Answered
 	c.TimedOut += d.TimedOut
 	c.Censored += d.Censored
