@@ -1,7 +1,8 @@
-"""The command line: `serve` runs a strategy, `list` shows all, `check` examines one, `agent` obeys the conductor."""
+"""The command line: runs a strategy, lists all, examines one, shows a defect as a lesson, or obeys the conductor."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -34,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         from server.conformance import check  # a server does not need what these two need
 
         return check.main(given)
+    if given.command == "lesson":
+        return int(importlib.import_module(f"server.lessons.{given.name}").main())
     if given.command == "agent":
         from server.agent import agent
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 BAD_INPUT = 2
+LESSONS = ("one_accept_per_edge",)  # modules of server/lessons
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,6 +68,8 @@ def parser() -> Parser:
     )
     list_command.add_argument("--markdown", action="store_true", help="as the page docs/strategies.md")
     add_check(commands)
+    lesson_command = commands.add_parser("lesson", help="see a defect with your own eyes: a program that counts")
+    lesson_command.add_argument("name", choices=LESSONS)
     agent_command = commands.add_parser("agent", help="supervise a strategy for the benchmark's conductor")
     agent_command.add_argument("--spec", required=True, help="JSON, as docs/contracts.md describes")
     return top
