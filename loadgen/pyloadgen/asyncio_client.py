@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from pyloadgen.asyncio_connection import Connection
-from pyloadgen.books import CENSORED, DROPPED, FAILED, TIMED_OUT
+from pyloadgen.books import CENSORED, DROPPED, FAILED, LATE, SECOND, TIMED_OUT, WAITING
 from pyloadgen.errors import Lost
 from pyloadgen.generator import Generator
 from pyloadgen.record import ARM, LOAD, PROVE, Request
@@ -45,6 +45,7 @@ class Client(Generator):
         self._most = int(spec.rate * spec.timeout * 1.1 + spec.active * spec.pipeline) + SPARE_REQUESTS
         self._planned: deque[Request] = deque()  # in the order of their times, some of them settled
         self._second = 0
+        self._due = 0  # ns; no request is planned for a time before
         self._goes_on = False  # a reply leads to the next request
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
@@ -61,7 +62,7 @@ class Client(Generator):
 
     def look(self) -> int:
         for connection in self.connections.values():
-            connection.stream.sweep()
+            connection.stream.sweep(time.monotonic_ns())
         return len(self._open())
 
     def close(self) -> None:
@@ -74,7 +75,7 @@ class Client(Generator):
         return [connection for connection in self.connections.values() if connection.state == "open"]
 
     async def _sleep_until(self, t: int) -> None:
-        while not self.stopped() and (left := t - time.monotonic_ns()) > 0:
+        while not (self.stopped() or self.books.spent) and (left := t - time.monotonic_ns()) > 0:
             await asyncio.sleep(min(left / 1e9, TICK_S))
 
     # Arming and proof
@@ -141,10 +142,6 @@ class Client(Generator):
 
     # Accounts
 
-    def _come_to(self, t: int) -> None:
-        """Nothing more is planned before t."""
-        self._second = self.books.ledger.move(self._second, t)
-
     def _plan(self, intended: int) -> Request:
         request = self.books.plan(intended)
         self._planned.append(request)
@@ -160,19 +157,35 @@ class Client(Generator):
     def flush(self, connection: Connection) -> None:
         """Send what waits, as far as the pipeline allows. What has timed out meanwhile is not sent any more."""
         waiting = connection.waiting
-        while waiting and len(connection.stream.pending) < self.spec.pipeline and connection.state == "open":
+        while waiting and self._has_room(connection) and connection.state == "open":
             request = waiting.popleft()
             if request.settled or time.monotonic_ns() >= request.intended + self.spec.timeout_ns:
-                self.books.settle(request, TIMED_OUT)
-                continue
-            connection.send(LOAD, request)
-            self.books.sent(request)
-            self.books.gaps.note(request.sent)
+                self._unsent(connection, request, WAITING)
+            else:
+                self._send(connection, request)
+
+    def _has_room(self, connection: Connection) -> bool:
+        return len(connection.stream.pending) < self.spec.pipeline
+
+    def _send(self, connection: Connection, request: Request) -> None:
+        connection.send(LOAD, request)
+        self.books.sent(request)
+        self.books.gaps.note(request.sent)
+
+    def _unsent(self, connection: Connection, request: Request, why: str) -> None:
+        """Its time was over before it could be sent; no reply will lead to the next one."""
+        self.books.settle(request, TIMED_OUT, unsent=why)
+        self._next(connection, time.monotonic_ns())
 
     def replied(self, connection: Connection, request: Request, now: int) -> None:
+        self.books.read([request], now)
         self.books.judge(request, now)
+        self._next(connection, now)
+
+    def _next(self, connection: Connection, now: int) -> None:
+        """In a closed loop: another request follows one that is over."""
         if self._goes_on:
-            self._again(connection.index, now + int(self.spec.think_time * 1e9))
+            self._again(connection.index, now + int(self.spec.think_time * SECOND))
 
     # Load
 
@@ -186,8 +199,7 @@ class Client(Generator):
         while not self.stopped():
             self._give_up()
             now, planned = time.monotonic_ns(), all(job.done() for job in jobs)
-            if planned or not paced:
-                self._come_to(now)
+            self._second = self.books.ledger.move(self._second, now if planned or not paced else min(now, self._due))
             if planned and not self.books.owed and (now >= self.end or not holds):
                 break
             await asyncio.sleep(TICK_S)
@@ -203,12 +215,13 @@ class Client(Generator):
         """Each request when it is due; of a closed loop the first ones. Others get a turn before too long."""
         turns = range(self.process, self.spec.active, self.processes)
         if not self.spec.does.paced:
-            for index in turns:
-                self._again(index, self.at)
+            most = self.spec.active * self.spec.pipeline
+            for number in range(most):  # spread over one think time, or all would for ever ask at once
+                if (index := number % self.spec.active) in turns:
+                    self._again(index, self.at + int(self.spec.think_time * SECOND) * number // most)
             return
         for number, (after, index) in enumerate(self.arrivals(turns)):
-            intended = self.at + after
-            self._come_to(intended)
+            self._due = intended = self.at + after
             if intended >= self.end:
                 break
             left = intended - time.monotonic_ns()
@@ -220,13 +233,19 @@ class Client(Generator):
             self._begin(index, self._plan(intended))
 
     def _again(self, index: int, due: int) -> None:
-        """Plan the next request of a connection in a closed loop."""
-        if due < self.end:
-            request = self._plan(due)
-            if due > time.monotonic_ns():
-                self.loop.call_at(due / 1e9, self._begin, index, request)
-            else:
-                self._begin(index, request)
+        """The next request of a connection in a closed loop, at once or when it is due."""
+        if due >= self.end:
+            return
+        if due > time.monotonic_ns():
+            self.loop.call_at(due / 1e9, self._turn, index, due)
+        else:
+            self._turn(index, due)
+
+    def _turn(self, index: int, due: int) -> None:
+        """A lost connection is asked no more."""
+        connection = self.connections.get(index)
+        if self._goes_on and connection and connection.state == "open":
+            self._begin(index, self._plan(due))
 
     def _begin(self, index: int, request: Request) -> None:
         """The time of a request has come."""
@@ -234,17 +253,19 @@ class Client(Generator):
         if connection is None or connection.state != "open":
             self.books.settle(request, FAILED)
         elif self.books.owed > self._most:
-            self.books.settle(request, DROPPED)
-        else:
+            self.books.settle(request, DROPPED, unsent=LATE)
+        elif connection.waiting or not self._has_room(connection):
             connection.waiting.append(request)
-            self.flush(connection)
+        elif time.monotonic_ns() >= request.intended + self.spec.timeout_ns:
+            self._unsent(connection, request, LATE)
+        else:
+            self._send(connection, request)
 
     async def _churn(self, index: int) -> None:
         """Connect, echo, close: one connection after another, each with one request."""
         stream = self.stream(index)
         await self._sleep_until(min(self.end, self.at + self.spec.connect_due_ns(index)))
         while (now := time.monotonic_ns()) < self.end and self.books.take_quota():
-            self._come_to(now)
             # What the transport before still has to say must not reach this one.
             connection = self.connections[index] = Connection(self, index, stream)
             if not await self._visit(connection, self._plan(now)):

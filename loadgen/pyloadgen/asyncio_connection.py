@@ -59,10 +59,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic_ns()
-        for request in self.stream.feed(data):
+        for request in self.stream.feed(data, now):
+            awaited = not request.settled
             if request.k >= 0:
                 self._client.replied(self, request, now)
-            if self._echo and not self._echo.done():
+            if awaited and self._echo and not self._echo.done():
                 self._echo.set_result(request.right)
         if self.waiting:
             self._client.flush(self)
@@ -102,6 +103,6 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         transport, self._transport, self.state = self._transport, None, "closed"
-        self.stream.reset()
+        self.stream.reset(time.monotonic_ns())
         if transport:
             transport.abort()

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Optional
 
-from pyloadgen.books import FAILED, SECOND, TIMED_OUT
+from pyloadgen.books import FAILED, LATE, SECOND, TIMED_OUT, WAITING
 from pyloadgen.errors import Lost, PeerClosed
 from pyloadgen.generator import Generator
 from pyloadgen.pacing import Arrival
@@ -37,6 +37,7 @@ class Channel:
         self._slice_s = min(LONGEST_SLICE_S, max(SHORTEST_SLICE_S, owner.spec.timeout / 10))
         self._unsent = memoryview(b"")
         self.sock: Optional[socket.socket] = None  # while it is open
+        self.free_at = 0  # ns; until then a request was under way
         self._stream = owner.stream(index)
 
     def connect(self, deadline: int) -> int:
@@ -47,11 +48,11 @@ class Channel:
             self.sock = sock
             sock.settimeout(max(0.001, (deadline - began) / 1e9))
             sock.connect(target)
-            took = time.monotonic_ns() - began
+            self.free_at = time.monotonic_ns()
             sock.setblocking(True)
             slice_ = struct.pack("ll", int(self._slice_s), int(self._slice_s % 1 * 1e6))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, slice_)
-            return took
+            return self.free_at - began
         except OSError as error:
             raise self._lose("connect", error) from None
 
@@ -65,6 +66,10 @@ class Channel:
                 self._receive(0)
         except OSError as error:
             raise self._lose("verify" if flags == ARM else phase, error) from None
+        finally:
+            self.free_at = time.monotonic_ns()
+            if request.sent and flags == LOAD:
+                self._owner.books.sent(request)
 
     def _lose(self, phase: str, error: OSError) -> Lost:
         self._stream.cut()
@@ -75,10 +80,12 @@ class Channel:
         """Write without waiting; where a large record does not fit, read in between, or both sides get stuck."""
         assert self.sock
         rest = memoryview(bytes(self._unsent) + record if self._unsent else record)
-        request.sent = time.monotonic_ns()
         while rest:
+            now = time.monotonic_ns()
             try:
                 rest = rest[self.sock.send(rest, socket.MSG_DONTWAIT) :]
+                if not request.sent and len(rest) < len(record):
+                    request.sent = now
             except BlockingIOError:
                 self._unsent = rest
                 if self._owner.stopped() or time.monotonic_ns() >= deadline:
@@ -97,18 +104,20 @@ class Channel:
             return
         if not data:
             raise PeerClosed
-        self._stream.feed(data)
+        now = time.monotonic_ns()
+        self._owner.books.read(self._stream.feed(data, now), now)
 
-    def glance(self) -> None:
-        """Take what came unasked; Lost where the server has closed meanwhile."""
+    def glance(self, last: bool) -> None:
+        """Take what came unasked; Lost where the server has closed meanwhile. `last`: the load is over."""
         try:
             self._receive(socket.MSG_DONTWAIT)
-            self._stream.sweep()
+            if last:
+                self._stream.sweep(time.monotonic_ns())
         except OSError as error:
             raise self._lose("read", error) from None
 
     def close(self) -> None:
-        self._stream.reset()
+        self._stream.reset(time.monotonic_ns())
         self._unsent = memoryview(b"")
         if self.sock:
             self.sock.close()
@@ -126,12 +135,11 @@ class Walker:
         self._turns = turns
         self._pause = pause
         self._channels: dict[int, Channel] = {}
-        self._free_at = 0  # ns after the start: when the connection just used may be used again, in a closed loop
 
     def wait(self, until: int) -> bool:
-        """Sleep until then; False where it was told to stop."""
+        """Sleep until then; False where it was told to stop, or no request is left."""
         slept = False
-        while not self._owner.stopped():
+        while not (self._owner.stopped() or self._books.spent):
             left = until - time.monotonic_ns()
             if left <= 0:
                 if slept:
@@ -169,7 +177,7 @@ class Walker:
 
     def prove(self, deadline: int) -> list[bool]:
         """Of each connection that is still open, whether it answered one echo."""
-        self.look()
+        self._glance(last=False)
         right = []
         for channel in self._open():
             request = Request(time.monotonic_ns())
@@ -181,13 +189,17 @@ class Walker:
             right.append(request.right is True)
         return right
 
-    def look(self) -> int:
-        """Find out which connections the server has closed; how many are open."""
+    def _glance(self, last: bool) -> None:
+        """Find out which connections the server has closed."""
         for channel in self._open():
             try:
-                channel.glance()
+                channel.glance(last)
             except Lost as lost:
                 self._books.lost(lost, channel.index)
+
+    def look(self) -> int:
+        """After the load: how many connections are open; what came unasked or in part is counted."""
+        self._glance(last=True)
         return len(self._open())
 
     # Load
@@ -207,61 +219,68 @@ class Walker:
                 second = ledger.move(second, intended)
                 request = self._books.plan(intended)
             self._request(self._channels.get(index), request)
-            self._free_at = time.monotonic_ns() - at + int(self._spec.think_time * 1e9)
         with self._books.lock:
             ledger.leave(second)
 
     def _rounds(self) -> Iterator[Arrival]:
-        """Each connection when it is free again and its time to think is over; lost ones have no more turns."""
-        free = [(0, index) for index in self._turns]
+        """Each connection when it is free again and its time to think is over; lost ones have no more turns.
+
+        The first turns are spread over one such time, or all would for ever ask at once.
+        """
+        think_ns, active = int(self._spec.think_time * SECOND), self._spec.active
+        free = [(think_ns * index // active, index) for index in self._turns]
         while free:
             due, index = heapq.heappop(free)
-            yield due, index
             channel = self._channels.get(index)
             if channel and channel.sock:
-                heapq.heappush(free, (self._free_at, index))
+                yield due, index
+                heapq.heappush(free, (time.monotonic_ns() - self._owner.at + think_ns, index))
 
     def _request(self, channel: Optional[Channel], request: Request) -> None:
         """Send it and wait for its reply, if there is still time for it."""
         books, now, deadline = self._books, time.monotonic_ns(), request.intended + self._spec.timeout_ns
+        unsent = WAITING
         if channel is None or not channel.sock:
             books.settle(request, FAILED)
         elif now < deadline and not self._owner.stopped():
             books.gaps.note(now)
-            lost = None
             try:
                 channel.exchange(LOAD, request, deadline)
-            except Lost as error:
-                lost = error
+            except Lost as lost:
                 books.lost(lost, channel.index)
-            now = time.monotonic_ns()
-            if lost is None or lost.phase != "write":
-                books.sent(request)
-            if lost:
                 books.settle(request, FAILED)
-        books.judge(request, now)
+            now = time.monotonic_ns()
+        elif channel.free_at < (deadline if now >= deadline else request.intended):
+            unsent = LATE  # the connection was free, and this thread elsewhere
+        books.judge(request, now, unsent)
 
     def churn(self) -> None:
-        """Connect, echo, close, again and again: one request in flight for each connection of the share."""
-        ledger, second = self._books.ledger, 0
-        for index in self._indices:  # a single one
-            channel = self._channels.setdefault(index, Channel(self._owner, index))
-            rest = min(self._owner.end, self._owner.at + self._spec.connect_due_ns(index))
-            while self.wait(rest) and (rest := time.monotonic_ns()) < self._owner.end:
-                with self._books.lock:
-                    second = ledger.move(second, rest)
-                    if not self._books.take_quota():
-                        break
-                    request = self._books.plan(rest)
-                if not self._visit(channel, request):
-                    rest += BACKOFF_NS
+        """Connect, echo, close, again and again. A connection of the share is due when it was closed, or could not be
+        made and has rested; where one thread has several, they wait for each other."""
+        ledger, second, at, end = self._books.ledger, 0, self._owner.at, self._owner.end
+        turns = [(min(end, at + self._spec.connect_due_ns(index)), index) for index in self._indices]
+        while turns:
+            due, index = turns[0]
+            if not self.wait(due) or time.monotonic_ns() >= end:
+                break
+            with self._books.lock:
+                second = ledger.move(second, due)
+                if not self._books.take_quota():
+                    break
+                request = self._books.plan(due)
+            stood = self._visit(self._channels.setdefault(index, Channel(self._owner, index)), request)
+            heapq.heapreplace(turns, (time.monotonic_ns() + (0 if stood else BACKOFF_NS), index))
         with self._books.lock:
             ledger.leave(second)
 
     def _visit(self, channel: Channel, request: Request) -> bool:
         """One request of a churn; False where no connection could be made."""
+        deadline = request.intended + self._spec.timeout_ns
+        if time.monotonic_ns() >= deadline:
+            self._books.settle(request, TIMED_OUT, unsent=LATE)
+            return True
         try:
-            took = channel.connect(request.intended + self._spec.timeout_ns)
+            took = channel.connect(deadline)
         except Lost as lost:
             self._books.lost(lost, channel.index)
             self._books.settle(request, TIMED_OUT if lost.cause == "timeout" else FAILED)

@@ -18,6 +18,8 @@ from pyloadgen.spec import Spec
 # Outcomes of a request.
 ANSWERED, TIMED_OUT, CENSORED = "answered", "timed_out", "censored"
 DROPPED, MISMATCHED, FAILED = "dropped", "mismatched", "failed"
+# Why a request was never sent: its connection was busy or closed, or it was free and the generator came too late.
+WAITING, LATE = "unsent_waiting", "unsent_late"
 SECOND = 1_000_000_000
 
 KINDS = ("service", "lag", "connect", "loop_lag")
@@ -43,8 +45,8 @@ class Interval(NamedTuple):
 class Ledger:
     """The seconds that are not settled yet. `planners` threads or loops plan requests, each in the order of time.
 
-    A second is emitted when each planner has passed it and its last request is settled. It holds no lock: threads that
-    share it bring one.
+    A planner passes a second no sooner than the clock does, and reads no more replies in it then. A second is emitted
+    when each planner has passed it and its last request is settled. It holds no lock: threads that share it bring one.
     """
 
     def __init__(self, at: int, planners: int, limit: int | None, emit: Callable[[Interval], None]) -> None:
@@ -73,9 +75,18 @@ class Ledger:
     def sent(self, k: int) -> None:
         self._open[k].counts["sent"] += 1
 
-    def settle(self, k: int, outcome: str, response_ns: int = 0) -> None:
+    def arrived(self, now: int) -> None:
+        """A right reply was read now. After the last second nobody counts it."""
+        k = self.second_of(now)
+        if k != self._limit:
+            self._interval(max(k, self._next)).counts["arrived"] += 1
+
+    def settle(self, k: int, outcome: str, response_ns: int = 0, unsent: str = "") -> None:
+        """Give a request of that second its outcome, and say by which name it counts if it was never sent."""
         interval = self._open[k]
         interval.counts[outcome] += 1
+        if unsent:
+            interval.counts[unsent] += 1
         if outcome == ANSWERED:
             interval.response.record(response_ns)
         if k < self._next:
@@ -134,8 +145,10 @@ class SendGaps:
 class Books:
     """The accounts of one process; its threads share them under one lock."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, quota: float = math.inf) -> None:
         self._spec = spec
+        self._quota = quota  # requests of a churn that may still begin
+        self.spent = False  # none may
         self.lock = threading.RLock()
         self.errors: dict[str, Loss] = {}
         self.integrity = no_integrity()
@@ -150,7 +163,6 @@ class Books:
         self.ledger: Ledger
         self.gaps: SendGaps
         self.sends: list[int] = []  # the first and the last
-        self._quota = math.inf if spec.requests is None else spec.requests
 
     def begin(self, at: int, planners: int, emit: Callable[[Interval], None]) -> None:
         self.ledger = Ledger(at, planners, self._spec.intervals, emit)
@@ -186,6 +198,7 @@ class Books:
         """Whether one more request of a churn may begin."""
         with self.lock:
             self._quota -= 1
+            self.spent = self._quota <= 0
             return self._quota >= 0
 
     def plan(self, intended: int) -> Request:
@@ -197,6 +210,7 @@ class Books:
     def sent(self, request: Request) -> None:
         now = request.sent
         with self.lock:
+            request.left = True
             self.ledger.sent(request.k)
             self.record("lag", request, now - request.intended)
             sends = (now, *self.sends)
@@ -207,27 +221,34 @@ class Books:
         if request.k >= self._spec.warmup:
             self.kinds[kind].record(ns)
 
-    def settle(self, request: Request, outcome: str, response_ns: int = 0) -> None:
-        """Give a request its outcome, unless it has one."""
+    def read(self, replies: list[Request], now: int) -> None:
+        """Whole replies to these were read now, in time or late."""
+        right = [request for request in replies if request.right and request.k >= 0]
+        with self.lock:
+            for _ in right:
+                self.ledger.arrived(now)
+
+    def settle(self, request: Request, outcome: str, response_ns: int = 0, unsent: str = WAITING) -> None:
+        """Give a request its outcome, unless it has one; `unsent` is why it was never sent, if it was not."""
         with self.lock:
             if not request.settled:
                 request.settled = True
                 self.owed -= 1
-                self.ledger.settle(request.k, outcome, response_ns)
+                self.ledger.settle(request.k, outcome, response_ns, "" if request.left else unsent)
 
-    def judge(self, request: Request, now: int) -> None:
+    def judge(self, request: Request, now: int, unsent: str = WAITING) -> None:
         """Settle a request that nobody waits for any more, since its reply, its timeout or the end has come."""
         with self.lock:
             if request.settled:
                 return
             if now >= request.intended + self._spec.timeout_ns:
                 self.integrity["late"] += request.right is True
-                self.settle(request, TIMED_OUT)
+                self.settle(request, TIMED_OUT, unsent=unsent)
             elif request.right:
                 self.record("service", request, now - request.sent)
                 self.settle(request, ANSWERED, now - request.intended)
             else:
-                self.settle(request, CENSORED if request.right is None else MISMATCHED)
+                self.settle(request, CENSORED if request.right is None else MISMATCHED, unsent=unsent)
 
     def report(self, still_open: int) -> Report:
         """Everything but the intervals, which went one by one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import socket
 import struct
@@ -70,7 +71,12 @@ class Generator(ABC):
     at = end = 0  # of the load
 
     def __post_init__(self) -> None:
-        self.books = Books(self.spec)
+        self.books = Books(self.spec, self.quota())
+
+    def quota(self) -> float:
+        """This process's part of `requests`."""
+        asked = self.spec.requests
+        return math.inf if asked is None else len(range(self.process, asked, self.processes))
 
     def stopped(self) -> bool:
         return self.flag[0] != 0
@@ -79,7 +85,7 @@ class Generator(ABC):
         return list(range(self.process, self.spec.connections, self.processes))
 
     def stream(self, index: int) -> Stream:
-        return Stream(self.recorder, self.spec.first_connection + index, self.books.integrity)
+        return Stream(self.recorder, self.spec.first_connection + index, self.books.integrity, self.spec.timeout_ns)
 
     def arrivals(self, turns: range) -> Iterator[Arrival]:
         spec = self.spec

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from itertools import islice
 from typing import NamedTuple, Optional
 
 from contracts.declared import INTEGRITY
 
 HEADER_BYTES = 32
+TOLD_APART_BYTES = 20  # of a record: no other one of its connection begins with these
+RECOGNISED_BYTES = 4  # of a record: nothing else is likely to begin with these
 MAGIC = 0xC10C
 VERSION = 1
 LOAD, ARM, PROVE = 0, 1, 2  # what a record is for; its flags
@@ -113,7 +116,7 @@ def no_integrity() -> dict[str, int]:
 class Request:
     """One record, from the plan to its reply. `right` tells what came back, once that is whole."""
 
-    __slots__ = ("intended", "k", "record", "right", "sent", "sequence", "settled")
+    __slots__ = ("intended", "k", "left", "record", "right", "sent", "sequence", "settled")
 
     def __init__(self, intended: int, k: int = -1) -> None:
         self.intended = intended
@@ -121,62 +124,110 @@ class Request:
         self.record = b""
         self.sequence = 0
         self.sent = 0  # ns; 0: not yet
+        self.left = False  # the generator: it counts as sent
         self.right: Optional[bool] = None  # None: no reply yet
         self.settled = False  # it has its outcome: a reply counts no more
 
 
 class Stream:
-    """The bytes of one connection. Records have one length, so that a wrong one does not lose the place of the next."""
+    """The bytes of one connection.
 
-    __slots__ = ("_integrity", "_missing", "_number", "_part", "_recorder", "_sequence", "pending")
+    A reply is taken to be as long as its record. Where it is none, the beginning of a record that is waited for tells
+    what strayed in or was left out, so that one fault is counted once and does not make what follows wrong.
+    """
 
-    def __init__(self, recorder: Recorder, number: int, integrity: dict[str, int]) -> None:
+    __slots__ = ("_heard", "_integrity", "_number", "_part", "_recorder", "_sequence", "_timeout_ns", "pending")
+
+    def __init__(self, recorder: Recorder, number: int, integrity: dict[str, int], timeout_ns: int) -> None:
         self._recorder = recorder
         self._number = number
         self._integrity = integrity
+        self._timeout_ns = timeout_ns
         self._sequence = 0
-        self._part = b""  # of the next reply
-        self._missing: set[int] = set()  # records whose place another one took
+        self._part = b""  # of the next reply, or where none is waited for, of a record that nobody asked for
+        self._heard = 0  # ns; when the last of it came
         self.pending: deque[Request] = deque()
 
     def ask(self, request: Request, flags: int) -> bytes:
         """Make a request the next record of this connection; its reply is now waited for."""
+        if not self.pending:
+            self._part = b""  # surplus that was counted: it does not shift the replies
         request.sequence = self._sequence
         self._sequence += 1
         request.record = self._recorder.encode(flags, self._number, request.sequence, request.intended)
         self.pending.append(request)
         return request.record
 
-    def feed(self, data: bytes) -> list[Request]:
-        """The requests whose replies are now whole, those given up left out."""
+    def feed(self, data: bytes, now: int) -> list[Request]:
+        """The requests whose replies are now whole, those included that have timed out."""
         pending = self.pending
         if pending and not self._part and data == pending[0].record:  # nearly always
             return self._replied(pending.popleft(), data)
+        waited = bool(pending)
         self._part += data
+        self._heard = now
         size = self._recorder.size
         whole: list[Request] = []
-        while len(self._part) >= size:
-            reply, self._part = self._part[:size], self._part[size:]
-            if pending:
-                whole += self._replied(pending.popleft(), reply)
-            else:
-                self._wrong(reply, self._sequence, surplus=True)
+        while pending and len(self._part) >= size:
+            reply = self._part[:size]
+            if reply != pending[0].record and decode(reply) is None:
+                begins = self._next_record()
+                if begins is None:
+                    break  # what follows will tell
+                if begins < size:
+                    whole += self._skip(begins)
+                    continue
+            self._part = self._part[size:]
+            whole += self._replied(pending.popleft(), reply)
+        if not pending and self._part:
+            self._unasked(len(self._part) if waited else len(data))
         return whole
+
+    def _next_record(self) -> Optional[int]:
+        """Where in the place of the next reply it begins, or the one after it; the size of a record: neither does.
+
+        None where its beginning has not come whole.
+        """
+        part, size = self._part, self._recorder.size
+        begins = [request.record[:TOLD_APART_BYTES] for request in islice(self.pending, 2)]
+        found = min((at for begin in begins if (at := part.find(begin, 1)) > 0), default=size)
+        if found < size:
+            return found
+        for length in range(TOLD_APART_BYTES - 1, RECOGNISED_BYTES - 1, -1):
+            if len(part) - length < size and any(part.endswith(begin[:length]) for begin in begins):
+                return None
+        return size
+
+    def _skip(self, at: int) -> list[Request]:
+        """The next reply begins there, or the one after it: what was before is surplus, or all of a reply cut short."""
+        strange, self._part = self._part[:at], self._part[at:]
+        if self._part.startswith(self.pending[0].record[:TOLD_APART_BYTES]):
+            self._integrity["surplus"] += at
+            return []
+        request = self.pending.popleft()
+        request.right = False
+        self._integrity["truncated" if request.record.startswith(strange) else "corrupt"] += 1
+        return [request]
 
     def _replied(self, request: Request, reply: bytes) -> list[Request]:
         request.right = reply == request.record
-        if request.settled and request.right:
+        if not request.right:
+            self._integrity[self._classify(reply, request.sequence)] += 1
+            self._integrity["surplus"] += len(reply) * request.settled
+        elif request.settled and request.k >= 0:
             self._integrity["late"] += 1
-        elif not request.right:
-            self._wrong(reply, request.sequence, surplus=request.settled)
-        return [] if request.settled else [request]
+        return [request]
 
-    def _wrong(self, reply: bytes, expected: int, surplus: bool) -> None:
-        self._integrity["surplus"] += len(reply) * surplus
-        self._integrity[self._classify(reply, expected)] += 1
+    def _unasked(self, new: int) -> None:
+        """So many of the last bytes came while no reply was waited for: name the records in them."""
+        self._integrity["surplus"] += new
+        size = self._recorder.size
+        while len(self._part) >= size:
+            record, self._part = self._part[:size], self._part[size:]
+            if decode(record):
+                self._integrity[self._classify(record, self._sequence)] += 1
 
     def _classify(self, reply: bytes, expected: int) -> str:
-        self._missing.add(expected)
         header = decode(reply)
         if header is None:
             return "corrupt"
@@ -186,25 +237,32 @@ class Stream:
             return "crossed"
         if header.sequence == expected:
             return "corrupt"  # a record, but not the one that was sent
-        if header.sequence > expected or header.sequence in self._missing:
-            self._missing.discard(header.sequence)
-            return "reordered"
-        return "duplicated"
+        return "duplicated" if header.sequence < expected else "reordered"
+
+    def _overdue(self, now: int) -> bool:
+        """Whether the next reply has come in part, and its request has timed out."""
+        return bool(self._part and self.pending) and now >= self.pending[0].intended + self._timeout_ns
 
     def cut(self) -> None:
         """The connection was lost: what is left of a reply is truncated."""
         if self._part and self.pending:
             self._integrity["truncated"] += 1
-            self._part = b""
+        self._part = b""
 
-    def sweep(self) -> None:
-        """The load is over: what is left of a reply that nobody waits for is surplus."""
-        if self._part and not self.pending:
-            self._integrity["surplus"] += len(self._part)
-            self._part = b""
+    def sweep(self, now: int) -> None:
+        """The load is over: a reply is cut short where nothing has followed, else its rest may still come."""
+        while self._overdue(now) and (begins := self._next_record() or 0) < min(self._recorder.size, len(self._part)):
+            self._skip(begins)
+        if self._overdue(now):
+            due = self.pending[0].intended + self._timeout_ns
+            follows = due < self._heard and now < self._heard + self._timeout_ns
+            if not follows:
+                self._integrity["truncated"] += 1
+            elif self.pending[0].k >= 0:
+                self._integrity["partial"] += 1
 
-    def reset(self) -> None:
-        """The connection was closed; its next one goes on with the same numbers."""
-        self.sweep()
+    def reset(self, now: int) -> None:
+        """The connection was closed, by us; its next one goes on with the same numbers."""
+        self._integrity["partial"] += self._overdue(now) and self.pending[0].k >= 0
         self._part = b""
         self.pending.clear()

@@ -64,7 +64,7 @@ class Threads(Pool):
         results = super().each(job)
         while not all(future.done() for future in futures):
             time.sleep(LOOK_S)
-            if self.stopped():
+            if self.stopped() or self.books.spent:
                 self._halt.set()
         return results + [future.result() for future in futures]
 

@@ -100,7 +100,8 @@ def check_accounts(intervals: list[Event], done: Event) -> Event:
     """Every request of every second has one outcome, and the seconds are the total."""
     for one in intervals:
         assert one["planned"] == sum(one[name] for name in OUTCOMES), one
-        assert one["planned"] >= one["sent"] >= one["answered"]
+        assert one["planned"] == one["sent"] + one["unsent_waiting"] + one["unsent_late"], one
+        assert one["sent"] >= one["answered"]
         assert total(one["response"]) == one["answered"]
     assert sorted(one["k"] for one in intervals) == list(range(len(intervals)))
     for phase in ("warmup", "load"):
@@ -203,6 +204,7 @@ def trial(start: Start, echo: str, generator: str) -> None:
     assert [one["phase"] for one in intervals] == ["warmup", "load"]
     load = check_accounts(intervals, done)
     assert load["planned"] == load["answered"] == 200
+    assert sum(one["arrived"] for one in intervals) <= sum(one["answered"] for one in intervals)
     assert done["connections"] == {"armed": 50, "open": 50, "lost": 0}
     assert done["surplus"] == sum(done["integrity"].values()) == len(done["errors"]) == 0
     assert total(done["connect"]) == 50
@@ -230,14 +232,25 @@ def closed(start: Start, echo: str, generator: str) -> None:
     agent.stop()
 
 
-def churn(start: Start, echo: str, generator: str, requests: int | None) -> None:
-    agent = start(echo, generator=generator, workload="churn", connections=10, active=10, requests=requests)
+def first_turns(start: Start, echo: str, generator: str) -> None:
+    load_of = {"workload": "closed", "connections": 10, "active": 10, "think_time": 2, "duration": 2}
+    agent = start(echo, generator=generator, processes=FEW[generator], **load_of)
+    intervals, done = agent.load()
+    check_accounts(intervals, done)
+    assert [one["planned"] for one in intervals] == [5, 5]  # spread over the time to think; none has a second turn
+    agent.stop()
+
+
+def churn(start: Start, echo: str, generator: str, requests: int | None, **more: Any) -> None:
+    given = {"workload": "churn", "connections": 10, "active": 10, "requests": requests, **more}
+    agent = start(echo, generator=generator, **given)
     assert agent.heard[-1]["verified"] == 1
     assert agent.ask("prove", "error")["phase"] == "protocol"
     intervals, done = agent.load()
     load = check_accounts(intervals, done)
     assert load["answered"] == load["planned"]
     assert load["planned"] == requests or (requests is None and load["planned"] > 10)
+    assert requests is None or sum(one["arrived"] for one in intervals) == requests
     assert done["connections"]["lost"] == 0
     agent.stop()
 
@@ -395,10 +408,104 @@ def test_a_trial(start: Start, echo: str) -> None:
 def test_the_other_loads(start: Start, echo: str) -> None:
     side_by_side(
         *((closed, start, echo, generator) for generator in GENERATORS),
-        *((churn, start, echo, *case) for case in (("threads", None), ("asyncio", None), ("asyncio", 120))),
+        *((first_turns, start, echo, generator) for generator in GENERATORS),
+        *((churn, start, echo, generator, None) for generator in GENERATORS),
+        *((churn, start, echo, generator, 120) for generator in GENERATORS),
         (ramp, start, echo),
         (by_hand, echo),
     )
+
+
+def test_a_quota_is_that_of_all_processes_and_ends_the_churn(start: Start, echo: str) -> None:
+    def quota(_: Start, generator: str) -> None:
+        # The last connection would have its first turn after a day.
+        share = {"connections": 40, "active": 40, "connect_rate": 0.0005, "processes": 1}
+        churn(start, echo, generator, 20, **share)
+        churn(start, echo, generator, 20, processes=3)
+
+    side_by_side(*((quota, start, generator) for generator in GENERATORS))
+
+
+def held_back(start: Start, generator: str) -> None:
+    """Nothing comes back within the first second after the first request."""
+    first: list[float] = []
+
+    def reply(n: int, data: bytes) -> bytes:
+        if n:
+            first.append(time.monotonic())
+            time.sleep(max(0.0, first[0] + 1.2 - time.monotonic()))
+        return data
+
+    with answers(reply) as target:
+        agent = start(target, generator=generator, connections=5, active=5, rate=20, arrival="fixed", duration=3)
+        intervals, done = agent.load()
+        check_accounts(intervals, done)
+        seconds = [(one["answered"], one["arrived"]) for one in intervals]
+        assert seconds[0] == (20, 0)  # by intended time, and by that of its reply
+        assert seconds[1][1] + seconds[2][1] >= 20
+        agent.stop()
+
+
+def never_sent(start: Start, generator: str) -> None:
+    """Connection by connection one request is sent, and never answered."""
+    with answers(answer_once) as target:
+        load_of = {"connections": 5, "active": 5, "rate": 50, "timeout": 0.5, "arrival": "fixed"}
+        agent = start(target, generator=generator, processes=1, **load_of)
+        load = check_accounts(*agent.load())
+        assert load["timed_out"] == load["planned"] == 50
+        if generator == "asyncio":
+            assert load["unsent_waiting"] > 40  # behind the one that waits
+        elif generator == "pool":
+            assert load["unsent_late"] > load["unsent_waiting"]  # it waited for another connection
+        agent.stop()
+
+
+def closed_by_the_server(start: Start, generator: str) -> None:
+    with answers(half) as target:
+        agent = start(target, generator=generator, connections=5, active=5, rate=50, arrival="fixed")
+        load = check_accounts(*agent.load())
+        assert (load["failed"], load["unsent_late"]) == (50, 0)
+        assert load["unsent_waiting"] >= 40
+        agent.stop()
+
+
+def cut_short(start: Start, generator: str) -> None:
+    """Twenty bytes of each reply, and the connections stay."""
+    with answers(lambda n, data: data[:20] if n else data) as target:
+        agent = start(target, generator=generator, connections=5, active=5, rate=50, timeout=0.5)
+        intervals, done = agent.load()
+        load = check_accounts(intervals, done)
+        assert (load["answered"], done["connections"]["lost"], done["surplus"]) == (0, 0, 0)
+        counted = {name: count for name, count in done["integrity"].items() if count}
+        assert counted.pop("truncated") + counted.pop("partial", 0) == load["sent"] >= 5
+        assert counted == {}
+        agent.stop()
+
+
+def strays(start: Start, generator: str) -> None:
+    """Seven bytes that nobody asked for, each tenth time before a reply or behind it."""
+    lock, strayed = threading.Lock(), [0]
+
+    def reply(n: int, data: bytes) -> bytes:
+        if n % 10 != 5:
+            return data
+        with lock:
+            strayed[0] += 1
+            return b"astray!" + data if strayed[0] % 2 else data + b"astray!"
+
+    with answers(reply) as target:
+        agent = start(target, generator=generator, connections=2, active=2, rate=120)
+        intervals, done = agent.load()
+        load = check_accounts(intervals, done)
+        assert strayed[0] >= 4
+        assert done["surplus"] == strayed[0] * len("astray!")
+        assert (load["answered"], sum(done["integrity"].values())) == (load["planned"], 0)
+        agent.stop()
+
+
+def test_what_servers_do_is_counted_as_often_as_they_did_it(start: Start) -> None:
+    cases = (held_back, never_sent, closed_by_the_server, cut_short, strays)
+    side_by_side(*((case, start, generator) for case in cases for generator in GENERATORS))
 
 
 def test_bad_servers(start: Start) -> None:
@@ -441,7 +548,7 @@ def test_the_end_in_mid_load(start: Start, echo: str) -> None:
     [
         (["threads", "--target", "example.org:80"], 2, "is not an address"),
         (["threads", "--target", "127.0.0.1:1", "-c", "2"], 3, "connect/refused"),
-        (["pool", "--target", "127.0.0.1:1", "--workload", "churn"], 2, "no workload churn"),
+        (["pool", "--target", "127.0.0.1:1", "--workload", "churn", "-c", "2"], 3, "connect/refused"),
         (["pool", "--help"], 0, "It fails at 10,000 connections"),
         (["--help"], 0, "lag"),
     ],

@@ -73,7 +73,6 @@ REFUSALS = [
     ({"server_command": "x {host} {port}", "server_ports": 2}, "one port"),
     ({"strategy": "null_server"}, "answers nothing"),
     ({"generator": "asyncio", "hostile": "mute:1"}, "`asyncio` takes hostile=none only"),
-    ({"generator": "pool", "workload": "churn"}, "`pool` has no workload churn"),
     ({"generator": "threads", "pipeline": 2}, "`threads` takes pipeline=1 only"),
     ({"generator": "golang"}, "go, goroutine, pool"),
     ({"sources": "1,2"}, "1 to 1024"),

@@ -88,3 +88,20 @@ def test_conservation_in_any_order() -> None:
         for one in out:
             assert one.settled()
             assert one.response.total == one.counts["answered"]
+
+
+def test_replies_count_in_the_second_in_which_they_were_read() -> None:
+    book, out = ledger()
+    slow, late = book.plan(1000), book.plan(1000)
+    book.settle(slow, TIMED_OUT, unsent="unsent_waiting")
+    book.arrived(second(0) + 5)
+    book.arrived(second(2))
+    book.move(0, second(3))
+    book.settle(late, ANSWERED, 5000)
+    book.arrived(second(3))  # in no second: it came after the last one
+    book.leave(3)
+    book.finish(3)
+    seconds = {one.k: one.counts for one in out}
+    assert [seconds[k]["arrived"] for k in (0, 1, 2)] == [1, 0, 1]
+    assert [seconds[0][name] for name in ("unsent_waiting", "unsent_late", "timed_out", "answered")] == [1, 0, 1, 1]
+    assert len(out) == 3

@@ -60,7 +60,7 @@ def refusal(**changes: Any) -> dict[str, str]:
         ({"sources": ["10.0.0.0/8"]}, "sources", "65536"),
         ({"hostile": {"kind": "mute", "connections": 3}}, "hostile", "has no hostile but none"),
         ({"pipeline": 4}, "pipeline", "has no pipeline but 1"),
-        ({"workload": "churn"}, "workload", "pool has no workload churn"),
+        ({"workload": "calibrate"}, "workload", "pool has no workload calibrate"),
     ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, Any], cause: str, words: str) -> None:

@@ -5,15 +5,24 @@ import pytest
 from pyloadgen.record import LOAD, Recorder, Request, Stream, no_integrity
 
 RUN, NUMBER, SIZE = 20_945_436, 7, 64
+TIMEOUT = 5_000  # ns; the requests are for 1000, 1001, …
 
 
 class Conversation:
-    def __init__(self, requests: int) -> None:
+    def __init__(self, requests: int, size: int = SIZE) -> None:
         self.integrity = no_integrity()
-        self.stream = Stream(Recorder(RUN, SIZE, 71), NUMBER, self.integrity)
-        self.asked = [Request(1000 + i) for i in range(requests)]
-        for request in self.asked:
-            self.stream.ask(request, LOAD)
+        self.stream = Stream(Recorder(RUN, size, 71), NUMBER, self.integrity, TIMEOUT)
+        self.asked: list[Request] = []
+        for _ in range(requests):
+            self.ask()
+
+    def ask(self) -> Request:
+        self.asked.append(Request(1000 + len(self.asked), k=0))
+        self.stream.ask(self.asked[-1], LOAD)
+        return self.asked[-1]
+
+    def feed(self, data: bytes, now: int = 2000) -> list[Request]:
+        return self.stream.feed(data, now)
 
     def right(self) -> list[bool | None]:
         return [request.right for request in self.asked]
@@ -39,7 +48,7 @@ def test_replies_in_any_pieces(pieces: int) -> None:
     talk = Conversation(5)
     data = b"".join(request.record for request in talk.asked)
     step = max(1, len(data) // pieces)
-    replied = [one for i in range(0, len(data), step) for one in talk.stream.feed(data[i : i + step])]
+    replied = [one for i in range(0, len(data), step) for one in talk.feed(data[i : i + step])]
     assert replied == talk.asked
     assert talk.right() == [True] * 5
     assert (talk.wrong(), talk.integrity["surplus"]) == ({}, 0)
@@ -50,7 +59,7 @@ def test_a_wrong_bit(bit: int) -> None:
     talk = Conversation(2)
     data = bytearray(b"".join(request.record for request in talk.asked))
     data[bit // 8] ^= 1 << bit % 8
-    talk.stream.feed(bytes(data))
+    talk.feed(bytes(data))
     assert talk.right() == [False, True]  # the place of the next is not lost
     assert talk.wrong() == {"corrupt": 1}
 
@@ -59,14 +68,14 @@ def test_a_wrong_bit(bit: int) -> None:
 def test_another_record(make: object, name: str) -> None:
     talk = Conversation(1)
     assert callable(make)
-    talk.stream.feed(make(talk.asked[0]))
+    talk.feed(make(talk.asked[0]))
     assert talk.right() == [False]
     assert talk.wrong() == {name: 1}
 
 
 def test_twice_the_same() -> None:
     talk = Conversation(1)
-    talk.stream.feed(talk.asked[0].record * 2)
+    talk.feed(talk.asked[0].record * 2)
     assert talk.right() == [True]
     assert talk.wrong() == {"duplicated": 1}
     assert talk.integrity["surplus"] == SIZE
@@ -75,7 +84,7 @@ def test_twice_the_same() -> None:
 def test_twice_the_same_while_another_waits() -> None:
     talk = Conversation(2)
     first, second = talk.asked
-    talk.stream.feed(first.record * 2)
+    talk.feed(first.record * 2)
     assert talk.right() == [True, False]
     assert talk.wrong() == {"duplicated": 1}
     assert second.record != first.record
@@ -83,41 +92,133 @@ def test_twice_the_same_while_another_waits() -> None:
 
 def test_in_another_order() -> None:
     talk = Conversation(2)
-    talk.stream.feed(talk.asked[1].record + talk.asked[0].record)
+    talk.feed(talk.asked[1].record + talk.asked[0].record)
     assert talk.right() == [False, False]
-    assert talk.wrong() == {"reordered": 2}
+    assert talk.wrong() == {"reordered": 1, "duplicated": 1}  # docs/contracts.md: the later one, and the earlier one
 
 
 def test_too_late() -> None:
     talk = Conversation(2)
     talk.asked[0].settled = talk.asked[1].settled = True
-    assert talk.stream.feed(talk.asked[0].record) == []
+    assert talk.feed(talk.asked[0].record) == [talk.asked[0]]  # it has come, though its request has its outcome
     assert talk.wrong() == {"late": 1}
-    talk.stream.feed(b"x" * SIZE)
+    talk.feed(b"x" * SIZE)
     assert talk.wrong() == {"late": 1, "corrupt": 1}
     assert talk.integrity["surplus"] == SIZE
 
 
 def test_the_end_inside_a_reply() -> None:
     talk = Conversation(1)
-    talk.stream.feed(talk.asked[0].record[:-1])
+    talk.feed(talk.asked[0].record[:-1])
     talk.stream.cut()
-    talk.stream.reset()
+    talk.stream.reset(99_999)
     assert talk.wrong() == {"truncated": 1}
     assert talk.integrity["surplus"] == 0
 
 
 def test_bytes_that_nobody_asked_for() -> None:
     talk = Conversation(0)
-    talk.stream.feed(b"hello")
-    talk.stream.sweep()
-    talk.stream.sweep()
-    assert talk.integrity["surplus"] == 5
+    talk.feed(b"hel")
+    talk.feed(b"lo")
+    talk.stream.sweep(99_999)
+    assert (talk.wrong(), talk.integrity["surplus"]) == ({}, 5)
+    assert talk.feed(talk.ask().record) == talk.asked
+    assert talk.right() == [True]
 
 
 def test_numbers_go_on_after_a_new_connection() -> None:
     talk = Conversation(2)
-    talk.stream.reset()
-    later = Request(0)
-    talk.stream.ask(later, LOAD)
-    assert later.sequence == 2
+    talk.stream.reset(2000)
+    assert talk.ask().sequence == 2
+
+
+STRAY = b"\x0c\xc1stray"  # begins as records do
+
+
+@pytest.mark.parametrize("size", [32, 64, 1000])
+@pytest.mark.parametrize("at", [0, 1, 2, 3])
+@pytest.mark.parametrize("step", [1, 7, 13, 50, 5000])
+def test_what_strays_in_between_replies_is_surplus_and_nothing_else(size: int, at: int, step: int) -> None:
+    talk = Conversation(3, size)
+    records = [request.record for request in talk.asked]
+    data = b"".join([*records[:at], STRAY, *records[at:]])
+    for first in range(0, len(data), step):
+        talk.feed(data[first : first + step])
+    assert talk.right() == [True] * 3
+    assert (talk.wrong(), talk.integrity["surplus"]) == ({}, 7)
+
+
+@pytest.mark.parametrize("step", [1, 7, 64, 5000])
+def test_what_strays_into_a_reply_makes_that_one_corrupt(step: int) -> None:
+    talk = Conversation(3)
+    first, second, third = (request.record for request in talk.asked)
+    data = first + second[:40] + STRAY + second[40:] + third
+    for begin in range(0, len(data), step):
+        talk.feed(data[begin : begin + step])
+    assert talk.right() == [True, False, True]
+    assert (talk.wrong(), talk.integrity["surplus"]) == ({"corrupt": 1}, 7)
+
+
+def test_eight_strays_are_eight_times_seven_bytes() -> None:
+    """One request at a time, and what strays is read with the next reply: it counted as up to 72 corrupt replies."""
+    talk = Conversation(0)
+    for turn in range(80):
+        request = talk.ask()
+        talk.feed((STRAY if turn % 10 == 5 else b"") + request.record)
+    assert talk.right() == [True] * 80
+    assert (talk.wrong(), talk.integrity["surplus"]) == ({}, 8 * 7)
+
+
+@pytest.mark.parametrize("came", [1, 20, 50, 60])
+@pytest.mark.parametrize("step", [1, 30, 5000])
+def test_another_record_in_the_place_of_the_rest(came: int, step: int) -> None:
+    talk = Conversation(3)
+    first, second, third = (request.record for request in talk.asked)
+    data = first[:came] + second + third
+    for begin in range(0, len(data), step):
+        talk.feed(data[begin : begin + step])
+    assert talk.right() == [False, True, True]
+    assert (talk.wrong(), talk.integrity["surplus"]) == ({"truncated": 1}, 0)
+
+
+CUT_SHORT = [  # when a part came, when another, when it ended: the request timed out at 6000
+    ("nothing more since it timed out", [3000], 6001, "truncated"),
+    ("some more since", [3000, 6500], 11_000, "partial"),
+    ("nothing more for a further timeout", [3000, 6500], 11_500, "truncated"),
+    ("it began to come after that", [6500], 7000, "partial"),
+]
+
+
+@pytest.mark.parametrize(("parts", "end", "counted"), [c[1:] for c in CUT_SHORT], ids=[c[0] for c in CUT_SHORT])
+def test_a_reply_cut_short(parts: list[int], end: int, counted: str) -> None:
+    talk = Conversation(1)
+    for number, now in enumerate(parts):
+        assert talk.feed(talk.asked[0].record[number * 20 : number * 20 + 20], now) == []
+    talk.asked[0].settled = True
+    talk.stream.sweep(end)
+    assert (talk.wrong(), talk.integrity["surplus"]) == ({counted: 1}, 0)
+
+
+def test_a_reply_in_part_whose_request_has_not_timed_out() -> None:
+    talk = Conversation(1)
+    talk.feed(talk.asked[0].record[:20])
+    talk.stream.sweep(5999)
+    talk.stream.reset(5999)
+    assert talk.wrong() == {}
+
+
+def test_a_reply_that_is_completed_later_is_late() -> None:
+    talk = Conversation(1)
+    record = talk.asked[0].record
+    talk.feed(record[:20], 3000)
+    talk.asked[0].settled = True
+    talk.feed(record[20:], 30_000)
+    talk.stream.sweep(40_000)
+    assert talk.wrong() == {"late": 1}
+
+
+def test_the_rest_cannot_come_where_we_close() -> None:
+    talk = Conversation(1)
+    talk.feed(talk.asked[0].record[:20])
+    talk.stream.reset(6000)
+    assert talk.wrong() == {"partial": 1}
