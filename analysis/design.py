@@ -74,7 +74,7 @@ def design(plan: dict[str, Any]) -> Design:
         run=str(plan["run"]),
         trials=len(measured),
         blocks=len({int(trial["block"]) for trial in measured}),
-        duration_s=math.fsum(duration_s(trial["load"]) for trial in plan["trials"]),
+        duration_s=math.fsum(map(duration_s, plan["trials"])),
         is_open_ended=any(trial["load"].get("requests") for trial in measured),
         contenders=frozenset(cells.values()),
         workloads=frozenset(str(trial["load"]["workload"]) for trial in measured),
@@ -87,11 +87,15 @@ def _contender(trial: dict[str, Any]) -> tuple[str, str]:
     return str(server["strategy"] or OWN_SERVER), str(server.get("server_command") or "")
 
 
-def duration_s(load: dict[str, Any]) -> float:
-    """How long a trial takes, about: a strategy that meets its limit skips the window and takes less.
+def duration_s(trial: dict[str, Any]) -> float:
+    """How long a trial takes, about: a strategy that meets its limit skips the window and takes less. A search of a
+    capacity takes its budget at most.
 
     One that ends with the last of so many requests counts without them: how long they take is what it measures.
     """
+    if "search" in trial:
+        return float(trial["search"]["budget_s"])
+    load = trial["load"]
     rate = load.get("connect_rate")
     # One that churns verifies a single connection; a burst connects at once; each step of a ramp is held for a second.
     arm = 0.0 if not traits(load["workload"]).connects_ahead or rate is None else int(load["connections"]) / float(rate)

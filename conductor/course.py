@@ -21,7 +21,8 @@ class Course:
 
     plan: Plan
     trial: Trial
-    position: int
+    label: str
+    is_first: bool  # of its run: what its agents do not agree to refuses the run
     log: EventLog
     fleet: Fleet
     shares: Mapping[str, Share]
@@ -39,10 +40,6 @@ class Course:
     refused: str | None = None
     interrupted: str | None = None
     run_over: str | None = None
-
-    @property
-    def label(self) -> str:
-        return f"trial {self.position}/{len(self.plan.trials)} {self.trial.label}"
 
     def enter(self, phase: str) -> None:
         self.phase = phase

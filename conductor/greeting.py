@@ -21,7 +21,7 @@ def greet(course: Course) -> None:
     for agent in sorted(agents, key=lambda agent: not _failed_to_start(agent)):
         if problem := _no_hello_because(course, agent):
             fleet.lose(agent, problem.rstrip("."))
-            raise (RunRefused if course.position == 1 else RunEnded)(f"{agent.name}: {problem}")
+            raise (RunRefused if course.is_first else RunEnded)(f"{agent.name}: {problem}")
     fleet.tolerant = False
 
 

@@ -97,7 +97,30 @@ class Load:
 
 
 @dataclass(frozen=True)
+class PassRule:
+    """A rung is met where this percentile of the response time is at most so long, and this share was answered."""
+
+    percentile: int | float
+    at_most_ns: int
+    answered_share: int | float
+
+
+@dataclass(frozen=True)
+class Search:
+    """Rates in requests/s. `most_rungs` numbers of trials, from that of its entry on, are the search's."""
+
+    begins_with: int
+    to: int
+    resolution: int | float
+    budget_s: int | float
+    most_rungs: int
+    pass_rule: PassRule
+
+
+@dataclass(frozen=True)
 class Trial:
+    """One trial; with a `search` the entry of a capacity, whose rungs are the trials."""
+
     n: int
     block: int
     cell: str
@@ -105,6 +128,12 @@ class Trial:
     control: bool
     server: Server
     load: Load
+    search: Search | None = None
+
+    @property
+    def numbers(self) -> range:
+        """Those that no other entry of the plan may have."""
+        return range(self.n, self.n + (self.search.most_rungs if self.search else 1))
 
     @property
     def label(self) -> str:
@@ -167,7 +196,8 @@ def parse_plan(document: Any) -> Plan:
     _need(isinstance(cpus, list | None), f"conductor_cpus {cpus!r}")
     _need(isinstance(document["trials"], list) and document["trials"], "it has no trials")
     trials = tuple(_trial(fields) for fields in document["trials"])
-    _need(len({trial.n for trial in trials}) == len(trials), "two of its trials have the same number")
+    numbers = [n for trial in trials for n in trial.numbers]
+    _need(len(set(numbers)) == len(numbers), "two of its trials have the same number")
     return Plan(
         document["run"], document["owner_base"].rstrip("/"), document["ssh_config"], document["known_hosts"],
         cpus, hosts, trials, document,
@@ -194,13 +224,23 @@ def _trial(fields: dict[str, Any]) -> Trial:
     _need(server.server_ports >= 1 and last_port <= 65_535, f"{where}: {server.server_ports} ports")
     _need(server.server_command is None or server.server_ports == 1, f"{where}: a command listens on one port")
     _check_load(where, load)
-    trial: Trial = _build(Trial, where, {**fields, "server": server, "load": load})
+    search = {"search": _search(where, fields["search"])} if "search" in fields else {}
+    trial: Trial = _build(Trial, where, {**fields, "server": server, "load": load, **search})
     _need(trial.kind in ("measure", "calibration"), f"{where}: kind {trial.kind!r}")
     _need(
         (trial.kind == "calibration") != load.traits.asked,
         f"{where}: the workload {load.workload} is not for the kind {trial.kind}",
     )
     return trial
+
+
+def _search(where: str, fields: dict[str, Any]) -> Search:
+    rule: PassRule = _build(PassRule, where, fields["pass_rule"])
+    given = {name: value for name, value in fields.items() if name != "from"}  # a word of Python
+    search: Search = _build(Search, where, {**given, "begins_with": fields["from"], "pass_rule": rule})
+    _need(1 <= search.begins_with <= search.to, f"{where}: a search from {search.begins_with} to {search.to}")
+    _need(search.resolution > 1 and search.most_rungs >= 1, f"{where}: a search without an end, or without a rung")
+    return search
 
 
 def _check_load(where: str, load: Load) -> None:

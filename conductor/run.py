@@ -4,16 +4,19 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
 
 from conductor import progress
-from conductor.errors import Interrupted, RunRefused
+from conductor.course import Course
+from conductor.errors import Interrupted, RunEnded, RunRefused
 from conductor.events import EventLog
 from conductor.inbox import Inbox, Interrupt, Task, in_background
 from conductor.output import complain, say
-from conductor.plan import Host, Plan
+from conductor.plan import Host, Plan, Search, Trial
 from conductor.result import write_result
+from conductor.search import Rung, judged, next_rate, rung_of
 from conductor.sessions import LocalSession, Session
 from conductor.specs import estimate_s
 from conductor.ssh import SshSession
@@ -53,27 +56,76 @@ def run_plan(plan: Plan, results: Path, inbox: Inbox) -> int:
 def run_trials(plan: Plan, sessions: dict[str, Session], inbox: Inbox, log: EventLog, results: Path) -> int:
     """Until the last trial, a refusal, an interruption, or a host that is lost for good."""
     count = len(plan.trials)
-    duration = progress.show_duration(estimate_s(plan))
-    say(f"{count} trial{'s' if count > 1 else ''} on {len(plan.hosts)} hosts, about {duration}")
-    status = OK
-    for position in range(1, count + 1):
-        course = run_trial(plan, position, sessions, inbox, log)
-        result = write_result(course, results)
-        say(progress.end_line(course.label, result, course.tally))
+    about = "at most about" if any(trial.search for trial in plan.trials) else "about"
+    say(
+        f"{count} trial{'s' if count > 1 else ''} on {len(plan.hosts)} hosts, "
+        f"{about} {progress.show_duration(estimate_s(plan))}"
+    )
+    work = Work(plan, sessions, inbox, log, results)
+    for position, entry in enumerate(plan.trials, 1):
+        label = f"trial {position}/{count} {entry.label}"
+        try:
+            if entry.search:
+                work.search(entry, entry.search, label)
+            else:
+                work.trial(entry, label)
+        except RunEnded as end:
+            complain(str(end))
+            return FAILED
+    return work.status
+
+
+@dataclass
+class Work:
+    """What every trial of a run is done with, and how the run stands."""
+
+    plan: Plan
+    sessions: dict[str, Session]
+    inbox: Inbox
+    log: EventLog
+    results: Path
+    is_first: bool = True
+    status: int = OK
+
+    def trial(self, trial: Trial, label: str) -> tuple[Course, str]:
+        """Run one and write it down: how it went, and its outcome. Raises what ends the run."""
+        course = run_trial(self.plan, trial, label, self.is_first, self.sessions, self.inbox, self.log)
+        self.is_first = False
+        result = write_result(course, self.results)
+        say(progress.end_line(label, result, course.tally))
         if course.interrupted:
             raise Interrupted(course.interrupted)
-        if course.trial.kind == "calibration":
-            continue  # a yardstick for the others: whatever became of it, they stand as they are
+        if trial.kind == "calibration":
+            return course, "ok"  # a yardstick for the others: whatever became of it, they stand as they are
         if course.refused:
             raise RunRefused(course.refused)
         if result["outcome"] not in PASSED:
-            status = FAILED
+            self.status = FAILED
         silent = {agent.name for agent in course.fleet.agents.values() if agent.silent}
-        gone = [name for name, session in sessions.items() if name in silent or not session.is_alive()]
+        gone = [name for name, session in self.sessions.items() if name in silent or not session.is_alive()]
         if course.run_over or gone:
-            complain(course.run_over or f"{', '.join(gone)}: out of reach, so no trial can be what the plan asks.")
-            return FAILED
-    return status
+            raise RunEnded(
+                course.run_over or f"{', '.join(gone)}: out of reach, so no trial can be what the plan asks."
+            )
+        return course, str(result["outcome"])
+
+    def search(self, entry: Trial, search: Search, label: str) -> None:
+        """Rung after rung, until the knee is found, time or numbers are used up, or a rung says nothing of its rate."""
+        rungs: list[Rung] = []
+        began = rung_began = time.monotonic()
+        while (rate := next_rate(search, rungs)) and len(rungs) < search.most_rungs:
+            now = time.monotonic()
+            if now - began + (now - rung_began) > search.budget_s:
+                return
+            rung_began = now
+            rung = rung_of(entry, len(rungs), rate)
+            course, outcome = self.trial(rung, f"{label} {rate:,}/s")
+            passed, why = judged(search.pass_rule, course.tally) if outcome == "ok" else (None, outcome)
+            where = {"cell": rung.cell, "block": rung.block, "control": rung.control, "rate": rate}
+            self.log.say(rung.n, "rung", **where, passed=passed, why=why)
+            if passed is None:
+                return
+            rungs.append((rate, passed))
 
 
 @contextlib.contextmanager

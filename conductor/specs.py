@@ -51,9 +51,12 @@ def bounds(load: Load) -> Bounds:
 
 
 def estimate_s(plan: Plan) -> float:
-    """How long the whole run takes if all goes well: window, ramp, and about a second and a half a trial."""
-    loads = [trial.load for trial in plan.trials]
-    return sum(load.warmup + load.duration + load.ramp_s + load.steps_held_s + 1.5 for load in loads)
+    """How long the whole run takes if all goes well: window, ramp, a second and a half a trial; a search its budget."""
+    return sum(
+        trial.search.budget_s if trial.search
+        else trial.load.warmup + trial.load.duration + trial.load.ramp_s + trial.load.steps_held_s + 1.5
+        for trial in plan.trials
+    )  # fmt: skip
 
 
 def run_number(run: str, n: int) -> int:

@@ -14,7 +14,7 @@ from conductor.greeting import greet
 from conductor.inbox import Inbox, in_background
 from conductor.outcome import Proof
 from conductor.output import say
-from conductor.plan import STEP_HELD_S, Plan
+from conductor.plan import STEP_HELD_S, Plan, Trial
 from conductor.sessions import Session
 from conductor.shares import shares, stairs
 from conductor.specs import CLOCK_S, bounds
@@ -28,15 +28,17 @@ INTERRUPTED_STOP_S = 2.0
 CLOSE_S = 1.0
 
 
-def run_trial(plan: Plan, position: int, sessions: Mapping[str, Session], inbox: Inbox, log: EventLog) -> Course:
-    """Run one trial to whatever end it has, which is in the course, never an exception. `position` counts from 1."""
-    trial = plan.trials[position - 1]
+def run_trial(
+    plan: Plan, trial: Trial, label: str, is_first: bool, sessions: Mapping[str, Session], inbox: Inbox, log: EventLog
+) -> Course:
+    """Run one trial to whatever end it has, which is in the course, never an exception. `label`: before a person."""
     parts = shares(trial.load, plan.clients)
-    told = {"n": trial.n, "server": trial.server.given, "load": trial.load.given}
+    told = {name: getattr(trial, name) for name in ("n", "cell", "block", "kind", "control")}
+    told |= {"server": trial.server.given, "load": trial.load.given}
     log.say(trial.n, "trial", state="started", **told, shares={name: part.load for name, part in parts.items()})
     started_ns = time.monotonic_ns()
     fleet = Fleet(plan, trial, parts, sessions, inbox, log)
-    course = Course(plan, trial, position, log, fleet, parts, bounds(trial.load), marks={"starting": started_ns})
+    course = Course(plan, trial, label, is_first, log, fleet, parts, bounds(trial.load), marks={"starting": started_ns})
     fleet.on_second = lambda: show(course)
     fleet.on_interval = course.tally.take
     try:

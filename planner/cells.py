@@ -68,14 +68,20 @@ def cells_of(given: Mapping[str, Any], catalog: Catalog, problems: list[str], na
     values["strategy"] = [None] if command else strategies(values["strategy"], catalog, problems, named)
     cells = [dict(zip(AXES, levels, strict=True)) for levels in itertools.product(*(values[axis] for axis in AXES))]
     asked = [name for name in PARAMETERS if given.get(name) not in (None, "")]
-    for name, workloads in OF_SOME.items():
-        if name in asked and cells and all(cell["workload"] not in workloads for cell in cells):
-            which = "`, `".join(workloads)
-            problems.append(f"{name} belongs to the workload `{which}`, which this run does not have.")
+    problems += of_other_workloads([name for name in asked if name in AXES], cells)
     for cell in cells:
         settle(cell, problems)
     problems += keep_honoured(cells, catalog, asked)
-    return [rung for cell in cells for rung in ladder(cell, problems)]
+    return cells
+
+
+def of_other_workloads(asked: Iterable[str], cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each parameter that was asked for and that no workload of these cells has."""
+    return [
+        f"{name} belongs to the workload `{'`, `'.join(OF_SOME[name])}`, which this run does not have."
+        for name in asked
+        if name in OF_SOME and cells and all(cell["workload"] not in OF_SOME[name] for cell in cells)
+    ]
 
 
 def keep_honoured(
@@ -94,21 +100,6 @@ def keep_honoured(
     return problems
 
 
-def ladder(cell: dict[str, Any], problems: list[str]) -> list[dict[str, Any]]:
-    """The rungs of `capacity`, each twice the rate of the one before, `rate` in the middle; another cell is alone."""
-    if cell["workload"] not in OF_SOME["rungs"]:
-        return [cell]
-    low = cell["rungs"] // 2
-    rates = dict.fromkeys(max(1, cell["rate"] * 2**i // 2**low) for i in range(cell["rungs"]))
-    highest, rate = max(rates), PARAMETERS["rate"]
-    if highest > (rate.high or 0):
-        problems.append(
-            f"rungs={cell['rungs']} around rate={cell['rate']} climb to {highest:,} requests/s, "
-            f"and a rate takes {rate.accepts}: take fewer rungs, or a lower rate."
-        )
-    return [{**cell, "rate": rate} for rate in rates]
-
-
 def settle(cell: dict[str, Any], problems: list[str]) -> None:
     """What depends on more than one parameter."""
     if cell["active"] == "all":
@@ -120,7 +111,7 @@ def settle(cell: dict[str, Any], problems: list[str]) -> None:
     if cell["connect_rate"] == "burst":
         cell["connect_rate"] = None
     for name, workloads in OF_SOME.items():
-        if cell["workload"] not in workloads:
+        if name in cell and cell["workload"] not in workloads:
             # A level that means nothing here would make the same cell twice.
             cell[name] = PARAMETERS[name].default
     if cell["requests"] is not None:
@@ -165,6 +156,7 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
     else:
         cells = listed_cells(given["cells"], common, catalog, problems, named)
         typed(common, problems)
+    problems += of_other_workloads([name for name in wide if common.get(name) not in (None, "")], cells)
     if wide["profile"] is not None and wide["profile"] not in profiles:
         meant = nearest(wide["profile"], profiles) or ";"
         problems.append(f"There is no profile `{wide['profile']}`{meant} There are: {', '.join(profiles)}.")

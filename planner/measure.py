@@ -28,9 +28,10 @@ def measure(given: Mapping[str, Any], ansible: str, say: analyse.Say, dry: bool)
     except Refused as refused:
         return ended(2, " ".join(refused.problems))
     trials = planned["trials"]
-    load_s = sum(trial["load"]["warmup"] + trial["load"]["duration"] for trial in trials)
+    load_s = sum(map(plan.load_s, trials))
     if dry:
-        message = f"Would run {len(trials)} trials with {load_s} s of load on {', '.join(planned['hosts'])}."
+        at_most = "at most " if any("search" in trial for trial in trials) else ""
+        message = f"Would run {len(trials)} trials with {at_most}{load_s} s of load on {', '.join(planned['hosts'])}."
         say(message)
         return {"msg": message, "exit": 0, "run": None}
     run = results.RESULTS / resolved["run"]

@@ -6,12 +6,14 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contracts.declared import LOAD, SERVER
+from contracts.declared import LOAD, PARAMETERS, SERVER
+from contracts.judge import percentile_and_limit
 from planner.cells import Catalog, Request
 from planner.parameters import Refused
 
 CALIBRATED_PER_CLIENT, CALIBRATION_S = 1000, 1
 UNEVEN = 1.25
+RESOLUTION, LEAST_ANSWERED = 1.1, 0.99
 Host = Mapping[str, Any]
 """name, role, connection, ssh, python, load_address, sources, weight; of the probe boot_id, cpus (ids), nofile_hard."""
 
@@ -125,8 +127,9 @@ def make(
     cpus = split_cpus(request, hosts, controller)
     server = next(host for host in hosts if host["role"] == "server")
     cores = len(cpus["server"] or server["cpus"])
-    trials = []
-    for n, entry in enumerate(order(request.cells, request.run_wide["repetitions"], seed), 1):
+    trials: list[dict[str, Any]] = []
+    n = 1
+    for entry in order(request.cells, request.run_wide["repetitions"], seed):
         cell = entry["factors"]
         trials.append(
             {
@@ -136,8 +139,10 @@ def make(
                     "workers": workers(cell, catalog, cores, server["nofile_hard"]),
                 },
                 "load": {**{name: cell[name] for name in LOAD}, "seed": trial_seed(seed, n)},
+                **search(cell, request.run_wide),
             }
         )  # fmt: skip
+        n = after(trials[-1])
     if request.run_wide["calibrate"] and references:
         trials.append(calibration(trials, [host for host in hosts if host["role"] == "client"], seed))
     return {
@@ -148,9 +153,44 @@ def make(
     }  # fmt: skip
 
 
+def search(cell: Mapping[str, Any], wide: Mapping[str, Any]) -> dict[str, Any]:
+    """What the entry of a capacity holds beside a trial's own; of any other workload nothing."""
+    if cell["workload"] not in PARAMETERS["search_to"].workloads:
+        return {}
+    if cell["rate"] > wide["search_to"]:
+        raise Refused([f"The search begins at rate={cell['rate']}, which is above search_to={wide['search_to']}."])
+    shortest_s = cell["warmup"] + cell["duration"]
+    if shortest_s > wide["search_budget"]:
+        raise Refused([
+            f"search_budget={wide['search_budget']} has no room for one rung, which takes {shortest_s} s and more "
+            "(warmup and duration)."
+        ])  # fmt: skip
+    percentile, at_most_ns = percentile_and_limit(wide["slo"])
+    rule = {"percentile": float(percentile), "at_most_ns": int(at_most_ns), "answered_share": LEAST_ANSWERED}
+    return {
+        "search": {
+            "from": cell["rate"], "to": wide["search_to"], "resolution": RESOLUTION,
+            "budget_s": wide["search_budget"], "most_rungs": int(wide["search_budget"] // shortest_s),
+            "pass_rule": rule,
+        }
+    }  # fmt: skip
+
+
+def load_s(trial: Mapping[str, Any]) -> float:
+    """Seconds of load of one entry: of a search all that it may take."""
+    if "search" in trial:
+        return float(trial["search"]["budget_s"])
+    return int(trial["load"]["warmup"] + trial["load"]["duration"])
+
+
+def after(trial: Mapping[str, Any]) -> int:
+    """The first number that is not of this entry: the rungs of a search have a number each."""
+    return int(trial["n"] + trial.get("search", {"most_rungs": 1})["most_rungs"])
+
+
 def calibration(trials: Sequence[Mapping[str, Any]], clients: Sequence[Host], seed: int) -> dict[str, Any]:
     """The last trial of a run: how much its clients could send to a server that only swallows."""
-    n = len(trials) + 1
+    n = after(trials[-1])
     # The first cell, not the first trial: their order is random, and a ceiling is compared from run to run.
     first = next(trial for trial in trials if trial["cell"] == "c1")
     connections = min(CALIBRATED_PER_CLIENT * len(clients), max(trial["load"]["connections"] for trial in trials))

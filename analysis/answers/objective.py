@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from fractions import Fraction
 
 from analysis import format as show
 from contracts.declared import PARAMETERS
+from contracts.judge import percentile_and_limit
 
 DEFAULT = str(PARAMETERS["slo"].default)
-UNITS_NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
-OBJECTIVE = re.compile(r"p(\d{1,2}(?:\.\d+)?)=(\d+(?:\.\d+)?)(ns|us|ms|s)")
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,8 @@ class Objective:
 
 def objective(text: object) -> Objective:
     """Such as p99=10ms; the default where the text is no objective."""
-    found = OBJECTIVE.fullmatch(text) if isinstance(text, str) else None
-    found = found or OBJECTIVE.fullmatch(DEFAULT)
-    assert found
-    percent, limit, unit = found.groups()
-    return Objective(Fraction(percent), float(limit) * UNITS_NS[unit])
+    try:
+        percent, limit_ns = percentile_and_limit(str(text))
+    except ValueError:
+        percent, limit_ns = percentile_and_limit(DEFAULT)
+    return Objective(Fraction(percent), limit_ns)

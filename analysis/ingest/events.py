@@ -40,10 +40,12 @@ class Log:
         """The last event of a name (and state) in each trial."""
         return {e["trial"]: e for e in self.of(name) if e["trial"] is not None and state in (None, e.get("state"))}
 
-    @property
+    @cached_property
     def planned(self) -> list[dict[str, Any]]:
-        """The planned trials that measure a server: all but calibrations."""
-        return [trial for trial in self.plan["trials"] if not is_calibration(trial)]
+        """The planned trials that measure a server: all but calibrations. A search of a capacity is the rungs that it
+        began, each with the cell and the rate that its event tells; or itself, where it began none."""
+        begun = self.last("trial", "started")
+        return [one for trial in self.plan["trials"] if not is_calibration(trial) for one in _rungs(trial, begun)]
 
     @cached_property
     def done(self) -> dict[tuple[int, str], Event]:
@@ -195,6 +197,18 @@ def _plan(path: Path, events: list[Event]) -> dict[str, Any]:
 def is_calibration(trial: dict[str, Any]) -> bool:
     """A calibration measures the generators, not a server."""
     return trial.get("kind") == "calibration"
+
+
+def _rungs(entry: dict[str, Any], begun: dict[int, Event]) -> list[dict[str, Any]]:
+    """An entry of the plan as trials: itself, or the rungs of a search that have begun."""
+    search = entry.get("search")
+    most = search.get("most_rungs") if isinstance(search, dict) else None
+    found = []
+    for n in sorted(n for n in begun if is_count(most) and entry["n"] <= n < entry["n"] + most):
+        load, cell = begun[n].get("load"), begun[n].get("cell")
+        if isinstance(load, dict) and is_count(load.get("rate")) and isinstance(cell, str):
+            found.append({**entry, "n": n, "cell": cell, "load": {**entry["load"], "rate": load["rate"]}})
+    return found or [entry]
 
 
 def _is_trial(trial: object) -> bool:

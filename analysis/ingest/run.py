@@ -102,7 +102,7 @@ def _hosts(log: Log, manifest: Row) -> list[Row]:
 
 def _proofs(log: Log) -> list[Row]:
     """The counts of connections at the barrier and at the end, and those of each step of a ramp."""
-    asked = {trial["n"]: trial["load"].get("connections") for trial in log.plan["trials"]}
+    asked = {trial["n"]: trial["load"].get("connections") for trial in log.planned}
     told = [(e, text(e.get("when")), asked.get(e["trial"])) for e in log.of("proof")]
     told += [(e, f"step {count(e.get('n'))}", e.get("connections")) for e in log.of("step")]
     return [

@@ -116,6 +116,63 @@ def test_what_goes_well(tmp_path: Path, changes: dict[str, Any], fields: dict[st
     assert {name: trial[name] for name in fields} == fields
 
 
+CAPACITY: dict[str, Any] = {"workload": "capacity", "warmup": 0, "duration": 1}
+
+
+def test_a_search_goes_on_to_the_knee_and_a_missed_rung_is_a_result(stage: Stage) -> None:
+    stage.load, stage.search, stage.behaviours = CAPACITY, {}, all_are("normal", knee=1000)
+    ended = stage.run()
+    rungs = [(e["trial"], e["cell"], e["rate"], e["passed"]) for e in ended.events("rung")]
+    assert rungs == [
+        (1, "c1@1000", 1000, True), (2, "c1@2000", 2000, True), (3, "c1@4000", 4000, False),
+        (4, "c1@2828", 2828, True),
+    ]  # fmt: skip
+    assert [(t["n"], t["cell"], t["block"], t["asked"]["rate"], t["outcome"]) for t in ended.trials] == [
+        (n, cell, 1, rate, "ok") for n, cell, rate, _ in rungs
+    ]
+    for started in ended.events("trial")[::2]:
+        assert started["load"]["rate"] == sum(share["rate"] for share in started["shares"].values())
+        assert (started["block"], started["kind"], started["control"]) == (1, "measure", False)
+        assert started["cell"] == f"c1@{started['load']['rate']}"
+    assert [spec["load"]["rate"] for spec in ended.stage.specs("client2")] == [333, 666, 1332, 942]
+    assert "trial 1/1 epoll 4,000/s  ok" in ended.out
+
+
+def test_every_entry_searches_anew_within_its_numbers_and_its_time(stage: Stage) -> None:
+    stage.load, stage.behaviours = CAPACITY, all_are("normal", knee=1000)
+    stage.search = {"most_rungs": 2}
+    first = {"n": 1, "block": 1}
+    plan = stage.plan()["trials"][0]
+    stage.plan_fields = {
+        "trials": [
+            plan | first,
+            plan | {"n": 3, "block": 2},
+            plan | {"n": 5, "search": plan["search"] | {"budget_s": 1}},
+        ]
+    }
+    ended = stage.run()
+    assert [(e["trial"], e["block"], e["rate"]) for e in ended.events("rung")] == [
+        (1, 1, 1000), (2, 1, 2000), (3, 2, 1000), (4, 2, 2000), (5, 1, 1000),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("behaviours", "status", "outcome"),
+    [
+        (all_are("mismatch after"), 3, "invalid"),
+        ({"server": {"is": "crash after"}}, 3, "crashed"),
+        ({"client2": {"is": "dies in mid-load after"}}, 3, "partial"),
+        ({"server": {"is": "limit after"}, **all_are("limited after")}, 0, "dnf"),
+    ],
+)
+def test_a_rung_that_says_nothing_of_its_rate_ends_its_search(
+    stage: Stage, behaviours: dict[str, dict[str, Any]], status: int, outcome: str
+) -> None:
+    stage.load, stage.search, stage.behaviours = CAPACITY, {}, behaviours
+    ended = stage.run(status)
+    assert [(e["rate"], e["passed"], e["why"]) for e in ended.events("rung")][1:] == [(2000, None, outcome)]
+
+
 def test_a_ramp_is_proved_at_each_step_and_then_loaded(stage: Stage) -> None:
     stage.load = {"workload": "ramp", "steps": 3}
     ended = stage.run()

@@ -15,7 +15,7 @@ SETTLED = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed
 CELLS: list[dict[str, Any]] = [
     {"workload": "closed", "think_time": 0.01},
     {"workload": "ramp", "steps": 3},
-    {"workload": "capacity", "rungs": 2},
+    {"workload": "capacity"},
     {"generator": "goroutine"},
     {"generator": "asyncio"},
     {"generator": "threads"},
@@ -33,6 +33,7 @@ CELLS: list[dict[str, Any]] = [
 def run(lab: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     scenario = tmp_path_factory.mktemp("scenario") / "all.yml"
     common = {"connections": 60, "rate": 300, "warmup": 0, "duration": 1, "repetitions": 1, "sources": 2}
+    common |= {"search_to": 600}
     scenario.write_text(yaml.safe_dump({**common, "cells": CELLS}))
     result = line.play("run_benchmark.yml", "lab", timeout_s=300, calibrate=True, scenario=scenario)
     assert result.returncode == 0, result.stdout
@@ -84,9 +85,10 @@ def test_a_ramp_is_proved_at_every_step(run: Path) -> None:
     assert all(step["kernel"] == step["server"] == step["clients"] == step["connections"] for step in steps)
 
 
-def test_capacity_doubles_its_rate(run: Path) -> None:
-    low, high = of(run, workload="capacity", rate=150), of(run, workload="capacity", rate=300)
-    assert low["plan"]["cell"] != high["plan"]["cell"]
+def test_a_capacity_is_searched_up_to_its_highest_rate(run: Path) -> None:
+    entry = of(run, workload="capacity")["plan"]
+    rungs = [event for event in line.events(run) if event.get("event") == "rung"]
+    assert [(rung["trial"], rung["rate"]) for rung in rungs] == [(entry["n"], 300), (entry["n"] + 1, 600)]
 
 
 def test_closed_waits_for_each_reply(run: Path) -> None:

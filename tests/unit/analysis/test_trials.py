@@ -201,3 +201,26 @@ def test_what_never_began(tmp_path: Path) -> None:
     (_, second), _ = rows(tmp_path, planned, whole(planned[0]), end=None)
     assert (second["outcome"], second["strategy"], second["limit"]) == ("not run", "own server", None)
     assert math.isnan(second["held_connections"])
+
+
+def test_a_search_is_the_rungs_that_it_began_each_with_its_rate(tmp_path: Path) -> None:
+    """Of ten numbers two were used; an entry that began none is one trial that was not run."""
+    entry = trial(1, workload="capacity", rate=1000) | {"search": {"most_rungs": 10}}
+    later = trial(11, workload="capacity", rate=1000, block=2) | {"search": {"most_rungs": 10}}
+    rungs = [trial(n, cell=f"c1@{rate}", workload="capacity", rate=rate) for n, rate in ((1, 1000), (2, 2000))]
+    events = [e for rung in rungs for e in whole(rung)]
+    for e in events:
+        if e.get("state") == "started":
+            e["cell"] = f"c1@{e['load']['rate']}"
+    found, notes = rows(tmp_path, [entry, later], events)
+    assert notes == []
+    assert [(row["trial"], row["cell"], row["block"], row["rate"], row["outcome"]) for row in found] == [
+        (1, "c1@1000", 1, 1000, "ok"), (2, "c1@2000", 1, 2000, "ok"), (11, "c1", 2, 1000, "not run"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("search", [None, 3, {}, {"most_rungs": "many"}, {"most_rungs": -1}, {"most_rungs": 2**62}])
+def test_a_search_that_is_none_is_a_trial(tmp_path: Path, search: Any) -> None:
+    planned = trial(1) | {"search": search}
+    (row,), _ = rows(tmp_path, [planned], whole(planned))
+    assert (row["trial"], row["cell"], row["outcome"]) == (1, "c1", "ok")

@@ -171,6 +171,8 @@ class Fake:
 
     def counts(self, planned: int) -> dict[str, int]:
         counts = dict.fromkeys(COUNTS, 0) | {"planned": planned, "sent": planned, "answered": planned}
+        if self.given["rate"] > self.behaviours.get("knee", self.given["rate"]):
+            counts |= {"answered": planned // 2, "timed_out": planned - planned // 2}
         if self.behaviour == "mismatch":
             counts |= {"answered": planned - 1, "mismatched": 1}
         if self.behaviour == "does not add up":

@@ -33,6 +33,12 @@ LOAD = {name: PARAMETERS[name].default for name in declared.LOAD} | {
 }  # fmt: skip
 
 
+SEARCH: dict[str, Any] = {
+    "from": 1000, "to": 1_000_000, "resolution": 1.5, "budget_s": 60, "most_rungs": 10,
+    "pass_rule": {"percentile": 99, "at_most_ns": 100_000_000, "answered_share": 0.99},
+}  # fmt: skip
+
+
 @dataclass
 class Stage:
     base: Path
@@ -44,6 +50,7 @@ class Stage:
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     plan_fields: dict[str, Any] = field(default_factory=dict)
     calibration: bool = False
+    search: dict[str, Any] | None = None
 
     @property
     def results(self) -> Path:
@@ -58,7 +65,9 @@ class Stage:
             "n": 1, "block": 1, "cell": "c1", "kind": "measure", "control": False,
             "server": server, "load": {**LOAD, **self.load},
         }  # fmt: skip
-        trials = [{**first, "n": n} for n in range(1, self.trials + 1)]
+        if self.search is not None:
+            first["search"] = {**SEARCH, **self.search}
+        trials = [{**first, "n": n, "block": n} for n in range(1, self.trials + 1)]
         if self.calibration:
             last = {"n": self.trials + 1, "cell": "calibration", "kind": "calibration"}
             load = {**LOAD, "workload": "calibrate", "warmup": 0, "duration": 1}

@@ -31,7 +31,7 @@ def test_words_that_name_others_name_what_there_is() -> None:
     assert PARAMETERS["workload"].words == tuple(name for name, workload in WORKLOADS.items() if workload.asked)
     assert PARAMETERS["generator"].words == tuple(GENERATORS)
     assert PARAMETERS["hostile"].words == tuple(HOSTILE)
-    assert not {"rungs", "seed", "sources"} & {*SERVER, *LOAD}
+    assert not {"search_to", "seed", "sources"} & {*SERVER, *LOAD}
     assert (OUTCOMES[0], OUTCOMES[-1], SETTLED[0], "late" in WRONG) == ("interrupted", "ok", "answered", False)
 
 

@@ -67,7 +67,9 @@ REFUSALS = [
     ({"hostile": "mute:0"}, "out of range"),
     ({"think_time": 1}, "belongs to the workload `closed`"),
     ({"steps": 5}, "belongs to the workload `ramp`"),
-    ({"rungs": 5, "workload": "closed"}, "belongs to the workload `capacity`"),
+    ({"search_to": 5, "workload": "closed"}, "search_to belongs to the workload `capacity`"),
+    ({"search_budget": 5, "cells": [{"workload": "open"}, {}]}, "search_budget belongs to the workload `capacity`"),
+    ({"workload": "capacity", "search_budget": "5,9"}, "is not a number of seconds"),
     ({"workload": "ramp", "connections": 5}, "a step opens at least one"),
     ({"server_port": 65535, "server_ports": 2}, "end at 65536"),
     ({"server_command": "x {host} {port}", "server_ports": 2}, "one port"),
@@ -167,16 +169,10 @@ def test_cpus_are_read_as_people_write_them() -> None:
     assert (wide["server_cpus"], wide["client_cpus"]) == ([0, 1, 2, 6], [3, 4, 5])
 
 
-def rates(**given: Any) -> list[int]:
-    return [cell["rate"] for cell in request(workload="capacity", **given).cells]
-
-
-def test_a_ladder_doubles_around_its_rate() -> None:
-    assert rates() == [1250, 2500, 5000, 10000, 20000, 40000, 80000]
-    assert rates(rate=100, rungs=2) == [50, 100]
-    assert rates(rate=3, rungs=7) == [1, 3, 6, 12, 24]  # none below 1, and none twice
-    with pytest.raises(Refused, match="fewer rungs"):
-        rates(rate=100_000_000)
+def test_a_search_holds_for_the_run_beside_other_workloads() -> None:
+    made = request(search_to=50_000, cells=[{"workload": "capacity"}, {"workload": "open"}])
+    assert made.run_wide["search_to"] == 50_000
+    assert all("search_to" not in cell for cell in made.cells)
 
 
 def test_hostile_clients_are_a_kind_and_a_number() -> None:

@@ -19,7 +19,7 @@ def cpus(made: dict[str, Any]) -> tuple[Any, ...]:
 def test_it_meets_its_schema() -> None:
     several: dict[str, Any] = {"strategy": "seed", "connections": "10,20", "hostile": "none,mute:5"}
     mine: dict[str, Any] = {"server_command": "x {host} {port}", "connect_rate": "burst"}
-    for given in (several, mine):
+    for given in (several, mine, {"workload": "capacity,open"}):
         validator("plan").validate(plan(references=True, **given))
 
 
@@ -117,3 +117,32 @@ def test_the_calibration_does_not_depend_on_the_random_order() -> None:
     given: dict[str, Any] = {"references": True, "payload_bytes": "64,65536", "server_port": "9000,9100"}
     lasts = [plan(seed=seed, **given)["trials"][-1] for seed in range(20)]
     assert {(last["load"]["payload_bytes"], last["server"]["server_port"]) for last in lasts} == {(64, 9000)}
+
+
+def test_a_capacity_is_one_search_in_each_block_with_numbers_of_its_own() -> None:
+    given: dict[str, Any] = {"workload": "capacity,open", "warmup": 1, "duration": 2, "search_budget": 31}
+    trials = plan(references=True, repetitions=2, rate=500, search_to=9000, slo="p99.9=20ms", **given)["trials"]
+    searches = [trial for trial in trials if trial["load"]["workload"] == "capacity"]
+    assert [trial["block"] for trial in searches] == [1, 2]
+    assert searches[0]["search"] == {
+        "from": 500, "to": 9000, "resolution": 1.1, "budget_s": 31, "most_rungs": 10,
+        "pass_rule": {"percentile": 99.9, "at_most_ns": 20_000_000, "answered_share": 0.99},
+    }  # fmt: skip
+    numbers = [n for t in trials for n in range(t["n"], t["n"] + t.get("search", {"most_rungs": 1})["most_rungs"])]
+    assert numbers == list(range(1, 2 * 10 + 2 + 2))
+    assert all("search" not in trial for trial in trials if trial not in searches)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"rate": 2000, "search_to": 1000}, "begins at rate=2000, which is above search_to=1000"),
+        (
+            {"warmup": 2, "duration": 10, "search_budget": 11},
+            "search_budget=11 has no room for one rung, which takes 12 s",
+        ),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Refused, match=sentence):
+        plan(workload="capacity", **given)

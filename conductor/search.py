@@ -1,0 +1,41 @@
+"""A capacity: which rate comes next, and whether a rung met its rule. Pure; verdicts are analysis's."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from conductor import progress
+from conductor.plan import PassRule, Search, Trial
+
+Rung = tuple[int, bool]
+"""A rate, and whether it was met."""
+
+
+def next_rate(search: Search, rungs: Sequence[Rung]) -> int | None:
+    """Up by twos, down by halves, then the geometric mean of the highest met and the lowest missed; None at the end."""
+    if not rungs:
+        return search.begins_with
+    met = max((rate for rate, passed in rungs if passed), default=None)
+    missed = min((rate for rate, passed in rungs if not passed), default=None)
+    if missed is None:
+        return min(2 * met, search.to) if met is not None and met < search.to else None
+    if met is None:
+        return missed // 2 or None
+    between = round(math.sqrt(met * missed))
+    return between if missed / met > search.resolution and met < between < missed else None
+
+
+def rung_of(trial: Trial, index: int, rate: int) -> Trial:
+    """The trial of a rung, counted from 0, of the search that is this entry of the plan."""
+    load = dataclasses.replace(trial.load, rate=rate, given={**trial.load.given, "rate": rate})
+    return dataclasses.replace(trial, n=trial.n + index, cell=f"{trial.cell}@{rate}", load=load, search=None)
+
+
+def judged(rule: PassRule, tally: progress.Tally) -> tuple[bool, str]:
+    """Did the window of a rung meet the rule? And why, in words."""
+    planned, answered = tally.window_counts["planned"], tally.window_counts["answered"]
+    response_ms = progress.percentile_ms(tally.window, rule.percentile, planned)
+    is_quick = response_ms is not None and response_ms * 1e6 <= rule.at_most_ns
+    is_answered = planned > 0 and answered >= rule.answered_share * planned
+    share = f"{answered:,} of {planned:,} answered"
+    return is_quick and is_answered, f"p{rule.percentile:g} {progress.show_ms(response_ms)}, {share}"
