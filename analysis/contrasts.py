@@ -18,11 +18,14 @@ from analysis.statistics.family import Comparison, compare
 from analysis.statistics.paired import SIGNED_RANK_FROM
 from analysis.statistics.verdict import NOT_COMPARABLE, verdict
 from analysis.unreadable import Unreadable
+from contracts.declared import PARAMETERS
 
 LEAST_MARGIN = 0.03
 CONTROL_FROM = 3  # blocks: with fewer the noise floor is itself only noise
 COMPARED_FROM = 2  # blocks
 CONTENDER = ("strategy", "server_command")
+# Of one contender the first of these that varies is compared: its default, else its first level, is the baseline.
+LEVELS = ("hostile", "generator", "backlog", "accept_batch")
 
 # Per block the figure of a cell, of one metric.
 Blocks = dict[int, float]
@@ -55,11 +58,38 @@ def contrasts_table(dataset: Dataset, baseline: str | None = None) -> pd.DataFra
     for run, members in cells.groupby("run", sort=False):
         ours = figures[figures["run"] == run]
         controlled = dataset.trials[(dataset.trials["run"] == run) & dataset.trials["control"].fillna(False)]["cell"]
-        pairs = counterparts(members, baseline_cells(members, set(controlled), baseline))
+        pairs = pairs_of(members, set(controlled), baseline)
         for metric in METRICS.values():
             found = _of_metric(metric, members, ours[ours["metric"] == metric.name], pairs)
             rows += [{"run": run, "metric": metric.name} | row for row in found]
     return frame("contrasts", rows)
+
+
+def pairs_of(cells: pd.DataFrame, controlled: set[str], baseline: str | None) -> dict[str, str]:
+    """For each cell of one run that is compared the one that it is compared with."""
+    factor = compared_by(cells)
+    if factor == "strategy" or baseline is not None:
+        return counterparts(cells, baseline_cells(cells, controlled, baseline))
+    return counterparts(cells, baseline_level(cells, factor), (factor,))
+
+
+def compared_by(cells: pd.DataFrame) -> str:
+    """The factor whose levels a run compares: strategy (own servers by their commands), or of one the first of LEVELS
+    that varies."""
+    rows = cells.to_dict("records")
+    if len({_values(row, CONTENDER) for row in rows}) > 1:
+        return "strategy"
+    return next((name for name in LEVELS if len({_values(row, (name,)) for row in rows}) > 1), "strategy")
+
+
+def baseline_level(cells: pd.DataFrame, factor: str) -> pd.DataFrame:
+    """The cells of the factor's default; where no cell has it, of the level that comes first in the plan."""
+    rows = cells.to_dict("records")
+    default = _values({factor: PARAMETERS[factor].default}, (factor,))
+    levels = [_values(row, (factor,)) for row in rows]
+    if default not in levels:
+        default = _values(min(rows, key=lambda row: natural(row["cell"])), (factor,))
+    return cells[np.array([level == default for level in levels], dtype=bool)]
 
 
 def baseline_cells(cells: pd.DataFrame, controlled: set[str], baseline: str | None) -> pd.DataFrame:
@@ -73,12 +103,12 @@ def baseline_cells(cells: pd.DataFrame, controlled: set[str], baseline: str | No
     return cells[np.array(same, dtype=bool)]
 
 
-def counterparts(cells: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, str]:
-    """For each cell that is not of the baseline the one of the baseline that has the same other factors.
+def counterparts(cells: pd.DataFrame, baseline: pd.DataFrame, apart: Sequence[str] = ("strategy",)) -> dict[str, str]:
+    """For each cell that is not of the baseline the one of the baseline that is the same but for what sets them apart.
 
     What is set for each strategy by itself (ports, workers) decides only between several that are the same otherwise.
     """
-    others = [name for name in FACTORS[1:] if name not in INCIDENTAL]
+    others = [name for name in FACTORS if name not in (*INCIDENTAL, *apart)]
     incidental = [name for name in INCIDENTAL if name != "server_command"]
     like: dict[tuple[str, ...], list[dict[Any, Any]]] = {}
     for row in baseline.to_dict("records"):

@@ -28,6 +28,7 @@ METRICS = {
         Metric("cpu_system", "cpu_system_us_per_request", "of it in the kernel", "µs", False),
         Metric("memory", "rss_bytes_per_connection", "memory per connection", "B", False),
         Metric("connect_p99", "connect_p99_ns", "p99 of connecting", "ns", False),
+        Metric("lag", "lag_p99_ns", "p99 lateness of sending", "ns", False),
         Metric("held", "held_connections", "connections held", "connections", True),
     )
 }

@@ -1,5 +1,5 @@
-"""The report's one sentence: who wins, by how much and how sure; or of one strategy whether it held, how fast, at
-what cost."""
+"""The report's one sentence: what the contrasts decide, by how much and how sure; or of one strategy whether it held,
+how fast, at what cost."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from typing import Any
 import pandas as pd
 
 from analysis import format as show
-from analysis.answers import capacity, growth
-from analysis.answers.identity import identity
-from analysis.answers.shown import bracketed
-from analysis.cells import by_key, standing
+from analysis.answers import capacity, comparison, growth
+from analysis.answers.comparison import MOST_NAMED, Compared
+from analysis.answers.doubt import doubts
+from analysis.answers.objective import kept
+from analysis.answers.shown import with_unit
+from analysis.cells import standing
 from analysis.checks.shared import server_of
 from analysis.findings import some
 from analysis.ingest.plan import traits
-from analysis.metrics import PRIMARY
+from analysis.metrics import METRICS
 from analysis.model import Dataset
+from analysis.statistics.verdict import BETTER, WORSE
 
-MOST_NAMED = 4
 BUSY = 0.9  # of a CPU: from here on requests wait for it
 
 
 @dataclass(frozen=True)
 class Headline:
-    """`sentence` is the answer; `more` what belongs to it: ties, the baseline, what stopped. Either is plain text."""
+    """`sentence` is the answer; `more` what belongs to it: what is not decided, what stopped. Either is plain text."""
 
     sentence: str
     more: str = ""
@@ -37,6 +39,8 @@ def headline(dataset: Dataset) -> Headline:
     if cells.empty:
         return Headline("No trial of this run was planned.")
     good = standing(cells)
+    if (good["workload"] == "ramp").any():
+        return Headline(_ramp(good), _struck(cells))
     good = good[good["outcome"].ne("dnf") & good["good"].gt(0)]
     failed = _failed(cells, good)
     if good.empty:
@@ -44,13 +48,91 @@ def headline(dataset: Dataset) -> Headline:
         if len(cells) == 1 and only["outcome"] == "dnf" and not only["struck"]:
             return Headline(_limited(only))
         return Headline("Nothing was measured to the end.", failed)
-    is_ladder = good["connections"].nunique() > 1 or good["rate"].nunique() > 1
-    if is_ladder or good["cell"].nunique() > good["strategy"].nunique():
-        return Headline(_many_loads(dataset, good), failed)
     if len(good) == 1:
         return Headline(_one(dataset, good), f"{_room(dataset, good)} {failed}".strip())
-    sentence, more = _winner(dataset, good)
+    for answer in (capacity, growth):
+        frame = answer.data(dataset)
+        if not frame.empty:
+            return Headline(str(answer.caption(frame)), failed)
+    sentence, more = _compared(dataset, good)
     return Headline(sentence, f"{more} {failed}".strip())
+
+
+def _compared(dataset: Dataset, good: pd.DataFrame) -> tuple[str, str]:
+    """The comparisons of the run's question; without one what was measured, and why nothing is ranked."""
+    found = comparison.compared(dataset)
+    is_one_load = good["connections"].nunique() == good["rate"].nunique(dropna=False) == 1
+    load = f"At {_load(good.to_dict('records')[0])} " if is_one_load else ""
+    sentence, more = comparison.sentences(found, load)
+    if not sentence:
+        return _unranked(dataset, good, found, load), more
+    if found.factor == "hostile":
+        beside, _ = comparison.sentences(comparison.compared(dataset, "throughput"), "")
+        more = f"{more} {beside}".strip()
+    if missed := _missed(dataset, found):
+        sentence = f"{sentence.removesuffix('.')}; {missed}."
+    return sentence, more
+
+
+def _missed(dataset: Dataset, found: Compared) -> str:
+    """Of those whom the sentence puts first, who missed the objective: that is no recommendation."""
+    if found.factor != "strategy":
+        return ""
+    first = [(pair.cell, pair.name) for pair in found.of(BETTER)]
+    first = first or [(pair.baseline, pair.base) for pair in found.of(WORSE)][:1]
+    held = {cell: one for (_, cell), one in kept(dataset).items()}
+    missed = [(name, held[cell]) for cell, name in first if cell in held and held[cell].is_missed]
+    if not missed:
+        return ""
+    names = some([name for name, _ in missed], ", ", MOST_NAMED)
+    goal, of = missed[0][1].goal, missed[0][1]
+    often = "" if len(missed) > 1 or of.met == 0 else f" in {of.of - of.met} of {of.of} repetitions"
+    return f"{names} missed {goal}{often}, so this is no recommendation"
+
+
+def _unranked(dataset: Dataset, good: pd.DataFrame, found: Compared, load: str) -> str:
+    """What was measured of each, in the order of the plan, where nothing could be compared."""
+    names, told = comparison.sides(dataset, found.factor), []
+    doubt = doubts(dataset)
+    for row in good.to_dict("records"):
+        key = row["run"], row["cell"]
+        figure = _estimate(dataset, row, found.metric)
+        if figure is not None and not doubt.get((*key, found.metric)):
+            value = with_unit(found.metric, float(figure["value"]), 0.0).removesuffix("/s")
+            told.append(f"{names[key]} {value}")
+    once = good["counted"].max() <= 1
+    why = "With one repetition nothing is ranked" if once else "Nothing is ranked"
+    begin = f"{load[0].lower()}{load[1:]}" if load else ""
+    if not told:
+        held = some(good["label"], ", ", MOST_NAMED)
+        return f"{why}: {begin}{held} were measured, and no {METRICS[found.metric].title} may be claimed."
+    return (
+        f"{why}: {begin.rstrip()}{', ' if begin else ''}{METRICS[found.metric].title}: {some(told, ', ', MOST_NAMED)}."
+    )
+
+
+def _ramp(cells: pd.DataFrame) -> str:
+    """What broke first, and what did not break."""
+    limited, whole = cells[cells["outcome"] == "dnf"], cells[cells["outcome"] == "ok"]
+    parts = []
+    for row in limited.to_dict("records"):
+        at = show.count(float(row["held_connections"]))
+        parts.append(f"{row['label']} stopped at {at}" + ("" if pd.isna(row["limit"]) else f" ({row['limit']})"))
+    if len(whole):
+        names = some(whole["label"], ", ", MOST_NAMED)
+        most = show.count(float(whole["connections"].min()))
+        stopped = "stopped where they were asked to" if len(whole) > 1 else "stopped where it was asked to"
+        parts.append(f"{names} {stopped}: nothing broke up to {most} connections")
+    return f"{show.visible('; '.join(parts))}." if parts else "Nothing was measured to the end."
+
+
+def _struck(cells: pd.DataFrame) -> str:
+    struck = cells[cells["struck"].fillna(True).astype(bool)]
+    return (
+        f"{some(struck['label'], ', ', MOST_NAMED)} {'is' if len(struck) == 1 else 'are'} not valid."
+        if len(struck)
+        else ""
+    )
 
 
 def _failed(cells: pd.DataFrame, good: pd.DataFrame) -> str:
@@ -89,13 +171,19 @@ def _one(dataset: Dataset, good: pd.DataFrame) -> str:
     parts = [f"{row['label']} held {show.count(float(row['held_connections']))} of {_load(row)}"]
     if not traits(row["workload"]).holds:
         parts = [f"{row['label']} served {_load(row)}"]
-    p50, p99, cost = (_estimate(dataset, row, name) for name in ("p50", "p99", "cpu"))
-    if p99 is not None:
-        median = "" if p50 is None else f"half of them within {show.time(float(p50['value']))}, "
-        parts.append(f"answered {median}99 % within {show.time(float(p99['value']))}{_interval_ns(p99)}")
+    doubt = doubts(dataset)
+    bars = {name: doubt.get((row["run"], row["cell"], name), ()) for name in ("p50", "p99", "cpu")}
+    p50, p99, cost = (None if bars[name] else _estimate(dataset, row, name) for name in bars)
+    median = "" if p50 is None else f"half of them within {show.time(float(p50['value']))}"
+    tail = "" if p99 is None else f"99 % within {show.time(float(p99['value']))}{_interval_ns(p99)}"
+    if median or tail:
+        parts.append(f"answered {', '.join(part for part in (median, tail) if part)}")
     if cost is not None:
         parts.append(f"and spent {show.number(float(cost['value']))} µs of server CPU on each request")
-    return ", ".join(parts) + "."
+    barred = [
+        f"its {METRICS[name].title} must not be used ({', '.join(checks)})" for name, checks in bars.items() if checks
+    ]
+    return "; ".join([", ".join(parts), *barred]) + "."
 
 
 def _interval_ns(row: pd.Series) -> str:
@@ -122,64 +210,3 @@ def _room(dataset: Dataset, good: pd.DataFrame) -> str:
     if used >= BUSY * there:
         return f"{text}: that was its limit."
     return f"{text}: it had room." if used < BUSY else f"{text}."
-
-
-def _many_loads(dataset: Dataset, good: pd.DataFrame) -> str:
-    """What the question was that these loads ask, answered where a figure does."""
-    for answer in (capacity, growth):
-        frame = answer.data(dataset)
-        if not frame.empty:
-            return str(answer.caption(frame))
-    named = some(dict.fromkeys(good["strategy"]), ", ", MOST_NAMED)
-    ranges = []
-    for column, unit in (("connections", "connections"), ("rate", "requests/s")):
-        values = good[column].dropna().astype(float)
-        if values.nunique() > 1:
-            ranges.append(f"from {show.count(values.min())} to {show.count(values.max())} {unit}")
-    return f"{named} measured {' and '.join(ranges) or 'under several loads'}: the charts below say where they part."
-
-
-def _winner(dataset: Dataset, good: pd.DataFrame) -> tuple[str, str]:
-    """The most efficient strategy in Python; and how it stands to the baseline, the references and what is close to
-    it."""
-    rows = [(row, found) for row in good.to_dict("records") if (found := _estimate(dataset, row, PRIMARY)) is not None]
-    if not rows:
-        held = ", ".join(good["label"].head(MOST_NAMED))
-        return f"{held} held {_load(good.to_dict('records')[0])}; what the server spent is not known.", ""
-    rows.sort(key=lambda pair: -float(pair[1]["value"]))
-    ours = [pair for pair in rows if not identity(pair[0]["strategy"]).is_reference] or rows
-    best, figure = ours[0]
-    # Whose interval reaches the winner's centre is not told apart from it.
-    ties = [row["label"] for row, found in ours[1:] if float(found["high"]) >= float(figure["value"])]
-    among = " in Python" if len(ours) < len(rows) else ""
-    if ties:
-        names = some([best["label"], *ties], ", ", MOST_NAMED)
-        sentence = f"At {_load(best)} no one strategy{among} wins: {names} cannot be told apart, at about"
-    else:
-        sentence = f"At {_load(best)} the cheapest strategy{among} is {best['label']}, with"
-    sentence += f" {_per_cpu_s(figure)} requests for each second of server CPU"
-    more = _against_baseline(dataset, best)
-    references = [
-        f"{row['label']} ({_per_cpu_s(found)})"
-        for row, found in rows
-        if ours is not rows and identity(row["strategy"]).is_reference
-    ]
-    if references:
-        more += f" For comparison, not in Python: {', '.join(references)}."
-    return f"{sentence}.", more.strip()
-
-
-def _per_cpu_s(figure: pd.Series) -> str:
-    return bracketed(float(figure["value"]), float(figure["low"]), float(figure["high"]))
-
-
-def _against_baseline(dataset: Dataset, best: dict[Any, Any]) -> str:
-    c = dataset.contrasts
-    found = c[(c["run"] == best["run"]) & (c["cell"] == best["cell"]) & (c["metric"] == PRIMARY) & c["ratio"].notna()]
-    found = found[found["cell"] != found["baseline"]]
-    if found.empty:
-        return ""
-    row = found.iloc[0]
-    ratio = bracketed(float(row["ratio"]), float(row["low"]), float(row["high"]), " ×")
-    baseline = by_key(dataset.cells)[best["run"], row["baseline"]]
-    return f"{best['label']} answers {ratio} as many as {baseline}: {row['verdict']}."

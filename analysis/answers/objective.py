@@ -1,11 +1,16 @@
-"""The objective of a run, such as p99=10ms."""
+"""The objective of a run, such as p99=10ms, and which cells kept it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from analysis import format as show
+from analysis.answers import series
+from analysis.estimates import invalid_trials
+from analysis.model import Dataset
 from contracts.declared import PARAMETERS
 from contracts.judge import percentile_and_limit
 
@@ -31,3 +36,43 @@ def objective(text: object) -> Objective:
     except ValueError:
         percent, limit_ns = percentile_and_limit(DEFAULT)
     return Objective(Fraction(percent), limit_ns)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Of `of` repetitions whose percentile is known `met` kept the objective."""
+
+    goal: Objective
+    met: int
+    of: int
+
+    def __str__(self) -> str:
+        if self.met in (0, self.of):
+            return "met" if self.met else "missed"
+        return f"met in {self.met} of {self.of}"
+
+    @property
+    def is_missed(self) -> bool:
+        return self.met < self.of
+
+
+COLUMNS = {Fraction(50): "response_p50_ns", Fraction(99): "response_p99_ns", Fraction("99.9"): "response_p99_9_ns"}
+
+
+def kept(dataset: Dataset) -> dict[tuple[str, str], Kept]:
+    """By (run, cell), over the repetitions that count; none for a cell whose percentile is not known."""
+    goals = {str(row["run"]): objective(row["slo"]) for row in dataset.runs.to_dict("records")}
+    trials, invalid = series.good_trials(dataset), invalid_trials(dataset.findings)
+    found: dict[tuple[str, str], Kept] = {}
+    for (run, cell), members in trials.groupby(["run", "cell"], sort=False):
+        goal = goals.get(str(run))
+        if goal is None:
+            continue
+        own = members[~members["trial"].isin(invalid.get(str(run), set()))]
+        column = COLUMNS.get(goal.percent)
+        known = own[column].astype(float) if column else series.percentiles(dataset, own, goal.percent)
+        values = np.array(known, dtype=float)
+        values = values[~np.isnan(values)]
+        if len(values):
+            found[str(run), str(cell)] = Kept(goal, int((values <= goal.limit_ns).sum()), len(values))
+    return found

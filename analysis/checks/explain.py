@@ -25,8 +25,9 @@ INTRODUCTION = (
     "A finding says what makes a figure doubtful. `python -m analysis check RESULTS` prints those of a run, the worst "
     "first, and the report shows the same ones.",
     "**Severity.** `invalid`: the trials it names leave the estimates; a cell with no good trial left is shown struck "
-    "and leaves the ranking. `warn`: the figures stand, but those that it forbids are marked wherever they are printed, "
-    "and no claim may rest on them. `info`: explains a figure. The table has the severity that a finding usually has; a milder case of it may warn.",
+    "and leaves the ranking. `warn`: the figures stand, but those that it forbids are marked wherever they are "
+    "printed, and no claim may rest on them. `info`: explains a figure. The table has the severity that a finding "
+    "usually has; a milder case of it may warn.",
     "**Ids.** Letters for the kind and a number: GN generators, LG lag, SV server, LQ listen queue, NW network, CK and "
     "CL clocks, DT data, LT late replies, PR proof of the connections, DS design. An id is never used for something "
     "else again. Analysis alone makes findings, from the files under `results/`; older runs are judged anew.",

@@ -268,3 +268,29 @@ def test_ten_percent_is_found_in_ten_blocks_among_nine() -> None:
         found["better"] += words.pop("c1") == "better"
         found["false"] += bool({"better", "worse"} & set(words.values()))
     assert found["better"] == 10 and found["false"] <= 2
+
+
+@pytest.mark.parametrize(
+    ("factor", "levels", "baseline"),
+    [
+        ("hostile", ["reset:100", None, "mute:100"], "c2"),  # the default, wherever it stands
+        ("generator", ["pool", "go"], "c2"),
+        ("backlog", [16, 128], "c1"),  # none has the default: the first of the plan
+        ("accept_batch", [1, 64], "c2"),
+    ],
+)
+def test_of_one_strategy_the_levels_of_a_factor_are_compared(factor: str, levels: list[Any], baseline: str) -> None:
+    rows = [row for n, level in enumerate(levels, 1) for row in trials(f"c{n}", "a", [n, n, n], **{factor: level})]
+    found = contrasts(rows)
+    assert set(found) == {f"c{n}" for n in range(1, len(levels) + 1)} - {baseline}
+    assert {row["baseline"] for row in found.values()} == {baseline}
+
+
+def test_loads_of_one_strategy_are_no_rivals_and_strategies_come_before_levels() -> None:
+    assert contrasts(trials("c1", "a", [1, 1]) + trials("c2", "a", [1, 1], rate=20)) == {}
+    rows = [
+        row
+        for n, (name, hostile) in enumerate([("a", None), ("a", "mute:9"), ("b", None), ("b", "mute:9")], 1)
+        for row in trials(f"c{n}", name, [n, n], hostile=hostile)
+    ]
+    assert {cell: row["baseline"] for cell, row in contrasts(rows).items()} == {"c3": "c1", "c4": "c2"}

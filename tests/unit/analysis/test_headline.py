@@ -1,11 +1,14 @@
 """The one sentence of a report, by hand for each kind of run."""
 
 import json
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.answers.headline import Headline, headline
+from tests.bench.headline import outcome
 from tests.unit.analysis.chart_data import Row, contrast, dataset_of, estimate, struck, trial
 
 
@@ -29,43 +32,133 @@ def test_one_strategy_held_how_fast_and_at_what_cost() -> None:
     assert found.more == ""
 
 
-def test_the_winner_its_lead_its_ties_and_what_stopped() -> None:
+LOAD = "At 10,000 connections and 10,000 requests/s "
+
+
+def test_the_better_ones_against_the_baseline_what_is_not_decided_and_what_stopped() -> None:
     found = said(
-        trials=[own(1, "epoll"), own(2, "poll"), own(3, "uvloop"), own(4, "c_epoll"),
+        trials=[own(1, "epoll"), own(2, "poll"), own(3, "uvloop"), own(4, "c_epoll"), own(7, "asyncio"),
                 own(5, "select", outcome="dnf", limit="FD_SETSIZE", held_connections=1018), own(6, "trio")],
-        estimates=[estimate("epoll", "efficiency", 20_000, 19_000, 21_000),
-                   estimate("poll", "efficiency", 4000, 3900, 4100),
-                   estimate("uvloop", "efficiency", 20_500, 19_500, 21_500),
-                   estimate("c_epoll", "efficiency", 30_000, 29_000, 31_000)],
-        contrasts=[contrast("uvloop", 1.025, 1.01, 1.04, "equivalent")],
+        contrasts=[contrast("uvloop", 1.22, 1.09, 1.38, "better"), contrast("poll", 0.3, 0.25, 0.35, "worse"),
+                   contrast("asyncio", 1.01, 0.95, 1.08, "inconclusive"), contrast("c_epoll", 3, 2.9, 3.1, "better")],
         findings=[struck("trio", "Saturated.")])  # fmt: skip
     assert found.sentence == (
-        "At 10,000 connections and 10,000 requests/s no one strategy in Python wins: uvloop, epoll cannot be told "
-        "apart, at about 20,500 [19,500, 21,500] requests for each second of server CPU."
+        LOAD + "uvloop answers 1.22 × [1.09, 1.38] as many requests per CPU second as epoll (95 %, 3 repetitions)."
     )
     assert found.more == (
-        "uvloop answers 1.02 × [1.01, 1.04] as many as epoll: equivalent. "
-        "For comparison, not in Python: c_epoll (30,000 [29,000, 31,000]). "
-        "select stopped at 1,018; trio is not valid."
+        "poll answers 0.300 × [0.250, 0.350] as many requests per CPU second as epoll (95 %, 3 repetitions). "
+        "No difference in requests per server-CPU-second was shown between epoll and asyncio (95 %, 3 repetitions); "
+        "this run could have found one of 8.8 % in 80 % of cases. "
+        "For comparison, not in Python: c_epoll answers 3.00 × [2.90, 3.10] as many requests per CPU second as epoll "
+        "(95 %, 3 repetitions). select stopped at 1,018; trio is not valid."
     )
 
 
-def test_a_winner_alone() -> None:
+def test_where_all_are_worse_the_baseline_stands_first() -> None:
+    found = said(
+        trials=[own(1, "epoll"), own(2, "poll"), own(3, "epoll_edge")],
+        contrasts=[contrast("poll", 0.2, 0.19, 0.21, "worse"), contrast("epoll_edge", 0.8, 0.75, 0.85, "worse")],
+    )
+    assert found == Headline(
+        LOAD + "epoll answers 1.25 × [1.18, 1.33] as many requests per CPU second as epoll_edge, 5.00 × [4.76, 5.26] "
+        "as poll (95 %, 3 repetitions)."
+    )
+
+
+def test_a_dearer_estimate_wins_nothing_without_a_contrast() -> None:
+    """The defect: unpaired intervals named a winner that no comparison supported."""
+    tables = {
+        "trials": [own(1, "epoll"), own(2, "poll")],
+        "estimates": [estimate("epoll", "efficiency", 20_000, 19_900, 20_100),
+                      estimate("poll", "efficiency", 4000, 3900, 4100)],
+    }  # fmt: skip
+    found = said(**tables, contrasts=[contrast("poll", 0.967, 0.905, 1.034, "inconclusive")])
+    assert found.sentence == (
+        LOAD
+        + "no difference in requests per server-CPU-second was shown between epoll and poll (95 %, 3 repetitions); "
+        "this run could have found one of 9.1 % in 80 % of cases."
+    )
+    found = said(**tables, contrasts=[contrast("poll", 1.0, 0.98, 1.02, "equivalent")])
+    assert found.sentence == (
+        LOAD + "poll and epoll are equal within 3 % in requests per server-CPU-second (95 %, 3 repetitions)."
+    )
+
+
+def test_one_repetition_ranks_nothing() -> None:
+    why = "one block says nothing of how much blocks differ"
+    found = said(
+        trials=[own(1, "poll", block=1), own(2, "epoll", block=1)],
+        estimates=[estimate("epoll", "efficiency", 20_000), estimate("poll", "efficiency", 4000)],
+        contrasts=[contrast("poll", np.nan, np.nan, np.nan, "not comparable", n=1, why=why)])  # fmt: skip
+    assert found.sentence == (
+        "With one repetition nothing is ranked: at 10,000 connections and 10,000 requests/s, requests per "
+        "server-CPU-second: epoll 20,000, poll 4,000."
+    )
+    assert found.more == f"Not compared: poll ({why})."
+    assert not SUPERLATIVE.search(f"{found.sentence} {found.more}")
+
+
+SUPERLATIVE = re.compile(r"cheapest|fastest|best|wins|winner")
+
+
+def missed(strategy: str, p99_ns: float) -> Row:
+    return own({"epoll": 1, "poll": 2}[strategy], strategy, response_p99_ns=p99_ns)
+
+
+def test_who_missed_the_objective_is_no_recommendation() -> None:
+    """The defect: "cheapest" had p99 89 ms against 10 ms."""
+    tables: dict[str, Any] = {"runs": [{"run": "r1", "slo": "p99=10ms"}],
+                              "contrasts": [contrast("poll", 1.3, 1.2, 1.4, "better")]}  # fmt: skip
+    found = said(**tables, trials=[missed("epoll", 5e6), missed("poll", 89e6)])
+    assert found.sentence.endswith("(95 %, 3 repetitions); poll missed p99 ≤ 10 ms, so this is no recommendation.")
+    found = said(**tables, trials=[missed("epoll", 89e6), missed("poll", 5e6)])
+    assert "recommendation" not in found.sentence
+
+
+def test_a_finding_that_forbids_a_claim_bars_it() -> None:
+    order = struck("epoll", "All in one order.", "DS4") | {"severity": "warn", "cells": "[]"}
     found = said(
         trials=[own(1, "epoll"), own(2, "poll")],
-        estimates=[estimate("epoll", "efficiency", 20_000, 19_000, 21_000),
-                   estimate("poll", "efficiency", 4000, 3900, 4100)],
-        contrasts=[contrast("poll", 0.2, 0.19, 0.21, "worse")])  # fmt: skip
-    assert found == Headline(
-        "At 10,000 connections and 10,000 requests/s the cheapest strategy is epoll, with 20,000 [19,000, 21,000] "
-        "requests for each second of server CPU."
+        estimates=[estimate("epoll", "efficiency", 20_000), estimate("poll", "efficiency", 4000)],
+        contrasts=[contrast("poll", 0.2, 0.19, 0.21, "worse")], findings=[order])  # fmt: skip
+    assert "×" not in found.sentence and not SUPERLATIVE.search(found.sentence)
+    assert found.more == "Not compared: poll (DS4 forbids it)."
+    late = struck("epoll", "Sent late.", "GN3") | {"severity": "warn", "cells": "[]", "trials": "[1]"}
+    found = said(trials=[own(1, "epoll")], estimates=[estimate("epoll", "p99", 1e6)], findings=[late])
+    assert "99 % within" not in found.sentence
+    assert found.sentence.endswith("; its p99 response must not be used (GN3).")
+
+
+def test_hostile_kinds_stand_against_none() -> None:
+    kinds = (None, "reset:100", "mute:100")
+    trials = [own(n, "epoll", cell=f"c-{n}", hostile=kind) for n, kind in enumerate(kinds, 1)]
+    rows = [contrast(str(n), ratio, low, high, word, baseline="c-1", metric=metric) for metric in ("p99", "throughput")
+            for n, ratio, low, high, word in ((2, 2.3, 1.9, 2.8, "worse"), (3, 1.01, 0.9, 1.1, "inconclusive"))
+            if metric == "p99" or n == 3]  # fmt: skip
+    found = said(trials=trials, contrasts=rows)
+    assert found.sentence == (
+        LOAD + "with hostile reset:100 the p99 response is 2.30 × [1.90, 2.80] that with no hostile clients "
+        "(95 %, 3 repetitions)."
+    )
+    assert "No difference in p99 response was shown between no hostile clients and hostile mute:100" in found.more
+    assert "No difference in requests answered per second was shown between no hostile" in found.more
+
+
+def test_generators_by_their_lag() -> None:
+    trials = [own(n, "epoll", cell=f"c-{n}", generator=name, block=1) for n, name in enumerate(("go", "pool"), 1)]
+    found = said(trials=trials, estimates=[estimate(str(n), "lag", 1e6 * n) for n in (1, 2)])
+    assert found.sentence == (
+        "With one repetition nothing is ranked: at 10,000 connections and 10,000 requests/s, p99 lateness of sending: "
+        "generator go 1.00 ms, generator pool 2.00 ms."
     )
 
 
-def test_several_loads_are_named_by_their_range() -> None:
-    trials = [own(n, name, cell=f"c-{name}{n}", rate=1000 * n) for n in (1, 3) for name in ("epoll", "poll")]
-    assert said(trials=trials).sentence == (
-        "epoll, poll measured from 1,000 to 3,000 requests/s: the charts below say where they part."
+def test_a_ramp_says_what_broke_first_and_what_did_not() -> None:
+    ramp = [own(1, "epoll", workload="ramp"), own(2, "select", workload="ramp", outcome="dnf", limit="FD_SETSIZE",
+                                                  held_connections=1018)]  # fmt: skip
+    assert said(trials=ramp).sentence == (
+        "select stopped at 1,018 (FD_SETSIZE); epoll stopped where it was asked to: nothing broke up to 10,000 "
+        "connections."
     )
 
 
@@ -82,10 +175,11 @@ def test_the_load_in_words(fields: dict[str, Any], words: str) -> None:
     assert said(trials=[own(1, "epoll", **fields)]).sentence == f"epoll {words}."
 
 
-def test_without_cpu_nobody_wins() -> None:
+def test_without_cpu_nothing_is_ranked() -> None:
     found = said(trials=[own(1, "epoll"), own(2, "poll")])
     assert found.sentence == (
-        "epoll, poll held 10,000 connections and 10,000 requests/s; what the server spent is not known."
+        "With one repetition nothing is ranked: at 10,000 connections and 10,000 requests/s epoll, poll were measured, "
+        "and no requests per server-CPU-second may be claimed."
     )
 
 
@@ -121,3 +215,13 @@ def test_a_ladder_and_idle_connections_are_answered_by_their_figure() -> None:
     assert said(trials=trials, metrics=metrics, estimates=estimates).sentence.startswith(
         "From 100 to 10,000 connections with 100 active, a request's server CPU time grows: epoll 1.0 ×"
     )
+
+
+@pytest.mark.parametrize(("blocks", "effects"), [(3, [0.0, 0.0]), (3, [0.1, 0.0]), (6, [0.1, 0.0])], ids=str)
+def test_a_side_is_named_exactly_where_a_contrast_is_decided(blocks: int, effects: list[float]) -> None:
+    """Unpaired intervals named one in 9 to 15 % of the runs without a difference; tests.bench.headline makes more."""
+    draw = np.random.default_rng([11, blocks, len(effects)])
+    found = [outcome(draw, blocks, effects) for _ in range(12)]
+    assert [named for named, _ in found] == [decided for _, decided in found]
+    if not any(effects):
+        assert sum(named for named, _ in found) <= 2  # of 12 at 5 %: more in 2 of 100 such tests
