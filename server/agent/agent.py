@@ -158,7 +158,7 @@ class Agent:
         elif self._child and self._reason is None:
             self._look_at(self._child, now)
         if self._reason is None and time.monotonic_ns() >= self._sampler.due_ns():
-            self._outbox.say(self._sampler.take())
+            self._outbox.say(self._sampler.take(count=self._child is not None and not self._listening))
 
     def _look_at(self, child: Child, now: float) -> None:
         if child.ended() and (self._strategy or not child.left_others):
@@ -181,10 +181,11 @@ class Agent:
             found = sockdiag.listeners_for(spec.address, spec.server_port)
             self._listening, backlog = bool(found), max([1, *(one.room for one in found)])
         if self._listening:
+            self._outbox.say(self._sampler.take(at_edge=True, count=True))  # before a client knows of it
             self._outbox.say({"event": "listening", "addresses": spec.where, "backlog": backlog})
         elif now > self._listen_by:
             message = f"The server does not listen on {', '.join(spec.where)} {LISTEN_S:g} s after its start."
-            said = child.last_line()
+            said = child.log.last_line()
             remedy = "Let it listen on {host} and {port}" + (f"; its last words: {said}" if said else ".")
             self._error("listen", "not-listening", message, remedy)
             self._reason = "the server does not listen"
@@ -206,6 +207,7 @@ class Agent:
             with suppress(OSError):
                 self._outbox.say(self._sampler.take(at_edge=True))
             left = self._child.end(self._sampler.tree)
+            self._child.log.close()
             if left:
                 print(f"Processes that SIGKILL did not end: {sorted(left)}.", file=sys.stderr)
         stats = self._sampler.stats
@@ -213,7 +215,7 @@ class Agent:
         self._outbox.say(
             {"event": "stopped", "t": time.monotonic_ns(), "workers": workers}
             | {"exit": self._child.exit if self._child else None, "signal": self._child.signal if self._child else None}
-            | {"rusage": rusage()}
+            | {"rusage": rusage(), "log_dropped_bytes": self._child.log.dropped_bytes if self._child else 0}
         )
         self._outbox.close(FLUSH_S)
 

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from server.agent.log import Log
 from server.linux import launch
 from server.linux.processes import Tree
 
@@ -18,7 +19,6 @@ TERM_S = 1.0  # from SIGTERM to SIGKILL
 ROOT_FIRST_S = 0.5  # how long the child alone has, so that it can end its own children in order
 KILL_S = 2.0  # from SIGKILL, or since the last process went, until those left are given up
 STEP_S = 0.005
-LAST_LINE_BYTES = 4096
 
 
 class Child:
@@ -27,12 +27,11 @@ class Child:
     def __init__(self, command: list[str], cpus: set[int], log: Path) -> None:
         launcher = [sys.executable, "-I", "-S", launch.__file__]
         line = [*launcher, str(os.getpid()), ",".join(map(str, sorted(cpus))), *command]
-        self._log = log
+        self.log = Log(log)
         self._code: int | None = None  # once it has ended: its status, or minus a signal
         self._others = True
-        log.write_bytes(b"")
-        with log.open("ab") as file:  # appended to, though the server may open its output anew and cut it off
-            self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=self.log.writer, stderr=self.log.writer)
+        self.log.started()
         self.pid = self._process.pid
 
     def ended(self) -> bool:
@@ -64,17 +63,8 @@ class Child:
     def how_it_ended(self) -> str:
         """The status or the signal, and the last line that the child wrote, in words."""
         how = f"with status {self.exit}" if self.exit is not None else f"by signal {self.signal}"
-        said = self.last_line()
+        said = self.log.last_line()
         return f"{how}; its last words: {said}" if said else f"{how}, without a word"
-
-    def last_line(self) -> str:
-        try:
-            with self._log.open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_LINE_BYTES))
-                lines = file.read().decode(errors="replace").strip().splitlines()
-        except OSError:
-            return ""
-        return lines[-1].strip() if lines else ""
 
     def end(self, tree: Tree) -> set[int]:
         """End the child and every descendant: SIGTERM, then SIGKILL after 1 s. The pids that even that left alive.

@@ -51,8 +51,11 @@ class Sampler:
         """When the next sample is due, in CLOCK_MONOTONIC nanoseconds."""
         return min(self._due, self._go) if self._go is not None else self._due
 
-    def take(self, at_edge: bool = False) -> dict[str, Any]:
-        """The `sample` event. What it misses while it looks, it finds the next time."""
+    def take(self, at_edge: bool = False, count: bool = False) -> dict[str, Any]:
+        """The `sample` event. What it misses while it looks, it finds the next time.
+
+        `count`: count the connections in the kernel, too, which costs too much once there are many.
+        """
         now = time.monotonic_ns()
         if self._go is not None and now >= self._go:
             self._due, self._go = self._go, None
@@ -71,7 +74,7 @@ class Sampler:
             "agent_ns": time.process_time_ns(),
             "steal_ns": cpus.steal_ns - self._host_began.steal_ns,
             "throttled_ns": self._throttled_ns(),
-            "established": None,
+            "established": sockdiag.count_established(*self._where) if count else None,
             **self._accept_queues(),
             **{name: self._total(name) for name in ("open", "accepted", "bytes_in", "bytes_out")},
             "accepted_by": [slot["accepted"] for slot in self.stats.slots()] if self.stats else None,

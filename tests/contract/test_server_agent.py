@@ -101,6 +101,9 @@ def test_a_trial(base: Path, strategy: str) -> None:
     assert clock["n"] == 7
     assert before < clock["t"] < time.monotonic_ns()
     assert agent.arm()["addresses"] == [f"127.0.0.1:{agent.port}"]
+    started = [event for event in agent.heard if event["event"] == "sample" and event["processes"]]
+    assert started, "a sample of the server comes before `listening`"
+    assert {(event["established"], event["open"]) for event in started} == {(0, 0)}
     socks = [agent.connect() for _ in range(20)]
     assert all(map(echoes, socks))
     agent.order("prove")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.agent import sampling
+from server.agent import log, sampling
 from tests.contract.pipes import Event
 from tests.contract.test_server_agent import Conductor
 from tests.unit.server.harness import alive, echoes, eventually
@@ -42,6 +42,65 @@ def stopped(agent: Conductor, pids: set[int]) -> Event:
     assert agent.end() == (0, "")
     agent.left_nothing(pids)
     return event
+
+
+CHATTY = """
+import threading
+listener = listen()
+sys.stdout.write("begin\\n")
+sys.stdout.flush()
+os.write(1, b"y" * 9_999_999 + b"\\n")
+def chat():
+    while True: os.write(1, b"y" * 65_535 + b"\\n"); time.sleep(0.001)
+threading.Thread(target=chat, daemon=True).start()
+def last(*_): os.write(2, b"the end\\n"); os._exit(0)
+signal.signal(signal.SIGTERM, last)
+serve(listener)
+"""
+
+
+def test_what_it_writes_is_kept_within_bounds_and_never_holds_it_up(tmp_path: Path) -> None:
+    agent = supervised(tmp_path, CHATTY)
+    agent.arm()
+    with agent.connect() as sock:
+        assert all(echoes(sock) for _ in range(100))
+    event = stopped(agent, agent.descendants())
+    assert (event["exit"], event["signal"]) == (0, None)
+    text = Path(agent.spec["dir"], "server.log").read_bytes()
+    dropped = event["log_dropped_bytes"]
+    note = b"\n[%d bytes are left out here]\n" % dropped
+    assert text.startswith(b"begin\nyyy")
+    assert text.endswith(b"y\nthe end\n")
+    assert text.count(note) == 1
+    assert len(text) == log.HEAD_BYTES + log.TAIL_BYTES + len(note)
+    assert dropped > 10_000_000 - len(text)
+
+
+def test_what_fits_is_kept_whole(tmp_path: Path) -> None:
+    agent = supervised(tmp_path, "os.write(1, b'y' * 2_100_000 + b'z' * 2_000_000)\nserve(listen())\n")
+    agent.arm()
+    assert stopped(agent, agent.descendants())["log_dropped_bytes"] == 0
+    text = Path(agent.spec["dir"], "server.log").read_bytes()
+    assert text == b"y" * 2_100_000 + b"z" * 2_000_000
+
+
+@pytest.mark.parametrize("code", ["serve(listen())", "time.sleep(1.5)\nserve(listen())"])
+def test_it_is_looked_at_before_a_client_can_come(tmp_path: Path, code: str) -> None:
+    """So that what the connections cost can be told from what the server is."""
+    agent = supervised(tmp_path, code)
+    agent.arm()
+    with agent.connect() as sock:
+        assert echoes(sock)
+        agent.wait_for("sample")
+    started = [
+        event for event in agent.heard if event["event"] in ("sample", "listening") and event.get("processes", 1)
+    ]
+    listens = next(index for index, event in enumerate(started) if event["event"] == "listening")
+    assert listens > 0
+    assert {event["established"] for event in started[:listens]} == {0}
+    assert {event["established"] for event in started[listens + 1 :]} == {None}
+    assert started[listens - 1]["rss_bytes"] > 0
+    stopped(agent, agent.descendants())
 
 
 FORKS = """
