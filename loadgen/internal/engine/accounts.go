@@ -73,6 +73,7 @@ type Ceiling struct {
 type Done struct {
 	FirstSend   int64 `json:"-"` // ns; 0: nothing was sent
 	LastSend    int64 `json:"-"`
+	LastReply   int64 `json:"-"` // ns, within the load; 0: nothing right came
 	Connections `json:"connections"`
 	Surplus     int64 `json:"surplus"` // bytes that no request asked for
 	Totals      `json:"totals"`
@@ -151,10 +152,11 @@ func (a *Accounts) HoldsNone() {
 	a.Connect.Reset() // it is to hold the connects of the window
 }
 
-// Settle decides the outcome of a request, once. Where it is answered, now is when its reply was read; a reply is late if
-// nobody has looked since the request timed out.
+// Settle decides the outcome of a request that was sent, once. Where it is answered, now is when its reply was read; a reply is
+// late if nobody has looked since the request timed out.
 func (a *Accounts) Settle(slot uint16, o Outcome, intended, sent, now int64) {
 	if o == Answered {
+		a.Ledger.Arrived(now)
 		if now-intended >= a.timeout {
 			o = TimedOut
 			a.Integrity.Late++
@@ -169,20 +171,70 @@ func (a *Accounts) Settle(slot uint16, o Outcome, intended, sent, now int64) {
 	a.Ledger.Settle(slot, o)
 }
 
-// Afterwards counts the whole reply to a request that was settled without it: by the flags and the size of the record.
-func (a *Accounts) Afterwards(wrong bool, flags uint8, size int) {
+// Afterwards counts the whole reply, read at now, to a request that was settled without it: by the flags and the size of the record.
+func (a *Accounts) Afterwards(wrong bool, flags uint8, size int, now int64) {
 	switch {
 	case wrong:
 		a.Surplus += int64(size) // the request counts as timed out already, and nobody asked for this
 	case flags == wire.Load:
 		a.Integrity.Late++
+		a.Ledger.Arrived(now)
+	}
+}
+
+// A Rest is the state of a reply of which only a part has come.
+type Rest struct {
+	Intended int64 // ns, of its request
+	Heard    int64 // ns, when the last byte of it was read
+	Wrong    bool  // what came of it is not what was sent
+}
+
+// Undecided is until when, in ns, it is open whether a reply whose request has timed out goes on: until as long as the timeout
+// after its last byte. Else it is 0.
+func (a *Accounts) Undecided(r Rest, now int64) int64 {
+	if out := r.Intended + a.timeout; !r.Wrong && out <= now && r.Heard <= out && now-r.Heard < a.timeout {
+		return r.Heard + a.timeout
+	}
+	return 0
+}
+
+// CutShort accounts for a reply that has not become whole by the end of the load, if its request has timed out. The rest of it
+// may still come if some has come since then, and lately, or if nobody waited to see (stopped).
+func (a *Accounts) CutShort(r Rest, now int64, stopped bool) {
+	out := r.Intended + a.timeout
+	switch {
+	case out > now:
+	case r.Wrong:
+		a.Integrity.Corrupt++
+	case (r.Heard > out || stopped) && now-r.Heard < a.timeout:
+		a.Integrity.Partial++
+	default:
+		a.Integrity.Truncated++
+	}
+}
+
+// Broken accounts for a reply of which a part had come when its request timed out and its connection was given up for that.
+func (a *Accounts) Broken(wrong bool) {
+	if wrong {
+		a.Integrity.Corrupt++
+	} else {
+		a.Integrity.Partial++
+	}
+}
+
+// Torn accounts for a reply of which a part had come when its connection ended.
+func (a *Accounts) Torn(wrong bool) {
+	if wrong {
+		a.Integrity.Corrupt++
+	} else {
+		a.Integrity.Truncated++
 	}
 }
 
 // Done sums up a load that is over, on a loop that was so late and once as late as gap.
 func (a *Accounts) Done(loopLag *hist.Histogram, gap int64) Done {
 	g := a.Ledger
-	return Done{FirstSend: g.FirstSend, LastSend: g.LastSend, Connections: Connections{a.Armed.Verified, a.Open, a.Armed.Verified - a.Open},
+	return Done{FirstSend: g.FirstSend, LastSend: g.LastSend, LastReply: g.LastReply, Connections: Connections{a.Armed.Verified, a.Open, a.Armed.Verified - a.Open},
 		Surplus: a.Surplus, Totals: Totals{g.Before, g.Window}, Service: g.Service, Lag: g.Lag, Connect: a.Connect, LoopLag: loopLag,
 		Integrity: a.Integrity, SendGaps: g.gaps.kept, Errors: a.Errors.Rows(), MaxLoopGap: time.Duration(gap)}
 }
@@ -190,6 +242,8 @@ func (a *Accounts) Done(loopLag *hist.Histogram, gap int64) Done {
 const (
 	// MostRetries is how often a handshake of arming is tried again.
 	MostRetries = 3
+	// Linger is how long, in ns, a load that is over waits at most to see whether replies go on of which a part has come.
+	Linger = int64(3 * time.Second)
 	// FirstBackoff is the rest before the first retry, in ns; each later one is twice as long.
 	FirstBackoff = int64(100 * time.Millisecond)
 	// Reconnect is the rest before the next request where each has its own connection and that could not be made, in ns: a

@@ -24,13 +24,14 @@ const (
 	Failed
 )
 
-// Counts is what became of requests. Planned is the sum of the six from Answered on, once all are settled.
+// Counts is what became of the requests that were meant for some time, and how many right replies came in that time. Once all
+// are settled, Planned is the sum of the six from Answered to Failed, and of Sent, UnsentWaiting and UnsentLate.
 type Counts struct {
 	Planned       int64 `json:"planned"`
 	Sent          int64 `json:"sent"`
-	UnsentWaiting int64 `json:"unsent_waiting"`
-	UnsentLate    int64 `json:"unsent_late"`
-	Arrived       int64 `json:"arrived"`
+	UnsentWaiting int64 `json:"unsent_waiting"` // its connection was busy or closed: the server's doing
+	UnsentLate    int64 `json:"unsent_late"`    // it could have left: the generator's doing
+	Arrived       int64 `json:"arrived"`        // right replies, read in this time, to whatever request
 	Answered      int64 `json:"answered"`
 	TimedOut      int64 `json:"timed_out"`
 	Censored      int64 `json:"censored"`
@@ -57,7 +58,13 @@ func (c *Counts) Add(d *Counts) {
 	c.Dropped += d.Dropped
 	c.Mismatched += d.Mismatched
 	c.Failed += d.Failed
+	c.UnsentWaiting += d.UnsentWaiting
+	c.UnsentLate += d.UnsentLate
+	c.Arrived += d.Arrived
 }
+
+// Unsent is how many never left, whosoever's doing that was.
+func (c *Counts) Unsent() int64 { return c.UnsentWaiting + c.UnsentLate }
 
 // An Interval is one settled second of a trial.
 type Interval struct {
@@ -86,23 +93,30 @@ type slot struct {
 	planned  int64
 	sent     int64
 	open     int64 // planned and not settled
+	waiting  int64 // never sent, by whose doing
+	late     int64
 	settled  [Failed + 1]int64
 	response *hist.Histogram
 }
 
-// A Ledger accounts for every request by the second of its intended time. Requests are planned in the order of their
-// intended times, so only one interval at a time can grow; the earlier ones wait for their last settlement.
+// A Ledger accounts for every request by the second of its intended time, and for every right reply by the second in which it
+// was read. Requests are planned in the order of their intended times, so only one interval at a time can grow; the earlier
+// ones wait for their last settlement and for the end of their second.
 type Ledger struct {
 	Before, Window      Counts // of the settled intervals of the warm-up, and of the window
 	Service, Lag        *hist.Histogram
 	FirstSend, LastSend int64 // ns
+	LastReply           int64 // ns, when the last right reply of the load was read; 0: none was
 
 	at      int64 // ns, start of interval 0
 	warmup  int   // intervals
 	limit   int   // intervals in all
+	ended   bool  // nothing more is planned: only a reply makes another interval
 	emit    func(Interval)
-	k       int    // the interval that grows
-	growing uint16 // its slot
+	arrived []int64 // right replies, by second
+	over    int     // seconds in which no more replies can be read
+	k       int     // the interval that grows
+	growing uint16  // its slot
 	slots   []slot
 	pool    chan *hist.Histogram
 	gaps    gaps
@@ -113,7 +127,7 @@ type Ledger struct {
 func NewLedger(c *Config, at int64, emit func(Interval)) *Ledger {
 	spread := int(c.Timeout/time.Second) + 3
 	g := &Ledger{at: at, warmup: c.Warmup, limit: c.Intervals(), emit: emit, pool: make(chan *hist.Histogram, spread+1),
-		slots: make([]slot, 0, spread), Service: hist.New(), Lag: hist.New(), gaps: newGaps()}
+		slots: make([]slot, 0, spread), Service: hist.New(), Lag: hist.New(), gaps: newGaps(), arrived: make([]int64, 0, c.Intervals())}
 	for range spread {
 		g.pool <- hist.New()
 	}
@@ -151,6 +165,12 @@ func (g *Ledger) open() {
 
 // Advance completes every interval before the one that holds t, for nothing more is planned before t.
 func (g *Ledger) Advance(t int64) {
+	if !g.ended {
+		g.advance(t)
+	}
+}
+
+func (g *Ledger) advance(t int64) {
 	for g.k < g.limit && t >= g.Boundary() {
 		g.complete()
 		g.k++
@@ -160,20 +180,37 @@ func (g *Ledger) Advance(t int64) {
 	}
 }
 
+// Look tells the ledger the time: what comes next is planned for no earlier than due, and no reply was read that is not counted.
+func (g *Ledger) Look(now, due int64) {
+	g.Advance(min(now, due))
+	if now >= g.at+int64(g.over+1)*second {
+		g.close(int((now - g.at) / second))
+	}
+}
+
+// close lets the intervals go whose seconds are now over, if they are settled.
+func (g *Ledger) close(seconds int) {
+	g.over = seconds
+	for i := range g.slots {
+		g.emitIfSettled(&g.slots[i])
+	}
+}
+
 // Finish completes the growing interval and lets none follow.
 func (g *Ledger) Finish() {
 	if g.k < g.limit {
 		g.complete()
 		g.k++
-		g.limit = g.k
 	}
+	g.limit, g.ended = g.k, false
+	g.close(math.MaxInt)
 }
 
 // Skip lets no interval be emitted, for there will be no request.
 func (g *Ledger) Skip() { g.limit = 0 }
 
-// EndHere lets no interval follow the growing one.
-func (g *Ledger) EndHere() { g.limit = g.k + 1 }
+// EndHere ends a load with the last request, which is planned: its window lasts until the last reply.
+func (g *Ledger) EndHere() { g.limit, g.ended = g.k+1, true }
 
 // Boundary is when the growing interval ends, in ns; never where none grows.
 func (g *Ledger) Boundary() int64 {
@@ -189,13 +226,16 @@ func (g *Ledger) complete() {
 }
 
 func (g *Ledger) emitIfSettled(s *slot) {
-	if !s.complete || s.open > 0 {
+	if !s.used || !s.complete || s.open > 0 || s.k >= g.over {
 		return
 	}
 	s.used = false
 	n := &s.settled
 	counts := Counts{Planned: s.planned, Sent: s.sent, Answered: n[Answered], TimedOut: n[TimedOut], Censored: n[Censored],
-		Dropped: n[Dropped], Mismatched: n[Mismatched], Failed: n[Failed]}
+		Dropped: n[Dropped], Mismatched: n[Mismatched], Failed: n[Failed], UnsentWaiting: s.waiting, UnsentLate: s.late}
+	if s.k < len(g.arrived) {
+		counts.Arrived = g.arrived[s.k]
+	}
 	warmup := s.k < g.warmup
 	if warmup {
 		g.Before.Add(&counts)
@@ -237,4 +277,32 @@ func (g *Ledger) Settle(i uint16, o Outcome) {
 	s.settled[o]++
 	s.open--
 	g.emitIfSettled(s)
+}
+
+// Unsent settles a request that never left; late: though nothing but this program kept it.
+func (g *Ledger) Unsent(i uint16, o Outcome, late bool) {
+	if late {
+		g.slots[i].late++
+	} else {
+		g.slots[i].waiting++
+	}
+	g.Settle(i, o)
+}
+
+// Arrived counts a right reply that was read at now, unless the load was over then. One that was read while its second was being
+// closed counts into the next.
+func (g *Ledger) Arrived(now int64) {
+	k := max(int((now-g.at)/second), g.over)
+	if g.ended && k >= g.limit {
+		g.limit = k + 1
+		g.advance(g.at + int64(k)*second)
+	}
+	if k >= g.limit {
+		return
+	}
+	for len(g.arrived) <= k {
+		g.arrived = append(g.arrived, 0)
+	}
+	g.arrived[k]++
+	g.LastReply = now
 }

@@ -13,10 +13,13 @@ func TestLedgerWaitsForTheLast(t *testing.T) {
 	g.Plan(1000 + second/2)
 	g.Settle(slow, Answered) // the other one is still out
 	next := g.Plan(1000 + 2*second)
-	if g.Settle(next, Failed); len(seen) != 1 || seen[0] != 1 {
+	if g.Settle(next, Failed); len(seen) != 0 {
+		t.Fatalf("written %v, though nobody has said that its second is over", seen)
+	}
+	if g.Look(1000+2*second, 1000+2*second); len(seen) != 1 || seen[0] != 1 {
 		t.Fatalf("written %v, want the empty interval 1 only", seen)
 	}
-	g.Advance(1000 + 10*second)
+	g.Look(1000+10*second, 1000+10*second)
 	g.Settle(slow, TimedOut)
 	if len(seen) != 3 || g.Before != (Counts{Planned: 2, Answered: 1, TimedOut: 1}) || g.Window != (Counts{Planned: 1, Failed: 1}) {
 		t.Errorf("written %v, %+v, %+v", seen, g.Before, g.Window)
@@ -30,5 +33,45 @@ func TestClockIsTheKernels(t *testing.T) {
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &after)
 	if now < before.Nano() || now > after.Nano() {
 		t.Errorf("%d is not between %d and %d", now, before.Nano(), after.Nano())
+	}
+}
+
+// Each reply counts in the second in which it was read, and its interval waits for the end of that second.
+func TestLedgerCountsArrivals(t *testing.T) {
+	var seen []Interval
+	g := NewLedger(&Config{Warmup: 1, Duration: 1}, 0, func(i Interval) { seen = append(seen, i) })
+	for _, at := range []int64{5, second / 2, second - 1, second, 2*second - 1, 2 * second, 9 * second} {
+		g.Settle(g.Plan(0), Answered)
+		g.Arrived(at)
+	}
+	if g.Look(second-1, second-1); len(seen) != 0 {
+		t.Fatalf("written before its end: %+v", seen)
+	}
+	g.Look(second, 0) // one may still be planned in the first
+	if g.Arrived(second - 1); len(seen) != 0 {
+		t.Fatalf("written before all is planned: %+v", seen)
+	}
+	g.Look(9*second, 9*second)
+	if len(seen) != 2 || g.Before.Arrived != 3 || g.Window.Arrived != 3 || g.Before.Answered != 7 {
+		t.Errorf("%+v, %+v", g.Before, g.Window)
+	}
+}
+
+// After the last request of a quota only a reply makes another interval.
+func TestLedgerEndsWithTheLastReply(t *testing.T) {
+	var seen []Counts
+	cfg := Config{Requests: 2}
+	g := NewLedger(&cfg, 0, func(i Interval) { seen = append(seen, i.Counts) })
+	g.Quota(&cfg)
+	first, last := g.Plan(10), g.Plan(20)
+	g.EndHere()
+	g.Look(2*second, 2*second)
+	g.Settle(first, Answered)
+	g.Arrived(3*second - 1)
+	g.Look(9*second, 9*second)
+	g.Settle(last, TimedOut)
+	g.Finish()
+	if len(seen) != 3 || seen[0] != (Counts{Planned: 2, Answered: 1, TimedOut: 1}) || seen[1] != (Counts{}) || seen[2] != (Counts{Arrived: 1}) {
+		t.Errorf("%+v", seen)
 	}
 }

@@ -135,6 +135,9 @@ func (t *Tally) Rows() []Row {
 	return rows
 }
 
+// ByHost is the blame of what the machine of the generator lacks.
+const ByHost = "host"
+
 // Blame is whose doing a failure usually is: the generator's own, that of the host it runs on, of the network between, or of
 // the server. A handshake without an answer is the server's: a full accept queue drops what comes, and says nothing.
 func Blame(p Phase, c Cause) string {
@@ -142,11 +145,11 @@ func Blame(p Phase, c Cause) string {
 	case Spec, Start, Protocol, Internal:
 		return "generator"
 	case Budget:
-		return "host"
+		return ByHost
 	}
 	switch c {
 	case Descriptors, Ports, Source, Memory, Permission:
-		return "host"
+		return ByHost
 	case Unreachable:
 		return "network"
 	}

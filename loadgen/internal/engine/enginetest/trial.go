@@ -50,16 +50,19 @@ func Load(t *testing.T, e engine.Engine) *Trial {
 		return r
 	}
 	var warmup, window engine.Counts
+	last := 0
 	seen := map[int]bool{}
 	for _, i := range r.Intervals {
 		c := i.Counts
-		if c.Planned != c.Settled() || c.Sent > c.Planned || c.Answered != i.Response.Count() || c.Answered+c.Mismatched > c.Sent {
+		if c.Planned != c.Settled() || c.Sent > c.Planned || c.Answered != i.Response.Count() || c.Answered+c.Mismatched > c.Sent+c.UnsentWaiting ||
+			c.Planned != c.Sent+c.Unsent() {
 			t.Errorf("interval %d: %+v, %d latencies", i.K, c, i.Response.Count())
 		}
 		if seen[i.K] {
 			t.Errorf("interval %d came twice", i.K)
 		}
 		seen[i.K] = true
+		last = max(last, i.K)
 		if i.Warmup {
 			warmup.Add(&c)
 		} else {
@@ -75,13 +78,24 @@ func Load(t *testing.T, e engine.Engine) *Trial {
 			len(d.SendGaps))
 	}
 	g := d.Integrity
-	if wrong := d.Load.Mismatched + d.Warmup.Mismatched; wrong > g.Corrupt+g.Duplicated+g.Reordered+g.Crossed+g.Foreign {
+	// The replies of a load are those to its requests, whenever they came; after its last second they are in no interval.
+	arrived, right := warmup.Arrived+window.Arrived, warmup.Answered+window.Answered+g.Late
+	if arrived > right || (d.LastReply != 0) != (arrived > 0) || len(seen) != 0 && len(seen) != last+1 {
+		t.Errorf("%d arrived, %d right replies, the last at %d; %d intervals to %d", arrived, right, d.LastReply, len(seen), last)
+	}
+	if wrong := d.Load.Mismatched + d.Warmup.Mismatched; wrong > g.Corrupt+g.Truncated+g.Duplicated+g.Reordered+g.Crossed+g.Foreign {
 		t.Errorf("%d mismatched, classes %+v", wrong, g)
 	}
 	if late := d.Load.TimedOut + d.Warmup.TimedOut; g.Late > late {
 		t.Errorf("%d late of %d timed out", g.Late, late)
 	}
 	return r
+}
+
+// Planned are counts of the requests of a time, without the replies that arrived in it: some come just after it.
+func Planned(c engine.Counts) engine.Counts {
+	c.Arrived = 0
+	return c
 }
 
 // Descriptors is how many this process has.

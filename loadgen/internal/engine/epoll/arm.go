@@ -38,7 +38,6 @@ func (l *Loop) Arm(total int) (engine.Armed, error) {
 	}
 	a.giveUp()
 	if !l.traits.ConnectsAhead && total > 0 {
-		l.disconnect(0, &l.connections[0])
 		l.accounts.HoldsNone()
 	}
 	return l.accounts.ArmedSoFar(), nil
@@ -127,6 +126,9 @@ func (a *arming) replied(i int32, c *connection, flags uint8, o engine.Outcome, 
 		c.state = established
 		a.left--
 		a.l.accounts.Verified()
+		if !a.l.traits.ConnectsAhead { // as the workload does, and whatever the peer does then
+			a.l.disconnect(i, c)
+		}
 	default:
 		a.l.lose(i, errs.Verify, errs.Mismatched, 0)
 	}

@@ -48,10 +48,10 @@ func (a *arrivals) plan(intended int64) {
 	}
 	slot := l.accounts.Ledger.Plan(intended)
 	if l.connections[i].state != established {
-		l.accounts.Ledger.Settle(slot, engine.Failed)
+		l.accounts.Ledger.Unsent(slot, engine.Failed, false)
 		return
 	}
 	if !l.submit(i, wire.Load, intended, slot) {
-		l.accounts.Ledger.Settle(slot, engine.Dropped)
+		l.drop(i, slot)
 	}
 }

@@ -92,6 +92,9 @@ func (k *churn) gaveUp(i int32, c *connection, o engine.Outcome, _ bool) {
 			doing = errs.Connect
 		}
 		k.l.accounts.Errors.Add(doing, errs.Timeout, 0, k.l.cfg.Number(int(i)))
+		if c.received > 0 {
+			k.l.accounts.Broken(c.wrong)
+		}
 	}
 	k.hangUp(i, c)
 }

@@ -78,16 +78,19 @@ func (l *Loop) shaken(i int32, c *connection) {
 func (l *Loop) lose(i int32, phase errs.Phase, cause errs.Cause, errno unix.Errno) {
 	c := &l.connections[i]
 	if c.received > 0 && (errno != 0 || cause == errs.PeerClosed) {
-		l.accounts.Integrity.Truncated++
+		l.accounts.Torn(c.wrong)
 	}
 	l.accounts.Errors.Add(phase, cause, errno, l.cfg.Number(int(i)))
 	was := c.state
-	l.disconnect(i, c)
+	l.discard(i, c, errs.Blame(phase, cause) == errs.ByHost)
 	l.phase.lost(i, was, phase, cause, errno)
 }
 
 // disconnect closes the socket; what was still asked of it has failed.
-func (l *Loop) disconnect(i int32, c *connection) {
+func (l *Loop) disconnect(i int32, c *connection) { l.discard(i, c, false) }
+
+// discard disconnects; own: for what this host lacks.
+func (l *Loop) discard(i int32, c *connection, own bool) {
 	if c.state == connecting {
 		l.shaking--
 	}
@@ -98,7 +101,11 @@ func (l *Loop) disconnect(i int32, c *connection) {
 	for _, queue := range []*list{&c.wire, &c.waiting} {
 		for queue.head != nothing {
 			n := queue.pop(&l.requests)
-			if !l.requests.all[n].settled {
+			switch r := &l.requests.all[n]; {
+			case r.settled:
+			case r.sent == 0:
+				l.unsent(n, engine.Failed, own)
+			default:
 				l.settle(n, engine.Failed)
 			}
 			l.requests.release(n)

@@ -18,6 +18,7 @@ type connection struct {
 	waiting    list   // planned, not yet begun
 	wire       list   // begun, no reply yet; the last may be half written
 	begun      int64  // ns, start of the handshake
+	heard      int64  // ns, when the last byte came of a reply that is not whole yet
 	unsent     int32  // bytes of the last on the wire still to be written
 	received   int32  // bytes of the reply to the first on the wire
 	onWire     uint16 // length of wire

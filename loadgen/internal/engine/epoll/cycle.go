@@ -97,6 +97,6 @@ func (y *cycle) plan(i int32, intended int64) {
 	}
 	slot := l.accounts.Ledger.Plan(intended)
 	if !l.enqueue(i, wire.Load, intended, slot) {
-		l.accounts.Ledger.Settle(slot, engine.Dropped)
+		l.drop(i, slot)
 	}
 }

@@ -88,6 +88,21 @@ func writeSome(fd int32, b []byte) (int, unix.Errno) {
 	return int(n), errno
 }
 
+// unread is how many bytes wait to be received.
+func unread(fd int32) int {
+	var n int32
+	_, _, _ = unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCINQ, uintptr(unsafe.Pointer(&n)))
+	return int(n)
+}
+
+// isWritable tells whether a socket is connected and takes more.
+func isWritable(fd int32) bool {
+	p := unix.PollFd{Fd: fd, Events: unix.POLLOUT}
+	var now unix.Timespec
+	_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+	return p.Revents == unix.POLLOUT
+}
+
 func closeSocket(fd int32) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
 // interest is asked for once. Edges rather than levels: the kernel need not look again at a socket that was read empty, and

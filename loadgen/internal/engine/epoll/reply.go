@@ -65,6 +65,7 @@ func (l *Loop) consume(i int32, c *connection, b []byte) {
 		c.received += int32(n)
 		b = b[n:]
 		if int(c.received) < len(l.expected) {
+			c.heard = l.watch.now
 			return
 		}
 		l.conclude(i, c)
@@ -93,7 +94,9 @@ func (l *Loop) conclude(i int32, c *connection) {
 	c.received = 0
 	flags := r.flags
 	if r.settled {
-		l.accounts.Afterwards(result == engine.Mismatched, flags, len(l.expected))
+		l.accounts.Afterwards(result == engine.Mismatched, flags, len(l.expected), l.watch.now)
+	} else if r.sent == 0 { // not even its first byte
+		l.unsent(n, result, false)
 	} else {
 		l.settle(n, result)
 	}

@@ -48,7 +48,7 @@ func (l *Loop) offer() {
 		l.phase.pump()
 		now := engine.Monotonic()
 		l.expire(now)
-		l.accounts.Ledger.Advance(min(now, l.due)) // all before that is planned
+		l.accounts.Ledger.Look(now, l.due)
 		if now >= l.end && l.due == pacing.Never && l.requests.oldest == nothing {
 			return
 		}
@@ -76,9 +76,37 @@ func (l *Loop) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
 	l.end = 0 // nothing follows what is given up now
 	l.accounts.Ledger.Finish()
 	l.abandon(engine.Monotonic())
+	l.linger()
 	d := l.accounts.Done(l.watch.loopLag, l.watch.maxGap)
 	l.phase.over(&d)
 	return d, nil
+}
+
+// linger accounts for the replies of which only a part has come, after a while in which they may go on.
+func (l *Loop) linger() {
+	for most := engine.Monotonic() + engine.Linger; ; {
+		now, until := engine.Monotonic(), int64(0)
+		for i := range l.connections {
+			if c := &l.connections[i]; c.received > 0 {
+				until = max(until, l.accounts.Undecided(l.rest(c), now))
+			}
+		}
+		if until = min(until, most); until <= now || l.stopped.Load() {
+			break
+		}
+		l.poll(until)
+	}
+	now := engine.Monotonic()
+	for i := range l.connections {
+		if c := &l.connections[i]; c.received > 0 {
+			l.accounts.CutShort(l.rest(c), now, l.stopped.Load())
+		}
+	}
+}
+
+// rest is the state of the reply of which a part has come.
+func (l *Loop) rest(c *connection) engine.Rest {
+	return engine.Rest{Intended: l.requests.all[c.wire.head].intended, Heard: c.heard, Wrong: c.wrong}
 }
 
 // ready makes the workload the phase, for a load that starts at that time.

@@ -20,6 +20,36 @@ func (l *Loop) settle(i int32, o engine.Outcome) {
 	l.accounts.Settle(r.slot, o, r.intended, r.sent, w.now)
 }
 
+// unsent settles a request of which nothing was written, and whose doing that was.
+func (l *Loop) unsent(i int32, o engine.Outcome, late bool) {
+	l.requests.unlink(i)
+	if r := &l.requests.all[i]; r.flags == wire.Load {
+		l.accounts.Ledger.Unsent(r.slot, o, late)
+	} else {
+		l.phase.settled(o)
+	}
+}
+
+// drop settles a request of the load for which there was no room.
+func (l *Loop) drop(i int32, slot uint16) {
+	c := &l.connections[i]
+	l.accounts.Ledger.Unsent(slot, engine.Dropped, !l.busy(c) || l.idle(c))
+}
+
+// busy tells whether a connection may not send another record, as far as this loop knows.
+func (l *Loop) busy(c *connection) bool {
+	return c.state != established || c.stuck || int(c.onWire) >= l.cfg.Pipeline
+}
+
+// idle tells whether the kernel knows that a busy connection is busy no more, and this loop has not come to hear it: the reply
+// is there, or the socket can be written.
+func (l *Loop) idle(c *connection) bool {
+	if c.stuck || c.state == connecting {
+		return isWritable(c.fd)
+	}
+	return c.wire.head != nothing && unread(c.fd) >= len(l.expected)-int(c.received)
+}
+
 // expire settles what was not answered within the timeout.
 func (l *Loop) expire(now int64) {
 	timeout := int64(l.cfg.Timeout)
@@ -41,11 +71,13 @@ func (l *Loop) abandon(now int64) {
 func (l *Loop) retire(i int32, o engine.Outcome) {
 	r := &l.requests.all[i]
 	at, c, onWire := r.owner, &l.connections[r.owner], r.onWire
+	if r.sent == 0 {
+		l.unsent(i, o, l.idle(c))
+	} else {
+		l.settle(i, o)
+	}
 	if !onWire {
 		c.waiting.pop(&l.requests)
-	}
-	l.settle(i, o)
-	if !onWire {
 		l.requests.release(i)
 	}
 	l.phase.gaveUp(at, c, o, onWire)

@@ -35,7 +35,6 @@ func (e *Routines) Arm(total int) (engine.Armed, error) {
 		e.accounts.NotArmed.Add(errs.Connect, errs.Timeout, 0, e.cfg.Number(e.begun))
 	}
 	if !e.traits.ConnectsAhead && total > 0 {
-		e.hangUp()
 		e.accounts.HoldsNone()
 	}
 	return e.accounts.ArmedSoFar(), nil
@@ -63,8 +62,12 @@ func (e *Routines) open(ctx context.Context, i int, room chan struct{}) {
 		}
 		return
 	}
-	e.connections[i] = c
 	e.accounts.Verified()
+	if !e.traits.ConnectsAhead { // as the workload does, and whatever the peer does then
+		_ = c.conn.Close()
+		return
+	}
+	e.connections[i] = c
 	e.running.Go(c.read)
 	e.running.Go(c.write)
 }

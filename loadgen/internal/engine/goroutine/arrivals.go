@@ -34,8 +34,8 @@ func (a *arrivals) begin(intended int64) {
 	slot := e.accounts.Ledger.Plan(intended)
 	switch {
 	case !e.isOpen(i):
-		e.accounts.Ledger.Settle(slot, engine.Failed)
+		e.accounts.Ledger.Unsent(slot, engine.Failed, false)
 	case !e.submit(e.connections[i], wire.Load, intended, slot):
-		e.accounts.Ledger.Settle(slot, engine.Dropped)
+		e.connections[i].drop(slot)
 	}
 }

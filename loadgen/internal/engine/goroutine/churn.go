@@ -95,7 +95,7 @@ func (k *churn) once(ctx context.Context, c *connection, r *request, record, rep
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err != nil {
-		return k.failed(r, phase, err, n, now)
+		return k.failed(r, phase, err, reply[:n], now)
 	}
 	e.conclude(r, classify(reply[:len(record)], c.header(r.flags, r.sequence, r.intended), e.filler, false), now)
 	e.accounts.Surplus += int64(n - len(record))
@@ -105,26 +105,31 @@ func (k *churn) once(ctx context.Context, c *connection, r *request, record, rep
 	return true
 }
 
-// failed settles a request that has no whole reply, but n bytes; false: the server could not be reached.
-func (k *churn) failed(r *request, phase errs.Phase, err error, n int, now int64) bool {
-	e := k.e
-	if e.alive.Err() != nil {
-		e.settle(r, engine.Censored, now)
-		return true
-	}
-	outcome, reached := engine.TimedOut, true
-	if timeIsUp(err) {
+// failed settles a request that has only a part of a reply, or none; false: the server could not be reached.
+func (k *churn) failed(r *request, phase errs.Phase, err error, part []byte, now int64) bool {
+	e, n := k.e, len(part)
+	outcome, reached, cut := engine.TimedOut, true, e.accounts.Broken
+	cause, errno := causeOf(err)
+	switch {
+	case e.alive.Err() != nil:
+		outcome, n = engine.Censored, 0
+	case timeIsUp(err):
 		if phase == errs.Write {
 			phase = errs.Read
 		}
-	} else {
-		outcome, reached = engine.Failed, phase != errs.Connect
-		if n > 0 {
-			e.accounts.Integrity.Truncated++
-		}
+	default:
+		outcome, reached, cut = engine.Failed, phase != errs.Connect, e.accounts.Torn
 	}
-	cause, errno := causeOf(err)
-	e.accounts.Errors.Add(phase, cause, errno, r.connection.number())
-	e.settle(r, outcome, now)
+	if n > 0 {
+		cut(r.connection.differs(r, part))
+	}
+	if outcome != engine.Censored {
+		e.accounts.Errors.Add(phase, cause, errno, r.connection.number())
+	}
+	if r.onWire {
+		e.settle(r, outcome, now)
+	} else {
+		e.unsent(r, outcome, errs.Blame(phase, cause) == errs.ByHost)
+	}
 	return reached
 }

@@ -7,15 +7,18 @@ import (
 )
 
 // A cycle keeps a number of requests outstanding on every active connection: the next is due the think time after a reply.
-// All think for the same time, so those that think are in the order of their turns.
+// All think for the same time, so those that think are in the order of their turns. The first requests are spread over one think
+// time, or all would for ever ask at once.
 type cycle struct {
 	held
-	started  bool
+	started  int // requests begun without a reply before them
+	most     int // outstanding
 	thinking engine.Ring
 }
 
 func newCycle(e *Routines) phase {
-	y := &cycle{held: held{e}, thinking: engine.NewRing(e.cfg.Active * e.cfg.Pipeline)}
+	most := min(e.cfg.Active*e.cfg.Pipeline, engine.MaxRequests)
+	y := &cycle{held: held{e}, most: most, thinking: engine.NewRing(most)}
 	y.schedule()
 	return y
 }
@@ -23,8 +26,8 @@ func newCycle(e *Routines) phase {
 // schedule finds out when the next request is due; after the end there is none.
 func (y *cycle) schedule() {
 	y.e.due = y.thinking.Due()
-	if !y.started {
-		y.e.due = y.e.at
+	if y.started < y.most {
+		y.e.due = y.e.at + int64(float64(y.e.cfg.ThinkTime)*float64(y.started)/float64(y.most))
 	}
 	if y.e.due >= y.e.end {
 		y.e.due = pacing.Never
@@ -32,19 +35,15 @@ func (y *cycle) schedule() {
 }
 
 func (y *cycle) begin(intended int64) {
-	if y.started {
-		i := int(y.thinking.Pop().Connection)
-		y.schedule()
-		y.plan(i, intended)
-		return
+	var i int
+	if y.started < y.most {
+		i = y.started % y.e.cfg.Active
+		y.started++
+	} else {
+		i = int(y.thinking.Pop().Connection)
 	}
-	y.started = true
 	y.schedule()
-	for range y.e.cfg.Pipeline {
-		for i := range y.e.cfg.Active {
-			y.plan(i, intended)
-		}
-	}
+	y.plan(i, intended)
 }
 
 func (y *cycle) replied(c *connection, flags uint8) {
@@ -77,6 +76,6 @@ func (y *cycle) plan(i int, intended int64) {
 	}
 	slot := e.accounts.Ledger.Plan(intended)
 	if !e.submit(e.connections[i], wire.Load, intended, slot) {
-		e.accounts.Ledger.Settle(slot, engine.Dropped)
+		e.connections[i].drop(slot)
 	}
 }

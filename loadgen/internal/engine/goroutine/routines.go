@@ -56,8 +56,11 @@ type connection struct {
 	ready    sync.Cond // there may be something to write, or nothing more ever
 	waiting  []*request
 	wire     []*request
-	have     int  // bytes of the reply that is being read
-	stray    bool // nobody asked for these
+	reply    []byte // the one that is being read
+	have     int    // bytes of it
+	heard    int64  // ns, when the last of them came
+	stray    bool   // nobody asked for these
+	writing  bool   // its writer has not come back from its last record
 	lost     bool
 }
 

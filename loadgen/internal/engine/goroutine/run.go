@@ -21,7 +21,7 @@ func (e *Routines) pace(ctx context.Context) {
 			e.phase.begin(e.due)
 		}
 		e.expire(now)
-		e.accounts.Ledger.Advance(min(now, e.due)) // all before that is planned
+		e.accounts.Ledger.Look(now, e.due)
 		until = min(e.due, e.nextExpires(now))
 		if now < e.end {
 			until = min(until, e.accounts.Ledger.Boundary(), e.end)
@@ -51,6 +51,35 @@ func (e *Routines) sleep(ctx context.Context, until int64, wake <-chan struct{})
 	}
 }
 
+// linger waits a while in which replies may go on of which only a part has come.
+func (e *Routines) linger() {
+	for most := engine.Monotonic() + engine.Linger; e.alive.Err() == nil; {
+		until := int64(0)
+		e.mu.Lock()
+		now := engine.Monotonic()
+		for _, c := range e.connections {
+			if c.begun() {
+				until = max(until, e.accounts.Undecided(c.rest(), now))
+			}
+		}
+		e.mu.Unlock()
+		if until = min(until, most); until <= now {
+			return
+		}
+		e.sleep(e.alive, until, nil)
+	}
+}
+
+// cutShort accounts for those that did not become whole.
+func (e *Routines) cutShort() {
+	now := engine.Monotonic()
+	for _, c := range e.connections {
+		if c.begun() {
+			e.accounts.CutShort(c.rest(), now, e.alive.Err() != nil)
+		}
+	}
+}
+
 var _ engine.Engine = (*Routines)(nil)
 
 // Run implements engine.Engine.
@@ -69,12 +98,14 @@ func (e *Routines) Run(at int64, emit func(engine.Interval)) (engine.Done, error
 	go func() {
 		defer close(settled)
 		work.run()
+		e.linger()
 		// Until all is summed up, what is given up now must not count as answered late. Nothing follows it.
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.end = 0
 		e.accounts.Ledger.Finish()
 		e.abandon()
+		e.cutShort()
 		d = e.accounts.Done(e.loopLag, e.maxGap)
 		work.over(&d)
 	}()

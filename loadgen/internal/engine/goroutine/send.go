@@ -55,6 +55,7 @@ func (c *connection) write() {
 func (c *connection) next() *request {
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
+	c.writing = false
 	for !c.lost && (len(c.waiting) == 0 || len(c.wire) >= c.e.cfg.Pipeline) {
 		c.ready.Wait()
 	}
@@ -64,5 +65,6 @@ func (c *connection) next() *request {
 	r := c.waiting[0]
 	c.waiting = c.waiting[1:]
 	c.wire = append(c.wire, r)
+	c.writing = true
 	return c.put(r)
 }

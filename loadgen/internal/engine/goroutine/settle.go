@@ -10,16 +10,44 @@ import (
 
 // settle decides the outcome of a request, once.
 func (e *Routines) settle(r *request, o engine.Outcome, now int64) {
-	r.settled = true
-	e.unsettled--
 	if r.flags == wire.Load {
 		e.accounts.Settle(r.slot, o, r.intended, r.sent, now)
 	} else {
 		e.phase.settled(o)
 	}
+	e.over(r)
+}
+
+// unsent settles a request of which nothing was written, and whose doing that was.
+func (e *Routines) unsent(r *request, o engine.Outcome, late bool) {
+	if r.flags == wire.Load {
+		e.accounts.Ledger.Unsent(r.slot, o, late)
+	} else {
+		e.phase.settled(o)
+	}
+	e.over(r)
+}
+
+// over notes that a request is settled.
+func (e *Routines) over(r *request) {
+	r.settled = true
+	e.unsettled--
 	if e.draining && e.unsettled == 0 {
 		e.poke()
 	}
+}
+
+// drop settles a request of the load for which there was no room.
+func (c *connection) drop(slot uint16) {
+	c.e.accounts.Ledger.Unsent(slot, engine.Dropped, !c.busy() || c.idle())
+}
+
+// busy tells whether a connection may not send another record, as far as its goroutines know.
+func (c *connection) busy() bool { return c.writing || len(c.wire) >= c.e.cfg.Pipeline }
+
+// idle tells whether a busy connection is busy no more, and its goroutines have not come to hear it: the reply is there.
+func (c *connection) idle() bool {
+	return !c.writing && len(c.wire) > 0 && unread(c.conn) >= len(c.e.filler)-c.have
 }
 
 // conclude settles what was replied to, unless it timed out before.
@@ -28,7 +56,7 @@ func (e *Routines) conclude(r *request, verdict engine.Integrity, now int64) {
 	wrong := verdict != (engine.Integrity{})
 	switch {
 	case r.settled:
-		e.accounts.Afterwards(wrong, r.flags, len(e.filler))
+		e.accounts.Afterwards(wrong, r.flags, len(e.filler), now)
 	case wrong:
 		e.settle(r, engine.Mismatched, now)
 	default:
@@ -62,8 +90,10 @@ func (e *Routines) retire(o engine.Outcome, limit int64) {
 			if r.intended > limit {
 				return
 			}
-			e.settle(r, o, 0)
-			if c := r.connection; !r.onWire {
+			if c := r.connection; r.onWire {
+				e.settle(r, o, 0)
+			} else {
+				e.unsent(r, o, !c.busy() || c.idle())
 				c.waiting = c.waiting[1:]
 				e.phase.gaveUp(c)
 			}
@@ -98,7 +128,7 @@ func (c *connection) lose(phase errs.Phase, err error) {
 		return
 	}
 	if c.have > 0 && !c.stray {
-		a.Integrity.Truncated++
+		a.Torn(c.differs(c.wire[0], c.reply[:c.have]))
 	}
 	cause, errno := causeOf(err)
 	a.Errors.Add(phase, cause, errno, c.e.cfg.Number(c.index))
@@ -113,12 +143,13 @@ func (c *connection) end() {
 	}
 	c.lost = true
 	_ = c.conn.Close()
-	for _, queue := range [][]*request{c.wire, c.waiting} {
-		for _, r := range queue {
-			if !r.settled {
-				c.e.settle(r, engine.Failed, 0)
-			}
+	for _, r := range c.wire {
+		if !r.settled {
+			c.e.settle(r, engine.Failed, 0)
 		}
+	}
+	for _, r := range c.waiting {
+		c.e.unsent(r, engine.Failed, false)
 	}
 	c.wire, c.waiting = nil, nil
 	c.ready.Broadcast()
