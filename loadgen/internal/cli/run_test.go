@@ -65,6 +65,7 @@ func TestJSONAddsUp(t *testing.T) {
 		into.Planned += i.Planned
 		into.Sent += i.Sent
 		into.Answered += i.Answered
+		into.Arrived += i.Arrived
 	}
 	if len(o.Intervals) != 3 || load != o.Done.Totals.Load || warmup != o.Done.Totals.Warmup || load.Planned < 400 {
 		t.Errorf("%d intervals: %+v and %+v, totals %+v", len(o.Intervals), warmup, load, o.Done.Totals)

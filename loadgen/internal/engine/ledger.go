@@ -58,9 +58,6 @@ func (c *Counts) Add(d *Counts) {
 	c.Dropped += d.Dropped
 	c.Mismatched += d.Mismatched
 	c.Failed += d.Failed
-	c.UnsentWaiting += d.UnsentWaiting
-	c.UnsentLate += d.UnsentLate
-	c.Arrived += d.Arrived
 }
 
 // Unsent is how many never left, whosoever's doing that was.

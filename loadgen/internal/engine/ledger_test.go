@@ -59,9 +59,9 @@ func TestLedgerCountsArrivals(t *testing.T) {
 
 // After the last request of a quota only a reply makes another interval.
 func TestLedgerEndsWithTheLastReply(t *testing.T) {
-	var seen []Counts
+	seen := map[int]Counts{}
 	cfg := Config{Requests: 2}
-	g := NewLedger(&cfg, 0, func(i Interval) { seen = append(seen, i.Counts) })
+	g := NewLedger(&cfg, 0, func(i Interval) { seen[i.K] = i.Counts })
 	g.Quota(&cfg)
 	first, last := g.Plan(10), g.Plan(20)
 	g.EndHere()

@@ -317,3 +317,76 @@ func TestChurnEndsBeforeAllHaveCome(t *testing.T) {
 		}
 	})
 }
+
+// A reply that is cut short is counted, exactly as often as the server did it: where it is the last of its connection, when it
+// has been silent for a timeout; where another record follows, at once, and what follows is right.
+func TestCutShort(t *testing.T) {
+	eachOf(t, map[string]struct {
+		pipeline int
+		deed     Deed
+		class    func(Integrity) int64
+	}{
+		"then nothing":         {1, Truncate, func(g Integrity) int64 { return g.Truncated }},
+		"then the next":        {3, Truncate, func(g Integrity) int64 { return g.Truncated }},
+		"wrong, then nothing":  {1, Garble, func(g Integrity) int64 { return g.Corrupt }},
+		"wrong, then the next": {3, Garble, func(g Integrity) int64 { return g.Corrupt }},
+	}, func(t *testing.T, kind string, c struct {
+		pipeline int
+		deed     Deed
+		class    func(Integrity) int64
+	}) {
+		var cut, records atomic.Int64
+		cfg := Plain(Serve(t, 64, func(_, record int) Deed {
+			if record > 0 && records.Add(1)%49 == 0 {
+				cut.Add(1)
+				return c.deed
+			}
+			return Echo
+		}))
+		cfg.Connections, cfg.Active, cfg.Pipeline, cfg.Timeout = 100, 100, c.pipeline, time.Second
+		d := trial(t, cfg, kind).Done
+		if n := cut.Load(); n == 0 || c.class(d.Integrity) != n || d.Integrity.Partial != 0 ||
+			d.Integrity.Truncated+d.Integrity.Corrupt != n {
+			t.Errorf("%d were cut: %+v, %+v", n, d.Integrity, d.Load)
+		}
+	})
+}
+
+// A server that is slow with large records is late, and in the middle of a record at the end: nothing of that is wrong.
+func TestSlowIsNotCutShort(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		const size = 1 << 20
+		cfg := Plain(Listen(t, func(c *net.TCPConn, _ int) {
+			record := make([]byte, size)
+			for i := 0; ; i++ {
+				if _, err := io.ReadFull(c, record); err != nil {
+					return
+				}
+				for rest := record; len(rest) > 0; rest = rest[size/64:] {
+					if _, err := c.Write(rest[:size/64]); err != nil {
+						return
+					}
+					if i > 0 {
+						time.Sleep(20 * time.Millisecond) // so a record takes 1.3 s
+					}
+				}
+			}
+		}))
+		cfg.Connections, cfg.Active, cfg.Rate, cfg.PayloadBytes, cfg.Timeout, cfg.Duration = 4, 4, 8, size, time.Second, 2
+		d := trial(t, cfg, kind).Done
+		if g := d.Integrity; g.Late+g.Partial == 0 || g != (Integrity{Late: g.Late, Partial: g.Partial}) || d.Load.TimedOut != d.Load.Planned {
+			t.Errorf("%+v, %+v", d.Load, g)
+		}
+	})
+}
+
+// A few bytes that nobody asked for, in front of a reply, are surplus, and the reply is right.
+func TestStrayInFrontOfAReply(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		cfg := Plain(Serve(t, 64, AfterFirst(Stray)))
+		d := trial(t, cfg, kind).Done
+		if d.Load.Answered != planned || d.Surplus != 7*planned || d.Integrity != (Integrity{}) {
+			t.Errorf("%+v, surplus %d, %+v", d.Load, d.Surplus, d.Integrity)
+		}
+	})
+}

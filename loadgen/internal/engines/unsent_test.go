@@ -16,7 +16,7 @@ func TestTheServersDoing(t *testing.T) {
 	}
 	slow := func(_, record int) Deed {
 		if record > 0 {
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(200 * time.Millisecond)
 		}
 		return Echo
 	}

@@ -122,7 +122,7 @@ func (l *Load) Run(at int64, log *hlog.Log, take func(report.Interval)) (report.
 	met := selfreport.Look().Since(surroundings, cpus)
 	window := float64(l.share.Config.Duration) // s
 	if l.share.Config.Requests >= 0 {
-		window = float64(done.LastSend-done.FirstSend) / 1e9
+		window = float64(max(done.LastReply, done.LastSend)-at) / 1e9
 	}
 	sum := report.OfDone(done, window)
 	sum.Over60s["response"] = over

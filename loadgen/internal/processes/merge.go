@@ -74,6 +74,7 @@ func sumDone(parts []engine.Done) engine.Done {
 			sum.FirstSend = d.FirstSend
 		}
 		sum.LastSend = max(sum.LastSend, d.LastSend)
+		sum.LastReply = max(sum.LastReply, d.LastReply)
 		sum.Armed += d.Armed
 		sum.Open += d.Open
 		sum.Lost += d.Lost

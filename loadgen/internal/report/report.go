@@ -29,6 +29,7 @@ type Done struct {
 	Event     string `json:"event"`
 	FirstSend *int64 `json:"first_send_ns"` // null: nothing was sent
 	LastSend  *int64 `json:"last_send_ns"`
+	LastReply *int64 `json:"last_reply_ns"` // null: none arrived
 	engine.Done
 	Over60s map[string]int64 `json:"over_60s"` // recorded as 60 s, by kind
 	Hostile *Hostile         `json:"hostile"`
@@ -56,7 +57,7 @@ type Self struct {
 	MaxLoopGap int64 `json:"max_loop_gap_ns"`
 	selfreport.Met
 	Sent     float64 `json:"sent_per_s"`
-	Answered float64 `json:"answered_per_s"`
+	Answered float64 `json:"answered_per_s"` // by arrival
 	SendGaps []int64 `json:"send_gaps_ns"`
 }
 
@@ -84,8 +85,11 @@ func OfDone(d engine.Done, window float64) Done {
 	if d.FirstSend != 0 {
 		r.FirstSend, r.LastSend = &d.FirstSend, &d.LastSend
 	}
+	if d.LastReply != 0 {
+		r.LastReply = &d.LastReply
+	}
 	if window > 0 {
-		r.Self.Sent, r.Self.Answered = float64(d.Load.Sent)/window, float64(d.Load.Answered)/window
+		r.Self.Sent, r.Self.Answered = float64(d.Load.Sent)/window, float64(d.Load.Arrived)/window
 	}
 	return r
 }

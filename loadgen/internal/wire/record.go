@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ const (
 
 	magic    = 0xC10C
 	version  = 1
+	named    = 20 // run, connection and sequence stand before
 	crcStart = 28 // the checksum covers what stands before it, and then the filler
 )
 
@@ -81,6 +83,33 @@ func Decode(record []byte) (Header, error) {
 	var r Reader
 	r.Add(record)
 	return r.Decode()
+}
+
+// BeginBytes is how many bytes tell that a record begins.
+const BeginBytes = 8
+
+// Begins is where in b a record of that size begins, or -1. It is told by the first bytes, which but for the flags all have.
+func Begins(b []byte, size int) int {
+	var first [BeginBytes]byte
+	binary.LittleEndian.PutUint16(first[:], magic)
+	first[2] = version
+	binary.LittleEndian.PutUint32(first[4:], uint32(size))
+	for at := 0; at+len(first) <= len(b); at++ {
+		i := bytes.Index(b[at:], first[:3])
+		if i < 0 {
+			return -1
+		}
+		if at += i; at+len(first) <= len(b) && bytes.Equal(b[at+4:at+8], first[4:]) {
+			return at
+		}
+	}
+	return -1
+}
+
+// Continues tells whether b begins as the record does, as far as it goes, but for at least what names the record.
+func Continues(record, b []byte) bool {
+	n := min(len(record), len(b))
+	return n >= named && bytes.Equal(b[:n], record[:n])
 }
 
 // A Reader decodes a record that comes in pieces. It keeps no more of it than the header.

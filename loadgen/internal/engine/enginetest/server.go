@@ -75,7 +75,9 @@ type Deed int
 const (
 	Echo Deed = iota
 	Corrupt
-	Truncate
+	Truncate // all but the last byte, and the connection stays
+	Garble   // some bytes that are no record, and the connection stays
+	Stray    // some bytes, and then the record
 	Duplicate
 	Trickle
 	Freeze
@@ -163,6 +165,10 @@ func perform(c *net.TCPConn, reply []byte, d Deed) bool {
 		reply[len(reply)*2/3] ^= 0x10
 	case Truncate:
 		reply = reply[:len(reply)-1]
+	case Garble:
+		reply = []byte("220 hello\r\n")
+	case Stray:
+		reply = append([]byte("strange"), reply...)
 	case Duplicate:
 		reply = append(reply, reply...)
 	case Trickle:

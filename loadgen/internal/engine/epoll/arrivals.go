@@ -30,7 +30,7 @@ func (a *arrivals) schedule() {
 // pump plans what is due, but not so much that replies would have to wait for long.
 func (a *arrivals) pump() {
 	for range engine.WorkPerTurn {
-		if a.l.due > engine.Monotonic() {
+		if a.l.looked = engine.Monotonic(); a.l.due > a.l.looked {
 			return
 		}
 		intended := a.l.due

@@ -42,7 +42,7 @@ func (y *cycle) pump() {
 	l := y.l
 	for range engine.WorkPerTurn {
 		intended := l.due
-		if intended > engine.Monotonic() {
+		if l.looked = engine.Monotonic(); intended > l.looked {
 			return
 		}
 		var i int32

@@ -41,6 +41,8 @@ type Loop struct {
 	at    int64 // ns, when the load starts
 	due   int64 // ns, when the phase wants to be pumped
 	end   int64 // ns, from when on the phase begins nothing
+
+	looked int64 // ns, when the phase last looked whether anything is due
 }
 
 // A phase says what follows from what happens. Its methods are called on the loop's thread; held has the usual answers.

@@ -60,6 +60,14 @@ func (l *Loop) consume(i int32, c *connection, b []byte) {
 		}
 		n := min(len(b), len(l.expected)-int(c.received))
 		if c.wrong || !bytes.Equal(b[:n], l.expected[c.received:int(c.received)+n]) {
+			if at := l.next(c, b); at >= 0 {
+				l.cut(i, c, b, at)
+				if c.generation != generation {
+					return
+				}
+				b = b[at:]
+				continue
+			}
 			l.differs(i, c, r, b[:n])
 		}
 		c.received += int32(n)

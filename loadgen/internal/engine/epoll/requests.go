@@ -16,6 +16,7 @@ type request struct {
 	slot         uint16 // of the ledger
 	flags        uint8  // of the record
 	onWire       bool
+	tardy        bool // planned when half of its timeout was over
 	settled      bool // its reply is still to come, but counts no more
 }
 

@@ -33,16 +33,21 @@ func (l *Loop) unsent(i int32, o engine.Outcome, late bool) {
 // drop settles a request of the load for which there was no room.
 func (l *Loop) drop(i int32, slot uint16) {
 	c := &l.connections[i]
-	l.accounts.Ledger.Unsent(slot, engine.Dropped, !l.busy(c) || l.idle(c))
+	busy := c.state != established || c.stuck || int(c.onWire) >= l.cfg.Pipeline
+	l.accounts.Ledger.Unsent(slot, engine.Dropped, !busy)
 }
 
-// busy tells whether a connection may not send another record, as far as this loop knows.
-func (l *Loop) busy(c *connection) bool {
-	return c.state != established || c.stuck || int(c.onWire) >= l.cfg.Pipeline
+// late tells whether this loop, rather than the server, kept a request from leaving: it planned it late and its connection was
+// not busy by then, or it was away for most of the timeout and has not seen that the connection is busy no more.
+func (l *Loop) late(r *request, c *connection) bool {
+	head := c.wire.head
+	if r.tardy && (head == nothing || l.requests.all[head].sent > r.intended) {
+		return true
+	}
+	return l.watch.away() > int64(l.cfg.Timeout)/2 && l.idle(c)
 }
 
-// idle tells whether the kernel knows that a busy connection is busy no more, and this loop has not come to hear it: the reply
-// is there, or the socket can be written.
+// idle tells whether the kernel knows that a busy connection is busy no more: the reply is there, or the socket can be written.
 func (l *Loop) idle(c *connection) bool {
 	if c.stuck || c.state == connecting {
 		return isWritable(c.fd)
@@ -72,7 +77,7 @@ func (l *Loop) retire(i int32, o engine.Outcome) {
 	r := &l.requests.all[i]
 	at, c, onWire := r.owner, &l.connections[r.owner], r.onWire
 	if r.sent == 0 {
-		l.unsent(i, o, l.idle(c))
+		l.unsent(i, o, l.late(r, c))
 	} else {
 		l.settle(i, o)
 	}

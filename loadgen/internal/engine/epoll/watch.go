@@ -21,6 +21,7 @@ type watch struct {
 	bell    int  // an eventfd
 	events  []unix.EpollEvent
 	now     int64 // ns, read right after the last wait
+	late    int64 // ns, the lateness of the last wait
 	maxGap  int64 // ns
 	loopLag *hist.Histogram
 }
@@ -52,14 +53,17 @@ func (w *watch) await(deadline int64) []unix.EpollEvent {
 	n, errno := w.wait(w.events, deadline-before)
 	busy := before - w.now
 	w.now = engine.Monotonic()
-	late := max(busy, w.now-max(deadline, before))
-	w.maxGap = max(w.maxGap, late)
-	w.loopLag.Record(late)
+	w.late = max(busy, w.now-max(deadline, before))
+	w.maxGap = max(w.maxGap, w.late)
+	w.loopLag.Record(w.late)
 	if errno != 0 { // EINTR; the others would be defects of ours, and the deadlines still end the phase
 		return nil
 	}
 	return w.events[:n]
 }
+
+// away is for how long the loop has not looked, in ns: before its last wait, in it beyond its deadline, or since.
+func (w *watch) away() int64 { return max(w.late, engine.Monotonic()-w.now) }
 
 // punctual forgets how late it was: the wait for the start is no lateness.
 func (w *watch) punctual() {

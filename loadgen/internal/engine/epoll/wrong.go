@@ -1,8 +1,51 @@
 package epoll
 
-import "c10k/loadgen/internal/wire"
+import (
+	"bytes"
+
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/wire"
+)
 
 // What is done here is off the path of a request: it is about replies that are known to be wrong.
+
+// next is where in b another record begins, before the reply that is being read is whole; -1: nowhere.
+func (l *Loop) next(c *connection, b []byte) int {
+	skip, left := 0, len(l.expected)-int(c.received)
+	if c.received == 0 {
+		skip = 1 // a record in its place is the reply, right or wrong
+	}
+	if at := wire.Begins(b[skip:min(len(b), left+wire.BeginBytes)], len(l.expected)); at >= 0 && at+skip < left {
+		return at + skip
+	}
+	return -1
+}
+
+// cut gives up the reply that is being read, for behind so many bytes of b another record begins. Where that is the right one,
+// what came before it is surplus.
+func (l *Loop) cut(i int32, c *connection, b []byte, at int) {
+	n := c.wire.head
+	r := &l.requests.all[n]
+	right := !c.wrong && bytes.Equal(b[:at], l.expected[c.received:int(c.received)+at])
+	wire.Rewrite(l.expected, l.header(r), r.sum)
+	own := wire.Continues(l.expected, b[at:])
+	l.forget(i, c)
+	before := int(c.received) + at
+	c.received = 0
+	if own {
+		l.accounts.Surplus += int64(before)
+		return
+	}
+	l.accounts.Torn(!right)
+	c.wire.pop(&l.requests)
+	c.onWire--
+	flags := r.flags
+	if !r.settled {
+		l.settle(n, engine.Mismatched)
+	}
+	l.requests.release(n)
+	l.phase.replied(i, c, flags, engine.Mismatched, false)
+}
 
 // differs adds a piece to a reply that is not what was sent. What came of it before was right.
 func (l *Loop) differs(i int32, c *connection, r *request, b []byte) {

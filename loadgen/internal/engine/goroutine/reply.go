@@ -11,63 +11,92 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// read takes in replies until there are no more.
+// read takes in replies until there are no more. It reads a little more than one, to see whether another record begins in it.
 func (c *connection) read() {
-	reply := make([]byte, c.e.cfg.PayloadBytes)
-	c.reply = reply
+	size := c.e.cfg.PayloadBytes
+	c.reply = make([]byte, size+wire.BeginBytes)
 	for {
-		n, err := c.conn.Read(reply[c.have:])
+		n, err := c.conn.Read(c.reply[c.have:])
 		if err != nil {
 			c.lose(errs.Read, err)
 			return
 		}
 		now := engine.Monotonic()
-		if r, want := c.arrived(reply, n, now); c.have == 0 {
-			c.concluded(r, classify(reply, want, c.e.filler, r == nil), now)
+		for c.came(n, now); c.have >= size; {
+			r, want := c.first()
+			reply := c.reply[:size]
+			verdict := classify(reply, want, c.e.filler, r == nil)
+			next := size
+			if r != nil && verdict != (engine.Integrity{}) {
+				if at := wire.Begins(c.reply[1:c.have], size) + 1; at > 0 && at < size {
+					next = at
+				}
+			}
+			c.concluded(r, verdict, next, now)
 		}
 	}
 }
 
-// arrived adds n bytes to the reply; have is 0 if it is whole. Then want is the record that it should be, and r its request,
-// or nil if there is none. What nobody asked for is forgotten as soon as somebody asks, so that it does not shift the replies.
-func (c *connection) arrived(reply []byte, n int, now int64) (r *request, want wire.Header) {
+// came adds n bytes to the reply. What nobody asked for is forgotten as soon as somebody asks, so that it does not shift the
+// replies.
+func (c *connection) came(n int, now int64) {
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
 	if len(c.wire) == 0 {
 		c.e.accounts.Surplus += int64(n)
 		c.stray = true
 	} else if c.stray {
-		copy(reply, reply[c.have:c.have+n])
+		copy(c.reply, c.reply[c.have:c.have+n])
 		c.have, c.stray = 0, false
 	}
-	if c.have += n; c.have < len(reply) {
-		c.heard = now
-		return nil, wire.Header{}
-	}
-	c.have = 0
-	if c.stray {
-		c.stray = false
+	c.have += n
+	c.heard = now
+}
+
+// first is the request to which the whole reply belongs, or nil if there is none, and the record that it should be.
+func (c *connection) first() (*request, wire.Header) {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	if c.stray || len(c.wire) == 0 {
 		return nil, c.header(wire.Load, c.sequence, 0)
 	}
-	r = c.wire[0]
+	r := c.wire[0]
 	return r, c.header(r.flags, r.sequence, r.intended)
 }
 
-// concluded accounts for a whole reply.
-func (c *connection) concluded(r *request, verdict engine.Integrity, now int64) {
-	c.e.mu.Lock()
-	defer c.e.mu.Unlock()
+// concluded accounts for a whole reply, or for what of it came before the next record begins, and keeps what is behind that.
+func (c *connection) concluded(r *request, verdict engine.Integrity, next int, now int64) {
+	e := c.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	part, rest := c.reply[:next], c.reply[next:c.have]
+	switch {
+	case r == nil:
+		e.unasked(verdict)
+	case c.lost: // meanwhile, and so is the request
+		return
+	case next < len(e.filler) && wire.Continues(c.expected(r), rest): // what stands before it is surplus
+		e.accounts.Surplus += int64(next)
+	default:
+		if next < len(e.filler) {
+			e.accounts.Torn(c.differs(r, part))
+			if !r.settled {
+				e.settle(r, engine.Mismatched, now)
+			}
+		} else {
+			e.conclude(r, verdict, now)
+		}
+		c.wire = c.wire[1:]
+		c.ready.Signal()
+		e.phase.replied(c, r.flags)
+	}
+	c.have = copy(c.reply, rest)
 	if r == nil {
-		c.e.unasked(verdict)
-		return
+		c.stray = c.have > 0
+	} else if len(c.wire) == 0 && c.have > 0 { // nobody waits for what is behind
+		e.accounts.Surplus += int64(c.have)
+		c.stray = true
 	}
-	if c.lost { // meanwhile, and so is the request
-		return
-	}
-	c.wire = c.wire[1:]
-	c.ready.Signal()
-	c.e.conclude(r, verdict, now)
-	c.e.phase.replied(c, r.flags)
 }
 
 // classify names the fault of a whole reply where the record want was expected: one class is 1, or none if every byte
@@ -81,18 +110,25 @@ func classify(reply []byte, want wire.Header, filler []byte, unasked bool) (verd
 }
 
 // begun tells whether a part of a reply that somebody waits for has come.
-func (c *connection) begun() bool { return c != nil && !c.lost && c.have > 0 && !c.stray }
+func (c *connection) begun() bool {
+	return c != nil && !c.lost && !c.stray && c.have > 0 && c.have < len(c.e.filler)
+}
 
 // rest is the state of that reply.
 func (c *connection) rest() engine.Rest {
 	return engine.Rest{Intended: c.wire[0].intended, Heard: c.heard, Wrong: c.differs(c.wire[0], c.reply[:c.have])}
 }
 
-// differs tells whether a part of the reply to a request is not what was sent.
-func (c *connection) differs(r *request, part []byte) bool {
+// expected is the record that a request sent.
+func (c *connection) expected(r *request) []byte {
 	record := c.record()
 	wire.Encode(record, c.header(r.flags, r.sequence, r.intended))
-	return !bytes.Equal(part, record[:len(part)])
+	return record
+}
+
+// differs tells whether a part of the reply to a request is not what was sent.
+func (c *connection) differs(r *request, part []byte) bool {
+	return !bytes.Equal(part, c.expected(r)[:len(part)])
 }
 
 // unread is how many bytes wait to be received; 0 where that cannot be known.

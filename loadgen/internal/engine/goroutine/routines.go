@@ -45,6 +45,8 @@ type Routines struct {
 	at          int64 // ns, when the load starts
 	due         int64 // ns, when the phase wants to begin something
 	end         int64 // ns, from when on the phase begins nothing
+	looked      int64 // ns, when the pacer last looked whether anything is due
+	away        int64 // ns, how late it was then
 }
 
 // A connection and what is asked of it: waiting to be sent, or on the wire, in the order of the replies.
@@ -73,6 +75,7 @@ type request struct {
 	slot       uint16 // of the ledger
 	flags      uint8  // of the record
 	onWire     bool
+	tardy      bool // planned when half of its timeout was over
 	settled    bool // its reply may still come, but counts no more
 }
 

@@ -15,6 +15,7 @@ func (e *Routines) pace(ctx context.Context) {
 	for until := engine.Monotonic(); ctx.Err() == nil; {
 		e.mu.Lock()
 		now := engine.Monotonic()
+		e.looked, e.away = now, now-until
 		e.loopLag.Record(now - until)
 		e.maxGap = max(e.maxGap, now-until) // woken early, it is not late
 		for n := 0; n < engine.WorkPerTurn && e.due <= now; n++ {

@@ -39,16 +39,24 @@ func (e *Routines) over(r *request) {
 
 // drop settles a request of the load for which there was no room.
 func (c *connection) drop(slot uint16) {
-	c.e.accounts.Ledger.Unsent(slot, engine.Dropped, !c.busy() || c.idle())
+	c.e.accounts.Ledger.Unsent(slot, engine.Dropped, !c.busy())
+}
+
+// late tells whether this engine, rather than the server, kept a request from leaving: it planned it late and its connection was
+// not busy by then, its writer has not come, or it was away for most of the timeout and has not seen that the reply is there.
+func (r *request) late() bool {
+	c := r.connection
+	switch {
+	case !c.busy(), r.tardy && len(c.wire) > 0 && c.wire[0].sent > r.intended:
+		return true
+	case c.writing || len(c.wire) == 0 || c.e.away <= int64(c.e.cfg.Timeout)/2:
+		return false
+	}
+	return unread(c.conn) >= len(c.e.filler)-c.have
 }
 
 // busy tells whether a connection may not send another record, as far as its goroutines know.
 func (c *connection) busy() bool { return c.writing || len(c.wire) >= c.e.cfg.Pipeline }
-
-// idle tells whether a busy connection is busy no more, and its goroutines have not come to hear it: the reply is there.
-func (c *connection) idle() bool {
-	return !c.writing && len(c.wire) > 0 && unread(c.conn) >= len(c.e.filler)-c.have
-}
 
 // conclude settles what was replied to, unless it timed out before.
 func (e *Routines) conclude(r *request, verdict engine.Integrity, now int64) {
@@ -93,7 +101,7 @@ func (e *Routines) retire(o engine.Outcome, limit int64) {
 			if c := r.connection; r.onWire {
 				e.settle(r, o, 0)
 			} else {
-				e.unsent(r, o, !c.busy() || c.idle())
+				e.unsent(r, o, r.late())
 				c.waiting = c.waiting[1:]
 				e.phase.gaveUp(c)
 			}
