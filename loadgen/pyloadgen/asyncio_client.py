@@ -114,10 +114,15 @@ class Client(Generator):
     async def _prove(self, deadline: int) -> list[bool]:
         for _ in range(3):  # what was closed since is known before anything is asked
             await asyncio.sleep(0)
-        asked, right = self._open(), []
+        asked, heard = self._open(), time.monotonic_ns()
+        right: list[bool] = []
         for first in range(0, len(asked), PROVES_AT_ONCE):
+            if time.monotonic_ns() - heard >= self.spec.timeout_ns:  # mute: all others have failed too
+                return [*right, *(False for _ in asked[first:])]
             some = asked[first : first + PROVES_AT_ONCE]
-            right += await asyncio.gather(*(self._prove_one(connection, deadline) for connection in some))
+            found = await asyncio.gather(*(self._prove_one(connection, deadline) for connection in some))
+            heard = time.monotonic_ns() if any(found) else heard
+            right += found
         return right
 
     async def _prove_one(self, connection: Connection, deadline: int) -> bool:

@@ -178,15 +178,19 @@ class Walker:
     def prove(self, deadline: int) -> list[bool]:
         """Of each connection that is still open, whether it answered one echo."""
         self._glance(last=False)
-        right = []
+        right, heard = [], time.monotonic_ns()
         for channel in self._open():
             request = Request(time.monotonic_ns())
+            if request.intended - heard >= self._spec.timeout_ns:  # mute: all others have failed too
+                right.append(False)
+                continue
             try:
                 channel.exchange(PROVE, request, min(deadline, request.intended + self._spec.timeout_ns))
             except Lost as lost:
                 self._books.lost(lost, channel.index)
             request.settled = True
             right.append(request.right is True)
+            heard = time.monotonic_ns() if request.right is True else heard
         return right
 
     def _glance(self, last: bool) -> None:

@@ -558,3 +558,20 @@ def test_alone_explains_itself(arguments: list[str], status: int, words: str) ->
     assert result.returncode == status
     assert words in result.stdout + result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("generator", "connections", "at_once"), [("asyncio", 300, 128), ("pool", 48, 16)])
+def test_a_mute_server_costs_a_proof_one_timeout(start: Start, generator: str, connections: int, at_once: int) -> None:
+    asked: list[int] = []
+
+    def only_once(n: int, record: bytes) -> bytes | None:
+        if n == 0:
+            return record
+        asked.append(n)
+        return None
+
+    with answers(only_once) as target:
+        agent = start(target, generator=generator, connections=connections, active=1, timeout=0.3)
+        assert agent.ask("prove", "proved") == {"event": "proved", "verified": 0, "failed": connections}
+        assert len(asked) <= at_once
+        agent.stop()

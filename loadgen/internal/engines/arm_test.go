@@ -3,6 +3,7 @@ package engines
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,25 @@ func TestArmInSteps(t *testing.T) {
 		}
 		if d := Load(t, e).Done; d.Load.Answered != 300 || d.Load.Failed != 200 || d.Armed != 12 || d.Lost != 0 {
 			t.Errorf("%+v", d)
+		}
+	})
+}
+
+// A server that has gone silent costs one timeout, however many connections there are: no more than fly at once are asked.
+func TestProveLeavesTheMute(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		var asked atomic.Int64
+		cfg := Plain(Serve(t, 64, func(_, record int) Deed {
+			if record > 0 {
+				asked.Add(1)
+				return Ignore
+			}
+			return Echo
+		}))
+		cfg.Connections, cfg.Active, cfg.Timeout, cfg.ArmTimeout = 3*ProvesAtOnce, 1, 300*time.Millisecond, Patience
+		e, _ := armed(t, cfg, kind)
+		if p := e.Prove(); p != (Proved{Verified: 0, Failed: 3 * ProvesAtOnce}) || asked.Load() > ProvesAtOnce {
+			t.Errorf("proved %+v with %d asked", p, asked.Load())
 		}
 	})
 }

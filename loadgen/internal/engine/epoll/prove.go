@@ -11,21 +11,30 @@ type proving struct {
 	held
 	proved   engine.Proved
 	deadline int64 // ns
+	heard    int64 // when the newest echo came, ns
+	isOver   bool  // nobody else is asked
 	next     int   // connection
 	asked    int
 	flying   int // echoes
 }
 
-// Prove implements engine.Engine. An echo that does not come within the timeout has failed; its connection stays open.
+// Prove implements engine.Engine. An echo that does not come within the timeout has failed; its connection stays open. Once
+// none has come for a whole timeout nobody else is asked: all others have failed too.
 func (l *Loop) Prove() engine.Proved {
 	p := &proving{held: held{l}}
 	l.begin(p)
 	// What was closed since is known before anything is asked; those that go on talking are met once.
 	for n := 0; n <= len(l.connections) && l.poll(0) > 0; n += eventsPerWait {
 	}
-	p.deadline, l.end = l.watch.now+int64(l.cfg.ArmTimeout), 0
+	p.heard = engine.Monotonic()
+	p.deadline, l.end = p.heard+int64(l.cfg.ArmTimeout), 0
 	l.offer()
 	l.abandon(engine.Monotonic())
+	for ; p.next < len(l.connections); p.next++ {
+		if l.connections[p.next].state == established {
+			p.asked++
+		}
+	}
 	p.proved.Failed = p.asked - p.proved.Verified
 	return p.proved
 }
@@ -34,10 +43,10 @@ func (l *Loop) Prove() engine.Proved {
 func (p *proving) pump() {
 	l := p.l
 	if l.watch.now >= p.deadline {
+		p.isOver = true
 		l.abandon(l.watch.now)
-		p.next = len(l.connections)
 	}
-	for turn := 0; turn < engine.WorkPerTurn && p.next < len(l.connections) && p.flying < engine.ProvesAtOnce; p.next++ {
+	for turn := 0; !p.isOver && turn < engine.WorkPerTurn && p.next < len(l.connections) && p.flying < engine.ProvesAtOnce; p.next++ {
 		if l.connections[p.next].state != established {
 			continue
 		}
@@ -49,7 +58,7 @@ func (p *proving) pump() {
 		}
 	}
 	switch {
-	case p.next < len(l.connections) && p.flying < engine.ProvesAtOnce:
+	case !p.isOver && p.next < len(l.connections) && p.flying < engine.ProvesAtOnce:
 		l.due = l.watch.now
 	case p.flying > 0:
 		l.due = p.deadline
@@ -61,7 +70,11 @@ func (p *proving) pump() {
 func (p *proving) settled(o engine.Outcome) {
 	p.flying--
 	p.l.due = p.l.watch.now // there is room to ask another, or nothing left to wait for
-	if o == engine.Answered {
+	switch {
+	case o == engine.Answered:
 		p.proved.Verified++
+		p.heard = p.l.watch.now
+	case p.l.watch.now-p.heard >= int64(p.l.cfg.Timeout):
+		p.isOver = true
 	}
 }

@@ -12,16 +12,19 @@ import (
 type proving struct {
 	held
 	proved engine.Proved
-	next   int // connection
+	heard  int64 // when the newest echo came, ns
+	isOver bool  // nobody else is asked
+	next   int   // connection
 	asked  int
 	flying int // echoes
 }
 
-// Prove implements engine.Engine. An echo that does not come within the timeout has failed; its connection stays open.
+// Prove implements engine.Engine. An echo that does not come within the timeout has failed; its connection stays open. Once
+// none has come for a whole timeout nobody else is asked: all others have failed too.
 func (e *Routines) Prove() engine.Proved {
 	ctx, cancel := context.WithTimeout(e.alive, e.cfg.ArmTimeout)
 	defer cancel()
-	p := &proving{held: held{e}}
+	p := &proving{held: held{e}, heard: engine.Monotonic()}
 	e.mu.Lock()
 	e.phase, e.end = p, 0
 	p.schedule()
@@ -30,6 +33,11 @@ func (e *Routines) Prove() engine.Proved {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.abandon()
+	for ; p.next < len(e.connections); p.next++ {
+		if e.isOpen(p.next) {
+			p.asked++
+		}
+	}
 	p.proved.Failed = p.asked - p.proved.Verified
 	return p.proved
 }
@@ -37,7 +45,7 @@ func (e *Routines) Prove() engine.Proved {
 // schedule lets the next connection be asked, if there is one and room for its echo.
 func (p *proving) schedule() {
 	p.e.due = 0
-	if p.next == len(p.e.connections) || p.flying >= engine.ProvesAtOnce {
+	if p.isOver || p.next == len(p.e.connections) || p.flying >= engine.ProvesAtOnce {
 		p.e.due = pacing.Never
 	}
 }
@@ -56,10 +64,15 @@ func (p *proving) begin(int64) {
 
 func (p *proving) settled(o engine.Outcome) {
 	p.flying--
-	p.schedule()
-	if o == engine.Answered {
+	now := engine.Monotonic()
+	switch {
+	case o == engine.Answered:
 		p.proved.Verified++
+		p.heard = now
+	case now-p.heard >= int64(p.e.cfg.Timeout):
+		p.isOver = true
 	}
+	p.schedule()
 	if p.flying == engine.ProvesAtOnce/2 {
 		p.e.poke() // others have waited for room
 	}
