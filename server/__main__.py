@@ -15,8 +15,8 @@ from server.serve import serve
 def list_strategies(markdown: bool) -> int:
     lines = [page.markdown(catalog.load().values()).rstrip()] if markdown else []
     for strategy in () if markdown else catalog.load().values():
-        seed = "  (of the original experiment)" if strategy.name in catalog.SEED else ""
-        lines += [f"{strategy.name}{seed}", f"    family:  {strategy.family}", f"    how:     {strategy.how}"]
+        original = f"  (in the original experiment: {strategy.original})" if strategy.original else ""
+        lines += [f"{strategy.name}{original}", f"    family:  {strategy.family}", f"    how:     {strategy.how}"]
         lines += [f"    use:     {strategy.use}", f"    limit:   {strategy.limit}", f"    pitfall: {strategy.pitfall}"]
         lack = needs.missing(strategy)
         lines += [f"    here:    no. {lack}" if lack else "    here:    yes"]

@@ -18,11 +18,11 @@ from typing import Protocol, Union, cast
 from server.common import Intake, Worker
 
 CATALOG = Path(__file__).with_name("catalog.yml")
-SEED = ("workers", "select", "poll", "epoll_edge")  # the four that the original experiment compared
-FIELDS = ("family", "loop", "distribution", "limit", "how", "use", "pitfall")
-ANYWHERE = ("needs", "honours")  # may stand anywhere, or be left out
+SEED = ("workers", "select", "poll", "epoll_edge")  # of those with `original`, what a laptop can hold ten thousand of
+FIELDS = ("family", "loop", "distribution", "limit", "how", "use", "pitfall", "shown_by")
+ANYWHERE = ("needs", "honours", "original")  # may stand anywhere, or be left out
 EXEMPT = ("cannot", "because")  # may follow, both or neither
-LISTS = (*ANYWHERE, "cannot")  # the others are text
+LISTS = ("needs", "honours", "cannot", "shown_by")  # the others are text
 OWN_DESCRIPTORS = 64  # what a server process needs besides its connections; one of them listens
 PROGRAMS = ("cc", "go")  # the needs of a loop that is a program of its own
 NO_PACKAGES = (*PROGRAMS, "io_uring")  # the needs that no package meets
@@ -30,7 +30,7 @@ NO_PACKAGES = (*PROGRAMS, "io_uring")  # the needs that no package meets
 Value = Union[str, tuple[str, ...]]
 
 NAME = re.compile(r"([a-z][a-z0-9_]*):")
-FIELD = re.compile(r"  ([a-z]+): (\S.*)")
+FIELD = re.compile(r"  ([a-z_]+): (\S.*)")
 LIST = re.compile(r"\[[a-z0-9_., -]*\]")
 
 
@@ -62,10 +62,12 @@ class Strategy:
     how: str
     use: str
     pitfall: str
+    shown_by: tuple[str, ...]  # what shows that limit, how and pitfall are so; catalog.yml says how to read it
     cannot: tuple[str, ...] = ()  # clauses of the conformance suite
     because: str = ""
     needs: tuple[str, ...] = ()  # packages, programs and features of the kernel that a host must have
     honours: tuple[str, ...] = ()  # optional parameters of contracts/parameters.yml
+    original: str = ""  # the mode of the 2013 experiment that it plays
 
     @property
     def one_process(self) -> bool:

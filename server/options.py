@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 BAD_INPUT = 2
+OPTIONAL = ("accept_batch",)  # of `serve`: a strategy honours it, or refuses it
 LESSONS = ("one_accept_per_edge",)  # modules of server/lessons
 
 
@@ -38,8 +39,8 @@ SERVE: dict[str, dict[str, Any]] = {
     },
     "backlog": {"type": number(1, 1_048_576), "default": 4096, "help": "argument of listen() (default: %(default)s)"},
     "accept_batch": {
-        "type": number(1, 65_536), "default": 64,
-        "help": "connections that a loop takes in one turn, where the strategy honours it (default: %(default)s)",
+        "type": number(1, 65_536),
+        "help": "connections that a loop takes in one turn, for a strategy that honours it (default: 64)",
     },
     "workers": {
         "type": number(1, 1024), "default": 2, "help": "processes, where the strategy has several; at least 2",
@@ -50,10 +51,14 @@ SERVE: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def words(parameters: Mapping[str, Any]) -> list[str]:
-    """The options of `serve` that mean a plan's parameters: `server_port` is `--port`. Others are left out."""
+def words(parameters: Mapping[str, Any], honours: Collection[str]) -> list[str]:
+    """The options of `serve` that mean a plan's parameters: `server_port` is `--port`. Others are left out, and so are
+    the optional ones that the strategy does not honour.
+    """
     options = {name.removeprefix("server_"): str(value) for name, value in parameters.items()}
     known = {option: value for option, value in options.items() if option in SERVE}
+    for option in set(OPTIONAL).difference(honours):
+        known.pop(option, None)
     return [word for option, value in known.items() for word in (f"--{option.replace('_', '-')}", value)]
 
 

@@ -20,6 +20,13 @@ by the conformance suite: `python -m server check --strategy NAME`. What was mea
 [measurements.md](measurements.md), how to bring a server of your own in [own-server.md](own-server.md), how to add one
 here in [add-a-strategy.md](add-a-strategy.md).
 
+Five entries play the server modes of the original experiment: {original}.
+`-e strategy=seed` runs {seed}: it leaves out fork_per_connection, since ten thousand
+processes of some 1.4 MB each are more than a laptop holds.
+
+What an entry states of the kernel, of Python or of a package is shown by what stands at its end: a clause of the suite,
+a lesson, a bench, or a test.
+
 """
 
 
@@ -29,7 +36,8 @@ def markdown(strategies: Iterable[Strategy]) -> str:
     rows = ["| strategy | family | loop × distribution | ends at |", "|---|---|---|---|"]
     rows += [f"| [{s.name}](#{s.name}) | {s.family} | {s.loop} × {s.distribution} | {s.limit} |" for s in listed]
     parts = ["\n".join(rows) + "\n", reading_order(), *map(section, listed)]
-    return HEAD + "\n".join(parts)
+    modes = ", ".join(s.name for s in listed if s.original)
+    return HEAD.format(original=modes, seed=", ".join(SEED)) + "\n".join(parts)
 
 
 def reading_order() -> str:
@@ -39,13 +47,26 @@ def reading_order() -> str:
     return f"## The loops, in an order to read them\n\nEach begins where the one before it ends.\n\n{linked}\n"
 
 
+def linked(name: str) -> str:
+    """What `shown_by` names, as a command or with a link to the file."""
+    kind, _, what = name.partition(".")
+    if kind == "clause":
+        return f"`python -m server check --only {what}`"
+    if kind == "lesson":
+        return f"`python -m server lesson {what}`"
+    if kind == "bench":
+        return f"`python -m tests.bench.{what}`"
+    return f"[{what}](../tests/unit/server/{kind}.py)"
+
+
 def section(strategy: Strategy) -> str:
     """One strategy: what it is, when to use it, its pitfall, its limit."""
     lines = [f"## {strategy.name}", "", strategy.how, ""]
-    if strategy.name in SEED:
-        lines += ["One of the four of the original experiment.", ""]
+    if strategy.original:
+        lines += [f"In the original experiment: {strategy.original}.", ""]
     lines += [f"- **Use it** {strategy.use[0].lower()}{strategy.use[1:]}", f"- **Pitfall:** {strategy.pitfall}"]
     lines += [f"- **Limit:** {strategy.limit}."]
+    lines += [f"- **Shown by** {', '.join(map(linked, strategy.shown_by))}."]
     if strategy.needs:
         lines += [f"- **Needs** {', '.join(strategy.needs)}."]
     if strategy.cannot:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from server import catalog, common, needs, slots
 from server.linux import sockdiag
-from server.options import BAD_INPUT
+from server.options import BAD_INPUT, OPTIONAL
 
 
 def refuse(sentence: str) -> int:
@@ -24,6 +24,9 @@ def serve(options: argparse.Namespace) -> int:
         strategy = catalog.find(options.strategy)
     except KeyError as error:
         return refuse(error.args[0])
+    asked = [name for name in OPTIONAL if getattr(options, name) is not None and name not in strategy.honours]
+    if asked:
+        return refuse(f"{strategy.name} does not honour --{asked[0].replace('_', '-')}: leave it out.")
     needs.find_packages(strategy)
     lack = needs.missing(strategy)
     if lack:
@@ -48,7 +51,7 @@ def serve(options: argparse.Namespace) -> int:
     print(f"{strategy.name} listens on {where}; Ctrl-C ends it.", file=sys.stderr, flush=True)
     if loop is None:
         return become(strategy.loop, listeners, processes, options.stats)
-    common.Worker.accept_batch = options.accept_batch
+    common.Worker.accept_batch = options.accept_batch or common.Worker.accept_batch
     try:
         return distribution.serve(listeners, loop, processes, options.stats)
     except OSError as error:

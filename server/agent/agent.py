@@ -137,7 +137,7 @@ class Agent:
         if self._strategy:
             slots.create(stats, self._strategy.processes(spec.workers))
             self._sampler.stats = slots.Reader(stats)
-            command = [sys.executable, "-m", "server", "serve", *options.words(spec.server)]
+            command = [sys.executable, "-m", "server", "serve", *options.words(spec.server, self._strategy.honours)]
             command += ["--host", spec.address, "--stats", str(stats)]
         else:
             words = shlex.split(spec.server_command or "")

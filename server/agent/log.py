@@ -1,4 +1,4 @@
-"""server.log: what the server writes, however much that is: the beginning and the end, and how much is left out between."""
+"""server.log: the beginning and the end of what the server writes, and how much is left out between them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A process for each connection, forked when it comes: the oldest server of all.
 
 Use it where a client's work must not be able to harm another's. A fork costs about a millisecond, and an idle child
-some 750 KB that it does not share, so ten thousand need gigabytes. Parent and child each close what they do not need,
+some 1.4 MB that it does not share, so ten thousand need 14 GB. Parent and child each close what they do not need,
 or the client would never see the end. Children that ended stay as zombies until the parent has asked for their status:
 one signal may stand for many of them, so it asks until there are no more.
 """

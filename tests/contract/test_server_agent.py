@@ -476,6 +476,15 @@ def test_the_recorded_specification_is_read() -> None:
     assert (spec.trial, spec.connections, spec.cpus, spec.agent_cpus) == (1, 10000, [0], [1])
 
 
+def test_what_a_strategy_does_not_honour_is_not_asked_of_it(base: Path) -> None:
+    """A plan has every parameter of the server, those that are without effect with their default."""
+    agent = Conductor(base, strategy="thread_pool")
+    assert "accept_batch" in agent.spec["server"]
+    agent.arm()
+    agent.order("stop")
+    assert agent.end()[0] == 0
+
+
 def test_what_serve_refuses_is_told(base: Path) -> None:
     """Ranges were judged where a person typed; a number that is out of range all the same ends in a sentence."""
     agent = Conductor(base, backlog=0)

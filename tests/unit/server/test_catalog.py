@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from server import catalog, loops, page
+from server import catalog, loops, options, page
+from server.conformance.clauses import CLAUSES
 
 SERVER = Path(catalog.__file__).parent
 
@@ -57,6 +58,34 @@ def test_every_strategy_can_be_loaded() -> None:
         assert callable(strategy.load_loop().run)
         assert callable(importlib.import_module(f"server.distributions.{strategy.distribution}").serve)
     assert set(catalog.SEED) <= set(catalog.load())
+
+
+def test_the_modes_of_the_original() -> None:
+    """Each has an entry; `seed` runs those that a laptop can hold."""
+    played = {name: one.original for name, one in catalog.load().items() if one.original}
+    assert played.keys() == {"fork_per_connection", *catalog.SEED}
+    for mode in ("basic", "select", "poll", "epoll", "--worker"):
+        assert sum(mode in words.partition(";")[0] for words in played.values()) >= 1, mode
+
+
+def shows(name: str) -> bool:
+    """Whether what an entry's `shown_by` names is there."""
+    kind, _, what = name.partition(".")
+    if kind == "clause":
+        return what in {clause.name for clause in CLAUSES}
+    if kind == "lesson":
+        return what in options.LESSONS
+    if kind == "bench":
+        return (SERVER.parent / f"tests/bench/{what}.py").is_file()
+    file = Path(__file__).with_name(f"{kind}.py")
+    return file.is_file() and f"\ndef {what}(" in file.read_text()
+
+
+def test_what_shows_an_entry_is_there() -> None:
+    for name, one in catalog.load().items():
+        assert one.shown_by, name
+        assert [what for what in one.shown_by if not shows(what)] == [], name
+    assert not shows("test_catalog.test_that_nobody_wrote")
 
 
 def test_processes() -> None:
@@ -123,7 +152,7 @@ def test_a_field_too_few(tmp_path: Path) -> None:
 
 
 def test_an_entry_may_say_which_optional_parameters_it_honours(tmp_path: Path) -> None:
-    entry = [f"  {name}: x" for name in catalog.FIELDS]
+    entry = [f"  {name}: {'[x]' if name in catalog.LISTS else 'x'}" for name in catalog.FIELDS]
     path = tmp_path / "catalog.yml"
     path.write_text("\n".join(["a:", *entry, "b:", "  honours: [spin]", *entry]) + "\n")
     assert [strategy.honours for strategy in catalog.load(path).values()] == [(), ("spin",)]
@@ -131,7 +160,7 @@ def test_an_entry_may_say_which_optional_parameters_it_honours(tmp_path: Path) -
 
 @pytest.mark.parametrize(("line", "field"), [("  needs: uvloop", "needs"), ("  how: [a]", "how")])
 def test_text_and_lists_are_not_taken_for_each_other(tmp_path: Path, line: str, field: str) -> None:
-    entry = {name: f"  {name}: x" for name in catalog.FIELDS} | {field: line}
+    entry = {name: f"  {name}: {'[x]' if name in catalog.LISTS else 'x'}" for name in catalog.FIELDS} | {field: line}
     path = tmp_path / "catalog.yml"
     path.write_text("\n".join(["a:", *entry.values()]) + "\n")
     with pytest.raises(catalog.CatalogError, match=f"a has '{field}'"):

@@ -140,6 +140,21 @@ def test_exclusive_wakes_one(tmp_path: Path) -> None:
         assert max(slot["accepted"] for slot in served.stats.slots()) >= 80, "the first that registered is woken"
 
 
+@pytest.mark.parametrize(("strategy", "woken"), [("prefork_herd", 4), ("prefork_exclusive", 1)])
+def test_the_herd_is_woken_for_nothing(tmp_path: Path, strategy: str, woken: int) -> None:
+    """Of four processes that sleep, one gets each newcomer; how many of them each newcomer wakes shows in switches."""
+    with serving(strategy, tmp_path, workers=4, setup="common.LOOK_S = 1000") as served:
+        pids = [slot["pid"] for slot in served.stats.slots()]
+        eventually(lambda: {one.state for one in served.family().values()} == {"S"}, "all asleep")
+        before = [processes.switches(pid, 1)[0] for pid in pids]
+        for number in range(100):
+            served.connect().close()
+            served.holds("closed", number + 1)
+            eventually(lambda: {one.state for one in served.family().values()} == {"S"}, "all asleep")
+        grown = [processes.switches(pid, 1)[0] - start for pid, start in zip(pids, before, strict=True)]
+        assert sum(count >= 100 for count in grown) == woken, grown
+
+
 def test_a_port_that_is_in_use_is_named(tmp_path: Path) -> None:
     """SO_REUSEPORT would let a second server take half of the connections of the first."""
     with serving("prefork_reuseport", tmp_path) as served, pytest.raises(OSError, match="in use"):

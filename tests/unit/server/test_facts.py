@@ -1,11 +1,21 @@
-"""What the catalogue says of the kernel, of Python and of packages, each shown by itself: no server of ours takes part."""
+"""What the catalogue says of the kernel, of Python and of packages, each shown by itself, without a server of ours."""
 
+import asyncio
+import fcntl
+import multiprocessing
 import os
 import select
+import selectors
 import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import pytest
 
 from server.linux import processes
 from tests.unit.server.harness import eventually
@@ -73,3 +83,225 @@ def test_exclusive_wakes_the_process_that_registered_first() -> None:
                 socket.create_connection(listener.getsockname()).close()
                 served.append(os.read(heard, 1))
     assert served == [b"0"] * 6
+
+
+def test_a_closed_number_is_the_next_ones() -> None:
+    first = os.open(os.devnull, os.O_RDONLY)
+    os.close(first)
+    with socket.socket() as second:
+        assert second.fileno() == first
+
+
+def test_poll_walks_the_whole_list() -> None:
+    """One socket of many is ready: a call of poll costs many times what it costs beside a few, of epoll not."""
+    ours, theirs = socket.socketpair()
+    theirs.send(b".")
+
+    def cost_s(idle: int, kind: Callable[[], Any]) -> float:
+        with ExitStack() as stack:
+            poller = kind()
+            poller.register(ours, select.POLLIN)
+            for _ in range(idle):
+                read, write = os.pipe()
+                stack.callback(os.close, read)
+                stack.callback(os.close, write)
+                poller.register(read, select.POLLIN)
+            took = []
+            for _ in range(5):
+                begin = time.thread_time()
+                for _ in range(50):
+                    assert len(poller.poll()) == 1
+                took.append(time.thread_time() - begin)
+            return min(took)
+
+    assert cost_s(4000, select.poll) > 10 * cost_s(4, select.poll)
+    assert cost_s(4000, select.epoll) < 10 * cost_s(4, select.epoll)
+    ours.close()
+    theirs.close()
+
+
+def test_select_refuses_a_descriptor_of_1024() -> None:
+    with socket.socket() as sock:
+        high = fcntl.fcntl(sock, fcntl.F_DUPFD, 1024)
+        try:
+            with pytest.raises(ValueError, match="out of range"):
+                select.select([high], [], [], 0)
+        finally:
+            os.close(high)
+
+
+def test_modify_without_data_forgets_the_connection() -> None:
+    with selectors.DefaultSelector() as selector, socket.socket() as sock:
+        selector.register(sock, selectors.EVENT_READ, "the connection")
+        assert selector.modify(sock, selectors.EVENT_WRITE).data is None
+        assert isinstance(selector, selectors.EpollSelector)
+
+
+def test_one_signal_stands_for_many_children() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    try:
+        pids = [os.fork() or os._exit(0) for _ in range(5)]
+        for pid in pids:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert signal.sigtimedwait({signal.SIGCHLD}, 10) is not None
+        assert signal.sigtimedwait({signal.SIGCHLD}, 0) is None, "one for all five"
+        assert [one.state for one in map(processes.stat, pids) if one] == ["Z"] * 5, "until each is asked for"
+        for pid in pids:
+            os.waitpid(pid, 0)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_threads_that_add_lose_counts() -> None:
+    """Where the interpreter may switch between the reading and the storing: here in a call of a function."""
+    code = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+class Total: count = 0
+def one(): return 1
+def add():
+    for _ in range(20_000): Total.count += one()
+for _ in range(200):
+    Total.count = 0
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    if Total.count < 80_000: sys.exit(0)
+sys.exit(1)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_semaphore_stays_taken_when_its_holder_dies() -> None:
+    lock = multiprocessing.get_context("fork").Lock()
+    heard, news = os.pipe()
+
+    def hold() -> None:
+        lock.acquire()
+        os.write(news, b".")
+        time.sleep(60)
+
+    with forked(hold):
+        assert os.read(heard, 1) == b"."
+    assert not lock.acquire(timeout=0.2)
+
+
+def test_what_waits_for_one_of_those_that_share_a_port_is_lost_with_it() -> None:
+    """The hash gives it clients though it takes none and the other has nothing to do; and they go with it."""
+    first = socket.create_server(("127.0.0.1", 0), reuse_port=True)
+    second = socket.create_server(first.getsockname(), reuse_port=True)
+    first.setblocking(False)
+    clients = [socket.create_connection(first.getsockname()) for _ in range(64)]
+    taken = []
+    with suppress(BlockingIOError):
+        while True:
+            taken.append(first.accept()[0])
+    second.close()
+    lost = 0
+    for client in clients:
+        client.settimeout(0.05)
+        with client, suppress(TimeoutError):
+            try:
+                client.recv(1)
+            except ConnectionResetError:
+                lost += 1
+    for sock in (first, *taken):
+        sock.close()
+    assert 0 < lost < 64
+    assert lost + len(taken) == 64
+
+
+def test_asyncio_asks_for_256_kib() -> None:
+    assert asyncio.selector_events._SelectorTransport.max_size == 256 * 1024  # type: ignore[attr-defined]
+
+
+async def stuck_writer(sock: socket.socket) -> asyncio.StreamWriter:
+    sock.setblocking(False)
+    _, writer = await asyncio.open_connection(sock=sock)
+    return writer
+
+
+def test_without_drain_a_writer_keeps_everything() -> None:
+    async def write() -> int:
+        ours, theirs = socket.socketpair()
+        writer = await stuck_writer(ours)
+        for _ in range(1000):
+            writer.write(bytes(16_384))
+            await asyncio.sleep(0)
+        kept: int = writer.transport.get_write_buffer_size()
+        writer.transport.abort()
+        theirs.close()
+        return kept
+
+    assert asyncio.run(write()) > 15_000_000
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the transport copies")
+def test_a_transport_keeps_a_view() -> None:
+    async def write() -> bytes:
+        ours, theirs = socket.socketpair()
+        writer = await stuck_writer(ours)
+        while not writer.transport.get_write_buffer_size():
+            writer.write(bytes(16_384))
+        buffer = bytearray(b"a" * 16)
+        writer.transport.write(memoryview(buffer))
+        buffer[:] = b"b" * 16
+        theirs.setblocking(False)
+        data = b""
+        while data[-16:-15] not in (b"a", b"b"):
+            await asyncio.sleep(0)
+            with suppress(BlockingIOError):
+                data += theirs.recv(1 << 20)
+        writer.transport.abort()
+        theirs.close()
+        return data[-16:]
+
+    assert asyncio.run(write()) == b"b" * 16
+
+
+def test_a_call_that_gevent_does_not_know_stops_all() -> None:
+    gevent = pytest.importorskip("gevent")
+    seen = []
+
+    def other() -> None:
+        while True:
+            seen.append(time.monotonic())
+            gevent.sleep(0.001)
+
+    def sleeps(call: Callable[[float], None]) -> int:
+        greenlet = gevent.spawn(other)
+        gevent.sleep(0.01)
+        before = len(seen)
+        call(0.2)
+        came = len(seen) - before
+        greenlet.kill()
+        return came
+
+    assert sleeps(time.sleep) == 0
+    assert sleeps(gevent.sleep) > 0
+
+
+def test_an_error_in_one_task_of_a_nursery_cancels_the_others() -> None:
+    trio = pytest.importorskip("trio")
+    cancelled = []
+
+    async def patient() -> None:
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled:
+            cancelled.append(1)
+            raise
+
+    async def wrong() -> None:
+        await trio.sleep(0)
+        raise KeyError
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(patient)
+            nursery.start_soon(wrong)
+
+    with suppress(Exception):
+        trio.run(main)
+    assert len(cancelled) == 3

@@ -173,6 +173,10 @@ def command(*arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[s
         (["serve", "--ports", "1001"], ["--ports", "1 to 1000"]),
         (["serve", "--port", "65000", "--ports", "600"], ["600 ports from 65000", "65535"]),
         (["serve", "--backlog", "-1"], ["--backlog"]),
+        (
+            ["serve", "--strategy", "sequential", "--accept-batch", "2"],
+            ["sequential", "--accept-batch", "leave it out"],
+        ),
         (["serve", "--host", "192.0.2.1"], ["no address 192.0.2.1"]),
         (["serve", "--host", "no such host"], ["no such host"]),
         (["serve", "--port", "{free}", "--stats", "/nowhere/stats"], ["/nowhere/stats", "No such file"]),

@@ -250,3 +250,21 @@ def test_no_descriptor_for_the_ring_itself(tmp_path: Path) -> None:
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False, preexec_fn=limit)
     assert ended.returncode == 2
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_what_comes_for_a_closed_descriptor() -> None:
+    """The request goes on, and its completion bears the number that the next client has by then."""
+    ring = uring.Ring(4, 8)
+    buffers = uring.Buffers(ring, 2, 8)
+    ours, theirs = socket.socketpair()
+    number = ours.fileno()
+    ring.add(uring.request(uring.RECV, number, number, flags=uring.SELECT_BUFFER, multishot=uring.MULTISHOT))
+    ring.submit()
+    ours.close()
+    with theirs, socket.socket() as next_one:
+        assert next_one.fileno() == number
+        theirs.send(b"not for it")
+        ring.submit()
+        (mark, size, flags), *_ = ring.completions()
+        assert (mark, buffers.copy(flags >> 16, 0, size)) == (number, b"not for "), "as much as a buffer holds"
+    ring.close()

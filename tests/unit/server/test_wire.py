@@ -1,7 +1,9 @@
 """What the conformance suite does not ask: signals in full, several ports, limits and deaths of single strategies."""
 
 import os
+import re
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -76,3 +78,57 @@ def test_several_ports(strategy: str, tmp_path: Path) -> None:
         before = server.cpu_s()
         time.sleep(0.3)
         assert server.cpu_s() - before < 0.1
+
+
+def test_a_full_process_refuses_where_another_has_room(tmp_path: Path) -> None:
+    """The hash does not know that the sets of one process of select are full."""
+    with serving("prefork_select", tmp_path) as served:
+        socks: list[socket.socket] = []
+        while not served.total("limit_code") and len(socks) < 2100:
+            socks.append(served.connect())
+            served.holds("accepted", len(socks))
+        held = sorted(slot["open"] for slot in served.stats.slots())
+        assert served.total("limit_code") == slots.FD_SETSIZE
+        assert held[0] < held[1] < 1024
+        for sock in socks:
+            sock.close()
+
+
+def test_what_waits_for_a_stuck_process_waits(tmp_path: Path) -> None:
+    """One of two processes is stopped; the other does not serve what was dealt to it."""
+    with serving("asyncio_processes", tmp_path) as served:
+        stuck, other = (slot["pid"] for slot in served.stats.slots())
+        os.kill(stuck, signal.SIGSTOP)
+        socks = [served.connect() for _ in range(64)]
+        for sock in socks:
+            sock.sendall(b"ping")
+        eventually(lambda: served.idles() and served.total("accepted") + served.waiting() == 64, "no more to do")
+        assert served.waiting() > 0
+        assert alive(other)
+        os.kill(stuck, signal.SIGCONT)
+        assert all(read_exactly(sock, 4) == b"ping" for sock in socks)
+        for sock in socks:
+            sock.close()
+
+
+def test_what_a_child_has_of_its_own(tmp_path: Path) -> None:
+    """Of its memory: what the catalogue says of fork_per_connection."""
+    with serving("fork_per_connection", tmp_path) as served:
+        with served.connect() as sock:
+            assert echoes(sock)
+            (child,) = served.pids() - {served.process.pid}
+            rollup = Path(f"/proc/{child}/smaps_rollup").read_text()
+        private = sum(int(kb) for kb in re.findall(r"(?m)^Private_\w+: +(\d+) kB", rollup))
+        assert 700 < private < 2800, "some 1.4 MB"
+
+
+def test_what_a_thread_maps(tmp_path: Path) -> None:
+    """So many threads as a third of vm.max_map_count, give or take."""
+    with serving("thread_per_connection", tmp_path) as served:
+        maps = Path(f"/proc/{served.process.pid}/maps")
+        before = len(maps.read_text().splitlines())
+        socks = [served.connect() for _ in range(200)]
+        assert all(map(echoes, socks))
+        assert 2 < (len(maps.read_text().splitlines()) - before) / 200 < 4
+        for sock in socks:
+            sock.close()
