@@ -10,9 +10,11 @@ from conductor.clock import Clock
 from conductor.protocol import Event
 from contracts.declared import COUNTS, OUTCOMES, SETTLED, WRONG, Workload
 
-MOST_UNSENT = 0.01
-# Below this many expected requests an empty plan of a generator is chance, not a fault.
-SURELY_PLANNED = 20
+MOST_LATE = 0.01
+CLOSED = ("peer-closed", "reset")
+# What the server or a path did is worth a word beside other reasons if it took more than this share; and a client is
+# the odd one out if it missed this many times the share that the others missed.
+WORTH_A_WORD, ODD, ODD_TIMES = 0.01, 0.1, 10
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Seen:
 
     workload: Workload
     connections: int
-    expected_requests: int
+    expects_requests: bool
     dnf: bool = False
     refused: str | None = None
     interrupted: str | None = None
@@ -54,10 +56,14 @@ class Seen:
 
 def outcome_of(seen: Seen) -> tuple[str, str | None]:
     """The outcome and its reason."""
-    problems = [*_ended_by(seen), *_arming(seen), *_integrity(seen)]
+    problems = [*_ended_by(seen), *_arming(seen), *_integrity(seen), *_late(seen), *_accounts(seen)]
     word = min((kind for kind, _ in problems), key=OUTCOMES.index, default="ok")
     # What follows from a death (connections not verified, say) is not a second reason.
     reasons = [why for kind, why in problems if kind == word or kind in ("partial", "dnf", "crashed")]
+    # What the server or a path did is a result, of which analysis speaks; it only says more of what spoiled a trial.
+    if word in ("invalid", "partial") and not seen.refused:
+        place = sum(kind in ("partial", "dnf", "crashed") for kind, _ in problems)
+        reasons[place:place] = [*_server_did(seen), *_odd_client(seen)]
     return word, "; ".join(dict.fromkeys(why.rstrip(".") for why in reasons)) or None
 
 
@@ -105,34 +111,35 @@ def _arming(seen: Seen) -> list[tuple[str, str]]:
     """Not all verified and no limit; or counted, and the counts do not agree."""
     if seen.limit or len(seen.armed) < 1:
         return []
-    failed: dict[str, int] = {}
-    for event in seen.armed.values():
-        for cause, count in event["failed"].items():
-            failed[cause] = failed.get(cause, 0) + count
     verified = sum(event["verified"] for event in seen.armed.values())
     # Where no connections are held, arming tries one a client, or asks for no echo.
-    whole = verified == seen.connections if seen.workload.holds else not failed
+    whole = verified == seen.connections if seen.workload.holds else not _causes(seen.armed)
     complete = not seen.lost and not seen.spoiled and not seen.interrupted and not seen.server_lost
     if complete and seen.barrier and not seen.barrier.agrees:
         return [("invalid", f"not armed: the counts of the connections do not agree ({seen.barrier})")]
     if complete and not whole:
-        causes = ", ".join(f"{cause} {count:,}" for cause, count in sorted(failed.items(), key=lambda item: -item[1]))
         verified_of = f"{verified:,} of {seen.connections:,} connections verified"
-        return [("invalid", f"not armed: {verified_of} ({causes or 'no cause given'})")]
+        return [("invalid", f"not armed: {verified_of} ({_causes(seen.armed) or 'no cause given'})")]
     return []
+
+
+def _causes(armed: Mapping[str, Event]) -> str:
+    """Why connections failed, the most frequent first; by client where others had none of it."""
+    failing = {name: event["failed"] for name, event in armed.items() if event["failed"]}
+    total: dict[str, int] = {}
+    for failed in failing.values():
+        for cause, count in failed.items():
+            total[cause] = total.get(cause, 0) + count
+    text = ", ".join(f"{cause} {count:,}" for cause, count in sorted(total.items(), key=lambda item: -item[1]))
+    return f"{', '.join(failing)}: {text}" if 0 < len(failing) < len(armed) else text
 
 
 def _integrity(seen: Seen) -> list[tuple[str, str]]:
     found = []
     for name, event in seen.done.items():
         for phase in ("warmup", "load"):
-            totals = event["totals"][phase]
-            settled = sum(totals[part] for part in SETTLED)
-            if totals["mismatched"]:
-                found.append(f"{name}: {totals['mismatched']:,} replies in {phase} were not their own record")
-            if totals["planned"] != settled or totals["sent"] > totals["planned"]:
-                planned = f"{totals['planned']:,} requests planned in {phase}"
-                found.append(f"{name}: of {planned}, {settled:,} are accounted for")
+            if mismatched := event["totals"][phase]["mismatched"]:
+                found.append(f"{name}: {mismatched:,} replies in {phase} were not their own record")
         if event["surplus"]:
             found.append(f"{name}: {event['surplus']:,} bytes or replies that no request asked for")
         # The most frequent first: it is likely the cause of the others.
@@ -141,11 +148,67 @@ def _integrity(seen: Seen) -> list[tuple[str, str]]:
             (most, kind), *others = [(count, kind) for count, kind in wrong if count]
             also = "".join(f", {count:,} {other}" for count, other in others)
             found.append(f"{name}: {most:,} replies {kind}{also}")
-    counts = counts_of(seen.done)
-    if counts and counts["planned"] - counts["sent"] > MOST_UNSENT * counts["planned"]:
-        unsent = counts["planned"] - counts["sent"]
-        share = f"{unsent / counts['planned']:.1%}"
-        found.append(f"{unsent:,} of {counts['planned']:,} planned requests ({share}) were never sent")
-    if counts and not counts["planned"] and seen.expected_requests >= SURELY_PLANNED and not seen.lost:
-        found.append("no request was planned in the window")
     return [("invalid", why) for why in found]
+
+
+def _late(seen: Seen) -> list[tuple[str, str]]:
+    """The generators did not do their part: what they did not come to send, or a window in which nothing was asked."""
+    counts = counts_of(seen.done)
+    if not counts:
+        return []
+    if not counts["planned"] and seen.expects_requests and not seen.lost:
+        why = "no request was planned in the window, so nothing was measured; raise the rate or the duration"
+        return [("invalid", why)]
+    if counts["unsent_late"] <= MOST_LATE * counts["planned"]:
+        return []
+    late = [name for name, event in seen.done.items() if event["totals"]["load"]["unsent_late"]]
+    share = f"{counts['unsent_late'] / counts['planned']:.1%}"
+    never = f"{counts['unsent_late']:,} of {counts['planned']:,} planned requests ({share}) were never sent"
+    return [("invalid", f"{never}: the generators of {', '.join(late)} were late")]
+
+
+def _accounts(seen: Seen) -> list[tuple[str, str]]:
+    """Every planned request has one outcome, and it was sent or there is a reason why it was not."""
+    found = []
+    for name, event in seen.done.items():
+        for phase in ("warmup", "load"):
+            totals = event["totals"][phase]
+            planned = f"{name}: of {totals['planned']:,} requests planned in {phase}"
+            settled = sum(totals[part] for part in SETTLED)
+            left = totals["sent"] + totals["unsent_waiting"] + totals["unsent_late"]
+            if totals["planned"] != settled:
+                found.append(f"{planned}, {settled:,} are accounted for")
+            if totals["planned"] != left:
+                found.append(f"{planned}, {left:,} were sent or known not to be")
+    return [("invalid", why) for why in found]
+
+
+def _server_did(seen: Seen) -> list[str]:
+    """That connections were lost, and by whose doing; that nothing was answered at all."""
+    armed = sum(event["connections"]["armed"] for event in seen.done.values())
+    lost = sum(event["connections"]["lost"] for event in seen.done.values())
+    closed = sum(e["count"] for event in seen.done.values() for e in event["errors"] if e["cause"] in CLOSED)
+    found = []
+    if lost > WORTH_A_WORD * armed:
+        of = f"{lost:,} of {armed:,} connections"
+        found.append(f"the server closed {of}" if closed >= lost else f"{of} were lost")
+    counts = counts_of(seen.done)
+    if counts and counts["planned"] and not counts["answered"]:
+        found.append(f"none of {counts['planned']:,} requests was answered")
+    return found
+
+
+def _odd_client(seen: Seen) -> list[str]:
+    """A client of whose requests far more were not answered than of all others': its path, or itself."""
+    planned = {name: event["totals"]["load"]["planned"] for name, event in seen.done.items()}
+    missed = {name: n - seen.done[name]["totals"]["load"]["answered"] for name, n in planned.items()}
+    found = []
+    for name, asked in planned.items():
+        others = sum(planned.values()) - asked
+        elsewhere = sum(missed.values()) - missed[name]
+        if not asked or not others or missed[name] < ODD * asked:
+            continue
+        if missed[name] / asked > ODD_TIMES * elsewhere / others:
+            rest = f"of the other clients' {others:,}: {elsewhere:,}"
+            found.append(f"{name}: {missed[name]:,} of {asked:,} requests were not answered ({rest})")
+    return found

@@ -30,7 +30,7 @@ _READ: dict[str, dict[str, type | tuple[type, ...]]] = {
     "interval": {"k": int, "phase": str, "response": str, **dict.fromkeys(COUNTS, int)},
     "done": {
         "first_send_ns": (int, type(None)), "last_send_ns": (int, type(None)), "connections": dict, "surplus": int,
-        "totals": dict, "lag": str, "integrity": dict, "ceiling": (dict, type(None)),
+        "totals": dict, "lag": str, "integrity": dict, "errors": list, "ceiling": (dict, type(None)),
     },
 }  # fmt: skip
 
@@ -51,6 +51,9 @@ def parse(text: str) -> Event | None:
                 raise Malformed(f"done without totals of {phase}")
             _check("done", totals, dict.fromkeys(COUNTS, int))
         _check("done", event["integrity"], dict.fromkeys(INTEGRITY, int))
+        _check("done", event["connections"], dict.fromkeys(("armed", "lost"), int))
+        for error in event["errors"]:
+            _check("done", error if isinstance(error, dict) else {}, {"cause": str, "count": int})
         if event["ceiling"] is not None:
             _check("done", event["ceiling"], dict.fromkeys(CEILING, int))
     return event

@@ -15,7 +15,7 @@ def seen_of(course: Course) -> Seen:
     return Seen(
         workload=load.traits,
         connections=load.connections,
-        expected_requests=load.requests or (load.rate * load.duration if load.traits.paced else 0),
+        expects_requests=load.requests is not None or load.traits.paced,
         dnf=course.dnf,
         refused=course.refused,
         interrupted=course.interrupted,

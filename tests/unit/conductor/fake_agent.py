@@ -178,7 +178,8 @@ class Fake:
         if self.behaviour == "does not add up":
             counts |= {"answered": planned - 1}
         if self.behaviour == "cannot keep up":
-            counts |= {"sent": planned // 2, "answered": planned // 2, "dropped": planned - planned // 2}
+            late = planned - planned // 2
+            counts |= {"sent": planned // 2, "unsent_late": late, "answered": planned // 2, "dropped": late}
         return counts
 
     def load(self) -> None:
