@@ -16,7 +16,7 @@ from analysis.model import FACTORS, Dataset, frame
 from contracts.declared import PASSED
 
 # Set for each strategy by itself, or without effect on what is measured.
-INCIDENTAL = ("server_port", "workers", "arm_timeout", "server_command")
+INCIDENTAL = ("server_port", "workers", "arm_timeout", "listen_timeout", "server_command")
 ABBREVIATED = {
     "connections": "{:,} connections", "active": "{:,} active", "rate": "{:,}/s", "payload_bytes": "{:,} B",
     "backlog": "backlog {:,}", "pipeline": "pipeline {:,}", "workers": "{:,} workers", "think_time": "think {:g} s",

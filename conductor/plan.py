@@ -42,6 +42,7 @@ class Server:
 
     strategy: str | None
     server_command: str | None
+    listen_timeout: int | float
     server_port: int
     server_ports: int
     given: Mapping[str, Any]

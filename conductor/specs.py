@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from conductor.plan import RUN_ID, Host, Load, Plan, Trial
+from conductor.plan import RUN_ID, Host, Plan, Trial
 from conductor.shares import Share
 
 HELLO_S = 15.0
@@ -37,11 +37,12 @@ class Bounds:
         return armed_s + 2 * self.prove_s + self.load_s + CLOCK_S + self.stop_s + 30
 
 
-def bounds(load: Load) -> Bounds:
+def bounds(trial: Trial) -> Bounds:
+    load = trial.load
     window_s = LONGEST_WINDOW_S if load.requests else load.duration
     arm_s, prove_s = load.arm_timeout + load.ramp_s + 5, load.arm_timeout + 5
     return Bounds(
-        listen_s=max(15.0, load.arm_timeout),
+        listen_s=trial.server.listen_timeout + 3,
         arm_s=arm_s,
         prove_s=prove_s,
         load_s=load.warmup + window_s + load.timeout + 5,
@@ -86,7 +87,7 @@ def _common(plan: Plan, trial: Trial, host: Host) -> dict[str, Any]:
         "host": host.name,
         "dir": plan.trial_dir(host, trial),
         "cpus": host.cpus,
-        "lifetime_s": bounds(trial.load).lifetime_s,
+        "lifetime_s": bounds(trial).lifetime_s,
     }
 
 

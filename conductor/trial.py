@@ -38,7 +38,7 @@ def run_trial(
     log.say(trial.n, "trial", state="started", **told, shares={name: part.load for name, part in parts.items()})
     started_ns = time.monotonic_ns()
     fleet = Fleet(plan, trial, parts, sessions, inbox, log)
-    course = Course(plan, trial, label, is_first, log, fleet, parts, bounds(trial.load), marks={"starting": started_ns})
+    course = Course(plan, trial, label, is_first, log, fleet, parts, bounds(trial), marks={"starting": started_ns})
     fleet.on_second = lambda: show(course)
     fleet.on_interval = course.tally.take
     try:

@@ -37,7 +37,7 @@ SERVE: dict[str, dict[str, Any]] = {
     "ports": {
         "type": number(1, 1000), "default": 1, "help": "how many ports, from that one on (default: %(default)s)",
     },
-    "backlog": {"type": number(1, 1_048_576), "default": 4096, "help": "argument of listen() (default: %(default)s)"},
+    "backlog": {"type": number(0, 1_048_576), "default": 4096, "help": "argument of listen() (default: %(default)s)"},
     "accept_batch": {
         "type": number(1, 65_536),
         "help": "connections that a loop takes in one turn, for a strategy that honours it (default: 64)",

@@ -49,8 +49,9 @@ def caption(frame: pd.DataFrame) -> str:
     worst = frame.iloc[int(frame["peak_connections"].argmax())]
     parts = ["No sample found a connection waiting for accept()."]
     if (peak := worst["peak_connections"]) > 0:
-        share = show.number(100 * peak / worst["limit_connections"], most=2)
-        held = f"{show.count(peak)} of {show.count(worst['limit_connections'])} connections ({share} %)"
+        limit = worst["limit_connections"]  # with listen(0) there is room for one all the same
+        share = f" ({show.number(100 * peak / limit, most=2)} %)" if limit > 0 else ""
+        held = f"{show.count(peak)} of {show.count(limit)} connections{share}"
         parts = [f"The fullest accept queue held {held}, with {worst['label']}."]
     lost = frame.groupby("label", sort=False)["overflows"].max()
     lost = lost[lost > 0]

@@ -27,7 +27,6 @@ from server.agent.spec import Spec, SpecError
 from server.agent.spec import parse as parse_spec
 from server.linux import launch, sockdiag
 
-LISTEN_S = 12.0  # for a server to listen, from its start
 POLL_STARTING_S = 0.01
 POLL_ARMING_S = 0.05
 POLL_S = 0.2
@@ -142,7 +141,7 @@ class Agent:
         else:
             words = shlex.split(spec.server_command or "")
             command = [word.replace("{host}", spec.address).replace("{port}", str(spec.server_port)) for word in words]
-        self._listen_by = time.monotonic() + LISTEN_S
+        self._listen_by = time.monotonic() + spec.listen_timeout
         self._child = Child(command, self._child_cpus, spec.dir / "server.log")
 
     # What happens by itself
@@ -179,14 +178,17 @@ class Agent:
             self._listening = stats.begun()
         else:
             found = sockdiag.listeners_for(spec.address, spec.server_port)
-            self._listening, backlog = bool(found), max([1, *(one.room for one in found)])
+            self._listening, backlog = bool(found), max([0, *(one.room for one in found)])
         if self._listening:
             self._outbox.say(self._sampler.take(at_edge=True, count=True))  # before a client knows of it
             self._outbox.say({"event": "listening", "addresses": spec.where, "backlog": backlog})
         elif now > self._listen_by:
-            message = f"The server does not listen on {', '.join(spec.where)} {LISTEN_S:g} s after its start."
+            elsewhere = sockdiag.listeners_of(self._sampler.tree.look())
+            message = f"The server does not listen on {', '.join(spec.where)} {spec.listen_timeout:g} s after its start"
+            message += f", but on {', '.join(elsewhere)}." if elsewhere else "."
             said = child.log.last_line()
-            remedy = "Let it listen on {host} and {port}" + (f"; its last words: {said}" if said else ".")
+            remedy = "Let it listen on {host} and {port}, or give it longer with listen_timeout=N"
+            remedy += f"; its last words: {said}" if said else "."
             self._error("listen", "not-listening", message, remedy)
             self._reason = "the server does not listen"
 

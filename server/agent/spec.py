@@ -33,6 +33,7 @@ class Spec:
     server_port: int
     server_ports: int
     backlog: int
+    listen_timeout: float
     workers: int
 
     @property

@@ -10,7 +10,8 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,10 @@ class Socket(NamedTuple):
     waiting: int
     room: int
     inode: int
+
+    @property
+    def place(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
 def _filter(address: str | None, port: int, ports: int) -> bytes:
@@ -126,6 +131,20 @@ def listeners_for(address: str, port: int, ports: int = 1) -> list[Socket]:
     return reached
 
 
+def _open_files(process: Path) -> Iterator[str]:
+    """What a process has open, such as socket:[4711]; nothing where this user may not see it."""
+    with suppress(OSError):
+        for link in (process / "fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                yield str(link.readlink())
+
+
+def listeners_of(pids: Iterable[int]) -> list[str]:
+    """Where these processes listen, as addresses with ports."""
+    where = {f"socket:[{one.inode}]": one.place for one in listeners(1, 65_535)}
+    return sorted({where[file] for pid in pids for file in _open_files(Path(f"/proc/{pid}")) if file in where})
+
+
 def holder(port: int) -> str | None:
     """The process that listens on a port, as `pid 123 (command)`, where this user may see it."""
     inodes = {f"socket:[{one.inode}]" for one in listeners(port)}
@@ -133,7 +152,7 @@ def holder(port: int) -> str | None:
         if not process.name.isdigit():
             continue
         try:
-            if any(str(link.readlink()) in inodes for link in (process / "fd").iterdir()):
+            if not inodes.isdisjoint(_open_files(process)):
                 command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
                 return f"pid {process.name} ({command[:120]})"
         except OSError:

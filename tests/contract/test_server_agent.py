@@ -309,10 +309,24 @@ def test_a_command_that_fails_at_once(base: Path, command: str, words: list[str]
 
 
 def test_a_command_that_never_listens(base: Path) -> None:
-    agent = Conductor(base, "agent.LISTEN_S = 0.5", strategy=None, server_command="sleep 60")
+    agent = Conductor(base, listen_timeout=0.5, strategy=None, server_command="sleep 60")
     agent.order("arm")
     error = agent.wait_for("error")
     assert (error["phase"], error["cause"]) == ("listen", "not-listening")
+    assert error["message"] == f"The server does not listen on 127.0.0.1:{agent.port} 0.5 s after its start."
+    assert "listen_timeout=N" in error["remedy"]
+    agent.end()
+
+
+def test_a_command_that_listens_elsewhere_is_told_where(base: Path) -> None:
+    code = "import socket, time; s = socket.create_server(('127.0.0.1', 0))"
+    code += "; print(s.getsockname()[1], flush=True); time.sleep(60)"
+    command = f'{sys.executable} -c "{code}" {{host}} {{port}}'
+    agent = Conductor(base, listen_timeout=5, strategy=None, server_command=command)
+    agent.order("arm")
+    error = agent.wait_for("error")
+    port = int(error["remedy"].rpartition(" ")[2])  # its last words
+    assert error["message"].endswith(f" 5 s after its start, but on 127.0.0.1:{port}.")
     agent.end()
 
 
@@ -485,9 +499,26 @@ def test_what_a_strategy_does_not_honour_is_not_asked_of_it(base: Path) -> None:
     assert agent.end()[0] == 0
 
 
+@pytest.mark.parametrize("strategy", ["epoll", "workers", "asyncio_streams"])
+def test_a_backlog_of_0_is_that_of_the_kernel(base: Path, strategy: str) -> None:
+    """The default of the original program. The kernel holds one connection even so."""
+    agent = Conductor(base, strategy=strategy, backlog=0)
+    assert agent.arm()["backlog"] == 0
+    agent.order("go", at=time.monotonic_ns() + 100_000_000)
+    sample = agent.wait_for("sample")
+    while not sample["accept_queues"]:
+        sample = agent.wait_for("sample")
+    assert sample["accept_queues"] == [[0, 0]]
+    with agent.connect() as sock:
+        assert echoes(sock)
+    agent.order("stop")
+    agent.wait_for("stopped")
+    assert agent.end()[0] == 0
+
+
 def test_what_serve_refuses_is_told(base: Path) -> None:
     """Ranges were judged where a person typed; a number that is out of range all the same ends in a sentence."""
-    agent = Conductor(base, backlog=0)
+    agent = Conductor(base, backlog=1 << 40)
     agent.order("arm")
     error = agent.wait_for("error")
     assert error["cause"] == "crashed"

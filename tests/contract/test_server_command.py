@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,10 @@ SERVE = "def serve(listener):\n    while True:\n        sock = listener.accept()
 SERVE += "        while data := sock.recv(4096): sock.sendall(data)\n"
 
 
-def supervised(base: Path, code: str, constants: str = "") -> Conductor:
+def supervised(base: Path, code: str, **server: Any) -> Conductor:
     script = base / "own.py"
     script.write_text(LISTEN + SERVE + code)
-    return Conductor(base, constants, strategy=None, server_command=f"{sys.executable} {script} {{host}} {{port}}")
+    return Conductor(base, strategy=None, server_command=f"{sys.executable} {script} {{host}} {{port}}", **server)
 
 
 def went(agent: Conductor) -> None:
@@ -189,7 +190,7 @@ def test_one_that_listens_late_is_awaited(tmp_path: Path) -> None:
 @pytest.mark.parametrize("daemonises", [False, True])
 def test_one_that_never_listens_is_given_up_and_ended(tmp_path: Path, daemonises: bool) -> None:
     code = "if os.fork(): sys.exit()\n" if daemonises else ""
-    agent = supervised(tmp_path, f"{code}print('I wait', flush=True)\ntime.sleep(99)", "agent.LISTEN_S = 1.0")
+    agent = supervised(tmp_path, f"{code}print('I wait', flush=True)\ntime.sleep(99)", listen_timeout=1)
     agent.order("arm")
     eventually(agent.descendants, "the server's process")
     error = agent.wait_for("error")
@@ -221,7 +222,7 @@ def test_one_that_ends_by_itself(tmp_path: Path, ending: str, words: str) -> Non
 
 
 def test_a_tree_that_is_too_large_to_sample_is_looked_at_at_the_edges(tmp_path: Path) -> None:
-    agent = supervised(tmp_path, FORKS, "from server.agent import sampling; sampling.MOST = 3")
+    agent = supervised(tmp_path, FORKS, constants="from server.agent import sampling; sampling.MOST = 3")
     agent.arm()
     pids = agent.whole_family(4)
     at = time.monotonic_ns() + 300_000_000

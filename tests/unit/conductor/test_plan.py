@@ -90,13 +90,14 @@ def test_a_plan_of_version_1_is_read_as_one_of_version_2(document: dict[str, Any
 
 def test_the_lifetime_covers_all_and_a_ramp_takes_a_second_more_for_each_step(document: dict[str, Any]) -> None:
     plan = parse_plan(document)
-    limits = bounds(plan.trials[0].load)
+    limits = bounds(plan.trials[0])
     assert limits.lifetime_s > limits.listen_s + limits.arm_s + limits.prove_s + limits.load_s + 30
+    assert limits.listen_s > 12
     assert estimate_s(plan) == pytest.approx(12 + 2 + 1.5)
     document["trials"][0]["load"] |= {"workload": "ramp", "steps": 4}
     ramp = parse_plan(document)
     assert estimate_s(ramp) == pytest.approx(12 + 2 + 4 + 1.5)
-    limits = bounds(ramp.trials[0].load)
+    limits = bounds(ramp.trials[0])
     assert limits.lifetime_s > limits.listen_s + 4 * (limits.arm_s + limits.prove_s + 1) + limits.load_s
     document["trials"][0] |= {"kind": "calibration"}
     document["trials"][0]["load"] |= {"workload": "calibrate", "warmup": 0, "duration": 1}

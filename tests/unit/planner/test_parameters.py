@@ -150,6 +150,10 @@ def test_what_a_strategy_does_not_honour_is_refused_where_it_is_named_and_at_its
     assert keep_honoured(cells[:1], catalog, ["backlog"], ["backlog"]) == []
 
 
+def test_the_default_backlog_of_the_original_can_be_asked_for() -> None:
+    assert [cell["backlog"] for cell in request(backlog="0,4096").cells] == [0, 4096]
+
+
 def test_the_accept_batch_varies_where_a_loop_has_one_and_is_refused_elsewhere() -> None:
     cells = request(strategy="poll,epoll_edge", accept_batch="1,64").cells
     assert [(cell["strategy"], cell["accept_batch"]) for cell in cells] == [
