@@ -4,7 +4,7 @@ Use it to see what the queue costs. Each worker has a queue of its own, so that 
 busy a worker is. A socket does not go through the queue: a note of it does, with which the worker connects to a thread
 of the acceptor (multiprocessing.resource_sharer), proves who it is, and gets the descriptor. What one has to know:
 
-- That thread serves one worker at a time, and up to Python 3.11 the third that connects waits for it in connect().
+- That thread serves one worker at a time, and in Pythons from before 2024 the third that comes waits in connect().
   Python takes a connect() that a signal has interrupted for one that has succeeded, where the signal has a handler. So
   the timer's signal (server/common.py) is held back while a socket is taken.
 - The acceptor waits until there is room for another socket, and looks meanwhile whether a worker has ended: what one

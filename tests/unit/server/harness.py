@@ -1,6 +1,7 @@
 """Starts a strategy as a student would, for tests that look closer than the conformance suite does."""
 
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -33,6 +34,10 @@ def need_program(strategy: str) -> None:
         if compiler in asked:
             make(needs.HOMES[-1])
 
+
+# An ordinary shell allows 1024 descriptors, and some tests ask for more.
+_hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 # pytest's workers have a range each.
 _begin = 21_000 + 2_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
