@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
+from analysis.foreign import content
+from analysis.ingest.events import parsed
 from analysis.ingest.plan import OWN_SERVER, traits
 from analysis.model import Loader
 from analysis.statistics.power import residual
@@ -50,7 +52,7 @@ class Spread:
 def read_plan(path: Path) -> Design:
     """The design of a plan.yml. Unreadable where it is none."""
     try:
-        document = yaml.load(path.read_bytes(), Loader=Loader)  # a safe loader, see above
+        document = yaml.load(content(path), Loader=Loader)  # a safe loader, see above
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror}; give the plan.yml of a run.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -131,9 +133,9 @@ def _runs(results: Path) -> list[tuple[str, Path]]:
     found: dict[str, tuple[str, Path]] = {}
     for path in results.glob("*/manifest.json"):
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
+            manifest = parsed(content(path))
             found[str(manifest["run"])] = (str(manifest["started_utc"]), path.parent)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
     return [(run, directory) for run, (_, directory) in sorted(found.items(), key=lambda one: one[1][0], reverse=True)]
 
@@ -141,7 +143,7 @@ def _runs(results: Path) -> list[tuple[str, Path]]:
 def _residual_of(path: Path, plan: Design) -> tuple[float, int]:
     """Sum of squares and degrees of freedom of one run; (0, 0) where it is of other strategies or another workload."""
     try:
-        trials = pd.read_csv(path, dtype=dict.fromkeys(("command", "server_command", "strategy", "cell"), str))
+        trials = pd.read_csv(BytesIO(content(path)), dtype=dict.fromkeys(("command", "server_command", "strategy", "cell"), str))
         trials = trials.rename(columns={"command": "server_command"})
         trials = trials[trials["cpu_us_per_request"] > 0]
         trials = trials[(trials["outcome"] == "ok") & trials["workload"].isin(plan.workloads)]

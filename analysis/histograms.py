@@ -1,5 +1,6 @@
 """HDR histograms as numpy arrays of counts: decoded exactly, added at every index, never averaged. Nanoseconds."""
 
+import base64
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ _RULER = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
 SLOTS: int = _RULER.counts_len
 BUCKETS: int = _RULER.bucket_count
 SUB_BUCKETS: int = _RULER.sub_bucket_count
+
+# A payload's header, and the longest number for every slot. A short text cannot unpack to much: zlib gives 1,032 : 1.
+MOST_UNPACKED_BYTES, SHORT_CHARACTERS = 40 + 9 * SLOTS, 4096
+MOST_COUNT = 1 << 40  # sums of many such fit 64 bits, and no client times as many
 
 
 class BadHistogram(ValueError):
@@ -76,6 +81,8 @@ def _counts(text: object) -> npt.NDArray[np.integer[Any]]:
     if not isinstance(text, str):
         raise BadHistogram("not a text")
     try:
+        if len(text) > SHORT_CHARACTERS:
+            _check_size(text)
         payload = HdrHistogramEncoder.decode(text)
         head = payload.payload
         found = (head.lowest_trackable_value, head.highest_trackable_value, head.significant_figures)
@@ -94,9 +101,18 @@ def _counts(text: object) -> npt.NDArray[np.integer[Any]]:
     ) as error:
         raise BadHistogram(str(error) or type(error).__name__) from error
     counts = np.frombuffer(payload.get_counts(), dtype=np.int64)
-    if (counts < 0).any():
-        raise BadHistogram("a count is negative")
+    if counts.min() < 0 or counts.max() > MOST_COUNT:
+        raise BadHistogram("a count is negative, or none that could be measured")
     return counts
+
+
+def _check_size(text: str) -> None:
+    """That it unpacks to no more than a histogram can be: 1.4 MB of text could become gigabytes."""
+    packed = base64.b64decode(text[: 2 * MOST_UNPACKED_BYTES])[8:]
+    inflater = zlib.decompressobj()
+    inflater.decompress(packed, MOST_UNPACKED_BYTES)
+    if inflater.unconsumed_tail or not inflater.eof:
+        raise BadHistogram("it unpacks to more than such a histogram can hold")
 
 
 def add(parts: Iterable[Counts]) -> Counts:

@@ -15,6 +15,7 @@ from analysis.dataset import load
 from analysis.environment import COLUMNS, environment
 from analysis.estimates import figures_of_trials
 from analysis.findings import parsed
+from analysis.foreign import content
 from analysis.ingest.plan import unsaid
 from analysis.metrics import METRICS
 from analysis.model import FACTORS, TABLES, Dataset
@@ -140,7 +141,7 @@ def baseline_text(found: Side) -> str:
 def read_baseline(path: Path) -> Side:
     """Raises Unreadable, with one sentence, for anything but a baseline file of this version."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(content(path).decode("utf-8-sig"), parse_constant=_no_number)
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
@@ -153,6 +154,10 @@ def read_baseline(path: Path) -> Side:
         return _side(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"{path} is a damaged baseline file; make it again with compare --save.") from error
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _side(document: dict[str, Any]) -> Side:

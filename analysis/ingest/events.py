@@ -1,17 +1,21 @@
 """Reads events.jsonl as far as it goes: a cut file or a foreign line costs what it hides, and no more."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from analysis.foreign import opened
 from analysis.unreadable import Unreadable
 from contracts import older
 
 VERSION = 1
 PLAN_VERSION = 2  # plans of version 1 are read as such
 MOST_NS = 2**63 - 1
+MOST_LINE_BYTES = (1 << 20) + (1 << 16)  # the protocol's line, and what the controller adds to it
+MOST_PLAN_BYTES = 64 << 20
 
 Event = dict[str, Any]
 
@@ -94,24 +98,25 @@ def read(given: str) -> Log:
     """Read leniently, but refuse what is not an events.jsonl of this version."""
     path = locate(given)
     try:
-        data = path.read_bytes()
+        with opened(path) as file:
+            return _read(path, file)
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror}.") from error
-    # Only b"\n" ends a line: JSON may hold U+2028, which splitlines() would cut at.
-    *whole, rest = data.split(b"\n")
-    lines = [*whole, rest] if rest else whole
-    if not lines:
-        raise Unreadable(f"{path} is empty: the run ended before it recorded anything.")
-    header = _header(path, lines[0], is_cut=len(lines) == 1 and bool(rest))
 
+
+def _read(path: Path, file: BinaryIO) -> Log:
+    first = file.readline(MOST_LINE_BYTES)
+    if not first:
+        raise Unreadable(f"{path} is empty: the run ended before it recorded anything.")
+    header = _header(path, first, is_cut=not first.endswith(b"\n"))
     events: list[Event] = []
     foreign: list[int] = []
     notes: list[str] = []
     trailer: Event | None = None
-    for number, line in enumerate(lines[1:], start=2):
-        value = _object(line)
-        if value is None and rest and number == len(lines):
-            notes.append(f"events.jsonl is cut in mid-line: its last {len(rest):,} bytes are left out.")
+    for number, line in enumerate(_lines(file), start=2):
+        value = None if line is None else _object(line)
+        if line and not line.endswith(b"\n") and value is None:
+            notes.append(f"events.jsonl is cut in mid-line: its last {len(line):,} bytes are left out.")
         elif value is not None and value.get("trailer") == 1:
             trailer = value
         elif value is not None and _is_event(value):
@@ -130,9 +135,21 @@ def read(given: str) -> Log:
     return Log(path, str(header["run"]), _plan(path, events), events, trailer is not None, notes)
 
 
+def _lines(file: BinaryIO) -> Iterator[bytes | None]:
+    """The lines after the header; None for one that is longer than one of the protocol. The first, the plan's, grows with
+    its trials. Only b"\n" ends a line: JSON may hold U+2028, which splitlines() would cut at."""
+    most = MOST_PLAN_BYTES
+    while line := file.readline(most):
+        is_long = len(line) == most and not line.endswith(b"\n")
+        while is_long and (rest := file.readline(most)) and not rest.endswith(b"\n"):
+            pass
+        yield None if is_long else line
+        most = MOST_LINE_BYTES
+
+
 def parsed(data: bytes) -> Any:
     """A JSON document in which every text can be written again. ValueError or RecursionError where it is none."""
-    text = data.decode("utf-8", "replace")
+    text = data.decode("utf-8-sig", "replace")
     value = json.loads(text)
     # Half a surrogate pair is a JSON string, but no UTF-8.
     return _written(value) if "\\ud" in text or "\\uD" in text else value

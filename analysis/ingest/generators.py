@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from analysis.ingest.events import Log
+from analysis.ingest.events import Event, Log
 from analysis.ingest.fields import Row, as_json, count, listing, mapping, number, taken
 from analysis.ingest.latency import Latency, own_quantile, quantile
+
+MOST_KINDS = 200
 
 
 def generator_rows(log: Log, latency: Latency) -> list[Row]:
@@ -39,21 +41,32 @@ def generator_rows(log: Log, latency: Latency) -> list[Row]:
     return rows
 
 
-def error_rows(log: Log) -> list[Row]:
-    """One row per kind of error that a client counted, and one per complaint of an agent. A client that never went has
-    no `done`: `armed` has its counts. What a strategy at its limit closed is no error."""
+def error_rows(log: Log) -> tuple[list[Row], list[str]]:
+    """One row per kind of error that a client counted, and one per complaint of an agent; and notes on what was left
+    out. A client that never went has no `done`: `armed` has its counts. What a strategy at its limit closed is no
+    error."""
     limited = {event["trial"] for event in log.of("limit")}
-    rows = []
+    rows, notes = [], []
     for event in log.of("armed"):
         if (event["trial"], event["host"]) not in log.done and event["trial"] not in limited:
-            for kind, failed in mapping(event.get("failed")).items():
-                phase, _, cause = str(kind).partition("/")
-                rows.append(log.key(event) | {"phase": phase, "cause": cause, "count": count(failed)})
+            failed = [(*str(kind).partition("/"), n) for kind, n in mapping(event.get("failed")).items()]
+            told = [{"phase": phase, "cause": cause, "count": count(n)} for phase, _, cause, n in failed]
+            rows += [log.key(event) | one for one in _bounded(told, event, notes)]
     for event in log.done.values():
-        rows += [taken("errors", one) | log.key(event) for one in listing(event.get("errors"))]
+        told = [taken("errors", one) for one in listing(event.get("errors"))]
+        rows += [one | log.key(event) for one in _bounded(told, event, notes)]
     rows += [taken("errors", event, {"first": event.get("message"), "count": 1}) for event in log.of("error")]
     for event in log.of("dropped"):
         first = f"it had to drop {event.get('lines')} line(s) of its events"
         lost = {"phase": "events", "cause": "dropped", "count": count(event.get("lines")), "first": first}
         rows.append(log.key(event) | lost)
-    return [row | {"run": log.run} for row in rows]
+    return [row | {"run": log.run} for row in rows], notes
+
+
+def _bounded(told: list[Row], event: Event, notes: list[str]) -> list[Row]:
+    """The most frequent kinds of errors; a client of ours knows a few dozen."""
+    if len(told) <= MOST_KINDS:
+        return told
+    what = f"trial {event['trial']}: {event['host']} tells of {len(told):,} kinds of errors"
+    notes.append(f"{what}; the {MOST_KINDS} most frequent are kept.")
+    return sorted(told, key=lambda one: -(one.get("count") or 0))[:MOST_KINDS]

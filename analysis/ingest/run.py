@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from analysis.foreign import content
 from analysis.ingest.events import Log, is_calibration, locate, parsed, read
 from analysis.ingest.fields import Row, as_json, count, mapping, taken, text, truth
 from analysis.ingest.files import file_rows
@@ -36,6 +37,7 @@ def _tables(given: str, manifest: Row, notes: list[str]) -> Dataset:
     intervals, cut = interval_table(log)
     found = latency(log, intervals)
     sampled = sample_tables(log)
+    errors, left = error_rows(log)
     trials, more = trial_rows(log, intervals, found, frame("server_samples", sampled["server_samples"]))
     tables: dict[str, Any] = {
         "runs": [_run(log, manifest, given)],
@@ -50,18 +52,21 @@ def _tables(given: str, manifest: Row, notes: list[str]) -> Dataset:
         "generators": generator_rows(log, found),
         "clocks": clock_rows(log),
         "proofs": _proofs(log),
-        "errors": error_rows(log),
+        "errors": errors,
     }
-    return Dataset.of([f"{given}: {note}" for note in (*log.notes, *notes, *cut, *more)], **tables)
+    return Dataset.of([f"{given}: {note}" for note in (*log.notes, *notes, *cut, *more, *left)], **tables)
 
 
 def read_manifest(directory: Path) -> tuple[Row, list[str]]:
     """The manifest, an empty one where there is none, and what is wrong with it."""
     try:
-        document = parsed((directory / "manifest.json").read_bytes())
+        document = parsed(content(directory / "manifest.json"))
     except FileNotFoundError:
         return {}, ["manifest.json is missing: hosts, versions and kernel values are unknown."]
-    except (OSError, ValueError, RecursionError):
+    except OSError as error:
+        why = f"manifest.json cannot be read: {error.strerror}; hosts, versions and kernel values are unknown."
+        return {}, [why]
+    except (ValueError, RecursionError):
         return {}, ["manifest.json cannot be read: hosts, versions and kernel values are unknown."]
     if mapping(document).get("schema") != 1:
         return {}, ["manifest.json is of another schema: hosts, versions and kernel values are unknown."]

@@ -185,7 +185,8 @@ def test_files_are_held_against_the_manifest(tmp_path: Path) -> None:
     (run / "other.txt").write_text("e")
     assert rows(ingest(str(run)).files, "path", "state") == [
         ["whole.txt", "whole"], ["gone.txt", "missing"], ["cut.txt", "truncated"], ["other.txt", "changed"],
-        ["open.jsonl", "truncated"], ["a\0b", "missing"]]  # fmt: skip
+        ["open.jsonl", "truncated"], ["../../etc/passwd", "missing"], ["/etc/passwd", "missing"],
+        ["a\0b", "missing"]]  # fmt: skip
 
 
 @pytest.fixture
