@@ -143,7 +143,9 @@ def _runs(results: Path) -> list[tuple[str, Path]]:
 def _residual_of(path: Path, plan: Design) -> tuple[float, int]:
     """Sum of squares and degrees of freedom of one run; (0, 0) where it is of other strategies or another workload."""
     try:
-        trials = pd.read_csv(BytesIO(content(path)), dtype=dict.fromkeys(("command", "server_command", "strategy", "cell"), str))
+        trials = pd.read_csv(
+            BytesIO(content(path)), dtype=dict.fromkeys(("command", "server_command", "strategy", "cell"), str)
+        )
         trials = trials.rename(columns={"command": "server_command"})
         trials = trials[trials["cpu_us_per_request"] > 0]
         trials = trials[(trials["outcome"] == "ok") & trials["workload"].isin(plan.workloads)]

@@ -1,13 +1,13 @@
-"""Files that may come from anybody: results are sent, unpacked, downloaded. Only a regular file is read, where it stands,
-and none without end: a FIFO would hang, a device or a sparse file never ends, a link leads out of the run."""
+"""Files that may come from anybody: results are sent, unpacked, downloaded. Only a regular file is read, where it is, and
+none without end: a FIFO would hang, a device or a sparse file never ends, a link leads out of the run."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 MOST_BYTES = 1 << 30
 """Of a file. An hour of ten clients writes a tenth of it."""
@@ -15,7 +15,7 @@ SMALL_BYTES = 32 << 20
 """Of a document that is read as a whole: a manifest, a plan, a baseline."""
 
 
-def opened(path: Path, most_bytes: int = MOST_BYTES) -> BinaryIO:
+def opened(path: Path, most_bytes: int = MOST_BYTES) -> BufferedReader:
     """The file, to read. OSError, whose strerror says why, for anything but a regular file of at most so many bytes."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -25,12 +25,10 @@ def opened(path: Path, most_bytes: int = MOST_BYTES) -> BinaryIO:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "it is a link") from error
         raise
-    file = open(descriptor, "rb")  # closed by who asked for it
-    found = os.fstat(descriptor)
-    if why := _unfit(found, most_bytes):
-        file.close()
+    if why := _unfit(os.fstat(descriptor), most_bytes):
+        os.close(descriptor)
         raise OSError(errno.EINVAL, why)
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def _unfit(found: os.stat_result, most_bytes: int) -> str | None:

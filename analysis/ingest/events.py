@@ -136,8 +136,8 @@ def _read(path: Path, file: BinaryIO) -> Log:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes | None]:
-    """The lines after the header; None for one that is longer than one of the protocol. The first, the plan's, grows with
-    its trials. Only b"\n" ends a line: JSON may hold U+2028, which splitlines() would cut at."""
+    """The lines after the header; None for one that is longer than any of the protocol. The first, the plan's, grows
+    with its trials. Only b"\n" ends a line: JSON may hold U+2028, which splitlines() would cut at."""
     most = MOST_PLAN_BYTES
     while line := file.readline(most):
         is_long = len(line) == most and not line.endswith(b"\n")

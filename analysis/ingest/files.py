@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from analysis.foreign import opened, within
 from analysis.ingest.fields import count, mapping, text
@@ -40,7 +41,7 @@ def _state(directory: Path, name: str, size: int | None, wanted: str | None) -> 
     return "changed", "it is not what the manifest has the hash of"
 
 
-def _is_cut(file: BinaryIO, size: int) -> bool:
+def _is_cut(file: BufferedReader, size: int) -> bool:
     """Whether one of our own JSONL files lacks its trailer, its last line."""
     file.seek(max(0, size - 4096))
     last = file.read(4096).rstrip(b"\n").rpartition(b"\n")[2]

@@ -46,7 +46,8 @@ def error_rows(log: Log) -> tuple[list[Row], list[str]]:
     out. A client that never went has no `done`: `armed` has its counts. What a strategy at its limit closed is no
     error."""
     limited = {event["trial"] for event in log.of("limit")}
-    rows, notes = [], []
+    rows: list[Row] = []
+    notes: list[str] = []
     for event in log.of("armed"):
         if (event["trial"], event["host"]) not in log.done and event["trial"] not in limited:
             failed = [(*str(kind).partition("/"), n) for kind, n in mapping(event.get("failed")).items()]
