@@ -47,15 +47,15 @@ def reading_order() -> str:
     return f"## The loops, in an order to read them\n\nEach begins where the one before it ends.\n\n{linked}\n"
 
 
-def linked(name: str) -> str:
-    """What `shown_by` names, as a command or with a link to the file."""
-    kind, _, what = name.partition(".")
+def linked(shown_by: str, name: str) -> str:
+    """What shows a strategy of that name, as a command or with a link to the file."""
+    kind, _, what = shown_by.partition(".")
     if kind == "clause":
-        return f"`python -m server check --only {what}`"
+        return f"`python -m server check --strategy {name} --only {what}`"
     if kind == "lesson":
         return f"`python -m server lesson {what}`"
     if kind == "bench":
-        return f"`python -m tests.bench.{what}`"
+        return f"`python -m tests.bench.{what} --strategies {name}`"
     return f"[{what}](../tests/unit/server/{kind}.py)"
 
 
@@ -66,7 +66,7 @@ def section(strategy: Strategy) -> str:
         lines += [f"In the original experiment: {strategy.original}.", ""]
     lines += [f"- **Use it** {strategy.use[0].lower()}{strategy.use[1:]}", f"- **Pitfall:** {strategy.pitfall}"]
     lines += [f"- **Limit:** {strategy.limit}."]
-    lines += [f"- **Shown by** {', '.join(map(linked, strategy.shown_by))}."]
+    lines += [f"- **Shown by** {', '.join(linked(what, strategy.name) for what in strategy.shown_by)}."]
     if strategy.needs:
         lines += [f"- **Needs** {', '.join(strategy.needs)}."]
     if strategy.cannot:

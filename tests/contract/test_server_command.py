@@ -51,10 +51,13 @@ listener = listen()
 sys.stdout.write("begin\\n")
 sys.stdout.flush()
 os.write(1, b"y" * 9_999_999 + b"\\n")
+turn = threading.Lock()
 def chat():
-    while True: os.write(1, b"y" * 65_535 + b"\\n"); time.sleep(0.001)
+    while True:
+        with turn: os.write(1, b"y" * 65_535 + b"\\n")
+        time.sleep(0.001)
 threading.Thread(target=chat, daemon=True).start()
-def last(*_): os.write(2, b"the end\\n"); os._exit(0)
+def last(*_): turn.acquire(); os.write(2, b"the end\\n"); os._exit(0)
 signal.signal(signal.SIGTERM, last)
 serve(listener)
 """
