@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.cells import INCIDENTAL, natural
-from analysis.estimates import COUNTS_AT_A_LIMIT, figures_of_trials
+from analysis.estimates import COUNTS_AT_A_LIMIT, barred_trials, figures_of_trials, resolution
 from analysis.metrics import METRICS, Metric
 from analysis.model import FACTORS, Dataset, frame
 from analysis.statistics.family import Comparison, compare
+from analysis.statistics.interval import median
 from analysis.statistics.paired import SIGNED_RANK_FROM
-from analysis.statistics.verdict import NOT_COMPARABLE, verdict
+from analysis.statistics.verdict import BETTER, INCONCLUSIVE, NOT_COMPARABLE, WORSE, verdict
 from analysis.unreadable import Unreadable
 from contracts.declared import PARAMETERS
 
@@ -33,11 +34,13 @@ Blocks = dict[int, float]
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: the blocks in which it is good, and why there is no comparing it (empty: there is)."""
+    """One side of a comparison: the blocks in which it is good, why there is no comparing it (empty: there is), and
+    what its figures are known to, in their unit."""
 
     cell: str
     blocks: Blocks
     why: str = ""
+    step: float = 0.0
 
 
 def contrasts_table(dataset: Dataset, baseline: str | None = None) -> pd.DataFrame:
@@ -54,6 +57,10 @@ def contrasts_table(dataset: Dataset, baseline: str | None = None) -> pd.DataFra
         raise Unreadable(f"no run has the strategy {baseline} to compare with; there is {names}.")
     figures = figures_of_trials(dataset)
     figures = figures[figures["value"].notna()]
+    barred = barred_trials(dataset.findings)
+    is_barred = [key in barred for key in zip(dataset.trials["run"], dataset.trials["trial"], strict=True)]
+    barred_cells = set(dataset.trials.loc[is_barred, ["run", "cell"]].itertuples(index=False, name=None))
+    cells = cells.assign(is_barred=[key in barred_cells for key in zip(cells["run"], cells["cell"], strict=True)])
     rows: list[dict[str, Any]] = []
     for run, members in cells.groupby("run", sort=False):
         ours = figures[figures["run"] == run]
@@ -143,7 +150,9 @@ def _of_metric(
     sides = {}
     for told in cells.to_dict("records"):
         own = blocks.get((told["cell"], False), {})
-        sides[told["cell"]] = Side(told["cell"], own, why_not(told, metric, is_known=bool(own)))
+        members = figures[(figures["cell"] == told["cell"]) & ~figures["control"]]
+        step = resolution(metric, members, float(members["value"].median())) if own else 0.0
+        sides[told["cell"]] = Side(told["cell"], own, why_not(told, metric, is_known=bool(own)), step)
     twins = {cell: Side(cell, its) for (cell, control), its in blocks.items() if control and cell in sides}
     floors: dict[str, float] = {}
     rows = []
@@ -162,6 +171,8 @@ def why_not(row: dict[Any, Any], metric: Metric, *, is_known: bool) -> str:
         return "it met a limit" + ("" if pd.isna(row["limit"]) else f" ({row['limit']})")
     if not row["good"]:
         return f"no trial is good: {row['outcome']}"
+    if metric.is_cost and row.get("is_barred") and not is_known:
+        return "the load was not sustained, or its replies are not those that the server counts"
     return "" if is_known else f"{metric.title} is not known of it"
 
 
@@ -188,9 +199,15 @@ def _family(metric: Metric, together: list[tuple[Side, Side]], floors: dict[str,
     widest = max((floor for floor in floors.values() if not math.isnan(floor)), default=math.nan)
     found = iter(compare([(ours, theirs) for ours, theirs, why in common if not why]))
     rows = []
-    for (side, base), (ours, _, why) in zip(together, common, strict=True):
+    for (side, base), (ours, theirs, why) in zip(together, common, strict=True):
         floor, n = floors.get(base.cell, widest), len(ours)
-        rows.append(_unjudged(side, base, n, floor, why) if why else _judged(metric, side, base, n, floor, next(found)))
+        if why:
+            rows.append(_unjudged(side, base, n, floor, why))
+            continue
+        row = _judged(metric, side, base, n, floor, next(found))
+        if row["verdict"] in (BETTER, WORSE) and abs(median(ours) - median(theirs)) <= max(side.step, base.step):
+            row |= {"verdict": INCONCLUSIVE, "why": "the two differ by less than what is measured"}
+        rows.append(row)
     return rows
 
 

@@ -51,11 +51,11 @@ def runs_of(given: Sequence[str]) -> list[str]:
 
 
 def derive(raw: Dataset, *, baseline: str | None = None) -> Dataset:
-    """Metrics, then what the checks find, then the cells, their estimates and contrasts: a struck cell is compared with
+    """What the checks find, then the metrics, the cells, their estimates and contrasts: a struck cell is compared with
     nothing."""
-    data = replace(raw, metrics=estimates.metrics_table(raw))
-    data = replace(data, findings=findings_table(data))
+    data = replace(raw, findings=findings_table(raw))
     data = replace(data, trials=data.trials.assign(validity=validity(data)))
+    data = replace(data, metrics=estimates.metrics_table(data))
     data = replace(data, cells=cells.cell_table(data))
     data = replace(data, estimates=estimates.estimates_table(data))
     return replace(data, contrasts=contrasts.contrasts_table(data, baseline))

@@ -18,6 +18,8 @@ LOWEST_NS, HIGHEST_NS, DIGITS = 100, 60_000_000_000, 3
 
 # Below 10 requests in the tail a percentile is one request's luck; below 100 it deserves a mark.
 WITHHELD_BELOW, MARKED_BELOW = 10, 100
+# Width of a slot, of its value: nothing is known better.
+SLOT_SHARE = 2.0**-10
 
 Counts = npt.NDArray[np.int64]
 

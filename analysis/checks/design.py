@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from analysis.checks.base import Observation, seen, threshold
-from analysis.checks.shared import WITHOUT_RESULT, contender, shares_cpus, trials, where
+from analysis.checks.shared import PACED, WITHOUT_RESULT, contender, shares_cpus, trials, where
 from analysis.environment import differences, environment
 from analysis.model import Dataset
 from analysis.statistics.series import moved, succession
@@ -71,8 +71,9 @@ def ds6_dirty(dataset: Dataset) -> Iterable[Observation]:
 
 def ds7_closed_loop(dataset: Dataset) -> Iterable[Observation]:
     table = trials(dataset)
-    for row in where(table, table["workload"] == "closed").to_dict("records"):
-        yield seen(row, "A closed loop asks less the slower the server is")
+    for row in where(table, table["workload"].notna() & ~table["workload"].isin(PACED)).to_dict("records"):
+        loop = "A churn keeps so many connections in flight: it" if row["workload"] == "churn" else "A closed loop"
+        yield seen(row, f"{loop} asks less the slower the server is")
 
 
 def ds8_shared_cpus(dataset: Dataset) -> Iterable[Observation]:

@@ -10,6 +10,7 @@ from analysis.demo.records import (
     BACKLOG,
     CLOCK_NS,
     NS,
+    PAYLOAD_BYTES,
     Event,
     done,
     ended,
@@ -24,7 +25,7 @@ from analysis.demo.records import (
 from analysis.demo.truth import CLIENTS, STRATEGIES, Cell, Trial, Truth
 from contracts.declared import COUNTS, LOAD, PARAMETERS, SERVER
 
-CONNECT_RATE, PAYLOAD_BYTES = PARAMETERS["connect_rate"].default, PARAMETERS["payload_bytes"].default
+CONNECT_RATE = PARAMETERS["connect_rate"].default
 CEILING_PER_S = 200_000
 CALIBRATION = Cell("null_server", "calibrate", connections=3, active=3, rate=1, duration=1, steps=1)
 NO_PORT = {
@@ -117,24 +118,25 @@ def _loaded(told: Truth, plan: Event, trial: Trial, shares: Event, draw: np.rand
     at_ns = {host: go_ns(host, n) for host in told.hosts}
     lines = [event("went", "controller", n, at_ns=at_ns, go_ns=go_ns("controller", n))]
     totals = {host: dict.fromkeys(COUNTS, 0) for host in CLIENTS}
-    cpu = 0.0
+    cpu, echoed = 0.0, 0
     kernel = {"TcpExt.ListenOverflows": 120, "TcpExt.ListenDrops": 120} if told.fault == "overflow" else {}
     for k in range(cell.duration):
-        lines.append(_used(told, trial, k, cpu, kernel))
+        lines.append(_used(told, trial, k, cpu, echoed, kernel))
         for host in CLIENTS:
             counts, response = _second(told, trial, host, k, draw.poisson(shares[host]["rate"]), draw)
             for name, value in counts.items():
                 totals[host][name] += value
             cpu += counts["answered"] * trial.cpu_us / 1e6
+            echoed += counts["answered"] + counts["mismatched"]
             lines.append(event("interval", host, n, k=k, phase="load", **counts, response=encode(response)))
-    lines.append(_used(told, trial, cell.duration, cpu, kernel))
+    lines.append(_used(told, trial, cell.duration, cpu, echoed, kernel))
     lines += [_client(told, trial, host, shares[host], totals[host], draw) for host in CLIENTS]
     held, whole = proven(cell.connections), {name: sum(own[name] for own in totals.values()) for name in COUNTS}
     wrong = whole["mismatched"]
     return [
         *lines,
         event("proof", "controller", n, when="end", **held),
-        stopped(trial, cell.connections, (whole["answered"] + wrong) * PAYLOAD_BYTES),
+        stopped(trial, cell.connections, echoed * PAYLOAD_BYTES),
         ended(
             plan, cell.duration, outcome="invalid" if wrong else "ok",
             reason=f"{wrong} replies were not the expected record" if wrong else None, held=cell.connections,
@@ -143,25 +145,25 @@ def _loaded(told: Truth, plan: Event, trial: Trial, shares: Event, draw: np.rand
     ]  # fmt: skip
 
 
-def _used(told: Truth, trial: Trial, t: int, cpu_s: float, kernel: Event) -> Event:
+def _used(told: Truth, trial: Trial, t: int, cpu_s: float, echoed: int, kernel: Event) -> Event:
     """The server's sample t seconds after go; in `foreign_s` a neighbour, where that is the fault."""
     user, foreign = STRATEGIES[trial.of.strategy].user_share, 0.25 * t if told.fault == "noisy_neighbour" else 0.0
     used = (0.1 + cpu_s * user, 0.1 + cpu_s * (1 - user))
-    return sample(trial, t, used, trial.of.connections, kernel, foreign_s=foreign)
+    return sample(trial, t, used, trial.of.connections, kernel, foreign_s=foreign, echoed=echoed)
 
 
 def _second(
     told: Truth, trial: Trial, host: str, k: int, planned_now: int, draw: np.random.Generator
 ) -> tuple[dict[str, int], np.ndarray]:
     """The counts of one second, and the responses of those answered."""
-    counts = dict.fromkeys(COUNTS, 0) | dict.fromkeys(("planned", "sent", "answered"), planned_now)
+    counts = dict.fromkeys(COUNTS, 0) | dict.fromkeys(("planned", "sent", "answered", "arrived"), planned_now)
     median = trial.median_ns * (1 + 0.08 * k if told.fault == "drift" else 1)
     if told.fault == "saturated_generator":
-        counts["dropped"] = planned_now // 20
-        counts["sent"] = counts["answered"] = planned_now - counts["dropped"]
+        counts["dropped"] = counts["unsent_late"] = planned_now // 20
+        counts["sent"] = counts["answered"] = counts["arrived"] = planned_now - counts["dropped"]
         median += 20e6  # the wait in the generator counts, from the intended time
     if told.fault == "corrupt" and host == "client2" and k == 1 and trial.of.strategy == "epoll_edge":
-        counts["mismatched"], counts["answered"] = 1, planned_now - 1
+        counts["mismatched"], counts["answered"], counts["arrived"] = 1, planned_now - 1, planned_now - 1
     response = lognormal(draw, median, STRATEGIES[trial.of.strategy].sigma, counts["answered"])
     if told.fault == "bad_client" and host == "client2":
         response[draw.random(len(response)) < 0.03] *= 20

@@ -13,7 +13,7 @@ from analysis.demo.truth import RUN, STRATEGIES, Trial
 from contracts.declared import INTEGRITY, PARAMETERS
 
 NS = 1_000_000_000
-BACKLOG = PARAMETERS["backlog"].default
+BACKLOG, PAYLOAD_BYTES = PARAMETERS["backlog"].default, PARAMETERS["payload_bytes"].default
 # Every host's clock is far from the others': nothing may work only because they agree.
 CLOCK_NS = {"server": 86_400 * NS, "client1": 5 * NS, "client2": 777 * NS, "client3": 3 * NS, "controller": 50 * NS}
 
@@ -52,8 +52,9 @@ def sample(
     kernel: Event,
     queue: int = 0,
     foreign_s: float = 0.0,
+    echoed: int = 0,
 ) -> Event:
-    """The server t seconds after go; `used_s` in user and in kernel mode."""
+    """The server t seconds after go; `used_s` in user and in kernel mode, `echoed` requests so far."""
     strategy = STRATEGIES[trial.of.strategy]
     user_ns, system_ns = (int(used * NS) for used in used_s)
     return event(
@@ -62,7 +63,8 @@ def sample(
         threads=strategy.workers, rss_bytes=18_000_000 + int(held * strategy.bytes_per_connection), fds=held + 5,
         edges_only=False, minor_faults=5000, major_faults=0, voluntary_switches=1000, involuntary_switches=50,
         foreign_ns=int(foreign_s * NS), steal_ns=0, throttled_ns=0, established=held, open=held, accepted=held,
-        accepted_by=[part(held, i, strategy.workers) for i in range(strategy.workers)], bytes_in=0, bytes_out=0,
+        accepted_by=[part(held, i, strategy.workers) for i in range(strategy.workers)],
+        bytes_in=echoed * PAYLOAD_BYTES, bytes_out=echoed * PAYLOAD_BYTES,
         accept_queue=queue, accept_queues=[[queue, BACKLOG]], kernel=kernel,
     )  # fmt: skip
 

@@ -24,11 +24,13 @@ MISSING = tuple(name for name in SETTLED if name != "answered")
 # Outcomes of ours, for trials that never ended and for those that never began.
 UNFINISHED, NOT_RUN = "unfinished", "not run"
 CUT_OFF = (UNFINISHED, "interrupted")
+BY_ARRIVAL, BY_INTENDED_TIME = "arrival", "intended time"
 
 
 @dataclass(frozen=True)
 class Window:
-    """What a trial measured, in nanoseconds after `go`. `settled`: the end of what the server's CPU time belongs to."""
+    """What a trial measured, in nanoseconds after `go`. `settled`: the end of the span whose CPU time and replies make
+    the cost; beyond `end` where every reply of the trial belongs to the window."""
 
     start_ns: float
     end_ns: float
@@ -67,7 +69,7 @@ def trial_rows(
             mine = finished_part(mine, _clients(started.get(n), log))
         own = [event for (trial, _), event in log.done.items() if trial == n]
         at_ns = log.went.get(n, {})
-        window = _window(result, row, mine, own, at_ns)
+        window = _window(result, row, mine)
         row["window_s"] = window.seconds if window else NAN
         row |= _requests(mine, window)
         row["surplus_replies"] = sum(e["surplus"] for e in own if is_count(e.get("surplus")))
@@ -121,7 +123,7 @@ def finished_part(intervals: pd.DataFrame, clients: set[str]) -> pd.DataFrame:
     return intervals[intervals["k"].isin(k for i, k in enumerate(complete) if k == complete[0] + i)]
 
 
-def _window(result: Row | None, row: Row, intervals: pd.DataFrame, dones: list[Event], at_ns: Row) -> Window | None:
+def _window(result: Row | None, row: Row, intervals: pd.DataFrame) -> Window | None:
     if row["outcome"] in CUT_OFF:
         if intervals.empty:
             return None
@@ -129,36 +131,32 @@ def _window(result: Row | None, row: Row, intervals: pd.DataFrame, dones: list[E
         return Window(start, end, end)
     if row["outcome"] == "dnf" or intervals.empty:
         return None
-    if row["requests"]:
-        # So many requests instead of so many seconds: from the first to the last of them, each on its own host's clock.
-        edges = [
-            (event["first_send_ns"] - at_ns[event["host"]], event["last_send_ns"] - at_ns[event["host"]])
-            for event in dones
-            if all(
-                is_count(x) for x in (event.get("first_send_ns"), event.get("last_send_ns"), at_ns.get(event["host"]))
-            )
-        ]
-        if not edges:
-            return None
-        # The answers to the last of them are still to come: CPU time is counted to the server's last sample.
-        return Window(min(first for first, _ in edges), max(last for _, last in edges), math.inf)
     window = mapping(result.get("window") if result else None)
     if is_count(window.get("start_ns")) and is_count(window.get("end_ns")):
         start, end = float(window["start_ns"]), float(window["end_ns"])
+    elif row["requests"]:
+        return None
     else:
         start, end = float(row["warmup"] * NS), float((row["warmup"] + row["duration"]) * NS)
-    return Window(start, end, end) if end > start else None
+    # So many requests instead of so many seconds are few seconds, seldom whole ones: all CPU time to the server's last
+    # sample is theirs.
+    return Window(start, end, math.inf if row["requests"] else end) if end > start else None
 
 
-def _requests(intervals: pd.DataFrame, window: Window | None) -> dict[str, float]:
-    """The sums of the counts, and requests/s answered within the window."""
+def _requests(intervals: pd.DataFrame, window: Window | None) -> Row:
+    """The sums of the counts, and the replies of each second of the window: of a number of requests all that were
+    answered, else those that arrived in it, or where nobody told these those to the requests that were due in it."""
     if window is None or intervals.empty:
-        return dict.fromkeys((*COUNTED, "errors_requests", "requests_per_s"), NAN)
+        return dict.fromkeys((*COUNTED, "errors_requests", "requests_per_s"), NAN) | {"counted_by": None}
     # A count that one interval lacks is not known.
     sums = {name: float(intervals[name].astype(float).sum(skipna=False)) for name in COUNTED}
     errors = sum(sums[f"{name}_requests"] for name in MISSING)
-    rate = sums["answered_requests"] / window.seconds if window.seconds > 0 else NAN
-    return sums | {"errors_requests": errors, "requests_per_s": rate}
+    replies, counted_by = sums["arrived_requests"], BY_ARRIVAL
+    if math.isinf(window.settled_ns):
+        replies = sums["answered_requests"]
+    elif math.isnan(replies):
+        replies, counted_by = sums["answered_requests"], BY_INTENDED_TIME
+    return sums | {"errors_requests": errors, "requests_per_s": replies / window.seconds, "counted_by": counted_by}
 
 
 def percentiles(intervals: pd.DataFrame, wanted: Mapping[str, Fraction] = PERCENTILES) -> tuple[dict[str, float], int]:
@@ -188,18 +186,27 @@ def _differing(result: Row | None, row: Row) -> tuple[str, int] | None:
 
 
 def _server(samples: pd.DataFrame, row: Row, window: Window | None) -> dict[str, float]:
-    """CPU time per answered request, microseconds, and memory per connection, bytes."""
+    """CPU time of the window per reply of the window, microseconds; how many echoes that were by the server's own
+    account; and memory per connection, bytes."""
     start, end, settled = (window.start_ns, window.end_ns, window.settled_ns) if window else (NAN, NAN, NAN)
-    last = float(samples["t_ns"].max())
-    user, system = resources.cpu_between(samples, start, last if math.isinf(settled) else settled)
-    # A lost client's answers are not all known, so the time cannot be shared out among them.
-    answered = row["answered_requests"] if row["outcome"] != "partial" and row["answered_requests"] else NAN
-    cost = (user + system) / answered / 1000
+    settled = float(samples["t_ns"].max()) if math.isinf(settled) else settled
+    user, system = (resources.grown(samples, name, start, settled) for name in ("cpu_user_ns", "cpu_system_ns"))
+    seconds = window.seconds if window else NAN
+    # A lost client's replies are not all known, so the time cannot be shared out among them.
+    replies = row["requests_per_s"] * seconds if row["outcome"] != "partial" and row["requests_per_s"] else NAN
+    cost = (user + system) / replies / 1000
+    memory, resolution = resources.rss_per_connection(samples, start, end)
+    echoed = NAN
+    if row["hostile"] is None and row["payload_bytes"]:
+        sent = resources.grown(samples, "bytes_out", start, settled) / row["payload_bytes"]
+        echoed = NAN if math.isnan(sent) else round(sent)
     return {
+        "echoed_requests": echoed,
         "cpu_us_per_request": cost,
-        "cpu_user_us_per_request": user / answered / 1000,
-        "cpu_system_us_per_request": system / answered / 1000,
+        "cpu_user_us_per_request": user / replies / 1000,
+        "cpu_system_us_per_request": system / replies / 1000,
         "requests_per_cpu_s": 1e6 / cost if cost else math.inf,
-        "server_cpu_share": cost / 1e6 * row["requests_per_s"],
-        "rss_bytes_per_connection": resources.rss_per_connection(samples, row["held_connections"], start, end),
-    }
+        "server_cpu_share": (user + system) / NS / seconds,
+        "rss_bytes_per_connection": memory,
+        "rss_resolution_bytes": resolution,
+    }  # fmt: skip

@@ -71,7 +71,7 @@ def sample(n: int, t: float, user_ms: float, system_ms: float, rss: int = 20_000
     """The server's counters t seconds after its go."""
     return event("sample", "server", n, t=GO["server"] + int(t * S), processes=processes, cpu_user_ns=int(user_ms * MS),
                  cpu_system_ns=int(system_ms * MS), rss_bytes=rss, threads=1, fds=1, established=None, accept_queue=0,
-                 open=1000, accepted=1000, bytes_in=0, bytes_out=0)  # fmt: skip
+                 open=0 if t < 0 else 1000, accepted=1000, bytes_in=0, bytes_out=None)  # fmt: skip
 
 
 def done(n: int, host: str, first_s: float = 1, last_s: float = 3, surplus: int = 0) -> Document:

@@ -51,19 +51,21 @@ def _plain(value: Any) -> Any:
     if pd.isna(value) or value == "":
         return None
     with contextlib.suppress(ValueError):
-        return float(value) if isinstance(value, str) else value
-    return value
+        value = float(value) if isinstance(value, str) else value
+    # The last digits of a double depend on the order in which it was divided.
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
-def differences(old: Tables, new: Tables) -> Iterator[str]:
-    """What of the old figures is not there today, or is another figure."""
+def differences(run: str, old: Tables, new: Tables) -> Iterator[str]:
+    """What of the old figures of a run is not there today, or is another figure."""
+    otherwise = NAMES["otherwise"] | dict.fromkeys(NAMES.get(run, {}), "")
     for table, columns in old.items():
-        if table in NAMES["otherwise"]:
+        if table in otherwise:
             continue
         if table not in new:
             yield f"{table}: there is no such table"
             continue
-        names = {own: NAMES["columns"].get(own, own) for own in columns if f"{table}.{own}" not in NAMES["otherwise"]}
+        names = {own: NAMES["columns"].get(own, own) for own in columns if f"{table}.{own}" not in otherwise}
         if lacking := [own for own, name in names.items() if name not in new[table]]:
             yield f"{table} lacks {', '.join(lacking)}"
         known = {own: name for own, name in names.items() if name in new[table] and f"{table}.{own}" != "runs.path"}
@@ -97,5 +99,5 @@ if __name__ == "__main__":
         print(f"{before} -> {after}")
     for run, known in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
         with tempfile.TemporaryDirectory() as folder:
-            told = list(differences(figures(Path(known)), today(Path(run), Path(folder, "trials.csv"))))
+            told = list(differences(Path(run).name, figures(Path(known)), today(Path(run), Path(folder, "trials.csv"))))
         print(f"{run}: {len(told)} differences", *told, sep="\n  ")

@@ -66,9 +66,10 @@ def unsent(count: int, *, gap_ms: float, server: float = 0.95) -> Rows:
 
 def test_unsent_by_cause() -> None:
     assert told("GN4", unsent(107, gap_ms=9)) == []
-    (held,) = found(unsent(109, gap_ms=9))
+    (held,) = [row for row in found(unsent(109, gap_ms=9)) if row["check"] != "SV7"]
+    assert held["severity"] == "warn", "a run that does not say whose doing it was"
     assert held["check"] == "GN4" and "waited behind connections" in held["message"] and "1.01 %" in held["message"]
-    (own,) = found(unsent(109, gap_ms=30))
+    (own,) = [row for row in found(unsent(109, gap_ms=30)) if row["check"] != "SV7"]
     assert own["check"] == "GN4" and "the generators came late" in own["message"]
     assert ids(unsent(109, gap_ms=30, server=0.4)) == ["GN1"]
 

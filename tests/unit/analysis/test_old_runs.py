@@ -16,4 +16,4 @@ def test_figures_of_an_old_run(name: str, tmp_path: Path) -> None:
         archive.extractall(tmp_path, filter="data")
     old = figures(DATA / f"{name}.figures.json.xz")
     assert len(old["trials"]["run"]) and len(old["histograms"]["slot"])
-    assert list(differences(old, today(tmp_path / name, tmp_path / "trials.csv"))) == []
+    assert list(differences(name, old, today(tmp_path / name, tmp_path / "trials.csv"))) == []

@@ -62,6 +62,42 @@ def test_a_whole_trial(tmp_path: Path) -> None:
     assert row["rss_bytes_per_connection"] == 4000
 
 
+def overloaded(planned: Row) -> list[Row]:
+    """Offered 100,000/s, served 22,000/s, 1 core busy: what was due in the window is answered long after it."""
+    events = [started(planned), sample(1, -1, 0, 0) | {"open": 0, "bytes_out": 0}, went(1)]
+    for k in range(4):
+        events.append(sample(1, k, 200 * k, 800 * k) | {"bytes_out": 64 * 22_000 * k})
+    for k in range(3):
+        told = {"arrived": 11_000, "unsent_waiting": 0, "unsent_late": 0}
+        events += [interval(1, host, k, {900 * MS: 50_000}) | told for host in ("client1", "client2")]
+    return [*events, done(1, "client1"), done(1, "client2"), ended(planned)]
+
+
+def test_one_span_for_both_sides_of_every_ratio(tmp_path: Path) -> None:
+    """Throughput and cost are of the replies that came in the window, whenever they were asked for."""
+    planned = trial(1, rate=100_000)
+    (row,), _ = rows(tmp_path, [planned], overloaded(planned))
+    assert (row["requests_per_s"], row["counted_by"]) == (22_000, "arrival")
+    # From 1 s to 3 s 2 s of CPU time for 44,000 echoes.
+    assert row["cpu_us_per_request"] == pytest.approx(2e6 / 44_000)
+    assert row["server_cpu_share"] == pytest.approx(1)
+    assert row["echoed_requests"] == row["arrived_requests"] == 44_000
+    assert row["answered_requests"] == 200_000
+
+
+def test_an_older_run_counts_by_intended_time_and_says_so(tmp_path: Path) -> None:
+    planned = trial(1)
+    (row,), _ = rows(tmp_path, [planned], whole(planned))
+    assert (row["requests_per_s"], row["counted_by"]) == (500, "intended time")
+    assert math.isnan(row["arrived_requests"])
+
+
+def test_hostile_clients_make_echoes_that_nobody_counts(tmp_path: Path) -> None:
+    planned = trial(1, rate=100_000, hostile={"kind": "reset", "connections": 10})
+    (row,), _ = rows(tmp_path, [planned], overloaded(planned))
+    assert math.isnan(row["echoed_requests"])
+
+
 def test_cpu_at_edges_between_samples(tmp_path: Path) -> None:
     planned = trial(1)
     window = {"start_ns": 500 * MS, "end_ns": 1500 * MS}
@@ -108,7 +144,7 @@ def test_missing_requests_are_beyond_the_percentile(tmp_path: Path) -> None:
 def test_a_limit_is_a_result(tmp_path: Path) -> None:
     planned = trial(1, "select")
     events = [started(planned), event("limit", "server", 1, resource="FD_SETSIZE", held=1015)]
-    events += [sample(1, -3, 0, 0, 10_000_000), sample(1, -1, 9, 9, 12_030_000)]
+    events += [sample(1, -3, 0, 0, 10_000_000), sample(1, -1, 9, 9, 12_030_000) | {"open": 1015}]
     end = ended(planned, "dnf", held=1015, window=None, reason="select reached FD_SETSIZE at 1015")
     (row,), _ = rows(tmp_path, [planned], [*events, end])
     assert (row["outcome"], row["limit"], row["held_connections"]) == ("dnf", "FD_SETSIZE", 1015)
@@ -154,18 +190,19 @@ def test_a_lost_client_leaves_no_cost_per_request(tmp_path: Path) -> None:
     assert math.isnan(row["cpu_us_per_request"])
 
 
-def test_churn_for_so_many_requests_lasts_from_the_first_to_the_last(tmp_path: Path) -> None:
+def test_churn_for_so_many_requests_lasts_to_the_last_done(tmp_path: Path) -> None:
+    """10 connections and 5 requests gave 6,770/s in the table, from the first send to the last one, and 238/s live."""
     planned = trial(1, workload="churn", requests=1000, connections=100)
     events = [started(planned), went(1), sample(1, 0, 5, 5), interval(1, "client1", 0, {}), sample(1, 1, 50, 60)]
     events += [interval(1, c, 0, {MS: 500}) | {"phase": "load"} for c in ("client1", "client2")]
-    events += [done(1, "client1", 0.25, 0.5), done(1, "client2", 0.5, 0.75), ended(planned, held=None, window=None)]
+    events += [done(1, "client1", 0.25, 0.5), done(1, "client2", 0.5, 0.75)]
+    events.append(ended(planned, held=None, window={"start_ns": 0, "end_ns": 800 * MS}))
     (row,), _ = rows(tmp_path, [planned], events)
-    # On two clocks far apart, but each from its own `go`: 0.25 s to 0.75 s.
-    assert row["window_s"] == 0.5
-    assert row["requests_per_s"] == 2000
+    assert row["window_s"] == 0.8
+    assert row["requests_per_s"] == 1250
     assert math.isnan(row["held_connections"])
-    # At 0.25 s the counters stand at 16.25 and 18.75 ms; all that follows, to the last sample, belongs to the requests.
-    assert row["cpu_us_per_request"] == pytest.approx((110 - 35) * 1000 / 1000)
+    # From 10 ms at go; all that follows, to the last sample, belongs to the requests.
+    assert row["cpu_us_per_request"] == pytest.approx((110 - 10) * 1000 / 1000)
 
 
 def test_an_unreadable_histogram_takes_its_interval_along(tmp_path: Path) -> None:
