@@ -78,7 +78,7 @@ def load_line(label: str, elapsed_s: float, whole_s: float | None, connected: in
         parts.append(f"{connected:,} connected")
     if tally.second:
         counts, histogram = tally.second
-        parts += [f"{counts['answered']:,} req/s", f"p99 {show_ms(percentile_ms(histogram, 99, counts['planned']))}"]
+        parts += [f"{counts['arrived']:,} req/s", f"p99 {show_ms(percentile_ms(histogram, 99, counts['planned']))}"]
     return "   ".join([*parts, f"errors {tally.errors:,}"])
 
 
@@ -92,7 +92,7 @@ def end_line(label: str, result: Mapping[str, Any], tally: Tally) -> str:
     # What was cut short has no rate: its requests are not those of a whole window.
     if not result["ceiling"] and result["counts"] and window and result["outcome"] not in ("interrupted", "crashed"):
         seconds = (window["end_ns"] - window["start_ns"]) / 1e9
-        parts.append(f"{result['counts']['answered'] / seconds:,.0f} req/s" if seconds > 0 else "")
+        parts.append(f"{result['counts']['arrived'] / seconds:,.0f} req/s" if seconds > 0 else "")
         planned = tally.window_counts["planned"]
         parts += [f"p{q} {show_ms(percentile_ms(tally.window, q, planned))}" for q in (50, 99)]
     if result["reason"]:

@@ -170,7 +170,8 @@ class Fake:
             self.go_at = None
 
     def counts(self, planned: int) -> dict[str, int]:
-        counts = dict.fromkeys(COUNTS, 0) | {"planned": planned, "sent": planned, "answered": planned}
+        right = dict.fromkeys(("planned", "sent", "arrived", "answered"), planned)
+        counts = dict.fromkeys(COUNTS, 0) | right
         if self.given["rate"] > self.behaviours.get("knee", self.given["rate"]):
             counts |= {"answered": planned // 2, "timed_out": planned - planned // 2}
         if self.behaviour == "mismatch":

@@ -12,7 +12,7 @@ NONE = dict.fromkeys(COUNTS, 0)
 
 
 def interval(k: int, phase: str = "load", **counts: int) -> dict[str, Any]:
-    got = {"planned": 4, "sent": 4, "answered": 4, **counts}
+    got = {"planned": 4, "sent": 4, "arrived": 4, "answered": 4, **counts}
     return {"event": "interval", "k": k, "phase": phase, **NONE, **got, "response": VECTOR["base64"]}
 
 
@@ -39,13 +39,21 @@ def test_only_a_second_that_all_have_reported_is_shown() -> None:
     tally.take("client1", interval(1))
     tally.settle(["client1", "client2"])
     assert tally.second is None
-    tally.take("client2", interval(0, timed_out=3, answered=1))
+    tally.take("client2", interval(0, timed_out=3, answered=1, arrived=3))
     tally.settle(["client1", "client2"])
     assert tally.second is not None
     assert tally.second[0]["answered"] == 5
     assert tally.errors == 3
     line = progress.load_line("trial 2/12 poll", 4.2, 12, 10_000, tally)
-    assert line == "trial 2/12 poll  load  4/12 s   10,000 connected   5 req/s   p99 2,001 ms   errors 3"
+    assert line == "trial 2/12 poll  load  4/12 s   10,000 connected   7 req/s   p99 2,001 ms   errors 3"
+
+
+def test_throughput_is_what_arrived_in_the_window_and_not_what_was_answered_after_it() -> None:
+    result = {
+        "outcome": "ok", "reason": None, "held": 1000, "asked": {"connections": 1000}, "ceiling": None,
+        "window": {"start_ns": 10**9, "end_ns": 3 * 10**9}, "counts": NONE | {"answered": 200_000, "arrived": 44_000},
+    }  # fmt: skip
+    assert "22,000 req/s" in progress.end_line("trial 1/1 epoll", result, progress.Tally())
 
 
 def test_warm_up_is_not_in_the_window() -> None:

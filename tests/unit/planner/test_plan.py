@@ -1,5 +1,7 @@
 """The plan: order, seeds, the A/A pair, and who runs on which core."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,3 +148,15 @@ def test_a_capacity_is_one_search_in_each_block_with_numbers_of_its_own() -> Non
 def test_a_search_that_cannot_be_is_refused(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Refused, match=sentence):
         plan(workload="capacity", **given)
+
+
+def test_what_nobody_asked_for_is_repeated_often_enough_to_decide_and_what_was_asked_for_is_kept() -> None:
+    script = (Path(__file__).parents[3] / "script/benchmark").read_text()
+    (words,) = re.findall(r"\|\| set -- (.*)", script)
+    asked = dict(word.split("=") for word in words.split() if word != "-e")
+    for given in (asked, {"strategy": "poll,epoll"}):
+        trials = plan(**given)["trials"]
+        assert max(trial["block"] for trial in trials) >= 3
+        assert any(trial["control"] for trial in trials)
+    trials = plan(strategy="poll", repetitions=1, duration=10)["trials"]
+    assert [(trial["block"], trial["load"]["duration"]) for trial in trials] == [(1, 10)]
