@@ -25,7 +25,7 @@ from analysis.charts import registry, theme
 from analysis.charts.registry import Chart
 from analysis.metrics import METRICS
 from analysis.model import Dataset
-from analysis.report import tables, words
+from analysis.report import again, tables, words
 
 ABOUT_GENERATORS = ("honesty",)  # charts that belong to the validity of a run
 # A picture has one description, its own; and the page one font.
@@ -93,7 +93,7 @@ def build(dataset: Dataset) -> dict[str, Any]:
         "differences": apart,
         "downloads": [tables.download(name, frame) for name, frame in frames.items()],
         "notes": dataset.notes,
-        "commands": words.commands(dataset),
+        "commands": again.commands(dataset),
     }
 
 

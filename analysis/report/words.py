@@ -12,10 +12,6 @@ from analysis.ingest.plan import traits
 from analysis.model import FACTORS, Dataset
 from analysis.report.tables import Table, of_frame
 
-REPEATED = (
-    "strategy", "server_command", "workload", "connections", "active", "rate", "repetitions", "duration", "seed",
-)  # fmt: skip
-
 
 def limits(dataset: Dataset) -> tuple[str, ...]:
     """What was varied, what was not, and what follows for what may be claimed."""
@@ -86,25 +82,6 @@ def methods(dataset: Dataset) -> tuple[str, ...]:
         text += " with changes" if pd.notna(run["git_commit"]) and run["git_dirty"] is True else ""
         lines.append(f"{text}, begun {run['started_utc'] if pd.notna(run['started_utc']) else 'at an unknown time'}.")
     return tuple(lines)
-
-
-def commands(dataset: Dataset) -> tuple[str, ...]:
-    """What makes such a run again: the parameters that are not the default cannot be told apart, so the main ones
-    are all named."""
-    made = []
-    for run in dataset.runs.to_dict("records"):
-        told = document(run["parameters"])
-        words = [f"-e {name}={_argument(told[name])}" for name in REPEATED if told.get(name) is not None]
-        if words:
-            made.append(f"ansible-playbook run_benchmark.yml {' '.join(words)}")
-    return tuple(made)
-
-
-def _argument(value: object) -> str:
-    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = show.visible(text)
-    is_plain = all(c.isalnum() or c in "_,.=-:/" for c in text)
-    return text if is_plain else "'" + text.replace("'", "'\\''") + "'"
 
 
 def places(dataset: Dataset) -> tuple[Table | None, Table | None]:

@@ -130,20 +130,6 @@ def test_what_may_be_claimed() -> None:
     assert not any("one machine" in line for line in words.limits(dataset_of(trials=trials, hosts=hosts[:1])))
 
 
-def test_the_command_of_a_run_can_be_pasted() -> None:
-    parameters = {
-        "strategy": ["epoll", "poll"],
-        "server_command": "./it's mine; rm -rf /",
-        "connections": 10_000,
-        "seed": 7,
-    }
-    (line,) = words.commands(dataset_of(runs=[{"run": "r1", "parameters": json.dumps(parameters)}]))
-    assert line == (
-        "ansible-playbook run_benchmark.yml -e strategy=epoll,poll "
-        r"-e server_command='./it'\''s mine; rm -rf /' -e connections=10000 -e seed=7"
-    )
-
-
 def payload(text: str) -> dict[str, Any]:
     found = re.search(r'id="payload">"([^"]*)"<', text)
     assert found
