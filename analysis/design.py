@@ -24,6 +24,7 @@ VERSIONS = (1, 2)
 START_S = 0.5  # of a server and its agents
 OVERHEAD_S = 1.0  # of a trial, beside start, arming and load
 LEAST_FREEDOM = 5  # degrees of freedom: with fewer a spread says nothing
+MOST_S = 1e9  # of a plan: thirty years
 MOST_RUNS = 3  # the newest ones say how the machines are now
 
 
@@ -60,8 +61,11 @@ def read_plan(path: Path) -> Design:
     if not isinstance(document, dict) or document.get("version") not in VERSIONS:
         raise Unreadable(f"{path} is no plan of a version that this analysis reads: give the plan.yml of a run.")
     try:
-        return design(older.newest(document))
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        found = design(older.newest(document))
+        if not 0 <= found.duration_s < MOST_S:
+            raise ValueError("a duration that no run has")
+        return found
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise Unreadable(f"{path} holds a plan whose trials this analysis does not understand.") from error
 
 
@@ -73,20 +77,27 @@ def design(plan: dict[str, Any]) -> Design:
     controlled = [_contender(trial) for trial in measured if trial.get("control")]
     first = controlled[0] if controlled else _contender(measured[0])
     return Design(
-        run=str(plan["run"]),
+        run=_text(plan["run"]),
         trials=len(measured),
         blocks=len({int(trial["block"]) for trial in measured}),
         duration_s=math.fsum(map(duration_s, plan["trials"])),
         is_open_ended=any(trial["load"].get("requests") for trial in measured),
         contenders=frozenset(cells.values()),
-        workloads=frozenset(str(trial["load"]["workload"]) for trial in measured),
+        workloads=frozenset(_text(trial["load"]["workload"]) for trial in measured),
         comparisons=sum(contender != first for contender in cells.values()),
     )
 
 
 def _contender(trial: dict[str, Any]) -> tuple[str, str]:
     server = trial["server"]
-    return str(server["strategy"] or OWN_SERVER), str(server.get("server_command") or "")
+    return _text(server["strategy"] or OWN_SERVER), _text(server.get("server_command") or "")
+
+
+def _text(value: object) -> str:
+    """A text, and nothing else: a list of lists by reference could be written out for ever."""
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def duration_s(trial: dict[str, Any]) -> float:

@@ -1,5 +1,5 @@
-"""Files that may come from anybody: results are sent, unpacked, downloaded. Only a regular file is read, where it is, and
-none without end: a FIFO would hang, a device or a sparse file never ends, a link leads out of the run."""
+"""Files that may come from anybody: results are sent, unpacked, downloaded. Only a regular file is read, where it
+is, and none without end: a FIFO would hang, a device or a sparse file never ends, a link leads out of the run."""
 
 from __future__ import annotations
 

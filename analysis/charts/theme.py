@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -16,6 +18,8 @@ INK = {
     False: {"text": "#1b1f24", "soft": "#57606a", "grid": "#e3e6ea"},
     True: {"text": "#e6e8eb", "soft": "#a5adb8", "grid": "#2d333b"},
 }
+GROUND = {False: "#ffffff", True: "#15181d"}
+SLIDE_CHARACTERS = 115  # of a line below a title
 ID = re.compile(r'(\bid="|url\(#|href="#)([^")]+)')
 FINE = re.compile(r"\d+\.\d{4,}")
 DRAWN_WIDTH = 760  # of a picture that has no page to fit itself to, pixels
@@ -80,6 +84,15 @@ def spec(chart: alt.TopLevelMixin, dark: bool = False) -> dict[str, Any]:
 def drawn(document: dict[str, Any], width: int = DRAWN_WIDTH) -> dict[str, Any]:
     """The document for a picture: a width of its own instead of its container's."""
     return document | {"width": width} if document.get("width") == "container" else document
+
+
+def slide(document: dict[str, Any], title: str, told: Sequence[str], dark: bool = False) -> dict[str, Any]:
+    """The document as a picture that stands alone: on the ground of its theme, titled, with these sentences below the
+    title."""
+    lines = [line for text in told for line in textwrap.wrap(show.visible(text).strip(), SLIDE_CHARACTERS)]
+    soft = {"subtitleColor": INK[dark]["soft"], "subtitleFontSize": 12, "subtitlePadding": 6}
+    text = {"text": show.visible(title), "subtitle": lines, "anchor": "start", "fontSize": 18, "offset": 14}
+    return document | {"background": GROUND[dark], "padding": 20, "title": text | soft}
 
 
 def svg(document: dict[str, Any], width: int = DRAWN_WIDTH) -> str:

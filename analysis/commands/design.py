@@ -12,7 +12,7 @@ ASSUMED = Spread(0.03, "assumed: no earlier run here is like it")
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("plan", type=Path, metavar="PLAN", help="a run's plan.yml")
+    parser.add_argument("plan", type=Path, metavar="RUN", help="a run's directory, or its plan.yml")
     parser.add_argument(
         "--spread", type=share, metavar="SHARE",
         help="how much a measurement spreads within its block, such as 3%%; by default as in the newest earlier runs",
@@ -27,9 +27,10 @@ def share(text: str) -> float:
 
 
 def run(options: argparse.Namespace) -> int:
-    plan = read_plan(options.plan)
+    path = options.plan / "plan.yml" if options.plan.is_dir() else options.plan
+    plan = read_plan(path)
     spread = Spread(options.spread, "as given") if options.spread else None
-    spread = spread or earlier_spread(options.plan.absolute().parent.parent, plan) or ASSUMED
+    spread = spread or earlier_spread(path.absolute().parent.parent, plan) or ASSUMED
     for line in lines(plan, spread):
         print(show.visible(line))
     return 0

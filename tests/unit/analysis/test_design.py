@@ -190,6 +190,41 @@ def test_two_lines_say_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert spread == "at a spread of 3.0 % (assumed: no earlier run here is like it)"
 
 
+def test_a_directory_stands_for_its_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, two_strategies())
+    said = []
+    for given in (path, path.parent):
+        assert main(["design", str(given)]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e308, 2**63 - 1, -1, "", None, []])
+@pytest.mark.parametrize("name", ["duration", "warmup", "connections", "connect_rate", "requests", "workload"])
+def test_any_field_of_a_plan_may_be_anything(
+    name: str, value: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = two_strategies()
+    document["trials"][0]["load"][name] = value
+    assert main(["design", str(written(tmp_path, document))]) in (0, 2)
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err and "nan" not in said.out and "inf" not in said.out
+
+
+def test_a_plan_of_aliases_does_not_unfold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, two_strategies())
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
+    path.write_text(bomb + path.read_text().replace(f"run: {RUN}", "run: *a39"))
+    assert main(["design", str(path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_byte_order_mark_changes_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path, two_strategies())
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert main(["design", str(path)]) == 0
+
+
 def test_an_earlier_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     summary(tmp_path / "one", "2026-01-01T00:00:00Z", logs(0.1), "one\x1b[2J")
     path = written(tmp_path, two_strategies())

@@ -1,12 +1,15 @@
 """`python -m analysis report` and `plot`: files whole or not at all, errors in one sentence."""
 
 import json
+import struct
+import zlib
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from analysis.__main__ import main
+from analysis.charts import theme
 from tests.unit.analysis.build import trial, whole, write
 
 
@@ -73,10 +76,52 @@ def test_a_picture_is_well_formed_and_stands_alone(run: Path, tmp_path: Path) ->
     assert "href" not in text.replace("xmlns:xlink", "")
 
 
+def test_plot_says_where_it_writes(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plot", str(run), "--figure", "cost", "-o", str(tmp_path / "c.svg")]) == 0
+    assert capsys.readouterr().out == f"cost: {tmp_path / 'c.svg'}\n"
+
+
+def test_a_picture_without_a_place_goes_to_the_run(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["plot", str(run), "--figure", "cost"]) == 0
+    assert capsys.readouterr().out == f"cost: {run / 'export' / 'cost.svg'}\n"
+    assert (run / "export" / "cost.svg").read_bytes().startswith(b"<svg") and not list(tmp_path.iterdir())
+    (run / "export" / "cost.svg").unlink()
+
+
+def test_an_unknown_chart_is_said_before_the_run_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analysis.commands.plot.load", None)
+    for arguments in (["--figure", "nope"], ["-o", "x.svg"], ["--figure", "cost", "-o", "x.gif"]):
+        assert main(["plot", "nowhere", *arguments]) == 2
+
+
+@pytest.mark.parametrize(("more", "ground"), [([], b"\xff\xff\xff\xff"), (["--dark"], b"\x15\x18\x1d\xff")])
+def test_a_png_is_opaque(run: Path, tmp_path: Path, more: list[str], ground: bytes) -> None:
+    assert main(["plot", str(run), "--figure", "cost", "-o", str(tmp_path / "c.png"), *more]) == 0
+    data = (tmp_path / "c.png").read_bytes()
+    packed, at = b"", 8
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        packed += data[at + 8 : at + 8 + size] if kind == b"IDAT" else b""
+        at += size + 12
+    assert zlib.decompress(packed)[1:5] == ground  # of the first pixel no filter takes anything away
+
+
+def test_a_slide_has_its_title_and_what_was_left_out() -> None:
+    document = theme.slide({"mark": "bar"}, "Cost", ["It costs.", " Left out: select (FD_SETSIZE)."])
+    assert document["title"]["text"] == "Cost"
+    assert document["title"]["subtitle"] == ["It costs.", "Left out: select (FD_SETSIZE)."]
+    assert document["background"] == "#ffffff"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--figure", "pie"], "there is no data for a chart pie here; there is glance"),
+        (["--figure", "pie"], "there is no chart pie; there is glance"),
+        (["--figure", "knee"], "there is no data for a chart knee here; there is glance"),
+        (["-o", "x.svg"], "plot writes one chart: say which with --figure NAME, of glance"),
         (["--figure", "cost", "-o", "cost.gif"], "a chart is written as svg, png, pdf, json or csv, not as gif"),
         (["--figure", "glance", "-o", "g.svg"], "glance is a table: write it as csv"),
     ],
