@@ -16,7 +16,7 @@ from tests.unit.server import harness
 SERVER = Path(__file__).parents[1] / "fixtures/faulty_server.py"
 ENGINES = ("epoll", "goroutine")
 OUTCOMES = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
-CLASSES = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign", "late")
+CLASSES = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign", "partial", "late")
 CONNECTIONS, RATE, SECONDS, PAYLOAD = 20, 1_200, 1, 64
 
 
@@ -112,13 +112,28 @@ def test_replies_in_another_order(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_reply_that_is_cut_off(engine: str) -> None:
-    with faulty("truncate", 120) as server:
+    with faulty("end", 120) as server:
         report = run(server, engine)
     assert 0 < server.broken <= RATE * SECONDS // 120
     assert classes(report) == {"truncated": server.broken}
     assert report.done["connections"]["lost"] == server.broken
     assert report.load["failed"] >= server.broken
     assert report.load["mismatched"] == 0
+    assert (report.exit, report.json["verdict"]) == (3, "invalid")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("pipeline", [1, 8])
+def test_a_reply_that_is_never_finished(engine: str, pipeline: int) -> None:
+    """Nothing follows where a connection has one request at a time; else the next reply follows, and is right."""
+    with faulty("truncate", 119) as server:
+        report = run(server, engine, timeout="1s", pipeline=pipeline)
+    assert server.broken == server.loaded // 119 > 0
+    assert classes(report) == {"truncated": server.broken}
+    assert report.done["connections"]["lost"] == 0
+    assert report.load["failed"] == 0
+    if pipeline > 1:
+        assert report.load["answered"] >= RATE * SECONDS - server.broken - CONNECTIONS
     assert (report.exit, report.json["verdict"]) == (3, "invalid")
 
 
