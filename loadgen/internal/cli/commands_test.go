@@ -73,7 +73,7 @@ func say(args []string, signals chan os.Signal) (code int, stdout, stderr string
 func TestCommandLines(t *testing.T) {
 	good := serve(t, echo)
 	words := strings.NewReplacer("ECHOPORT", strconv.Itoa(int(good.Port())), "ECHO", good.String(), "WRONG", serve(t, alter).String(),
-		"LEAVES", serve(t, leave).String(), "SWALLOWS", serve(t, swallow).String(), "DEAD", dead(t).String(), "DIR", t.TempDir())
+		"LEAVES", serve(t, leave).String(), "MUTE", serve(t, mute).String(), "BANNER", serve(t, banner).String(), "SWALLOWS", serve(t, swallow).String(), "DEAD", dead(t).String(), "DIR", t.TempDir())
 	blocks := readBlocks(t, words)
 	if len(blocks) < 50 {
 		t.Fatalf("only %d command lines were read", len(blocks))

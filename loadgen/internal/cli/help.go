@@ -31,10 +31,11 @@ The server must answer every byte with the same byte. Load goes only to loopback
 Ctrl-C ends the load and still reports; a second one ends at once.
 
 Exit codes
-  0    every connection was armed and stayed, every reply was right, every request was sent
+  0    every connection was armed and stayed, and every reply was right; how many came in time is the result
   1    this program failed
   2    refused, before any load: the command line, the budget (descriptors, ports, memory) or the target
-  3    the figures cannot stand: wrong replies, connections not armed or lost, or more than 1 % of the requests never sent
+  3    the figures cannot stand: wrong replies, connections not armed or lost, no request due, or more than 1 % of them never sent
+       because this program was late
   130  interrupted
 `
 

@@ -73,7 +73,7 @@ func (l *live) line() string {
 	if l.last == nil {
 		return text
 	}
-	text += fmt.Sprintf("   sent %s/s   answered %s/s", grouped(l.last.Sent), grouped(l.last.Answered))
+	text += fmt.Sprintf("   sent %s/s   answered %s/s", grouped(l.last.Sent), grouped(l.last.Arrived))
 	if l.response.Count() > 0 {
 		text += fmt.Sprintf("   response p50 %s  p99 %s", span(l.response.Quantile(0.5)), span(l.response.Quantile(0.99)))
 	}

@@ -10,6 +10,7 @@ import (
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/hist"
 	"c10k/loadgen/internal/report"
+	"c10k/loadgen/internal/wire"
 )
 
 // The exit codes.
@@ -21,8 +22,11 @@ const (
 	exitInterrupted = 130
 )
 
-// mostUnsent is the share of planned requests that may go unsent before the figures no longer stand.
+// mostUnsent is the share of planned requests that the generator may leave unsent before the figures no longer stand.
 const mostUnsent = 0.01
+
+// silence is how many requests must have been due since its last reply to say that a server stopped answering.
+const silence = 10
 
 // An outcome is all that a run found: what --json prints, and what the report for people is made of.
 type outcome struct {
@@ -40,9 +44,22 @@ type outcome struct {
 	Exit      int               `json:"exit"`
 
 	response    *hist.Histogram // of the window
-	asked       int             // connections that arming should have verified
+	seconds     []tick
+	asked       int // connections that arming should have verified
 	interrupted bool
 	failure     error
+}
+
+// A tick is what one second of the load has: requests that were due in it and how many of these were answered, and right replies
+// that came in it.
+type tick struct{ planned, answered, arrived int64 }
+
+// silent is from which second of the load on nothing was answered any more, and how many requests were due from then on.
+func silent(seconds []tick) (since int, planned int64) {
+	for since = len(seconds); since > 0 && seconds[since-1].answered+seconds[since-1].arrived == 0; since-- {
+		planned += seconds[since-1].planned
+	}
+	return since, planned
 }
 
 type armed struct {
@@ -108,6 +125,10 @@ func (o *outcome) take(i report.Interval) {
 		text, _ := json.Marshal(i) // our own structs always marshal
 		o.Intervals = append(o.Intervals, text)
 	}
+	for len(o.seconds) <= i.K {
+		o.seconds = append(o.seconds, tick{})
+	}
+	o.seconds[i.K] = tick{i.Planned, i.Answered, i.Arrived}
 	if i.Phase == "load" {
 		o.response.Add(i.Response)
 	}
@@ -162,14 +183,23 @@ func (o *outcome) faults() (invalid, partial []string) {
 		if o.Armed.Failed["connect/refused"] > 0 && o.Armed.Connected == 0 {
 			reason += "; does a server listen at " + strings.Join(texts(o.Config.Targets), ", ") + "?"
 		}
+		if began := o.Armed.Strange; len(began) > 0 {
+			want := wire.First(o.Config.PayloadBytes, wire.Arm)
+			reason += fmt.Sprintf("; the first wrong reply began %+q, where the record that was sent begins %+q", began, want[:])
+		}
 		partial = append(partial, reason)
 	}
 	d := o.Done
 	if d == nil {
 		return invalid, partial
 	}
-	if d.Connections.Lost > 0 && o.Config.Traits().Holds {
-		partial = append(partial, plural(int64(d.Connections.Lost), "connection")+" lost under load")
+	if lost := int64(d.Connections.Lost); lost > 0 && o.Config.Traits().Holds {
+		armed := plural(int64(d.Connections.Armed), "connection")
+		reason := fmt.Sprintf("%s of %s were lost under load", grouped(lost), armed)
+		if closed(d.Errors) >= lost {
+			reason = fmt.Sprintf("the server closed %s of %s", grouped(lost), armed)
+		}
+		partial = append(partial, reason)
 	}
 	if wrong := wrongReplies(d.Integrity); wrong != "" {
 		invalid = append(invalid, "wrong replies: "+wrong)
@@ -182,9 +212,23 @@ func (o *outcome) faults() (invalid, partial []string) {
 	if planned, settled := d.Totals.Warmup.Planned+d.Totals.Load.Planned, d.Totals.Warmup.Settled()+d.Totals.Load.Settled(); planned != settled {
 		invalid = append(invalid, fmt.Sprintf("%s requests were planned and %s have an outcome", grouped(planned), grouped(settled)))
 	}
-	if c := d.Totals.Load; float64(c.Planned-c.Sent) > mostUnsent*float64(c.Planned) && !o.interrupted {
-		invalid = append(invalid, fmt.Sprintf("%s of %s planned requests were never sent (%s %%)", grouped(c.Planned-c.Sent), grouped(c.Planned),
-			three(100*float64(c.Planned-c.Sent)/float64(c.Planned))))
+	c := d.Totals.Load
+	if float64(c.UnsentLate) > mostUnsent*float64(c.Planned) && !o.interrupted {
+		invalid = append(invalid, fmt.Sprintf("%s of %s planned requests were never sent, for this generator was late (%s %%)", grouped(c.UnsentLate),
+			grouped(c.Planned), three(100*float64(c.UnsentLate)/float64(c.Planned))))
+	}
+	if c.Planned == 0 && d.Ceiling == nil && !o.interrupted && o.Config.Active > 0 {
+		invalid = append(invalid, "no request was due in the window: offer more of them (--rate), or for longer (--duration)")
 	}
 	return invalid, partial
+}
+
+// closed is how many connections the peer ended.
+func closed(rows []errs.Row) (n int64) {
+	for _, r := range rows {
+		if (r.Phase == errs.Read.String() || r.Phase == errs.Write.String()) && (r.Cause == errs.PeerClosed.String() || r.Cause == errs.Reset.String()) {
+			n += r.Count
+		}
+	}
+	return n
 }

@@ -126,7 +126,7 @@ func (o *outcome) write(w io.Writer) error {
 		}
 	}
 	if len(o.Reasons) > 0 {
-		verdict += ": " + strings.Join(o.Reasons, "; ") + "."
+		verdict += ": " + sentence(strings.Join(o.Reasons, "; "))
 	}
 	p.line("verdict", "%s", verdict)
 	_, err := io.WriteString(w, p.b.String())
@@ -183,7 +183,10 @@ func (p *page) requests(o *outcome) {
 		{c.TimedOut, "timed out"}, {c.Censored, "unsettled at the end"}, {c.Dropped, "dropped from a full queue"}, {c.Mismatched, "answered wrongly"},
 		{c.Failed, "failed with their connection"},
 	}))
-	p.line("", "%s/s sent, %s/s answered", three(o.Done.Self.Sent), three(o.Done.Self.Answered))
+	if c.Unsent() > 0 {
+		p.line("", "never sent: %s", counted("", []class{{c.UnsentWaiting, "whose connection was busy or closed"}, {c.UnsentLate, "for which this generator was late"}}))
+	}
+	p.line("throughput", "%s/s sent, %s/s answered, each reply in the second in which it came", three(o.Done.Self.Sent), three(o.Done.Self.Answered))
 }
 
 func (p *page) latency(o *outcome) {
@@ -239,8 +242,15 @@ func wrongReplies(i engine.Integrity) string {
 func (p *page) wrong(o *outcome) {
 	d := o.Done
 	integrity := wrongReplies(d.Integrity)
-	if integrity == "" {
+	switch all := d.Totals.Warmup.Answered + d.Totals.Load.Answered + d.Integrity.Late; {
+	case integrity != "":
+	case all == 0:
+		integrity = "no reply came"
+	default:
 		integrity = "every reply was the record it answers, byte for byte"
+	}
+	if d.Integrity.Partial > 0 {
+		integrity += fmt.Sprintf("; of %s a part came, and the rest may still have come", plural(d.Integrity.Partial, "reply"))
 	}
 	if d.Surplus > 0 {
 		integrity += fmt.Sprintf("; surplus %s", grouped(d.Surplus))
@@ -284,7 +294,7 @@ func (p *page) generator(o *outcome) {
 func (o *outcome) summary() string {
 	c, r := o.Done.Totals.Load, o.Latency.Response
 	if c.Planned == 0 {
-		return "nothing was asked."
+		return "no connection was active, so nothing was asked."
 	}
 	text := fmt.Sprintf("%s of %s requests answered within %s s", grouped(c.Answered), grouped(c.Planned), exact(o.Config.Timeout))
 	switch {
@@ -293,5 +303,36 @@ func (o *outcome) summary() string {
 	case r.P50 != nil:
 		text += ", half of all within " + span(*r.P50)
 	}
-	return text + "."
+	return text + o.shortfall() + "."
+}
+
+// shortfall says of a server that did not answer all in time how it failed to.
+func (o *outcome) shortfall() string {
+	d := o.Done
+	c := d.Totals.Load
+	since, due := silent(o.seconds)
+	switch {
+	case c.TimedOut+c.Failed == 0:
+		return ""
+	case since == 0 && d.Integrity.Late+d.Integrity.Partial == 0:
+		return fmt.Sprintf("; the server answered none of them: %s", plural(c.TimedOut, "request")+" timed out")
+	case due >= silence && d.Integrity.Late+d.Integrity.Partial == 0:
+		return fmt.Sprintf("; the server stopped answering: from second %d of the load on none of %s was answered", since+1, plural(due, "request"))
+	}
+	text := fmt.Sprintf("; the server answered %s a second", three(d.Self.Answered))
+	if o.Config.Traits().Paced {
+		text += fmt.Sprintf(" of %s that were due", three(float64(c.Planned)/float64(o.Config.Duration)))
+	}
+	if c.UnsentWaiting > 0 {
+		text += fmt.Sprintf(", and %s waited behind earlier ones until their time was over", plural(c.UnsentWaiting, "request"))
+	}
+	return text
+}
+
+// sentence ends a text with one full stop, or with what it ends with.
+func sentence(text string) string {
+	if strings.HasSuffix(text, "?") {
+		return text
+	}
+	return strings.TrimRight(text, ".") + "."
 }

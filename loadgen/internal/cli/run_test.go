@@ -193,8 +193,12 @@ func TestVerdicts(t *testing.T) {
 		{"good", func(*outcome) {}, "ok", 0},
 		{"late replies are a result", func(o *outcome) { o.Done.Integrity.Late = 5 }, "ok", 0},
 		{"timeouts are a result", func(o *outcome) { o.Done.Totals.Load = counts(100, 100, 0) }, "ok", 0},
-		{"1 % unsent is borne", func(o *outcome) { o.Done.Totals.Load = counts(100, 99, 99) }, "ok", 0},
-		{"2 % unsent is not", func(o *outcome) { o.Done.Totals.Load = counts(100, 98, 98) }, "invalid", 3},
+		{"a server that keeps them from leaving is a result", func(o *outcome) { o.Done.Totals.Load = counts(100, 20, 0); o.Done.Load.UnsentWaiting = 80 }, "ok", 0},
+		{"late for 1 % is borne", func(o *outcome) { o.Done.Totals.Load = counts(100, 99, 99); o.Done.Load.UnsentLate = 1 }, "ok", 0},
+		{"late for 2 % is not", func(o *outcome) { o.Done.Totals.Load = counts(100, 98, 98); o.Done.Load.UnsentLate = 2 }, "invalid", 3},
+		{"partial replies are a result", func(o *outcome) { o.Done.Integrity.Partial = 5 }, "ok", 0},
+		{"nothing was due", func(o *outcome) { o.Done.Totals.Load = counts(0, 0, 0) }, "invalid", 3},
+		{"none is active", func(o *outcome) { o.Done.Totals.Load = counts(0, 0, 0); o.Config.Active = 0 }, "ok", 0},
 		{"one crossed", func(o *outcome) { o.Done.Integrity.Crossed = 1 }, "invalid", 3},
 		{"surplus", func(o *outcome) { o.Done.Surplus = 1 }, "invalid", 3},
 		{"an unsettled request", func(o *outcome) { o.Done.Totals.Load.Planned++ }, "invalid", 3},
@@ -206,7 +210,7 @@ func TestVerdicts(t *testing.T) {
 		{"broken", func(o *outcome) { o.failure = errs.New(errs.Internal, "other", "No.", "Tell.") }, "invalid", 1},
 	} {
 		o := &outcome{Armed: &armed{Armed: report.OfArmed(engine.Armed{Verified: 10})}, asked: 10, Done: &report.Done{}, Config: &options{}}
-		o.Config.Workload, o.Done.Load = engine.Open, counts(100, 100, 100)
+		o.Config.Workload, o.Config.Active, o.Done.Load = engine.Open, 10, counts(100, 100, 100)
 		c.change(o)
 		o.judge()
 		if o.Verdict != c.verdict || o.Exit != c.exit || (o.Exit != 0) != (len(o.Reasons) > 0) {
@@ -219,7 +223,7 @@ func TestTheLiveLine(t *testing.T) {
 	var b strings.Builder
 	l := newLive(&b, true)
 	l.now("window")
-	l.settled(report.Interval{Counts: engine.Counts{Sent: 10_000, Answered: 9_998, TimedOut: 2}, Response: hist.New()})
+	l.settled(report.Interval{Counts: engine.Counts{Sent: 10_000, Arrived: 9_998, TimedOut: 2}, Response: hist.New()})
 	long := l.line()
 	l.show(long)
 	l.show("short")

@@ -57,4 +57,8 @@ func alter(c net.Conn) { after(1, func(record []byte) bool { record[40] ^= 4; re
 
 func leave(c net.Conn) { after(1, func([]byte) bool { return false })(c) }
 
+func mute(c net.Conn) { after(1, func([]byte) bool { swallow(c); return false })(c) }
+
+func banner(c net.Conn) { _, _ = c.Write([]byte("220 hello\r\n")); swallow(c) }
+
 func swallow(c net.Conn) { _, _ = io.Copy(io.Discard, c) }

@@ -16,6 +16,7 @@ type Armed struct {
 	Verified   int              `json:"verified"`  // connections that answered their echo and are open
 	Failed     map[string]int64 `json:"failed"`
 	Retries    int64            `json:"retries"` // attempts beyond the first of each connection
+	Strange    []byte           `json:"-"`       // how the first reply began that was not the record asked for
 	SYNRetries [3]int64         `json:"-"`       // handshakes of 1 s or more, of 3 s, of 7 s: as long as so many lost SYNs take
 }
 
@@ -137,6 +138,14 @@ func (a *Accounts) Connected(took int64) {
 func (a *Accounts) Verified() {
 	a.Armed.Verified++
 	a.Open++
+}
+
+// Met keeps the beginning of the first wrong reply to arming, which is the rest of one that was right in its first bytes.
+func (a *Accounts) Met(first, rest []byte) {
+	if a.Armed.Strange == nil {
+		began := append(append([]byte{}, first...), rest...)
+		a.Armed.Strange = began[:min(len(began), wire.HeaderBytes)]
+	}
 }
 
 // ArmedSoFar is the result of all calls of Arm together.

@@ -55,6 +55,9 @@ func addArmed(sum, part *engine.Armed) {
 	sum.Connected += part.Connected
 	sum.Verified += part.Verified
 	sum.Retries += part.Retries
+	if sum.Strange == nil {
+		sum.Strange = part.Strange
+	}
 	for key, n := range part.Failed {
 		sum.Failed[key] += n
 	}

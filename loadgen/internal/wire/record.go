@@ -88,12 +88,17 @@ func Decode(record []byte) (Header, error) {
 // BeginBytes is how many bytes tell that a record begins.
 const BeginBytes = 8
 
+// First are the first bytes of every record of that size and flags.
+func First(size int, flags uint8) (first [BeginBytes]byte) {
+	binary.LittleEndian.PutUint16(first[:], magic)
+	first[2], first[3] = version, flags
+	binary.LittleEndian.PutUint32(first[4:], uint32(size))
+	return first
+}
+
 // Begins is where in b a record of that size begins, or -1. It is told by the first bytes, which but for the flags all have.
 func Begins(b []byte, size int) int {
-	var first [BeginBytes]byte
-	binary.LittleEndian.PutUint16(first[:], magic)
-	first[2] = version
-	binary.LittleEndian.PutUint32(first[4:], uint32(size))
+	first := First(size, 0)
 	for at := 0; at+len(first) <= len(b); at++ {
 		i := bytes.Index(b[at:], first[:3])
 		if i < 0 {

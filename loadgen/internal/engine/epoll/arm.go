@@ -152,7 +152,11 @@ func (a *arming) giveUp() {
 		case connecting, resting:
 			l.lose(int32(i), errs.Connect, errs.Timeout, 0)
 		case verifying:
-			l.lose(int32(i), errs.Verify, errs.Timeout, 0)
+			cause := errs.Timeout
+			if l.connections[i].wrong { // it did answer
+				cause = errs.Mismatched
+			}
+			l.lose(int32(i), errs.Verify, cause, 0)
 		}
 	}
 	for ; l.dialled < a.total; l.dialled++ { // never begun

@@ -53,6 +53,9 @@ func (l *Loop) differs(i int32, c *connection, r *request, b []byte) {
 		c.wrong = true
 		wire.Rewrite(l.expected, l.header(r), r.sum)
 		l.reader(i).Add(l.expected[:c.received])
+		if c.state == verifying {
+			l.accounts.Met(l.expected[:c.received], b)
+		}
 	}
 	l.reader(i).Add(b)
 }

@@ -45,15 +45,19 @@ func (e *Routines) open(ctx context.Context, i int, room chan struct{}) {
 	c := e.newConnection(i)
 	phase := errs.Connect
 	var verdict engine.Integrity
+	var strange []byte
 	var err error
 	if c.conn, err = e.connect(ctx, i, room); err == nil {
 		phase = errs.Verify
-		verdict, err = c.verify(ctx)
+		verdict, strange, err = c.verify(ctx)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.accounts.Integrity = e.accounts.Integrity.Plus(verdict)
 	if err != nil {
+		if len(strange) > 0 {
+			e.accounts.Met(nil, strange)
+		}
 		cause, errno := causeOf(err)
 		e.accounts.Errors.Add(phase, cause, errno, c.number())
 		e.accounts.NotArmed.Add(phase, cause, errno, c.number())
@@ -106,20 +110,28 @@ func (e *Routines) connect(ctx context.Context, i int, room chan struct{}) (*net
 	}
 }
 
-// verify has one record echoed.
-func (c *connection) verify(ctx context.Context) (verdict engine.Integrity, err error) {
+// verify has one record echoed; strange is what came instead.
+func (c *connection) verify(ctx context.Context) (verdict engine.Integrity, strange []byte, err error) {
 	r := c.put(&request{connection: c, flags: wire.Arm, intended: engine.Monotonic()})
 	reply := make([]byte, c.e.cfg.PayloadBytes)
 	n, _, err := c.exchange(ctx, r, c.record(), reply)
+	wrong := c.differs(r, reply[:n])
 	switch {
 	case err == nil:
 		if verdict = classify(reply, c.header(r.flags, r.sequence, r.intended), c.e.filler, false); verdict != (engine.Integrity{}) {
 			err = errMismatched
 		}
+	case timeIsUp(err) && wrong: // it did answer
+		err = errMismatched
+	case n > 0 && !timeIsUp(err) && wrong:
+		verdict.Corrupt = 1
 	case n > 0 && !timeIsUp(err):
 		verdict.Truncated = 1
 	}
-	return verdict, err
+	if wrong {
+		strange = reply[:n]
+	}
+	return verdict, strange, err
 }
 
 // exchange writes one record and reads at least one reply; what comes with it is in n. It gives up when ctx ends.
