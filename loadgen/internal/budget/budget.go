@@ -36,6 +36,8 @@ type Limits struct {
 	Ports       int    // for connections from one address to one address and port
 	Range       string // as the kernel writes it, for the message
 	Memory      int64  // bytes that are available; 0: not known
+	Send        int64  // bytes that one socket may have sent and its peer not yet taken; 0: not known
+	Receive     int64  // bytes that one socket may hold unread; 0: not known
 }
 
 // Need is what a share asks for.
@@ -44,6 +46,29 @@ type Need struct {
 	Hostile     int          // connections beside them, of the first process
 	Sources     []netip.Addr // empty: the kernel chooses one
 	Targets     []netip.AddrPort
+	Records     Records
+}
+
+// Records are what takes memory of them.
+type Records struct {
+	Senders int   // connections that carry some
+	OnWire  int64 // bytes of them that one connection may have sent and not got back
+	User    int64 // bytes that this program holds of all
+}
+
+// kernel is how much memory the kernel needs for records that nobody reads: what the sender's socket holds, and where the peer is
+// on this host too, what its socket holds.
+func (n *Need) kernel(have Limits) int64 {
+	most := have.Send
+	for _, target := range n.Targets {
+		if target.Addr().IsLoopback() {
+			most = have.Send + have.Receive
+		}
+	}
+	if have.Send == 0 {
+		most = n.Records.OnWire
+	}
+	return int64(n.Records.Senders) * min(n.Records.OnWire, most)
 }
 
 // An Amount is what is needed of something, and what there is.
@@ -76,6 +101,7 @@ func weigh(need Need, have Limits) Report {
 		largest = max(largest, n)
 	}
 	memory := int64(all)*(kernelPerConnection+userPerConnection) + int64(len(need.Connections))*perProcess
+	memory += need.kernel(have) + need.Records.User
 	return Report{
 		Descriptors: Amount{int64(max(largest, need.Hostile)) + Spare, int64(have.Descriptors)},
 		Ports:       Amount{int64(ports), int64(have.Ports)},
@@ -110,8 +136,9 @@ func Check(need Need, have Limits) (Report, error) {
 			"Widen net.ipv4.ip_local_port_range, give this client more source addresses, the server more ports, or spread the load over more clients.")
 	case have.Memory > 0 && r.Memory.Need > r.Memory.Have:
 		return r, errs.New(errs.Budget, "memory",
-			fmt.Sprintf("%d connections need about %d MB of the kernel and the generator, and %d MB are available.", r.connections, r.Memory.Need>>20, r.Memory.Have>>20),
-			"Free memory on this host, or spread the load over more clients.")
+			fmt.Sprintf("%d connections need about %d MB of the kernel and the generator, %d MB of it for records that the server may leave unread, and %d MB are available.",
+				r.connections, r.Memory.Need>>20, need.kernel(have)>>20, r.Memory.Have>>20),
+			"Free memory on this host, send smaller or fewer records at a time, or spread the load over more clients.")
 	}
 	return r, checkSources(need.Sources)
 }
@@ -148,7 +175,19 @@ func Read() (Limits, error) {
 		return Limits{}, err
 	}
 	memory, _ := os.ReadFile("/proc/meminfo")
-	return Limits{Descriptors: files.Cur, Ports: n, Range: strings.Join(strings.Fields(string(ports)), "-"), Memory: available(string(memory))}, nil
+	send, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_wmem")
+	receive, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_rmem")
+	return Limits{Send: largest(string(send)), Receive: largest(string(receive)), Descriptors: files.Cur, Ports: n, Range: strings.Join(strings.Fields(string(ports)), "-"), Memory: available(string(memory))}, nil
+}
+
+// largest is the last of the three sizes that tcp_wmem or tcp_rmem has; 0: it does not say.
+func largest(sizes string) int64 {
+	fields := strings.Fields(sizes)
+	if len(fields) != 3 {
+		return 0
+	}
+	n, _ := strconv.ParseInt(fields[2], 10, 64)
+	return max(0, n)
 }
 
 // available is the memory in bytes that /proc/meminfo says is available; 0: it does not say.

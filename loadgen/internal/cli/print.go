@@ -85,14 +85,14 @@ func (o *outcome) writeBudget(portRange string, w io.Writer) error {
 		row := func(title string, a budget.Amount, text func(int64) string, note string) {
 			enough := "enough"
 			if a.Need > a.Have {
-				enough = "TOO FEW"
+				enough = "TOO LITTLE"
 			}
-			p.line("  "+title, "%12s%12s  %-8s%s", text(a.Need), text(a.Have), enough, note)
+			p.line("  "+title, "%12s%12s  %-11s%s", text(a.Need), text(a.Have), enough, note)
 		}
 		p.line("budget", "%12s%12s", "need", "have")
 		row("descriptors", b.Descriptors, grouped, "of one process")
 		row("ports", b.Ports, grouped, "from one source address to one target ("+portRange+")")
-		row("memory", b.Memory, size, "of the kernel and the generator, about")
+		row("memory", b.Memory, size, "of the kernel and the generator at most, about")
 		p.line("  processes", "%12d", b.Processes)
 	}
 	p.line("", "Nothing was sent: this was a dry run.")

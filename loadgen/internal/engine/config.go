@@ -73,9 +73,23 @@ const (
 	WorkPerTurn     = 64      // connections opened, or requests planned, before the engine looks for replies
 	ConnectsAtOnce  = 1024    // handshakes in flight while arming
 	ProvesAtOnce    = 128     // echoes in flight while proving: thousands of threads woken at once would wait for one another
-	MaxRequests     = 2 << 20 // unsettled at once; 56 bytes each, of which only those in use take memory
+	MaxRequests     = 2 << 20 // unsettled at once; requestBytes each, of which only those in use take memory
 	requestsToSpare = 1024
 )
+
+const (
+	requestBytes  = 64   // what an engine keeps of a request
+	routinesBytes = 8192 // what the two goroutines of a connection take
+)
+
+// Bytes is how much memory an engine of a kind takes at most for its requests, its buffers and its goroutines.
+func (c *Config) Bytes(kind string) int64 {
+	requests, buffers := int64(c.MostRequests())*requestBytes, 2*int64(c.PayloadBytes) // one to send, one to compare
+	if kind == Goroutine {
+		return requests + int64(c.Connections)*(buffers+routinesBytes)
+	}
+	return requests + buffers
+}
 
 // MostRequests bounds the requests that are unsettled at once: what is offered within one timeout to a server that answers
 // nothing, what may be on the wire besides, and one for each connection while arming.

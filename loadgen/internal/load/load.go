@@ -33,7 +33,9 @@ func (s *Share) Need(have budget.Limits) budget.Need {
 	cpus := max(1, len(selfreport.CPUs(s.CPUs)))
 	for _, part := range processes.Split(s.Config, processes.Count(s.Config, s.Processes, have.Descriptors, cpus)) {
 		need.Connections = append(need.Connections, part.Connections)
+		need.Records.User += part.Bytes(s.Kind)
 	}
+	need.Records.Senders, need.Records.OnWire = s.Config.Active, int64(s.Config.Pipeline)*int64(s.Config.PayloadBytes)
 	if s.Hostile != nil {
 		need.Hostile = s.Hostile.Connections
 	}
