@@ -48,10 +48,19 @@ def run(intake: Intake, worker: Worker) -> None:
     coming = False  # newcomers may be waiting
     worker.begin()
     while True:
-        ready, unfinished = unfinished, {}
-        for fd, event in epoll.poll(0 if ready or coming else -1):
-            if fd in connections:
-                ready[fd] = event
+        events = epoll.poll(0 if unfinished or coming else -1)
+        if unfinished:
+            events, unfinished = list({**unfinished, **dict(events)}.items()), {}
+        for fd, event in events:
+            connection = connections.get(fd)
+            if connection is not None:
+                outcome = drain(connection, worker, event & ENDED)
+                if outcome == GONE:
+                    epoll.unregister(fd)
+                    del connections[fd]
+                    connection.close()
+                elif outcome in (ECHOED, FLUSHED):
+                    unfinished[fd] = event
             elif fd == newcomers:
                 coming = True
             # Anything else is an event for a descriptor that was closed earlier.
@@ -60,13 +69,4 @@ def run(intake: Intake, worker: Worker) -> None:
                 connections[sock.fileno()] = Connection(sock, worker)
                 epoll.register(sock, EDGE)
             coming = intake.more
-        for fd, event in ready.items():
-            connection = connections[fd]
-            outcome = drain(connection, worker, event & ENDED)
-            if outcome == GONE:
-                epoll.unregister(fd)
-                del connections[fd]
-                connection.close()
-            elif outcome in (ECHOED, FLUSHED):
-                unfinished[fd] = event
         worker.publish()
