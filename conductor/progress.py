@@ -95,6 +95,8 @@ def end_line(label: str, result: Mapping[str, Any], tally: Tally) -> str:
         parts.append(f"{result['counts']['arrived'] / seconds:,.0f} req/s" if seconds > 0 else "")
         planned = tally.window_counts["planned"]
         parts += [f"p{q} {show_ms(percentile_ms(tally.window, q, planned))}" for q in (50, 99)]
+        if missed := result["counts"]["planned"] - result["counts"]["answered"]:
+            parts.append(f"{missed:,} of {result['counts']['planned']:,} not answered")
     if result["reason"]:
         parts.append(result["reason"])
     return "   ".join(part for part in parts if part)
