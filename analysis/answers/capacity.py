@@ -24,7 +24,7 @@ NO_CAPACITY = Estimate(math.nan, math.nan, math.nan, math.nan, 0, "missed by som
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per rate of each series of cells that differs in the rate only (three rates or more): label, strategy,
     rate_per_s, response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and the series' capacity_per_s
-    with its interval."""
+    with its interval, and whether it is a search."""
     cells = dataset.cells
     key = series_key(cells, ("rate",))
     rows: list[dict[str, object]] = []
@@ -50,7 +50,10 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
         [Rung(float(r["rate"]), float(r["response"]), float(r["achieved"])) for r in block.to_dict("records")]
         for _, block in rungs.groupby("block")
     ]
-    found = capacity([block for block in blocks if len(block) == members["rate"].nunique()], goal.limit_ns)
+    # Each block of a search has rates of its own; of a ladder that was planned a block must have them all.
+    is_search = bool(members["cell"].str.contains("@").all())
+    whole = [block for block in blocks if is_search or len(block) == members["rate"].nunique()]
+    found = capacity(whole, goal.limit_ns)
     e = found.estimate if found else NO_CAPACITY
     rows = []
     for rate, same in rungs.dropna(subset="response").groupby("rate"):
@@ -71,6 +74,7 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
                 "capacity_per_s": e.value,
                 "capacity_low_per_s": e.low,
                 "capacity_high_per_s": e.high,
+                "is_search": is_search,
                 "is_bounded": found is not None and found.is_bounded,
             }
         )

@@ -80,8 +80,9 @@ def _step(members: pd.DataFrame) -> str:
 
 
 def of_capacity(dataset: Dataset) -> list[str]:
-    """For each ladder of rates the rates to try next; the headline says what the ladder shows."""
+    """For each ladder of rates the rates to try next; the headline says what it shows. A search tried them."""
     frame = capacity.data(dataset)
+    frame = frame if frame.empty else frame[~frame["is_search"]]
     if frame.empty:
         return []
     lines = []

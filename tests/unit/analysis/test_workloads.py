@@ -37,6 +37,24 @@ GOOD = {5 * MS: 250}
 SLOW = {MS: 240, 20 * MS: 10}
 
 
+def test_each_block_of_a_search_has_rates_of_its_own_and_is_asked_for_no_more(tmp_path: Path, capsys: Capture) -> None:
+    """The knee is at 1,410/s in each; their second and third rates differ."""
+    trials, events = [], []
+    for block, rates in (
+        (1, {500: GOOD, 1000: GOOD, 2000: SLOW}),
+        (2, {500: GOOD, 1000: GOOD, 2000: SLOW, 1414: GOOD}),
+    ):
+        entry = trial(10 * block, workload="capacity", rate=500, block=block) | {"search": {"most_rungs": 10}}
+        trials.append(entry)
+        for n, (rate, response) in enumerate(rates.items(), start=10 * block):
+            rung = trial(n, cell=f"c1@{rate}", workload="capacity", rate=rate, block=block)
+            began, *rest = whole(rung, response)
+            events += [began | {"cell": rung["cell"]}, *rest]
+    text = summary(tmp_path, trials, events, capsys)
+    assert "Capacity within p99 ≤ 10 ms: epoll 1," in text, text
+    assert "misses it" not in text and "with the same command" not in text, text
+
+
 @pytest.mark.parametrize(
     ("rates", "words"),
     [
