@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from pyloadgen.asyncio_connection import Connection
 from pyloadgen.books import CENSORED, DROPPED, FAILED, LATE, SECOND, TIMED_OUT, WAITING
 from pyloadgen.errors import Lost
-from pyloadgen.generator import Generator
+from pyloadgen.generator import LINGER_NS, Generator
 from pyloadgen.record import ARM, LOAD, PROVE, Request
 
 CONNECTS_AT_ONCE = 512
@@ -61,8 +61,11 @@ class Client(Generator):
         self.do(self._offer())
 
     def look(self) -> int:
+        now = time.monotonic_ns()
+        until = max((connection.stream.undecided(now) for connection in self.connections.values()), default=0)
+        self.do(self._sleep_until(min(until, now + LINGER_NS)))
         for connection in self.connections.values():
-            connection.stream.sweep(time.monotonic_ns())
+            connection.stream.sweep(time.monotonic_ns(), self.stopped())
         return len(self._open())
 
     def close(self) -> None:

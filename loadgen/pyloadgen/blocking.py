@@ -18,13 +18,12 @@ from typing import Optional
 
 from pyloadgen.books import FAILED, LATE, SECOND, TIMED_OUT, WAITING
 from pyloadgen.errors import Lost, PeerClosed
-from pyloadgen.generator import Generator
+from pyloadgen.generator import LINGER_NS, Generator
 from pyloadgen.pacing import Arrival
 from pyloadgen.record import ARM, LOAD, PROVE, Request
 
 READ_BYTES = 1 << 16
-SHORTEST_SLICE_S = 0.02  # of a wait, after which it looks at the clock
-LONGEST_SLICE_S = 0.5
+SHORTEST_SLICE_S, LONGEST_SLICE_S = 0.02, 0.5  # of a wait, after which it looks at the clock
 BACKOFF_NS = SECOND // 20  # after a connection that could not be made
 
 
@@ -38,7 +37,7 @@ class Channel:
         self._unsent = memoryview(b"")
         self.sock: Optional[socket.socket] = None  # while it is open
         self.free_at = 0  # ns; until then a request was under way
-        self._stream = owner.stream(index)
+        self.stream = owner.stream(index)
 
     def connect(self, deadline: int) -> int:
         """Make the handshake; how many ns it took."""
@@ -60,7 +59,7 @@ class Channel:
         """Send a record and wait for its reply, until the deadline or the end; Lost where the connection is no more."""
         phase = "write"
         try:
-            self._send(self._stream.ask(request, flags), request, deadline)
+            self._send(self.stream.ask(request, flags), request, deadline)
             phase = "read"
             while request.right is None and not self._owner.stopped() and time.monotonic_ns() < deadline:
                 self._receive(0)
@@ -72,7 +71,7 @@ class Channel:
                 self._owner.books.sent(request)
 
     def _lose(self, phase: str, error: OSError) -> Lost:
-        self._stream.cut()
+        self.stream.cut()
         self.close()
         return Lost.of(phase, error)
 
@@ -105,19 +104,17 @@ class Channel:
         if not data:
             raise PeerClosed
         now = time.monotonic_ns()
-        self._owner.books.read(self._stream.feed(data, now), now)
+        self._owner.books.read(self.stream.feed(data, now), now)
 
-    def glance(self, last: bool) -> None:
-        """Take what came unasked; Lost where the server has closed meanwhile. `last`: the load is over."""
+    def glance(self) -> None:
+        """Take what came unasked; Lost where the server has closed meanwhile."""
         try:
             self._receive(socket.MSG_DONTWAIT)
-            if last:
-                self._stream.sweep(time.monotonic_ns())
         except OSError as error:
             raise self._lose("read", error) from None
 
     def close(self) -> None:
-        self._stream.reset(time.monotonic_ns())
+        self.stream.reset(time.monotonic_ns())
         self._unsent = memoryview(b"")
         if self.sock:
             self.sock.close()
@@ -153,8 +150,6 @@ class Walker:
     def _open(self) -> list[Channel]:
         return [channel for channel in self._channels.values() if channel.sock]
 
-    # Arming and proof
-
     def arm(self, total: int, start: int, deadline: int) -> None:
         """Connect and verify those below `total` that were not tried yet."""
         for index in self._indices:
@@ -177,7 +172,7 @@ class Walker:
 
     def prove(self, deadline: int) -> list[bool]:
         """Of each connection that is still open, whether it answered one echo."""
-        self._glance(last=False)
+        self._glance()
         right, heard = [], time.monotonic_ns()
         for channel in self._open():
             request = Request(time.monotonic_ns())
@@ -193,20 +188,24 @@ class Walker:
             heard = time.monotonic_ns() if request.right is True else heard
         return right
 
-    def _glance(self, last: bool) -> None:
+    def _glance(self) -> None:
         """Find out which connections the server has closed."""
         for channel in self._open():
             try:
-                channel.glance(last)
+                channel.glance()
             except Lost as lost:
                 self._books.lost(lost, channel.index)
 
     def look(self) -> int:
         """After the load: how many connections are open; what came unasked or in part is counted."""
-        self._glance(last=True)
+        self._glance()
+        now = time.monotonic_ns()
+        until = max((channel.stream.undecided(now) for channel in self._open()), default=0)
+        if self.wait(min(until, now + LINGER_NS)):
+            self._glance()
+        for channel in self._open():
+            channel.stream.sweep(time.monotonic_ns(), self._owner.stopped())
         return len(self._open())
-
-    # Load
 
     def offer(self) -> None:
         """Send each request at its intended time, or as soon after it as the one before has come back."""
@@ -216,8 +215,7 @@ class Walker:
             intended = at + after
             if intended >= self._owner.end:
                 break
-            stopped = not self.wait(intended)
-            if stopped and (not paced or intended > time.monotonic_ns()):
+            if not self.wait(intended) and (not paced or intended > time.monotonic_ns()):
                 break
             with self._books.lock:
                 second = ledger.move(second, intended)

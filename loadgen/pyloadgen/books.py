@@ -56,6 +56,7 @@ class Ledger:
         self._passed = Counter({0: planners})  # planners, by the second that they have come to
         self._open: dict[int, Interval] = {}
         self._next = 0  # the first second that has not been passed by all
+        self.last_reply = 0  # ns; when the last right one was read; 0: none was
 
     def second_of(self, intended: int) -> int:
         k = max(0, (intended - self._at) // SECOND)
@@ -80,6 +81,7 @@ class Ledger:
         k = self.second_of(now)
         if k != self._limit:
             self._interval(max(k, self._next)).counts["arrived"] += 1
+            self.last_reply = max(self.last_reply, now)
 
     def settle(self, k: int, outcome: str, response_ns: int = 0, unsent: str = "") -> None:
         """Give a request of that second its outcome, and say by which name it counts if it was never sent."""
@@ -257,7 +259,7 @@ class Books:
         return {
             "connections": {"armed": armed, "open": still_open, "lost": lost}, "integrity": self.integrity,
             "errors": self.errors, "gaps": self.gaps.gaps(), "kinds": self.kinds, "used": host.since(self._before),
-            "sends": self.sends,
+            "sends": self.sends, "replies": [self.ledger.last_reply] if self.ledger.last_reply else [],
         }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from pyloadgen.record import Recorder, Stream
 from pyloadgen.spec import Spec, sources_of, target_of
 
 IP_BIND_ADDRESS_NO_PORT = 24  # no name for it before Python 3.12
+LINGER_NS = 3 * SECOND  # at most so long a load that is over waits to see whether replies go on that came in part
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -127,7 +128,7 @@ class Generator(ABC):
 
     @abstractmethod
     def look(self) -> int:
-        """How many connections are open now; what came unasked is counted."""
+        """How many connections are open now; what came unasked or in part is counted."""
 
     @abstractmethod
     def close(self) -> None:

@@ -243,26 +243,37 @@ class Stream:
         """Whether the next reply has come in part, and its request has timed out."""
         return bool(self._part and self.pending) and now >= self.pending[0].intended + self._timeout_ns
 
+    def _give_up(self, unless_wrong: str) -> None:
+        """Name what has come of the next reply; a part that may go on counts of the load alone."""
+        if not self.pending[0].record.startswith(self._part):
+            self._integrity["corrupt"] += 1
+        elif unless_wrong != "partial" or self.pending[0].k >= 0:
+            self._integrity[unless_wrong] += 1
+
     def cut(self) -> None:
         """The connection was lost: what is left of a reply is truncated."""
         if self._part and self.pending:
-            self._integrity["truncated"] += 1
+            self._give_up("truncated")
         self._part = b""
 
-    def sweep(self, now: int) -> None:
-        """The load is over: a reply is cut short where nothing has followed, else its rest may still come."""
+    def undecided(self, now: int) -> int:
+        """Until when, in ns, a reply may go on of which nothing has come since its request timed out; or 0."""
+        if not self._overdue(now) or self._heard > self.pending[0].intended + self._timeout_ns:
+            return 0
+        until = self._heard + self._timeout_ns
+        return until if now < until and self.pending[0].record.startswith(self._part) else 0
+
+    def sweep(self, now: int, stopped: bool) -> None:
+        """The load is over: a reply is cut short unless more has come, and lately, or nobody waited to see."""
         while self._overdue(now) and (begins := self._next_record() or 0) < min(self._recorder.size, len(self._part)):
             self._skip(begins)
         if self._overdue(now):
-            due = self.pending[0].intended + self._timeout_ns
-            follows = due < self._heard and now < self._heard + self._timeout_ns
-            if not follows:
-                self._integrity["truncated"] += 1
-            elif self.pending[0].k >= 0:
-                self._integrity["partial"] += 1
+            follows = self._heard > self.pending[0].intended + self._timeout_ns or stopped
+            self._give_up("partial" if follows and now < self._heard + self._timeout_ns else "truncated")
 
     def reset(self, now: int) -> None:
         """The connection was closed, by us; its next one goes on with the same numbers."""
-        self._integrity["partial"] += self._overdue(now) and self.pending[0].k >= 0
+        if self._overdue(now):
+            self._give_up("partial")
         self._part = b""
         self.pending.clear()

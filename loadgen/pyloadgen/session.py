@@ -214,12 +214,14 @@ class Session(ABC):
         every = total(self._reports)
         self.kinds = kinds = every["kinds"]
         first, last = min(every["sends"], default=None), max(every["sends"], default=None)
-        # With a quota the window ends with its last request.
-        quota_s = max(1, last - self._at) / 1e9 if last is not None and self.spec.intervals is None else None
-        window_s, load = quota_s or self.spec.duration, self._totals["load"]
+        last_reply, load = max(every["replies"], default=None), self._totals["load"]
+        # With a quota the window ends with its last reply.
+        ends = [at for at in (last, last_reply) if at is not None and self.spec.intervals is None]
+        window_s = max(1, max(ends) - self._at) / 1e9 if ends else self.spec.duration
         step = max(1, -(-len(every["gaps"]) // MOST_GAPS))
         return {
-            "event": "done", "first_send_ns": first, "last_send_ns": last, "connections": every["connections"],
+            "event": "done", "first_send_ns": first, "last_send_ns": last, "last_reply_ns": last_reply,
+            "connections": every["connections"],
             "surplus": every["integrity"].pop("surplus"), "integrity": every["integrity"], "totals": self._totals,
             **{kind: histogram.encode() for kind, histogram in kinds.items()},
             "over_60s": {"response": self._over, **{kind: kinds[kind].over for kind in OVER}},
@@ -228,7 +230,7 @@ class Session(ABC):
                 "processes": self.crew.count, "wall_ns": now - self._begun,
                 **total([every["used"], host.since(self._used)]), "max_loop_gap_ns": kinds["loop_lag"].quantile(1),
                 "steal_ns": host.steal_ns(self.spec.cpus) - self._steal, "sent_per_s": load["sent"] / window_s,
-                "answered_per_s": load["answered"] / window_s, "send_gaps_ns": every["gaps"][::step],
+                "answered_per_s": load["arrived"] / window_s, "send_gaps_ns": every["gaps"][::step],
                 "kernel": host.grown(self._kernel),
             },
         }  # fmt: skip

@@ -249,7 +249,7 @@ def churn(start: Start, echo: str, generator: str, requests: int | None, **more:
     intervals, done = agent.load()
     load = check_accounts(intervals, done)
     assert load["answered"] == load["planned"]
-    assert load["planned"] == requests or (requests is None and load["planned"] > 10)
+    assert load["planned"] == requests or (requests is None and load["planned"] > 0)
     assert requests is None or sum(one["arrived"] for one in intervals) == requests
     assert done["connections"]["lost"] == 0
     agent.stop()
@@ -409,11 +409,15 @@ def test_the_other_loads(start: Start, echo: str) -> None:
     side_by_side(
         *((closed, start, echo, generator) for generator in GENERATORS),
         *((first_turns, start, echo, generator) for generator in GENERATORS),
-        *((churn, start, echo, generator, None) for generator in GENERATORS),
         *((churn, start, echo, generator, 120) for generator in GENERATORS),
         (ramp, start, echo),
         (by_hand, echo),
     )
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_a_churn_goes_on_for_its_time(start: Start, echo: str, generator: str) -> None:
+    churn(start, echo, generator, None, processes=FEW[generator], duration=2)
 
 
 def test_a_quota_is_that_of_all_processes_and_ends_the_churn(start: Start, echo: str) -> None:
@@ -437,19 +441,29 @@ def held_back(start: Start, generator: str) -> None:
         return data
 
     with answers(reply) as target:
-        agent = start(target, generator=generator, connections=5, active=5, rate=20, arrival="fixed", duration=3)
+        agent = start(
+            target,
+            generator=generator,
+            connections=5,
+            active=5,
+            rate=20,
+            arrival="fixed",
+            duration=3,
+            processes=FEW[generator],
+        )
         intervals, done = agent.load()
         check_accounts(intervals, done)
         seconds = [(one["answered"], one["arrived"]) for one in intervals]
         assert seconds[0] == (20, 0)  # by intended time, and by that of its reply
         assert seconds[1][1] + seconds[2][1] >= 20
+        assert done["last_reply_ns"] - done["first_send_ns"] > 1_000_000_000
         agent.stop()
 
 
 def never_sent(start: Start, generator: str) -> None:
     """Connection by connection one request is sent, and never answered."""
     with answers(answer_once) as target:
-        load_of = {"connections": 5, "active": 5, "rate": 50, "timeout": 0.5, "arrival": "fixed"}
+        load_of = {"connections": 5, "active": 5, "rate": 50, "timeout": 4, "arrival": "fixed"}
         agent = start(target, generator=generator, processes=1, **load_of)
         load = check_accounts(*agent.load())
         assert load["timed_out"] == load["planned"] == 50
@@ -462,7 +476,8 @@ def never_sent(start: Start, generator: str) -> None:
 
 def closed_by_the_server(start: Start, generator: str) -> None:
     with answers(half) as target:
-        agent = start(target, generator=generator, connections=5, active=5, rate=50, arrival="fixed")
+        load_of = {"connections": 5, "active": 5, "rate": 50, "arrival": "fixed"}
+        agent = start(target, generator=generator, processes=FEW[generator], **load_of)
         load = check_accounts(*agent.load())
         assert (load["failed"], load["unsent_late"]) == (50, 0)
         assert load["unsent_waiting"] >= 40
@@ -472,12 +487,14 @@ def closed_by_the_server(start: Start, generator: str) -> None:
 def cut_short(start: Start, generator: str) -> None:
     """Twenty bytes of each reply, and the connections stay."""
     with answers(lambda n, data: data[:20] if n else data) as target:
-        agent = start(target, generator=generator, connections=5, active=5, rate=50, timeout=0.5)
+        agent = start(
+            target, generator=generator, processes=FEW[generator], connections=5, active=5, rate=50, timeout=2
+        )
         intervals, done = agent.load()
         load = check_accounts(intervals, done)
         assert (load["answered"], done["connections"]["lost"], done["surplus"]) == (0, 0, 0)
         counted = {name: count for name, count in done["integrity"].items() if count}
-        assert counted.pop("truncated") + counted.pop("partial", 0) == load["sent"] >= 5
+        assert counted.pop("truncated") + counted.pop("partial", 0) == load["sent"] >= 3
         assert counted == {}
         agent.stop()
 
@@ -503,9 +520,9 @@ def strays(start: Start, generator: str) -> None:
         agent.stop()
 
 
-def test_what_servers_do_is_counted_as_often_as_they_did_it(start: Start) -> None:
-    cases = (held_back, never_sent, closed_by_the_server, cut_short, strays)
-    side_by_side(*((case, start, generator) for case in cases for generator in GENERATORS))
+@pytest.mark.parametrize("case", [held_back, never_sent, closed_by_the_server, cut_short, strays])
+def test_what_servers_do_is_counted_as_often_as_they_did_it(start: Start, case: Callable[..., None]) -> None:
+    side_by_side(*((case, start, generator) for generator in GENERATORS))
 
 
 def test_bad_servers(start: Start) -> None:

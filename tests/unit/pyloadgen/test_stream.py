@@ -1,5 +1,7 @@
 """What a reply can be: each kind of damage is counted in its class, and never as an answer."""
 
+from collections.abc import Callable
+
 import pytest
 
 from pyloadgen.record import LOAD, Recorder, Request, Stream, no_integrity
@@ -120,7 +122,7 @@ def test_bytes_that_nobody_asked_for() -> None:
     talk = Conversation(0)
     talk.feed(b"hel")
     talk.feed(b"lo")
-    talk.stream.sweep(99_999)
+    talk.stream.sweep(99_999, stopped=False)
     assert (talk.wrong(), talk.integrity["surplus"]) == ({}, 5)
     assert talk.feed(talk.ask().record) == talk.asked
     assert talk.right() == [True]
@@ -181,28 +183,55 @@ def test_another_record_in_the_place_of_the_rest(came: int, step: int) -> None:
     assert (talk.wrong(), talk.integrity["surplus"]) == ({"truncated": 1}, 0)
 
 
-CUT_SHORT = [  # when a part came, when another, when it ended: the request timed out at 6000
-    ("nothing more since it timed out", [3000], 6001, "truncated"),
-    ("some more since", [3000, 6500], 11_000, "partial"),
-    ("nothing more for a further timeout", [3000, 6500], 11_500, "truncated"),
-    ("it began to come after that", [6500], 7000, "partial"),
+CUT_SHORT = [  # when a part came, when another, when it ended; until when that was open. The request timed out at 6000
+    ("nothing more since it timed out", [3000], 6001, 8000, "truncated"),
+    ("nothing more for a timeout", [900], 6001, 0, "truncated"),
+    ("some more since", [3000, 6500], 11_000, 0, "partial"),
+    ("nothing more for a further timeout", [3000, 6500], 11_500, 0, "truncated"),
+    ("it began to come after that", [6500], 7000, 0, "partial"),
 ]
 
 
-@pytest.mark.parametrize(("parts", "end", "counted"), [c[1:] for c in CUT_SHORT], ids=[c[0] for c in CUT_SHORT])
-def test_a_reply_cut_short(parts: list[int], end: int, counted: str) -> None:
+@pytest.mark.parametrize(
+    ("parts", "end", "until", "counted"), [c[1:] for c in CUT_SHORT], ids=[c[0] for c in CUT_SHORT]
+)
+def test_a_reply_cut_short(parts: list[int], end: int, until: int, counted: str) -> None:
     talk = Conversation(1)
     for number, now in enumerate(parts):
         assert talk.feed(talk.asked[0].record[number * 20 : number * 20 + 20], now) == []
     talk.asked[0].settled = True
-    talk.stream.sweep(end)
+    assert talk.stream.undecided(end) == until
+    talk.stream.sweep(end, stopped=False)
     assert (talk.wrong(), talk.integrity["surplus"]) == ({counted: 1}, 0)
+
+
+def test_nobody_waits_to_see_where_the_load_was_stopped() -> None:
+    talk = Conversation(1)
+    talk.feed(talk.asked[0].record[:20], 3000)
+    talk.stream.sweep(6001, stopped=True)
+    assert talk.wrong() == {"partial": 1}
+
+
+DEEDS: dict[str, Callable[[Stream], None]] = {
+    "the load is over": lambda stream: stream.sweep(6001, stopped=False),
+    "the connection is lost": lambda stream: stream.cut(),
+    "we close": lambda stream: stream.reset(6001),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_wrong_bytes_that_fill_no_record(deed: str) -> None:
+    talk = Conversation(1)
+    talk.feed(b"220 hello\r\n", 3000)
+    DEEDS[deed](talk.stream)
+    assert talk.stream.undecided(6001) == 0
+    assert talk.wrong() == {"corrupt": 1}
 
 
 def test_a_reply_in_part_whose_request_has_not_timed_out() -> None:
     talk = Conversation(1)
     talk.feed(talk.asked[0].record[:20])
-    talk.stream.sweep(5999)
+    talk.stream.sweep(5999, stopped=False)
     talk.stream.reset(5999)
     assert talk.wrong() == {}
 
@@ -213,7 +242,7 @@ def test_a_reply_that_is_completed_later_is_late() -> None:
     talk.feed(record[:20], 3000)
     talk.asked[0].settled = True
     talk.feed(record[20:], 30_000)
-    talk.stream.sweep(40_000)
+    talk.stream.sweep(40_000, stopped=False)
     assert talk.wrong() == {"late": 1}
 
 
