@@ -16,7 +16,7 @@ from conductor.inbox import Inbox, Interrupt, Task, in_background
 from conductor.output import complain, say
 from conductor.plan import Host, Plan, Search, Trial
 from conductor.result import write_result
-from conductor.search import Rung, judged, next_rate, rung_of
+from conductor.search import Rung, judged, next_rate, rung_of, told
 from conductor.sessions import LocalSession, Session
 from conductor.specs import estimate_s
 from conductor.ssh import SshSession
@@ -116,7 +116,7 @@ class Work:
         while (rate := next_rate(search, rungs)) and len(rungs) < search.most_rungs:
             now = time.monotonic()
             if now - began + (now - rung_began) > search.budget_s:
-                return
+                break
             rung_began = now
             rung = rung_of(entry, len(rungs), rate)
             course, outcome = self.trial(rung, f"{label} {rate:,}/s")
@@ -124,8 +124,9 @@ class Work:
             where = {"cell": rung.cell, "block": rung.block, "control": rung.control, "rate": rate}
             self.log.say(rung.n, "rung", **where, passed=passed, why=why)
             if passed is None:
-                return
+                break
             rungs.append((rate, passed))
+        say(f"{label}  {told(search.pass_rule, rungs)}")
 
 
 @contextlib.contextmanager

@@ -39,3 +39,12 @@ def judged(rule: PassRule, tally: progress.Tally) -> tuple[bool, str]:
     is_answered = planned > 0 and answered >= rule.answered_share * planned
     share = f"{answered:,} of {planned:,} answered"
     return is_quick and is_answered, f"p{rule.percentile:g} {progress.show_ms(response_ms)}, {share}"
+
+
+def told(rule: PassRule, rungs: Sequence[Rung]) -> str:
+    """What a search found, in words: what its rungs were, and no estimate."""
+    met = max((rate for rate, passed in rungs if passed), default=None)
+    missed = min((rate for rate, passed in rungs if not passed), default=None)
+    parts = [f"met at {met:,}/s" if met else "", f"missed at {missed:,}/s" if missed else ""]
+    of = " and ".join(filter(None, parts)) or "not tried to the end at any rate"
+    return f"p{rule.percentile:g} within {progress.show_ms(rule.at_most_ns / 1e6)}: {of}"

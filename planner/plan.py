@@ -14,6 +14,7 @@ from planner.parameters import Refused
 CALIBRATED_PER_CLIENT, CALIBRATION_S = 1000, 1
 UNEVEN = 1.25
 RESOLUTION, LEAST_ANSWERED = 1.1, 0.99
+MOST_RUNGS = 40  # from 1/s to the highest rate there is and back are fewer
 Host = Mapping[str, Any]
 """name, role, connection, ssh, python, load_address, sources, weight; of the probe boot_id, cpus (ids), nofile_hard."""
 
@@ -170,7 +171,7 @@ def search(cell: Mapping[str, Any], wide: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "search": {
             "from": cell["rate"], "to": wide["search_to"], "resolution": RESOLUTION,
-            "budget_s": wide["search_budget"], "most_rungs": int(wide["search_budget"] // shortest_s),
+            "budget_s": wide["search_budget"], "most_rungs": min(MOST_RUNGS, int(wide["search_budget"] // shortest_s)),
             "pass_rule": rule,
         }
     }  # fmt: skip

@@ -11,6 +11,7 @@ from conductor.protocol import Malformed, parse
 from conductor.shares import shares
 from conductor.specs import agent_argv, bounds, estimate_s, generator_spec, run_number, server_spec
 from tests.schemas import validator
+from tests.unit.conductor.stage import SEARCH
 
 ROOT = Path(__file__).parents[3]
 VECTORS = ROOT / "tests/contract/vectors"
@@ -138,6 +139,11 @@ def test_run_number_of_the_contract() -> None:
         (["trials", 0, "load", "requests"], 5, "requests"),
         (["trials", 0, "server", "server_command"], "x {port}", "strategy or a command"),
         (["trials", 0, "load"], {}, "missing"),
+        (["trials", 0, "search"], SEARCH | {"most_rungs": 0}, "without an end, or without a rung"),
+        (["trials", 0, "search"], SEARCH | {"resolution": 1}, "without an end"),
+        (["trials", 0, "search"], SEARCH | {"to": 999}, "a search from 1000 to 999"),
+        (["trials", 0, "search"], {"from": 1}, "pass_rule is missing"),
+        (["trials", 0, "search"], SEARCH | {"budget_s": "long"}, "budget_s 'long'"),
     ],
 )
 def test_a_wrong_plan_is_refused_in_one_sentence(
@@ -153,6 +159,15 @@ def test_a_wrong_plan_is_refused_in_one_sentence(
         load_plan(file)
     assert says in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_the_numbers_of_a_search_are_its_own(document: dict[str, Any]) -> None:
+    first = document["trials"][0]
+    document["trials"] = [first | {"n": 1, "search": SEARCH | {"most_rungs": 10}}, first | {"n": 11}]
+    assert [trial.n for trial in parse_plan(document).trials] == [1, 11]
+    document["trials"][1]["n"] = 10
+    with pytest.raises(ValueError, match="same number"):
+        parse_plan(document)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "a: [", "\x00", None])

@@ -51,7 +51,8 @@ def test_only_a_second_that_all_have_reported_is_shown() -> None:
 def test_throughput_is_what_arrived_in_the_window_and_not_what_was_answered_after_it() -> None:
     result = {
         "outcome": "ok", "reason": None, "held": 1000, "asked": {"connections": 1000}, "ceiling": None,
-        "window": {"start_ns": 10**9, "end_ns": 3 * 10**9}, "counts": NONE | {"planned": 200_000, "answered": 200_000, "arrived": 44_000},
+        "window": {"start_ns": 10**9, "end_ns": 3 * 10**9},
+        "counts": NONE | {"planned": 200_000, "answered": 200_000, "arrived": 44_000},
     }  # fmt: skip
     line = progress.end_line("trial 1/1 epoll", result, progress.Tally())
     assert "22,000 req/s" in line

@@ -5,7 +5,7 @@ from hdrh.histogram import HdrHistogram
 
 from conductor import progress
 from conductor.plan import PassRule, Search
-from conductor.search import judged, next_rate
+from conductor.search import judged, next_rate, told
 from contracts.declared import COUNTS
 
 RULE = PassRule(99, 10_000_000, 0.99)
@@ -70,3 +70,16 @@ def test_a_rung_is_met_by_its_percentile_over_planned_requests_and_by_what_was_a
     made: progress.Tally, rule: PassRule, passed: bool, why: str
 ) -> None:
     assert judged(rule, made) == (passed, why)
+
+
+@pytest.mark.parametrize(
+    ("rungs", "words"),
+    [
+        ([(1000, True), (2000, False), (1414, True)], "p99 within 10 ms: met at 1,414/s and missed at 2,000/s"),
+        ([(1000, True)], "p99 within 10 ms: met at 1,000/s"),
+        ([(1000, False), (500, False)], "p99 within 10 ms: missed at 500/s"),
+        ([], "p99 within 10 ms: not tried to the end at any rate"),
+    ],
+)
+def test_what_a_search_found_in_words(rungs: list[tuple[int, bool]], words: str) -> None:
+    assert told(RULE, rungs) == words

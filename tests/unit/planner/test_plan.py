@@ -133,6 +133,7 @@ def test_a_capacity_is_one_search_in_each_block_with_numbers_of_its_own() -> Non
     numbers = [n for t in trials for n in range(t["n"], t["n"] + t.get("search", {"most_rungs": 1})["most_rungs"])]
     assert numbers == list(range(1, 2 * 10 + 2 + 2))
     assert all("search" not in trial for trial in trials if trial not in searches)
+    assert plan(workload="capacity", search_budget=86_400)["trials"][0]["search"]["most_rungs"] == 40
 
 
 @pytest.mark.parametrize(
