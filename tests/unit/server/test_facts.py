@@ -234,8 +234,7 @@ def test_without_drain_a_writer_keeps_everything() -> None:
     assert asyncio.run(write()) > 15_000_000
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="the transport copies")
-def test_a_transport_keeps_a_view() -> None:
+def test_a_transport_keeps_a_view_from_python_3_12_on() -> None:
     async def write() -> bytes:
         ours, theirs = socket.socketpair()
         writer = await stuck_writer(ours)
@@ -254,7 +253,8 @@ def test_a_transport_keeps_a_view() -> None:
         theirs.close()
         return data[-16:]
 
-    assert asyncio.run(write()) == b"b" * 16
+    keeps_the_view = sys.version_info >= (3, 12)  # a copy before
+    assert asyncio.run(write()) == (b"b" if keeps_the_view else b"a") * 16
 
 
 def test_a_call_that_gevent_does_not_know_stops_all() -> None:
