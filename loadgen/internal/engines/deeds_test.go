@@ -390,3 +390,21 @@ func TestStrayInFrontOfAReply(t *testing.T) {
 		}
 	})
 }
+
+// A server that closes first, after it has answered, is no error of a workload that closes each connection itself.
+func TestChurnOfAServerThatClosesFirst(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		for range 10 { // the end of the trial connection may come before or after the engine's own
+			cfg := churning(Listen(t, func(c *net.TCPConn, _ int) {
+				record := make([]byte, 64)
+				if _, err := io.ReadFull(c, record); err == nil {
+					_, _ = c.Write(record)
+				}
+			}))
+			cfg.Requests, cfg.Connections = 20, 5
+			if d := trial(t, cfg, kind).Done; d.Load.Answered != 20 || len(d.Errors) != 0 {
+				t.Errorf("%+v, %+v", d.Load, d.Errors)
+			}
+		}
+	})
+}
