@@ -43,16 +43,16 @@ func (c *connection) drop(slot uint16) {
 }
 
 // late tells whether this engine, rather than the server, kept a request from leaving: it planned it late and its connection was
-// not busy by then, its writer has not come, or it was away for most of the timeout and has not seen that the reply is there.
+// not busy by then, or it was away for most of the timeout, and has not seen that the connection is busy no more.
 func (r *request) late() bool {
 	c := r.connection
 	switch {
-	case !c.busy(), r.tardy && len(c.wire) > 0 && c.wire[0].sent > r.intended:
+	case r.tardy && (len(c.wire) == 0 || c.wire[0].sent > r.intended):
 		return true
-	case c.writing || len(c.wire) == 0 || c.e.away <= int64(c.e.cfg.Timeout)/2:
+	case c.e.away <= int64(c.e.cfg.Timeout)/2:
 		return false
 	}
-	return unread(c.conn) >= len(c.e.filler)-c.have
+	return !c.busy() || !c.writing && unread(c.conn) >= len(c.e.filler)-c.have
 }
 
 // busy tells whether a connection may not send another record, as far as its goroutines know.
