@@ -51,6 +51,10 @@ func (a *arrivals) plan(intended int64) {
 		l.accounts.Ledger.Unsent(slot, engine.Failed, false)
 		return
 	}
+	if l.looked-intended >= int64(l.cfg.Timeout) { // its time is over, and sending it would make the others later still
+		l.accounts.Ledger.Unsent(slot, engine.TimedOut, l.freeSince(&l.connections[i], intended))
+		return
+	}
 	if !l.submit(i, wire.Load, intended, slot) {
 		l.drop(i, slot)
 	}

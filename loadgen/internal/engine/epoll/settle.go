@@ -40,11 +40,15 @@ func (l *Loop) drop(i int32, slot uint16) {
 // late tells whether this loop, rather than the server, kept a request from leaving: it planned it late and its connection was
 // not busy by then, or it was away for most of the timeout and has not seen that the connection is busy no more.
 func (l *Loop) late(r *request, c *connection) bool {
-	head := c.wire.head
-	if r.tardy && (head == nothing || l.requests.all[head].sent > r.intended) {
+	if r.tardy && l.freeSince(c, r.intended) {
 		return true
 	}
 	return l.watch.away() > int64(l.cfg.Timeout)/2 && l.idle(c)
+}
+
+// freeSince tells whether a connection was free at that time: what is on its wire, if anything is, was sent later.
+func (l *Loop) freeSince(c *connection, t int64) bool {
+	return c.wire.head == nothing || l.requests.all[c.wire.head].sent > t
 }
 
 // idle tells whether the kernel knows that a busy connection is busy no more: the reply is there, or the socket can be written.

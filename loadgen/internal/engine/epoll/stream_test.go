@@ -54,6 +54,29 @@ func TestWhoKeptARequest(t *testing.T) {
 	}
 }
 
+// A request whose time is over before the loop comes to it is not sent, and that is the loop's doing.
+func TestAPlanThatComesTooLate(t *testing.T) {
+	cfg := Plain(netip.MustParseAddrPort("127.0.0.1:1"))
+	cfg.Connections, cfg.Active = 1, 1
+	l, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	pair(t, l)
+	l.ready(Monotonic(), func(Interval) {})
+	a := l.phase.(*arrivals)
+	for _, behind := range []int64{int64(cfg.Timeout), int64(cfg.Timeout) - 1} {
+		l.looked = l.at + behind
+		a.plan(l.at)
+	}
+	l.abandon(l.at + int64(cfg.Timeout))
+	l.accounts.Ledger.Finish()
+	if n := l.accounts.Ledger.Window; n != (Counts{Planned: 2, Sent: 1, TimedOut: 2, UnsentLate: 1}) {
+		t.Errorf("%+v", n)
+	}
+}
+
 // A reply that is read before anybody has looked for timeouts is late all the same, never a latency beyond the timeout.
 func TestReplyAtTheTimeout(t *testing.T) {
 	for early, want := range []Counts{{Planned: 1, Sent: 1, TimedOut: 1}, {Planned: 1, Sent: 1, Answered: 1}} {

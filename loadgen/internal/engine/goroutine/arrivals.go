@@ -35,6 +35,8 @@ func (a *arrivals) begin(intended int64) {
 	switch {
 	case !e.isOpen(i):
 		e.accounts.Ledger.Unsent(slot, engine.Failed, false)
+	case e.looked-intended >= int64(e.cfg.Timeout): // its time is over, and sending it would make the others later still
+		e.accounts.Ledger.Unsent(slot, engine.TimedOut, e.connections[i].freeSince(intended))
 	case !e.submit(e.connections[i], wire.Load, intended, slot):
 		e.connections[i].drop(slot)
 	}

@@ -47,13 +47,16 @@ func (c *connection) drop(slot uint16) {
 func (r *request) late() bool {
 	c := r.connection
 	switch {
-	case r.tardy && (len(c.wire) == 0 || c.wire[0].sent > r.intended):
+	case r.tardy && c.freeSince(r.intended):
 		return true
 	case c.e.away <= int64(c.e.cfg.Timeout)/2:
 		return false
 	}
 	return !c.busy() || !c.writing && unread(c.conn) >= len(c.e.filler)-c.have
 }
+
+// freeSince tells whether a connection was free at that time: what is on its wire, if anything is, was sent later.
+func (c *connection) freeSince(t int64) bool { return len(c.wire) == 0 || c.wire[0].sent > t }
 
 // busy tells whether a connection may not send another record, as far as its goroutines know.
 func (c *connection) busy() bool { return c.writing || len(c.wire) >= c.e.cfg.Pipeline }
