@@ -19,6 +19,7 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from tests.contract.pipes import PATIENCE_S, Event, Pipes
+from tests.contract.test_faulty import faulty
 from tests.unit.server.harness import alive, eventually, serving
 
 ROOT = Path(__file__).parents[2]
@@ -518,6 +519,30 @@ def strays(start: Start, generator: str) -> None:
         assert done["surplus"] == strayed[0] * len("astray!")
         assert (load["answered"], sum(done["integrity"].values())) == (load["planned"], 0)
         agent.stop()
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+@pytest.mark.parametrize(
+    ("fault", "counted"),
+    [("bit", "corrupt"), ("duplicate", "duplicated"), ("cross", "crossed"), ("foreign", "foreign"),
+     ("truncate", "truncated")],
+)  # fmt: skip
+def test_what_is_broken_on_purpose_is_counted_in_its_class(
+    start: Start, generator: str, fault: str, counted: str
+) -> None:
+    """By the server with which the Go engines are tested."""
+    with faulty(fault, 10) as server:
+        share: Event = {"connections": 10, "active": 10, "processes": FEW[generator]}
+        share["timeout"] = 2 if fault == "truncate" else 10  # the rest never comes, and its connection stays
+        agent = start(f"127.0.0.1:{server.port}", generator=generator, **share)
+        intervals, done = agent.load()
+        load = check_accounts(intervals, done)
+        agent.stop()
+    assert server.broken > 0
+    wrong = {name: count for name, count in done["integrity"].items() if count and name != "late"}
+    assert wrong == {counted: server.broken}
+    assert load["answered"] == load["planned"] - load["timed_out"] - load["mismatched"]
+    assert load["mismatched"] == (0 if fault == "truncate" else server.broken)
 
 
 @pytest.mark.parametrize("case", [held_back, never_sent, closed_by_the_server, cut_short, strays])
