@@ -32,13 +32,13 @@ def decimals(value: float, spread: float = 0.0, least: int = 2, most: int = 3) -
     return places
 
 
-def number(value: float, spread: float = 0.0, most: int = 3) -> str:
+def number(value: float, spread: float = 0.0, most: int = 3, least: int = 2) -> str:
     """A plain number with thousands separators."""
     if math.isnan(value):
         return NOTHING
     if math.isinf(value):
         return BEYOND
-    places = decimals(value, spread, most=most)
+    places = decimals(value, spread, least, most)
     return f"{round(value, places):,.{max(0, places)}f}"
 
 
@@ -62,12 +62,12 @@ def unit_of(nanoseconds: float) -> tuple[float, str]:
     return next((unit for unit in TIME_UNITS if nanoseconds >= unit[0]), TIME_UNITS[-1])
 
 
-def time(nanoseconds: float, spread: float = 0.0) -> str:
+def time(nanoseconds: float, spread: float = 0.0, most: int = 3) -> str:
     """A duration with its unit."""
     if math.isnan(nanoseconds) or math.isinf(nanoseconds):
         return number(nanoseconds)
     size, unit = unit_of(nanoseconds)
-    return f"{number(nanoseconds / size, spread / size)} {unit}"
+    return f"{number(nanoseconds / size, spread / size, most)} {unit}"
 
 
 def span(least: float, most: float, size: float = 1.0, digits: int = 3) -> str:

@@ -1,32 +1,41 @@
-"""The summary of one run as lines of text: the report's sentence and table, and the remarks under it."""
+"""The summary of one run as lines of text: the report's table, the remarks under it, and last the answer."""
 
 from __future__ import annotations
 
 import math
+import shlex
 import textwrap
 from collections.abc import Hashable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from analysis import format as show
 from analysis.answers import glance, remarks
+from analysis.answers.doubt import warnings
 from analysis.answers.headline import headline
 from analysis.answers.shown import against, share, shown
-from analysis.answers.trust import located, trust
+from analysis.answers.trust import located, trust, weighed
 from analysis.cells import varying
+from analysis.findings import some
 from analysis.ingest.plan import traits
 from analysis.metrics import METRICS
 from analysis.model import Dataset
 
 MOST_FINDINGS = 12
-# Of a metric: heading, and how early the column gives way where the table is too wide. Requests for each second of CPU
-# go first: the CPU time of a request is the same figure turned over.
+WIDTH = 80
+LONGEST_OUTCOME = 10
+LONGEST_LABEL = 24  # a longer one goes on under itself
+# Of a metric: heading, and how early the column gives way where the table is too wide. CPU time goes first: it is the
+# requests for each second of CPU turned over.
 COLUMNS = {
-    "throughput": ("requests/s", 0), "p50": ("response\np50", 2), "p99": ("response\np99", 0),
-    "p99_9": ("response\np99.9", 1), "efficiency": ("requests\n/CPU s", 5), "cpu": ("CPU µs\n/request", 0),
-    "memory": ("RSS bytes\n/conn.", 3),
+    "throughput": ("requests\n/s", 2), "p50": ("response\np50", 3), "p99": ("response\np99", 0),
+    "p99_9": ("response\np99.9", 4), "efficiency": ("requests\n/CPU s", 1), "cpu": ("CPU µs\n/request", 7),
+    "memory": ("RSS bytes\n/conn.", 5),
 }  # fmt: skip
+ASKED = {"connect_p99": ("connect\np99", 0), "lag": ("sent late\np99", 0)}  # where a run asks for it
+LEFT = ("label", "outcome", "kept")
 FACTS = {
     "active": "{:,} active", "rate": "{:,} requests/s offered", "requests": "{:,} requests",
     "payload_bytes": "{:,} bytes", "pipeline": "pipeline {:,}", "think_time": "{:g} s think time",
@@ -37,23 +46,45 @@ USUAL = {"pipeline": 1, "server_ports": 1, "think_time": 0, "generator": "go"}
 
 
 def page(dataset: Dataset, given: str) -> list[str]:
-    """The lines of one run's summary, fit for a terminal."""
+    """The lines of one run's summary, fit for a terminal: the table and what belongs to it, and last the answer, the
+    objective, the doubt and where the report is."""
     frame = glance.data(dataset)
-    said = headline(dataset)
     lines = [f"run {dataset.runs['run'].iloc[0]}", *_wrapped(" · ".join(facts(dataset))), ""]
-    lines += [*_wrapped(f"{said.sentence} {said.more}".strip()), *_wrapped(trust(dataset)), ""]
     body, legend = grid(frame)
     notes = [*remarks.of_control(dataset), *remarks.of_errors(dataset), *remarks.of_ramps(dataset)]
     notes += [*remarks.of_capacity(dataset), *remarks.of_calibration(dataset), *of_findings(dataset, given)]
     notes += [*dataset.notes, *remarks.of_end(dataset), *remarks.of_complaints(dataset)]
     notes = [*of_rows(frame, notes), *notes]
     lines += [*body, "", *(line for note in notes for line in _wrapped(f"- {note}", "  "))]
-    lines += _wrapped(" · ".join(legend))
-    return [show.visible(line) for line in [*lines, *_wrapped(remarks.of_next(dataset, given))]]
+    lines += [*_wrapped(" · ".join(legend)), *_wrapped(remarks.of_next(dataset, given)), ""]
+    return [show.visible(line) for line in [*lines, *ending(dataset, frame, given)]]
+
+
+def ending(dataset: Dataset, frame: pd.DataFrame, given: str) -> list[str]:
+    """The answer in a sentence, the objective, how much doubt there is and the worst of it, and the report."""
+    said = headline(dataset)
+    lines = [said.sentence, said.more, of_objective(frame), trust(dataset)]
+    worst = "".join(f"; the worst: {one}" for one in warnings(dataset, 1))
+    lines.append(f"findings: {weighed(dataset)}{worst}")
+    path = Path(given)
+    report = (path if path.is_dir() else path.parent) / "report.html"
+    told = [line for text in lines if text for line in _wrapped(text)]
+    return [*told, f"report: {shlex.quote(str(report))}"] if report.is_file() else told
+
+
+def of_objective(frame: pd.DataFrame) -> str:
+    """Who kept the objective of the run."""
+    known = frame[frame["kept"].ne("") & ~frame["struck"].astype(bool)]
+    if known.empty:
+        return ""
+    rest = known[known["kept"] != "met"]
+    names = [f"{label} ({word})" for label, word in zip(rest["label"], rest["kept"], strict=True)]
+    told = f": {some(names, '; ', 2)}" if names else ""
+    return f"{known['slo'].iloc[0]}: {len(known) - len(rest)} of {len(known)} rows met it{told}."
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(show.visible(text), show.WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.wrap(show.visible(text), WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def facts(dataset: Dataset) -> list[str]:
@@ -80,62 +111,79 @@ def grid(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     rows = frame.to_dict("records")
     texts: list[dict[str, str]] = []
     for row in rows:
-        top, below = lines_of(row)
-        texts += [top, below] if any(below.values()) else [top]
+        top, *below = lines_of(row)
+        texts += [top, *(line for line in below if any(line.values()))]
     columns = [
-        show.Column(heading, [show.visible(text.get(name, "")) for text in texts], name in ("label", "outcome"), drop)
-        for name, (heading, drop) in headings(rows).items()
+        show.Column(heading, [show.visible(text.get(name, "")) for text in texts], name in LEFT, drop)
+        for name, (heading, drop) in headings(frame, rows).items()
     ]
-    kept, dropped = show.fit(columns)
+    kept, dropped = show.fit(columns, WIDTH)
     left_out = ", ".join(column.heading.replace("\n", " ").removeprefix("= ") for column in dropped)
-    told = [text for row in texts for text in row.values()]
+    told = [text for column in kept for text in column.texts]
     has_intervals = any(shown(row, name).low for row in rows for name in COLUMNS)
+    ratio = next((glance.ratio_title(frame) for row in rows if against(row)[0]), "")
     legend = {
+        f"ratio: {ratio}": bool(ratio),
+        "!: a finding forbids a claim on this figure": any("!" in text for text in told),
         "~: fewer than 100 requests lie beyond this percentile": any(text.startswith("~") for text in told),
         f"{show.NOTHING}: not measured, or too little to say": show.NOTHING in told,
         "each figure: the centre of the repetitions, over its 95 % interval": has_intervals,
         "RSS: growth of the server's memory": any("RSS" in column.heading for column in kept),
         f"for want of width only in the report: {left_out}": bool(dropped),
     }
-    return show.table(kept), [text for text, is_needed in legend.items() if is_needed]
+    return show.table(kept, WIDTH), [text for text, is_needed in legend.items() if is_needed]
 
 
-def headings(rows: list[dict[Hashable, Any]]) -> dict[str, tuple[str, int]]:
+def headings(frame: pd.DataFrame, rows: list[dict[Hashable, Any]]) -> dict[str, tuple[str, int]]:
     """The columns in their order: heading, and how early the column gives way where the table is too wide."""
     asked = {row["asked_connections"] for row in rows}
     is_held = any(pd.notna(row["held_connections"]) for row in rows)
+    # Where all hold what was asked the column says nothing that the table does not say above it.
+    all_held = all(row["held_connections"] == row["asked_connections"] for row in rows)
     held = "held" if len(asked) > 1 else f"held\nof {asked.pop():,}"
     metrics = {name: heading for name, heading in COLUMNS.items() if is_held or name != "memory"}
-    verdict = (
-        {"against": ("against\nbaseline", 0)} if any(row["verdict"] not in ("", "baseline") for row in rows) else {}
-    )
+    metrics |= {name: ASKED[name] for name in set(frame["ratio_metric"]) & set(ASKED)}
+    has_ratio = any(against(row)[0] for row in rows)
+    has_errors = any(row["errors_share"] > 0 for row in rows)
+    goals = ", ".join(dict.fromkeys(row["slo"] for row in rows if row["slo"]))
     return {
-        "label": ("strategy", 0), "held": (held if is_held else "in flight", 0), "errors": ("errors", 0), **metrics,
-        "split": ("= user\n+ system", 4), **verdict, "outcome": ("outcome", 0),
+        "label": ("strategy", 0), **({"against": ("ratio", 0)} if has_ratio else {}),
+        **({"kept": (goals.replace(" ≤", "\n≤", 1), 0)} if goals else {}),
+        "held": (held if is_held else "in flight", 3 if all_held else 0),
+        "errors": ("errors", 0 if has_errors else 4), **metrics, "split": ("= user\n+ system", 8),
+        "outcome": ("outcome", 0),
     }  # fmt: skip
 
 
-def lines_of(row: dict[Hashable, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """The texts of one cell by column: its figures, and under them their intervals."""
-    outcome, *more = str(row["outcomes"]).split(", ")
+def lines_of(row: dict[Hashable, Any]) -> list[dict[str, str]]:
+    """The texts of one cell by column: its figures, under them their intervals, and what is left of long names."""
+    texts = [str(row["outcomes"]).replace(", ", ",\n"), *(["struck"] if row["struck"] else [])][::-1]
+    outcome = [line for text in texts for part in text.split("\n") for line in textwrap.wrap(part, LONGEST_OUTCOME)]
     held = row["held_connections"]
-    ratio, _, verdict = against(row).partition(" × ")
+    ratio, interval, verdict = against(row)
     modes = [shown(row, f"cpu_{mode}").text for mode in ("user", "system")]
+    compared = f"{ratio.removesuffix(' ×')} {interval}{_mark(row, 'ratio')}" if ratio else verdict
+    label = textwrap.wrap(show.visible(str(row["label"])), LONGEST_LABEL, break_on_hyphens=False)
     top = {
-        "label": str(row["label"]), "errors": share(float(row["errors_share"])),
-        "against": f"{ratio} ×" if verdict else ratio,
+        "errors": share(float(row["errors_share"])),
+        "against": compared,
+        "kept": f"{row['kept'] or show.NOTHING}{_mark(row, 'p99') if row['kept'] else ''}",
         "held": show.count(float(held)) if pd.notna(held) else f"{row['asked_connections']:,}",
         "split": show.NOTHING if show.NOTHING in modes else " + ".join(modes),
-        "outcome": f"{outcome}," if more else outcome,
     }  # fmt: skip
-    below = {"outcome": ", ".join(more), "against": verdict}
-    if row["struck"]:
-        top["outcome"], below["outcome"] = "struck", str(row["outcomes"])
-    for name in COLUMNS:
+    below = {"against": verdict if ratio else ""}
+    for name in (*COLUMNS, *ASKED):
         figure = shown(row, name)
-        top[name] = ("~" if figure.is_marked else "") + figure.text
+        top[name] = ("~" if figure.is_marked else "") + figure.text + ("!" if figure.doubt else "")
         below[name] = _interval(row, name) if figure.low else ""
-    return top, below
+    lines: list[dict[str, str]] = [top, below, *({} for _ in range(max(len(outcome), len(label)) - 2))]
+    for line, name, ended in zip(lines, [*label, *[""] * len(lines)], [*outcome, *[""] * len(lines)], strict=False):
+        line |= {"label": name, "outcome": ended}
+    return lines
+
+
+def _mark(row: dict[Hashable, Any], name: str) -> str:
+    return "!" if row[f"{name}_doubt"] else ""
 
 
 def _interval(row: dict[Hashable, Any], name: str) -> str:

@@ -1,5 +1,6 @@
 """The commands of analysis, as the playbooks run them: in a process of their own, with the controller's Python."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -39,7 +40,7 @@ def report(run: Path, say: Say) -> str | None:
     _, complaint = analyse(["report", str(run)])
     if complaint:
         return f"The report of {run.name} could not be made: {complaint}"
-    say(f"report: {run / 'report.html'}")
+    say(f"report: {shlex.quote(str(run / 'report.html'))}")
     return None
 
 

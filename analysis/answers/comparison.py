@@ -11,6 +11,7 @@ import pandas as pd
 from analysis import format as show
 from analysis.answers.doubt import CONTRASTS, doubts
 from analysis.answers.identity import identity
+from analysis.answers.shown import times
 from analysis.cells import by_key, natural, standing, word
 from analysis.contrasts import compared_by
 from analysis.findings import some
@@ -173,17 +174,6 @@ def sentences(found: Compared, load: str) -> tuple[str, str]:
 def _ratio(pair: Pair, *, turned: bool = False) -> str:
     value, low, high = pair.ratio, pair.low, pair.high
     return f"{times(1 / value, 1 / high, 1 / low) if turned else times(value, low, high)}"
-
-
-def times(value: float, low: float, high: float) -> str:
-    """Such as `1.22 × [1.09, 1.38]`: as many digits as it takes for no end to become 1 that is not."""
-    for digits in range(3, 8):
-        texts = [show.number(one, most=digits) for one in (value, low, high)]
-        if not any(
-            float(text.replace(",", "")) == 1 and one != 1 for text, one in zip(texts, (value, low, high), strict=True)
-        ):
-            break
-    return f"{texts[0]} × [{texts[1]}, {texts[2]}]"
 
 
 def certainty(pairs: Sequence[Pair]) -> str:

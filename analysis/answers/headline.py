@@ -39,7 +39,7 @@ def headline(dataset: Dataset) -> Headline:
     if cells.empty:
         return Headline("No trial of this run was planned.")
     good = standing(cells)
-    if (good["workload"] == "ramp").any():
+    if len(good) and (good["workload"] == "ramp").all():
         return Headline(_ramp(good), _struck(cells))
     good = good[good["outcome"].ne("dnf") & good["good"].gt(0)]
     failed = _failed(cells, good)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from analysis import format as show
@@ -23,21 +23,29 @@ class Shown:
     high: str = ""
     why: str = ""
     is_marked: bool = False  # rests on fewer than 100 tail events
+    doubt: str = ""  # the findings that forbid a claim on it
 
 
 def shown(row: Mapping[Hashable, Any], metric: str) -> Shown:
-    """The figure of a metric in a row of answers.glance, its digits by its interval."""
+    """The figure of a metric in a row of answers.glance, its digits by its interval; of what a ratio is of as many that
+    the ratio shows."""
     value, low, high = (float(row[f"{metric}_{part}"]) for part in ("value", "low", "high"))
     text = show.time if METRICS[metric].unit == "ns" else show.number
-    is_marked = row[f"{metric}_quality"] == "marked"
+    is_marked, doubt = row[f"{metric}_quality"] == "marked", str(row[f"{metric}_doubt"])
     if math.isnan(value):
         return Shown(show.NOTHING, why="not measured")
+    spread, most = spread_of(low, high), 3
+    if metric == row["ratio_metric"] and row["verdict"]:
+        finest = abs(value) * float(row["finest"]) / 2
+        spread, most = min(spread, finest) if spread else 0.0, max(3, 2 - math.floor(math.log10(float(row["finest"]))))
+    told = text(value, spread, most=most) if math.isfinite(value) else text(value)
+    found = Shown(told, is_marked=is_marked, doubt=doubt)
     if math.isnan(low) or math.isnan(high):
-        return Shown(text(value), why="one repetition: no interval", is_marked=is_marked)
+        return replace(found, why="one repetition: no interval")
     if low > 0 and high / low >= SAYS_NOTHING:
-        return Shown(text(value), why="too few repetitions for an interval", is_marked=is_marked)
-    spread = spread_of(low, high)
-    return Shown(text(value, spread), text(low, spread), text(high, spread), is_marked=is_marked)
+        return replace(found, why="too few repetitions for an interval")
+    low_text, high_text = (text(end, spread_of(low, high)) for end in (low, high))
+    return replace(found, low=low_text, high=high_text)
 
 
 def spread_of(low: float, high: float) -> float:
@@ -67,9 +75,26 @@ def share(value: float) -> str:
     return "0" if value == 0 else f"{show.number(100 * value, most=2)} %"
 
 
-def against(row: Mapping[Hashable, Any]) -> str:
-    """The ratio to the baseline and the word for it, such as `0.33 × worse`; the word alone without a ratio."""
-    ratio = float(row["ratio"])
+def against(row: Mapping[Hashable, Any]) -> tuple[str, str, str]:
+    """The ratio to the baseline, its interval and the word for it, such as `0.33 ×`, `[0.30, 0.36]` and `worse`; what
+    is not known is empty."""
+    ratio, low, high = (float(row[name]) for name in ("ratio", "ratio_low", "ratio_high"))
     if math.isnan(ratio):
-        return str(row["verdict"])
-    return f"{show.number(ratio, spread_of(float(row['ratio_low']), float(row['ratio_high'])))} × {row['verdict']}"
+        return "", "", str(row["verdict"])
+    value, _, interval = times(ratio, low, high).partition(" × ")
+    is_open = low <= 0 or high / low >= SAYS_NOTHING
+    return f"{value} ×", "undetermined" if is_open else interval, str(row["verdict"])
+
+
+def times(value: float, low: float, high: float) -> str:
+    """Such as `1.22 × [1.09, 1.38]`, with the digits of its interval; and as many as it takes for no part of it to
+    become 1 that is not."""
+    ends, spread = (value, low, high), spread_of(low, high)
+    texts = [show.number(one, spread) for one in ends]
+    for digits in range(3, 8):
+        if not any(
+            one != 1 and text in ("1", f"{1:.{digits}f}"[: len(text)]) for text, one in zip(texts, ends, strict=True)
+        ):
+            break
+        texts = [show.number(one, spread, most=digits, least=digits) for one in ends]
+    return f"{texts[0]} × [{texts[1]}, {texts[2]}]"

@@ -34,7 +34,7 @@ def located(dataset: Dataset, most: int = 8) -> list[tuple[Finding, str]]:
 
 
 def trust(dataset: Dataset) -> str:
-    """How many rows stand, how many warnings there are, and how much so few repetitions can tell."""
+    """How many rows stand, and how much so few repetitions can tell."""
     told = counts(dataset)
     if not told["cells"]:
         return "There is nothing here to trust."
@@ -45,12 +45,21 @@ def trust(dataset: Dataset) -> str:
     text += f", {told['unfinished']} of fewer repetitions than planned" if told["unfinished"] else ""
     if told["struck"]:
         text += f", {told['struck']} {'is' if told['struck'] == 1 else 'are'} struck and in no ranking"
-    if told["warn"]:
-        text += f". {told['warn']} warning{'s' if told['warn'] > 1 else ''} below "
-        text += f"{'say' if told['warn'] > 1 else 'says'} where to be careful"
-    else:
-        text += ". No check has a warning"
     repetitions = dataset.runs["repetitions"].min()
-    if pd.notna(repetitions) and repetitions < 6:
-        text += f". With {repetitions} repetition{'s' if repetitions > 1 else ''} only large differences can be told"
+    if pd.notna(repetitions) and repetitions < 2:
+        text += ". One repetition says nothing of how much repetitions differ, so no difference can be told"
+    elif pd.notna(repetitions) and repetitions < 6:
+        text += f". With {repetitions} repetitions only large differences can be told"
     return f"{text}."
+
+
+def weighed(dataset: Dataset) -> str:
+    """How many findings of which weight."""
+    told = counts(dataset)
+    words = {"invalid": "invalid", "warn": "warning", "info": "remark"}
+    parts = [
+        f"{told[name]} {word}{'s' if told[name] != 1 and name != 'invalid' else ''}"
+        for name, word in words.items()
+        if told[name]
+    ]
+    return ", ".join(parts) or "none"

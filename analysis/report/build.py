@@ -17,6 +17,7 @@ import vl_convert
 from markupsafe import Markup
 
 from analysis import format as show
+from analysis.answers.doubt import warnings
 from analysis.answers.headline import headline
 from analysis.answers.shown import SAYS_NOTHING
 from analysis.answers.trust import counts, located, trust
@@ -30,6 +31,7 @@ from analysis.report import again, tables, words
 ABOUT_GENERATORS = ("honesty",)  # charts that belong to the validity of a run
 # A picture has one description, its own; and the page one font.
 SAID_TWICE = re.compile(r' (?:aria-[a-z]+|role|font-family|pointer-events)="[^"]*"')
+MOST_DOUBTS = 3
 COMPARED = ("efficiency", "p50", "p99", "memory")
 
 
@@ -80,6 +82,7 @@ def build(dataset: Dataset) -> dict[str, Any]:
         "headline": headline(dataset),
         "trust": trust(dataset),
         "counts": counts(dataset),
+        "doubts": warnings(dataset, MOST_DOUBTS),
         "glance": glance,
         "glance_table": tables.glance(glance.frame) if glance else None,
         "charts": [one for one in sections if one.chart.name not in ABOUT_GENERATORS],

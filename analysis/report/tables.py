@@ -12,7 +12,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis import format as show
-from analysis.answers.shown import against, share, shown, spread_of
+from analysis.answers import glance as answer
+from analysis.answers.shown import against, share, shown
 from analysis.spreadsheet import csv_text
 
 MOST_ROWS = 60  # of a chart's table; the CSV has all
@@ -22,9 +23,12 @@ METRICS = {  # by name: heading, and whether its bars are on a logarithmic scale
     "p50": ("median response", True),
     "p99": ("p99 response", True),
     "p99_9": ("p99.9 response", True),
-    "cpu": ("CPU µs per request", False),
     "memory": ("bytes per connection", True),
 }
+ASKED = {
+    "connect_p99": ("p99 of connecting", True),
+    "lag": ("p99 lateness of sending", True),
+}  # where a run asks for it
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Cell:
     bar: Bar | None = None
     interval: str = ""
     is_marked: bool = False  # rests on fewer than 100 tail events
+    doubt: tuple[str, ...] = ()  # the findings that forbid a claim on it
     is_number: bool = True
 
 
@@ -78,33 +83,51 @@ class Download:
 
 
 def glance(frame: pd.DataFrame) -> Table:
-    """The at-a-glance table, from the frame of answers.glance."""
+    """The at-a-glance table, from the frame of answers.glance: first what the run compares, then the figures."""
     rows = frame.to_dict("records")
-    scales = {name: _scale(rows, name, is_log) for name, (_, is_log) in METRICS.items()}
-    has_verdict = any(row["verdict"] not in ("", "baseline") for row in rows)
-    has_errors = any(row["errors_share"] > 0 for row in rows)
-    headings = ["strategy", "held", *(["errors"] if has_errors else []), *(heading for heading, _ in METRICS.values())]
-    headings += ["against the baseline"] if has_verdict else []
+    metrics = METRICS | {name: ASKED[name] for name in set(frame["ratio_metric"]) & set(ASKED)}
+    scales = {name: _scale(rows, name, is_log) for name, (_, is_log) in metrics.items()}
+    columns = {
+        answer.ratio_title(frame): any(row["verdict"] not in ("", "baseline") for row in rows),
+        goals(frame): any(row["kept"] for row in rows),
+        "held": any(not math.isnan(float(row["held_connections"])) for row in rows),
+        "errors": any(row["errors_share"] > 0 for row in rows),
+    }
     made = []
     for row in rows:
         held, errors = float(row["held_connections"]), float(row["errors_share"])
-        cells = [Cell(str(row["label"]), str(row["label"]), is_number=False), Cell(show.count(held), _order(held))]
-        cells += [Cell(share(errors), _order(errors))] if has_errors else []
+        is_kept = Cell(row["kept"] or show.NOTHING, row["kept"], is_number=False, doubt=doubt(row, "p99"))
+        first = [_verdict(row), is_kept, Cell(show.count(held), _order(held)), Cell(share(errors), _order(errors))]
+        cells = [Cell(str(row["label"]), str(row["label"]), is_number=False)]
+        cells += [cell for cell, is_told in zip(first, columns.values(), strict=True) if is_told]
         cells += [_metric(row, name, scale) for name, scale in scales.items()]
-        cells += [_verdict(row)] if has_verdict else []
         state = "struck" if row["struck"] else "dnf" if row["outcome"] == "dnf" else "good"
         made.append(Row(tuple(cells), state, row["why"]))
-    return Table("Every strategy with its figures, best first", tuple(headings), tuple(made), is_sortable=True)
+    headings = [
+        "strategy",
+        *(name for name, is_told in columns.items() if is_told),
+        *(one for one, _ in metrics.values()),
+    ]
+    return Table("Every strategy with its figures", tuple(headings), tuple(made), is_sortable=True)
+
+
+def goals(frame: pd.DataFrame) -> str:
+    """The objectives of the runs shown, as a heading."""
+    return ", ".join(dict.fromkeys(goal for goal in frame["slo"] if goal))
+
+
+def doubt(row: dict[Hashable, Any], metric: str) -> tuple[str, ...]:
+    """The findings that forbid a claim on a figure, or on the `ratio`."""
+    return tuple(str(row[f"{metric}_doubt"]).split())
 
 
 def _verdict(row: dict[Hashable, Any]) -> Cell:
-    """The ratio to the baseline and the word for it."""
-    ratio, low, high = (float(row[name]) for name in ("ratio", "ratio_low", "ratio_high"))
-    if math.isnan(ratio):
-        return Cell(against(row), math.inf, is_number=False)
-    spread = spread_of(low, high)
-    interval = f"alone, its 95 % interval is {show.number(low, spread)} to {show.number(high, spread)}"
-    return Cell(against(row), ratio, interval=interval, is_number=False)
+    """The ratio to the baseline, its interval and the word for it."""
+    ratio, interval, verdict = against(row)
+    if not ratio:
+        return Cell(verdict, math.inf, is_number=False)
+    text = f"{ratio} {interval} {verdict}"
+    return Cell(text, float(row["ratio"]), is_number=False, doubt=doubt(row, "ratio"))
 
 
 def _order(value: float) -> float:
@@ -142,7 +165,7 @@ def _metric(row: dict[Hashable, Any], name: str, scale: tuple[float, float, bool
     ends = (low, high, value) if figure.low else (value, value, value)
     interval = f"95 % interval {figure.low} to {figure.high}" if figure.low else figure.why
     bar = Bar(*(_place(end, scale) for end in ends))
-    return Cell(figure.text, _order(value), bar, interval, is_marked=figure.is_marked)
+    return Cell(figure.text, _order(value), bar, interval, is_marked=figure.is_marked, doubt=doubt(row, name))
 
 
 def of_frame(frame: pd.DataFrame, caption: str, most: int = MOST_ROWS) -> Table:

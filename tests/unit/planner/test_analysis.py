@@ -1,6 +1,7 @@
 """What the playbooks run of analysis: shown where it works, a complaint where not, and never in the way of a run."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def test_what_cannot_be_read_is_a_complaint(tmp_path: Path, make: Make) -> None:
 def test_the_report_says_where_it_is(tmp_path: Path) -> None:
     run, said = run_of(tmp_path), list[str]()
     assert analyse.report(run, said.append) is None
-    assert said == [f"report: {run / 'report.html'}"]
+    assert said == [f"report: {shlex.quote(str(run / 'report.html'))}"]
     assert (run / "report.html").stat().st_size > 0
 
 
