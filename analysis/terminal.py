@@ -78,9 +78,12 @@ def of_objective(frame: pd.DataFrame) -> str:
     if known.empty:
         return ""
     rest = known[known["kept"] != "met"]
-    names = [f"{label} ({word})" for label, word in zip(rest["label"], rest["kept"], strict=True)]
-    told = f": {some(names, '; ', 2)}" if names else ""
-    return f"{known['slo'].iloc[0]}: {len(known) - len(rest)} of {len(known)} rows met it{told}."
+    names = [
+        label if word == "missed" else f"{label} ({word})"
+        for label, word in zip(rest["label"], rest["kept"], strict=True)
+    ]
+    told = f"; missed by {some(names, '; ', 3)}" if names else ""
+    return f"{known['slo'].iloc[0]}: met by {len(known) - len(rest)} of {len(known)} rows{told}."
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

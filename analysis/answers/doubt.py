@@ -45,9 +45,10 @@ def forbidden(finding: Finding) -> tuple[str, ...]:
 
 
 def warnings(dataset: Dataset, most: int) -> list[str]:
-    """The worst warnings in words, such as `Do not use the p99 response: … (GN3).`"""
+    """The worst warnings in words, such as `Do not use the p99 response: … (GN3)`; those that forbid something come
+    before those that do not."""
     told = []
-    for one in parsed(dataset.findings):
+    for one in sorted(parsed(dataset.findings), key=lambda one: (not one.is_invalid, not forbidden(one))):
         if one.severity == "info":
             continue
         names = forbidden(one)

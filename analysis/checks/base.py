@@ -20,7 +20,8 @@ class Observation:
     """One place where a check has something to say.
 
     `text` is a sentence with its figures, without the trial's number and the full stop; `size` says which of several is
-    the worst; `severity` is that of the check unless given; `figures` go into the evidence. No `trial`: the whole run.
+    the worst; `severity` and `remedy` are those of the check unless given; `figures` go into the evidence. No `trial`:
+    the whole run.
     """
 
     run: str
@@ -30,6 +31,7 @@ class Observation:
     size: float
     severity: str | None
     figures: Mapping[str, Any]
+    remedy: str | None = None
 
 
 Observe = Callable[[Dataset], Iterable[Observation]]
@@ -37,12 +39,12 @@ Observe = Callable[[Dataset], Iterable[Observation]]
 
 def seen(
     row: Mapping[Any, Any], text: str, size: float = 0.0, /, *, hosts: tuple[str, ...] | None = None,
-    severity: str | None = None, **figures: Any,
+    severity: str | None = None, remedy: str | None = None, **figures: Any,
 ) -> Observation:  # fmt: skip
     """An observation of what this row is of: a run, and if it has them a trial and a host."""
     trial = None if pd.isna(row.get("trial")) else int(row["trial"])
     named = hosts if hosts is not None else (str(row["host"]),) if "host" in row else ()
-    return Observation(str(row["run"]), trial, named, text, float(size), severity, figures)
+    return Observation(str(row["run"]), trial, named, text, float(size), severity, figures, remedy)
 
 
 @dataclass(frozen=True)

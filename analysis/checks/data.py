@@ -155,21 +155,32 @@ def pr1_lost(dataset: Dataset) -> Iterable[Observation]:
     # Of a client that was lost the connections are gone too: the outcome says that.
     both = before.merge(after, on=KEY, suffixes=("", "_after")).merge(table.loc[table["outcome"] != "partial", KEY])
     for row in both.to_dict("records"):
-        gone = max(number(row[name], 0.0) - number(row[f"{name}_after"], number(row[name], 0.0)) for name in PROOF)
-        if gone > 0:
+        gone = {name: number(row[name], 0.0) - number(row[f"{name}_after"], number(row[name], 0.0)) for name in PROOF}
+        fell = {name: n for name, n in gone.items() if n > 0}
+        if fell:
             proved.add((row["run"], row["trial"]))
             counts: dict[str, Any] = {name: [row[name], row[f"{name}_after"]] for name in PROOF}
-            yield seen(row, f"Connections were lost under load: {_proof(row)}", gone, **counts)
+            # A connection that the kernel still has is not lost: its server, or its client, says nothing more.
+            is_there = not pd.isna(row["kernel_after"]) and "kernel" not in fell
+            what = "Connections no longer answer" if is_there else "Connections were lost under load"
+            yield seen(row, f"{what}: {_proof(row, tuple(fell))}", max(fell.values()), **counts)
     for row in client_rows(dataset):
         if number(row["lost"], 0.0) and (row["run"], row["trial"]) not in proved:
             text = f"{row['host']} lost {row['lost']:,} of {number(row['armed'], 0.0):,.0f} connections under load"
             yield seen(row, text, row["lost"], lost=row["lost"])
 
 
-def _proof(row: Mapping[Any, Any]) -> str:
-    """The counts of a trial's connections before and after the load; the one of a user's own server is unknown."""
-    known = [name for name in PROOF if not pd.isna(row[name]) and not pd.isna(row[f"{name}_after"])]
-    return ", ".join(f"{name} {row[name]:,} before and {row[f'{name}_after']:,} after" for name in known)
+def _proof(row: Mapping[Any, Any], names: tuple[str, ...]) -> str:
+    """These counts of a trial's connections, before and after the load."""
+    return ", ".join(f"{name} {row[name]:,} before and {row[f'{name}_after']:,} after" for name in names)
+
+
+def dt10_log_cut(dataset: Dataset) -> Iterable[Observation]:
+    for row in trials(dataset, OUTCOMES).to_dict("records"):
+        dropped = number(row["log_dropped_bytes"], 0.0)
+        if dropped:
+            text = f"{contender(row)} wrote so much that {show.count(dropped)} bytes of server.log are left out"
+            yield seen(row, text, dropped, dropped_bytes=dropped)
 
 
 def lt1_late(dataset: Dataset) -> Iterable[Observation]:

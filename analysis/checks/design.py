@@ -26,7 +26,12 @@ def ds1_few_repetitions(dataset: Dataset) -> Iterable[Observation]:
 
 def ds2_no_control(dataset: Dataset) -> Iterable[Observation]:
     for run, members in dataset.trials.groupby("run", sort=False):
-        if members["strategy"].nunique() > 1 and not members["control"].fillna(False).any():
+        # Of one block nothing is compared, and the plan has no control: DS1 says that.
+        if (
+            members["strategy"].nunique() > 1
+            and members["block"].nunique() > 1
+            and not members["control"].fillna(False).any()
+        ):
             strategies = members["strategy"].nunique()
             yield seen({"run": run}, "No strategy was run against itself", strategies=strategies)
 

@@ -96,8 +96,8 @@ def _row(dataset: Dataset, severity: str, members: Sequence[Seen], struck: set[t
         "run": run, "check": check.id, "severity": severity,
         "scope": "trial" if trials else "host" if hosts else "run",
         "cells": json.dumps(cells), "trials": json.dumps(trials), "hosts": json.dumps(hosts),
-        "message": _message(check, ranked, trials), "matters": check.matters, "remedy": check.remedy,
-        "evidence": json.dumps(evidence),
+        "message": _message(check, ranked, trials), "matters": check.matters,
+        "remedy": ranked[0].remedy or check.remedy, "evidence": json.dumps(evidence),
     }  # fmt: skip
 
 

@@ -116,9 +116,20 @@ def _figures(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("lag_ns", "gap_ns", "unsent", "busy", "server_cpu_share")}
 
 
+def waited(dataset: Dataset) -> set[tuple[str, int]]:
+    """Trials whose latest requests waited behind busy connections: later than any turn of a loop that had CPU to
+    spare."""
+    table = schedule(dataset).merge(trials(dataset, LOADED)[[*KEY, "lag_p99_ns"]], on=KEY)
+    table = table[(table["lag_p99_ns"] > table["gap_ns"]) & ~(table["busy"] >= threshold("busy"))]
+    return set(zip(table["run"], table["trial"].astype(int), strict=True))
+
+
 def gn3_late_tail(dataset: Dataset) -> Iterable[Observation]:
+    is_servers = waited(dataset)
     for row in paced(trials(dataset)).to_dict("records"):
         lag, response = row["lag_p99_ns"], row["response_p99_ns"]
+        if (row["run"], row["trial"]) in is_servers:
+            continue
         if lag > threshold("late_tail") and lag >= threshold("late_share_of_tail") * response:
             sent = f"One request in a hundred was sent more than {show.time(lag)} late"
             text = f"{sent}, where the p99 response is {show.time(response)}"
@@ -126,9 +137,10 @@ def gn3_late_tail(dataset: Dataset) -> Iterable[Observation]:
 
 
 def lg1_very_late(dataset: Dataset) -> Iterable[Observation]:
+    is_servers = waited(dataset)
     for row in paced(clients(dataset, OUTCOMES)).to_dict("records"):
         late_ms = row["lag_p99_ns"] / 1e6
-        if row["lag_p99_ns"] > threshold("late_client"):
+        if (row["run"], row["trial"]) not in is_servers and row["lag_p99_ns"] > threshold("late_client"):
             text = f"{row['host']} sent one request in a hundred more than {late_ms:.1f} ms late"
             yield seen(row, text, late_ms, lag_p99_ms=late_ms)
 

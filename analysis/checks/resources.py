@@ -48,6 +48,7 @@ def gn5_ports(dataset: Dataset) -> Iterable[Observation]:
         used = number(row["connections_share"], np.nan) / pairs / host.ports
         if used >= threshold("ports"):
             text = f"{row['host']} used {percent(used)} of its ephemeral ports towards each address of the server"
+            text += ": the kernel searches longer and longer for a free one"
             yield seen(row, text, used, severity="warn", share=used)
 
 

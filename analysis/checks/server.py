@@ -43,27 +43,56 @@ def retried(dataset: Dataset) -> pd.DataFrame:
     return table.groupby(KEY).agg(count=("count", "sum"), p99_ns=("connect_p99_ns", "first")).reset_index()
 
 
+def own_backlogs(dataset: Dataset) -> dict[tuple[str, int], float]:
+    """The accept queue of trials whose server itself asked for a shorter one than it was told and than the kernel
+    allows: it calls listen() with a number of its own."""
+    servers = server_of(dataset)
+    table = dataset.listen_queue.merge(trials(dataset, OUTCOMES)[[*KEY, "backlog"]], on=KEY)
+    table = table.dropna(subset=["limit", "backlog"]).groupby(KEY)[["limit", "backlog"]].min().reset_index()
+    return {
+        (row["run"], int(row["trial"])): float(row["limit"])
+        for row in table.to_dict("records")
+        if row["limit"] < row["backlog"] and row["limit"] < servers.get(row["run"], UNKNOWN).somaxconn
+    }
+
+
+def _own_remedy(limit: float | None) -> str | None:
+    if limit is None:
+        return None
+    return f"The server itself listens with {limit:,.0f}: raise that in its listen(), or connect slower."
+
+
 def sv1_connect_tail(dataset: Dataset) -> Iterable[Observation]:
+    own = own_backlogs(dataset)
     for row in overflows(dataset).merge(retried(dataset), on=KEY).to_dict("records"):
         text = (
             f"The accept queue was full {row['value']:,} times while connecting; {show.count(row['count'])} handshakes "
             f"took a second or more, p99 {show.time(row['p99_ns'])}"
         )
-        yield seen(row, text, row["value"], overflows=row["value"], retried=row["count"], connect_p99_ns=row["p99_ns"])
+        yield seen(
+            row, text, row["value"], remedy=_own_remedy(own.get((row["run"], row["trial"]))), overflows=row["value"],
+            retried=row["count"], connect_p99_ns=row["p99_ns"],
+        )  # fmt: skip
 
 
 def lq1_refused(dataset: Dataset) -> Iterable[Observation]:
+    own = own_backlogs(dataset)
     for row in overflows(dataset).to_dict("records"):
         text = f"A full accept queue on the server's host turned handshakes away {row['value']:,} times"
-        yield seen(row, text, row["value"], overflows=row["value"])
+        remedy = _own_remedy(own.get((row["run"], row["trial"])))
+        yield seen(row, text, row["value"], remedy=remedy, overflows=row["value"])
 
 
 def sv2_backlog(dataset: Dataset) -> Iterable[Observation]:
+    own = own_backlogs(dataset)
     table = dataset.listen_queue.merge(trials(dataset, PASSED)[[*KEY, "backlog"]], on=KEY)
     table = table.dropna(subset=["limit", "backlog"]).groupby(KEY)[["limit", "backlog"]].min().reset_index()
     for row in table[table["limit"] < table["backlog"]].to_dict("records"):
+        remedy = _own_remedy(own.get((row["run"], row["trial"])))
         text = f"The accept queue holds {row['limit']:,} where {row['backlog']:,} were asked"
-        yield seen(row, text, row["backlog"] / max(1, row["limit"]), limit=row["limit"], asked=row["backlog"])
+        text += ": the server listens with a number of its own" if remedy else ""
+        size = row["backlog"] / max(1, row["limit"])
+        yield seen(row, text, size, remedy=remedy, limit=row["limit"], asked=row["backlog"])
 
 
 def sv3_memory(dataset: Dataset) -> Iterable[Observation]:

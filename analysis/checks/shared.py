@@ -21,7 +21,7 @@ KEY = ["run", "trial"]
 # Requests have a time at which they are due; elsewhere the server decides when one is sent.
 PACED = tuple(name for name, workload in WORKLOADS.items() if workload.paced)
 OF_TRIAL = ("workload", "arrival", "window_s", "server_ports", "connect_p99_ns")
-RANGE = "net.ipv4.ip_local_port_range"
+RANGE, SOMAXCONN = "net.ipv4.ip_local_port_range", "net.core.somaxconn"
 WITHOUT_RESULT = (NOT_RUN, UNFINISHED, "interrupted")
 EDGE_S = 0.5  # samples are taken each second, aligned to go: the nearest to an edge of the window is the edge's
 
@@ -42,6 +42,7 @@ class Host:
     sources: int = 1
     ports: float = np.nan
     descriptors: float = np.nan
+    somaxconn: float = np.nan
 
     @property
     def cpus(self) -> int:
@@ -99,6 +100,7 @@ def hosts(dataset: Dataset) -> dict[tuple[str, str], Host]:
             machine=machine if isinstance(machine, str) else None,
             pinned=pinned, usable=pinned or _whole_numbers(facts.get("cpus")),
             sources=max(1, len(facts["sources"])) if isinstance(facts.get("sources"), list) else 1,
+            somaxconn=_in_force(facts, tuned, "somaxconn", SOMAXCONN)[0],
             ports=_ports(facts, tuned), descriptors=float(hard) if isinstance(hard, int) and hard > 0 else np.nan,
         )  # fmt: skip
     return found
@@ -122,13 +124,17 @@ def _whole_numbers(value: Any) -> tuple[int, ...]:
 
 def _ports(facts: dict[str, Any], tuning: dict[str, Any]) -> float:
     """Size of the ephemeral range in force: as tuned, else as found."""
-    edges = facts.get("port_range")
-    entries = tuning.get("keys")
+    first, *last = _in_force(facts, tuning, "port_range", RANGE)
+    return last[0] - first + 1 if len(last) == 1 else np.nan
+
+
+def _in_force(facts: dict[str, Any], tuning: dict[str, Any], fact: str, key: str) -> tuple[float, ...]:
+    """The numbers of a kernel value, rising: as tuned, else as found; one nan where it is not known."""
+    found, entries = facts.get(fact), tuning.get("keys")
     for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("key") == RANGE and isinstance(entry.get("after"), str):
-            edges = [int(part) for part in entry["after"].split() if part.isdecimal()]
-    known = _whole_numbers(edges)
-    return float(known[1] - known[0] + 1) if len(known) == 2 else np.nan
+        if isinstance(entry, dict) and entry.get("key") == key and isinstance(entry.get("after"), str | int):
+            found = [int(part) for part in str(entry["after"]).split() if part.isdecimal()]
+    return tuple(map(float, _whole_numbers(found if isinstance(found, list) else [found]))) or (np.nan,)
 
 
 def server_of(dataset: Dataset) -> dict[str, Host]:

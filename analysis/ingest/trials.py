@@ -50,7 +50,7 @@ def trial_rows(
     samples = samples.dropna(subset=["processes", "cpu_user_ns", "cpu_system_ns", "rss_bytes"])
     samples = samples.assign(t_ns=(samples["t_s"] * NS).round())
     started, ended = log.last("trial", "started"), log.last("trial", "ended")
-    limits, proofs = log.last("limit"), log.last("proof")
+    limits, proofs, stopped = log.last("limit"), log.last("proof"), log.last("stopped")
     order = {n: place for place, n in enumerate(started, start=1)}
     merged = {kind: latency.merged(kind) for kind in ("service", "lag", "connect")}
     rows = []
@@ -85,6 +85,7 @@ def trial_rows(
         row |= _server(samples[samples["trial"] == n], row, window if is_count(at_ns.get(log.server or "")) else None)
         said = mapping(result)
         row |= {name: number(said.get(name)) for name in ("start_skew_ms", "overhead_s")}
+        row["log_dropped_bytes"] = count(stopped.get(n, {}).get("log_dropped_bytes"))
         rows.append(row | {"go_ns": count(said.get("go_ns"))})
     return rows, notes
 

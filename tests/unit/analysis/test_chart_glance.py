@@ -30,9 +30,13 @@ def frame_of(**changes: Any) -> list[Row]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def test_good_rows_by_efficiency_then_limits_then_what_is_struck() -> None:
+def test_good_rows_by_what_is_decided_then_limits_then_what_is_struck() -> None:
+    assert [row["label"] for row in frame_of()] == ["epoll", "poll", "select", "trio"]  # as planned: nothing is decided
+    undecided = contrast("poll", 1.2, 0.9, 1.4, "inconclusive")
+    assert [row["label"] for row in frame_of(contrasts=[undecided])][:2] == ["epoll", "poll"]
+    rows = frame_of(contrasts=[contrast("poll", 1.2, 1.1, 1.3, "better")])
+    assert [row["label"] for row in rows] == ["poll", "epoll", "select", "trio"]
     rows = frame_of()
-    assert [row["label"] for row in rows] == ["epoll", "poll", "select", "trio"]
     assert [bool(row["struck"]) for row in rows] == [False, False, False, True]
     assert [row["why"] for row in rows] == ["", "", "stopped at 1,018 (FD_SETSIZE)", "Saturated."]
 
@@ -60,17 +64,37 @@ def test_several_loads_stand_apart_the_lowest_first() -> None:
     ]
     figures = [estimate(name, "efficiency", value) for name, value in (("high", 10), ("low", 5), ("poll", 20))]
     rows = glance.data(dataset_of(trials=trials, estimates=figures))
-    assert rows["label"].tolist() == ["epoll, 1,000/s", "poll, 2,000/s", "epoll, 2,000/s"]
+    assert rows["label"].tolist() == ["epoll, 1,000/s", "epoll, 2,000/s", "poll, 2,000/s"]
 
 
 def test_what_it_says() -> None:
     figure = make(glance, dataset_of(trials=TRIALS, estimates=ESTIMATES, findings=[struck("trio", "Saturated.")]))
     assert figure is not None
-    # The half interval of epoll is 200, of poll 100: a spread that begins with 1 is worth another digit.
     assert figure.caption == (
-        "2 of 4 held every connection asked for; 1 met a limit of its own; 1 is struck, with the reason; "
-        "requests per server-CPU-second reach from 4,000 (poll) to 20,100 (epoll)."
+        "2 of 4 held every connection asked for; 1 met a limit of its own; 1 is struck, with the reason."
     )
+
+
+def test_the_objective_is_met_or_missed_per_row() -> None:
+    runs = [{"run": "r1", "slo": "p99=10ms"}]
+    trials = [trial(n, "epoll", block=n, response_p99_ns=9e6 + n * 1e6) for n in (1, 2)]
+    trials += [trial(3, "poll", response_p99_ns=89e6), trial(4, "trio", response_p99_ns=1e6), trial(5, "uvloop")]
+    frame = glance.data(dataset_of(runs=runs, trials=trials))
+    assert dict(zip(frame["label"], frame["kept"], strict=True)) == {
+        "epoll": "met in 1 of 2", "poll": "missed", "trio": "met", "uvloop": ""}  # fmt: skip
+    assert glance.caption(frame).endswith("1 of 3 met p99 ≤ 10 ms.")
+
+
+def test_what_a_finding_forbids_is_marked_where_it_stands() -> None:
+    late = struck("epoll", "Sent late.", "GN3") | {"severity": "warn", "cells": "[]", "trials": "[3]"}
+    rows = {row["label"]: row for row in frame_of(findings=[late])}
+    assert (rows["epoll"]["p99_doubt"], rows["epoll"]["p50_doubt"], rows["poll"]["p99_doubt"]) == ("GN3", "", "")
+    order = struck("epoll", "One order.", "DS4") | {"severity": "warn", "cells": "[]", "trials": "[]"}
+    rows = {
+        row["label"]: row for row in frame_of(findings=[order], contrasts=[contrast("poll", 2, 1.9, 2.1, "better")])
+    }
+    assert rows["poll"]["ratio_doubt"] == "DS4"
+    assert list(rows)[:2] == ["epoll", "poll"]  # nothing is ranked by what a finding forbids
 
 
 def test_a_crash_is_told_by_its_reason() -> None:

@@ -92,7 +92,7 @@ def test_one_repetition_ranks_nothing() -> None:
         contrasts=[contrast("poll", np.nan, np.nan, np.nan, "not comparable", n=1, why=why)])  # fmt: skip
     assert found.sentence == (
         "With one repetition nothing is ranked: at 10,000 connections and 10,000 requests/s, requests per "
-        "server-CPU-second: epoll 20,000, poll 4,000."
+        "server-CPU-second: epoll 20,000; poll 4,000."
     )
     assert found.more == f"Not compared: poll ({why})."
     assert not SUPERLATIVE.search(f"{found.sentence} {found.more}")
@@ -149,7 +149,7 @@ def test_generators_by_their_lag() -> None:
     found = said(trials=trials, estimates=[estimate(str(n), "lag", 1e6 * n) for n in (1, 2)])
     assert found.sentence == (
         "With one repetition nothing is ranked: at 10,000 connections and 10,000 requests/s, p99 lateness of sending: "
-        "generator go 1.00 ms, generator pool 2.00 ms."
+        "generator go 1.00 ms; generator pool 2.00 ms."
     )
 
 
