@@ -11,7 +11,7 @@ import pandas as pd
 from analysis import format as show
 from analysis.answers import capacity, comparison, growth
 from analysis.answers.comparison import MOST_NAMED, Compared
-from analysis.answers.doubt import doubts
+from analysis.answers.doubt import doubts, named
 from analysis.answers.objective import kept
 from analysis.answers.shown import with_unit
 from analysis.cells import standing
@@ -180,9 +180,11 @@ def _one(dataset: Dataset, good: pd.DataFrame) -> str:
         parts.append(f"answered {', '.join(part for part in (median, tail) if part)}")
     if cost is not None:
         parts.append(f"and spent {show.number(float(cost['value']))} µs of server CPU on each request")
-    barred = [
-        f"its {METRICS[name].title} must not be used ({', '.join(checks)})" for name, checks in bars.items() if checks
-    ]
+    by: dict[tuple[str, ...], list[str]] = {}
+    for name, checks in bars.items():
+        if checks:
+            by.setdefault(checks, []).append(name)
+    barred = [f"its {named(tuple(names))} must not be used ({', '.join(checks)})" for checks, names in by.items()]
     return "; ".join([", ".join(parts), *barred]) + "."
 
 
