@@ -107,7 +107,7 @@ def _unranked(dataset: Dataset, good: pd.DataFrame, found: Compared, load: str) 
         held = some(good["label"], ", ", MOST_NAMED)
         return f"{why}: {begin}{held} were measured, and no {METRICS[found.metric].title} may be claimed."
     return (
-        f"{why}: {begin.rstrip()}{', ' if begin else ''}{METRICS[found.metric].title}: {some(told, ', ', MOST_NAMED)}."
+        f"{why}: {begin.rstrip()}{', ' if begin else ''}{METRICS[found.metric].title}: {some(told, '; ', MOST_NAMED)}."
     )
 
 

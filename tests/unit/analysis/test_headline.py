@@ -46,7 +46,7 @@ def test_the_better_ones_against_the_baseline_what_is_not_decided_and_what_stopp
         LOAD + "uvloop answers 1.22 × [1.09, 1.38] as many requests per CPU second as epoll (95 %, 3 repetitions)."
     )
     assert found.more == (
-        "poll answers 0.300 × [0.250, 0.350] as many requests per CPU second as epoll (95 %, 3 repetitions). "
+        "poll answers 0.30 × [0.25, 0.35] as many requests per CPU second as epoll (95 %, 3 repetitions). "
         "No difference in requests per server-CPU-second was shown between epoll and asyncio (95 %, 3 repetitions); "
         "this run could have found one of 8.8 % in 80 % of cases. "
         "For comparison, not in Python: c_epoll answers 3.00 × [2.90, 3.10] as many requests per CPU second as epoll "
@@ -60,7 +60,7 @@ def test_where_all_are_worse_the_baseline_stands_first() -> None:
         contrasts=[contrast("poll", 0.2, 0.19, 0.21, "worse"), contrast("epoll_edge", 0.8, 0.75, 0.85, "worse")],
     )
     assert found == Headline(
-        LOAD + "epoll answers 1.25 × [1.18, 1.33] as many requests per CPU second as epoll_edge, 5.00 × [4.76, 5.26] "
+        LOAD + "epoll answers 1.25 × [1.18, 1.33] as many requests per CPU second as epoll_edge, 5.0 × [4.8, 5.3] "
         "as poll (95 %, 3 repetitions)."
     )
 
@@ -137,7 +137,7 @@ def test_hostile_kinds_stand_against_none() -> None:
             if metric == "p99" or n == 3]  # fmt: skip
     found = said(trials=trials, contrasts=rows)
     assert found.sentence == (
-        LOAD + "with hostile reset:100 the p99 response is 2.30 × [1.90, 2.80] that with no hostile clients "
+        LOAD + "with hostile reset:100 the p99 response is 2.3 × [1.9, 2.8] that with no hostile clients "
         "(95 %, 3 repetitions)."
     )
     assert "No difference in p99 response was shown between no hostile clients and hostile mute:100" in found.more
