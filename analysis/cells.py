@@ -35,7 +35,9 @@ def cell_table(dataset: Dataset) -> pd.DataFrame:
         outcome = worst_outcome(members["outcome"])
         good = members[members["outcome"] == ("dnf" if outcome == "dnf" else "ok")]
         is_counted = members["outcome"].isin(PASSED) & ~members["trial"].isin(invalid.get(str(run), set()))
-        row = {"run": run, "cell": cell} | {name: members[name].iloc[0] for name in FACTORS}
+        row = {"run": run, "cell": cell, "null": members["null"].iloc[0]} | {
+            name: members[name].iloc[0] for name in FACTORS
+        }
         row |= {
             "trials": len(members), "good": len(good), "counted": int(is_counted.sum()), "outcome": outcome,
             "outcomes": outcomes(members), "limit": members["limit"].dropna().max(),
@@ -123,11 +125,15 @@ def labels(cells: pd.DataFrame) -> list[str]:
     """The strategy and what varies beside it, the run too where there are several; without control characters."""
     names = [*(["run"] if cells["run"].nunique() > 1 else []), *varying(cells)] if len(cells) else []
     return [
-        show.visible(
-            ", ".join([str(row["strategy"])] + [word(name, row[name]) for name in names if is_said(name, row)])
-        )
+        show.visible(", ".join([contender(row)] + [word(name, row[name]) for name in names if is_said(name, row)]))
         for row in cells.to_dict("records")
     ]
+
+
+def contender(row: dict[Hashable, Any]) -> str:
+    """The strategy; of the baseline that is repeated as a rival of its own which repetition."""
+    which = row.get("null")
+    return str(row["strategy"]) + ("" if which is None or pd.isna(which) else f" (null {which})")
 
 
 def is_said(name: str, row: dict[Hashable, Any]) -> bool:

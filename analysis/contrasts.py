@@ -1,4 +1,4 @@
-"""Each cell against its baseline, block by block, and the noise floor that the control sets."""
+"""Each cell against its baseline and the control of that, block by block; and the control against the baseline."""
 
 from __future__ import annotations
 
@@ -7,29 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from analysis.cells import INCIDENTAL, natural
 from analysis.estimates import COUNTS_AT_A_LIMIT, barred_trials, figures_of_trials, resolution
 from analysis.metrics import METRICS, Metric
-from analysis.model import FACTORS, Dataset, frame
-from analysis.statistics.family import Comparison, compare
+from analysis.model import Dataset, frame
+from analysis.pairing import pairs_of
+from analysis.statistics import moderated
+from analysis.statistics.family import ALPHA, Comparison, compare, strictest
 from analysis.statistics.interval import median
-from analysis.statistics.paired import SIGNED_RANK_FROM
+from analysis.statistics.paired import SIGNED_RANK_FROM, Shift
 from analysis.statistics.verdict import BETTER, INCONCLUSIVE, NOT_COMPARABLE, WORSE, verdict
 from analysis.unreadable import Unreadable
 from contracts.declared import PARAMETERS
 
-LEAST_MARGIN = 0.03
+MARGIN: float = PARAMETERS["margin"].default  # of a run from before it was stated
 CONTROL_FROM = 3  # blocks: with fewer the noise floor is itself only noise
 COMPARED_FROM = 2  # blocks
-CONTENDER = ("strategy", "server_command")
-# Of one contender the first of these that varies is compared: its default, else its first level, is the baseline.
-LEVELS = ("hostile", "generator", "backlog", "accept_batch")
-
 # Per block the figure of a cell, of one metric.
 Blocks = dict[int, float]
+Measured = tuple[str, str, bool]  # metric, cell, control
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,35 @@ class Side:
     step: float = 0.0
 
 
-def contrasts_table(dataset: Dataset, baseline: str | None = None) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Pair:
+    """A cell and its baseline in the blocks that both have: logarithms, of the baseline with the control's where it has
+    all of these blocks. `why`: why they cannot be compared; empty: they can."""
+
+    cell: str
+    baseline: str
+    blocks: tuple[int, ...]
+    ours: list[float]
+    theirs: list[list[float]]
+    why: str = ""
+    is_resolved: bool = True  # the two differ by more than their figures are known to
+
+
+@dataclass(frozen=True)
+class Again:
+    """A/A: the control of a cell over the cell itself, and the noise floor, as a share; nan: it rests on too little."""
+
+    pair: Pair
+    found: Comparison | None
+    floor: float
+
+
+def contrasts_table(dataset: Dataset, baseline: str | None = None, alpha: float = ALPHA) -> pd.DataFrame:
     """One row per run, metric and cell that has a counterpart in the baseline strategy; and, where there is a control,
     one of the baseline's cell against itself: the A/A contrast.
 
-    `baseline` names a strategy; by default it is the one that has the control, else the first of the plan.
+    `baseline` names a strategy; by default it is the one that has the control, else the first of the plan. `alpha` is
+    the risk of a false word among the comparisons of one metric.
     """
     cells = dataset.cells
     if cells.empty:
@@ -57,110 +78,102 @@ def contrasts_table(dataset: Dataset, baseline: str | None = None) -> pd.DataFra
         raise Unreadable(f"no run has the strategy {baseline} to compare with; there is {names}.")
     figures = figures_of_trials(dataset)
     figures = figures[figures["value"].notna()]
+    measured = measured_blocks(figures)
     barred = barred_trials(dataset.findings)
     is_barred = [key in barred for key in zip(dataset.trials["run"], dataset.trials["trial"], strict=True)]
     barred_cells = set(dataset.trials.loc[is_barred, ["run", "cell"]].itertuples(index=False, name=None))
     cells = cells.assign(is_barred=[key in barred_cells for key in zip(cells["run"], cells["cell"], strict=True)])
     rows: list[dict[str, Any]] = []
     for run, members in cells.groupby("run", sort=False):
-        ours = figures[figures["run"] == run]
         controlled = dataset.trials[(dataset.trials["run"] == run) & dataset.trials["control"].fillna(False)]["cell"]
         pairs = pairs_of(members, set(controlled), baseline)
+        margin = stated_margin(dataset, str(run))
+        again = controls(measured.get(str(run), {}))
+        ours = figures[(figures["run"] == run) & ~figures["control"]]
         for metric in METRICS.values():
-            found = _of_metric(metric, members, ours[ours["metric"] == metric.name], pairs)
-            rows += [{"run": run, "metric": metric.name} | row for row in found]
+            steps = _steps(metric, ours[ours["metric"] == metric.name])
+            found = _of_metric(metric, members, steps, measured.get(str(run), {}), pairs, again, alpha)
+            rows += [
+                {"run": run, "metric": metric.name, "margin": margin} | row for row in _words(found, metric, margin)
+            ]
     return frame("contrasts", rows)
 
 
-def pairs_of(cells: pd.DataFrame, controlled: set[str], baseline: str | None) -> dict[str, str]:
-    """For each cell of one run that is compared the one that it is compared with."""
-    factor = compared_by(cells)
-    if factor == "strategy" or baseline is not None:
-        return counterparts(cells, baseline_cells(cells, controlled, baseline))
-    return counterparts(cells, baseline_level(cells, factor), (factor,))
+def stated_margin(dataset: Dataset, run: str) -> float:
+    """What counts as equal, as a share: as the run stated it before it began."""
+    told = dataset.runs.loc[dataset.runs["run"] == run, "margin"].dropna()
+    return float(told.iloc[0]) if len(told) and 0 < told.iloc[0] <= (PARAMETERS["margin"].high or 0) else MARGIN
 
 
-def compared_by(cells: pd.DataFrame) -> str:
-    """The factor whose levels a run compares: strategy (own servers by their commands), or of one the first of LEVELS
-    that varies."""
-    rows = cells.to_dict("records")
-    if len({_values(row, CONTENDER) for row in rows}) > 1:
-        return "strategy"
-    return next((name for name in LEVELS if len({_values(row, (name,)) for row in rows}) > 1), "strategy")
-
-
-def baseline_level(cells: pd.DataFrame, factor: str) -> pd.DataFrame:
-    """The cells of the factor's default; where no cell has it, of the level that comes first in the plan."""
-    rows = cells.to_dict("records")
-    default = _values({factor: PARAMETERS[factor].default}, (factor,))
-    levels = [_values(row, (factor,)) for row in rows]
-    if default not in levels:
-        default = _values(min(rows, key=lambda row: natural(row["cell"])), (factor,))
-    return cells[np.array([level == default for level in levels], dtype=bool)]
-
-
-def baseline_cells(cells: pd.DataFrame, controlled: set[str], baseline: str | None) -> pd.DataFrame:
-    """The cells of one run to compare with: of the strategy asked for, else of the one that has the control, else of
-    the first of the plan. Own servers are told apart by their commands."""
-    if baseline is not None:
-        return cells[cells["strategy"] == baseline]
-    chosen = cells[cells["cell"].isin(controlled)]
-    first = min(chosen.to_dict("records") or cells.to_dict("records"), key=lambda row: natural(row["cell"]))
-    same = [_values(row, CONTENDER) == _values(first, CONTENDER) for row in cells.to_dict("records")]
-    return cells[np.array(same, dtype=bool)]
-
-
-def counterparts(cells: pd.DataFrame, baseline: pd.DataFrame, apart: Sequence[str] = ("strategy",)) -> dict[str, str]:
-    """For each cell that is not of the baseline the one of the baseline that is the same but for what sets them apart.
-
-    What is set for each strategy by itself (ports, workers) decides only between several that are the same otherwise.
-    """
-    others = [name for name in FACTORS if name not in (*INCIDENTAL, *apart)]
-    incidental = [name for name in INCIDENTAL if name != "server_command"]
-    like: dict[tuple[str, ...], list[dict[Any, Any]]] = {}
-    for row in baseline.to_dict("records"):
-        like.setdefault(_values(row, others), []).append(row)
-    found = {}
-    own = set(baseline["cell"])
-    for row in cells.to_dict("records"):
-        candidates = like.get(_values(row, others), [])
-        if row["cell"] in own or not candidates:
-            continue
-        ours = _values(row, incidental)
-        nearest = max(
-            candidates, key=lambda one: sum(a == b for a, b in zip(ours, _values(one, incidental), strict=True))
-        )
-        found[row["cell"]] = nearest["cell"]
+def measured_blocks(figures: pd.DataFrame) -> dict[str, dict[Measured, Blocks]]:
+    """By run, of each cell and its control the figures by block, of those that `figures_of_trials` gives and are
+    known."""
+    found: dict[str, dict[Measured, Blocks]] = {}
+    columns = (figures[name] for name in ("run", "metric", "cell", "control", "block", "value"))
+    for run, metric, cell, control, block, value in zip(*columns, strict=True):
+        found.setdefault(str(run), {}).setdefault((metric, cell, control), {})[int(block)] = float(value)
     return found
 
 
-def _values(row: dict[Any, Any], names: Sequence[str]) -> tuple[str, ...]:
-    return tuple("" if pd.isna(row[name]) else str(row[name]) for name in names)
+def controls(measured: dict[Measured, Blocks]) -> dict[tuple[str, str], Again]:
+    """By metric and cell each control against its own cell. All of a run share the risk of a false word."""
+    pairs = {
+        (metric, cell): _pair(Side(cell, its), Side(cell, measured.get((metric, cell, False), {})), {})
+        for (metric, cell, control), its in measured.items()
+        if control
+    }
+    found = iter(_compared([pair for pair in pairs.values() if not pair.why]))
+    again = {}
+    for key, pair in pairs.items():
+        one = None if pair.why else next(found)
+        again[key] = Again(pair, one, math.nan if one is None else _floor(pair, one))
+    return again
+
+
+def _floor(pair: Pair, found: Comparison) -> float:
+    """Half of the A/A interval; of fewer blocks than give one without assuming a law, by how much the two differed at
+    most."""
+    if len(pair.blocks) < CONTROL_FROM:
+        return math.nan
+    if len(pair.blocks) < SIGNED_RANK_FROM:
+        return math.expm1(max(abs(a - b) for a, b in zip(pair.ours, pair.theirs[0], strict=True)))
+    return math.sqrt(found.single.high / found.single.low) - 1
+
+
+Row = tuple[Pair, float, Comparison | None]  # with the noise floor
+
+
+def _steps(metric: Metric, figures: pd.DataFrame) -> dict[str, float]:
+    """By cell what its figure is known to, in its unit."""
+    return {
+        str(cell): resolution(metric, members, float(members["value"].median()))
+        for cell, members in figures.groupby("cell", sort=False)
+    }
 
 
 def _of_metric(
-    metric: Metric, cells: pd.DataFrame, figures: pd.DataFrame, pairs: dict[str, str]
-) -> list[dict[str, Any]]:
-    """The A/A contrasts, then those of the family."""
-    blocks: dict[tuple[str, bool], Blocks] = {}
-    for cell, control, block, value in zip(
-        figures["cell"], figures["control"], figures["block"], figures["value"], strict=True
-    ):
-        blocks.setdefault((cell, control), {}).setdefault(int(block), float(value))
+    metric: Metric, cells: pd.DataFrame, steps: dict[str, float], measured: dict[Measured, Blocks], pairs: dict[str, str],
+    again: dict[tuple[str, str], Again], alpha: float,
+) -> list[Row]:  # fmt: skip
+    """The A/A contrasts, then those of the family: those that can be made share the risk of a false word."""
     sides = {}
     for told in cells.to_dict("records"):
-        own = blocks.get((told["cell"], False), {})
-        members = figures[(figures["cell"] == told["cell"]) & ~figures["control"]]
-        step = resolution(metric, members, float(members["value"].median())) if own else 0.0
-        sides[told["cell"]] = Side(told["cell"], own, why_not(told, metric, is_known=bool(own)), step)
-    twins = {cell: Side(cell, its) for (cell, control), its in blocks.items() if control and cell in sides}
-    floors: dict[str, float] = {}
-    rows = []
-    for cell, twin in twins.items():
-        row, floors[cell] = _control(metric, twin, sides[cell])
-        rows.append(row)
-    together = [(sides[cell], sides[base]) for cell, base in pairs.items()]
-    return rows + _family(metric, together, floors)
+        own = measured.get((metric.name, told["cell"], False), {})
+        sides[told["cell"]] = Side(
+            told["cell"], own, why_not(told, metric, is_known=bool(own)), steps.get(told["cell"], 0.0)
+        )
+    twins = {cell: one for (name, cell), one in again.items() if name == metric.name and cell in sides}
+    together = [
+        _pair(sides[cell], sides[base], measured.get((metric.name, base, True), {})) for cell, base in pairs.items()
+    ]
+    # Of a baseline without a control of its own: what two measurements of one thing differ by elsewhere in the run.
+    widest = max((one.floor for one in twins.values() if not math.isnan(one.floor)), default=math.nan)
+    found = iter(_compared([pair for pair in together if not pair.why], alpha))
+    rows: list[Row] = [(one.pair, one.floor, one.found) for one in twins.values()]
+    for pair in together:
+        floor = twins[pair.baseline].floor if pair.baseline in twins else widest
+        rows.append((pair, floor, None if pair.why else next(found)))
+    return rows
 
 
 def why_not(row: dict[Any, Any], metric: Metric, *, is_known: bool) -> str:
@@ -176,69 +189,70 @@ def why_not(row: dict[Any, Any], metric: Metric, *, is_known: bool) -> str:
     return "" if is_known else f"{metric.title} is not known of it"
 
 
-def _control(metric: Metric, twin: Side, side: Side) -> tuple[dict[str, Any], float]:
-    """The A/A contrast, and the noise floor as a share: half of its interval; of fewer blocks than give one without
-    assuming a law, by how much the two differed at most. nan where it rests on too little."""
-    ours, theirs, why = _common(twin, side)
+def _pair(side: Side, base: Side, control: Blocks) -> Pair:
+    both = tuple(sorted(set(side.blocks) & set(base.blocks)))
+    why = _unfit(side, base, both)
     if why:
-        return _unjudged(side, side, len(ours), math.nan, why), math.nan
-    found = compare([(ours, theirs)])[0]
-    if len(ours) < CONTROL_FROM:
-        floor = math.nan
-    elif len(ours) < SIGNED_RANK_FROM:
-        floor = max(max(a / b, b / a) for a, b in zip(ours, theirs, strict=True)) - 1
-    else:
-        floor = math.sqrt(found.single.high / found.single.low) - 1
-    return _judged(metric, side, side, len(ours), floor, found), floor
+        return Pair(side.cell, base.cell, both, [], [], why)
+    with_control = [control] if all(control.get(block, 0) > 0 for block in both) else []
+    if any(math.isinf(its[block]) for its in with_control for block in both):
+        with_control = []
+    theirs = [[math.log(its[block]) for block in both] for its in (base.blocks, *with_control)]
+    middles = (median([its.blocks[block] for block in both]) for its in (side, base))
+    is_resolved = side.cell == base.cell or abs(next(middles) - next(middles)) > max(side.step, base.step)
+    return Pair(side.cell, base.cell, both, [math.log(side.blocks[block]) for block in both], theirs, "", is_resolved)
 
 
-def _family(metric: Metric, together: list[tuple[Side, Side]], floors: dict[str, float]) -> list[dict[str, Any]]:
-    """Every comparison of one metric of a run: those that can be made share the risk of a false word."""
-    common = [_common(side, base) for side, base in together]
-    # Of a baseline without a control of its own: what two measurements of one thing differ by elsewhere in the run.
-    widest = max((floor for floor in floors.values() if not math.isnan(floor)), default=math.nan)
-    found = iter(compare([(ours, theirs) for ours, theirs, why in common if not why]))
-    rows = []
-    for (side, base), (ours, theirs, why) in zip(together, common, strict=True):
-        floor, n = floors.get(base.cell, widest), len(ours)
-        if why:
-            rows.append(_unjudged(side, base, n, floor, why))
-            continue
-        row = _judged(metric, side, base, n, floor, next(found))
-        if row["verdict"] in (BETTER, WORSE) and abs(median(ours) - median(theirs)) <= max(side.step, base.step):
-            row |= {"verdict": INCONCLUSIVE, "why": "the two differ by less than what is measured"}
-        rows.append(row)
-    return rows
-
-
-def _common(side: Side, base: Side) -> tuple[list[float], list[float], str]:
-    """The figures of both in the blocks that both have, and why they cannot be compared."""
-    both = sorted(set(side.blocks) & set(base.blocks))
-    ours, theirs = [side.blocks[block] for block in both], [base.blocks[block] for block in both]
+def _unfit(side: Side, base: Side, both: Sequence[int]) -> str:
+    """Why the two cannot be compared in the blocks that both have; empty: they can."""
     if side.why or base.why:
-        return ours, theirs, side.why or f"its baseline: {base.why}"
+        return side.why or f"its baseline: {base.why}"
     if not both:
-        return ours, theirs, "no block has both"
-    if any(map(math.isinf, [*ours, *theirs])):
-        return ours, theirs, "the percentile lies among the requests that were never answered"
-    if min(*ours, *theirs) <= 0:
-        return ours, theirs, "a figure of 0 has no ratio"
-    if len(both) < COMPARED_FROM:
-        return ours, theirs, "one block says nothing of how much blocks differ"
-    return ours, theirs, ""
+        return "no block has both"
+    figures = [its.blocks[block] for its in (side, base) for block in both]
+    if any(map(math.isinf, figures)):
+        return "the percentile lies among the requests that were never answered"
+    if min(figures) <= 0:
+        return "a figure of 0 has no ratio"
+    return "one block says nothing of how much blocks differ" if len(both) < COMPARED_FROM else ""
 
 
-def _unjudged(side: Side, base: Side, n: int, floor: float, why: str) -> dict[str, Any]:
-    margin = LEAST_MARGIN if math.isnan(floor) else max(LEAST_MARGIN, floor)
-    common = {"cell": side.cell, "baseline": base.cell, "n": n, "margin": margin, "noise_floor": floor}
-    return common | {"verdict": NOT_COMPARABLE, "why": why}
+def _compared(family: Sequence[Pair], alpha: float = ALPHA) -> list[Comparison]:
+    """Those with the same baseline and blocks are of one load, and say of each other how much they spread."""
+    highest = strictest(len(family), alpha)
+    alike: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    for place, pair in enumerate(family):
+        alike.setdefault((pair.baseline, pair.blocks), []).append(place)
+    shifts: dict[int, Shift] = {}
+    for places in alike.values():
+        ours, theirs = [family[place].ours for place in places], family[places[0]].theirs
+        shifts |= zip(places, moderated.shifts(ours, theirs, highest), strict=True)
+    return compare([shifts[place] for place in range(len(family))], alpha)
 
 
-def _judged(metric: Metric, side: Side, base: Side, n: int, floor: float, found: Comparison) -> dict[str, Any]:
-    row, single, within = _unjudged(side, base, n, floor, ""), found.single, found.within
-    return row | {
-        "ratio": single.value, "low": single.low, "high": single.high, "confidence": single.confidence,
-        "family_low": within.low, "family_high": within.high, "family_confidence": within.confidence,
-        "p": found.p, "p_holm": found.p_holm, "method": single.method, "why": None,
-        "verdict": verdict(within.low, within.high, row["margin"], metric.higher_is_better),
-    }  # fmt: skip
+def _words(rows: list[Row], metric: Metric, margin: float) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+    for pair, floor, found in rows:
+        row = {
+            "control": pair.cell == pair.baseline,
+            "cell": pair.cell,
+            "baseline": pair.baseline,
+            "n": len(pair.blocks),
+            "noise_floor": floor,
+        }
+        if found is None:
+            made.append(row | {"verdict": NOT_COMPARABLE, "why": pair.why})
+            continue
+        single, within = found.single, found.within
+        # What the control itself measured does not excuse it.
+        withheld = 0.0 if row["control"] or math.isnan(floor) else floor
+        word = verdict(within.low, within.high, margin, metric.higher_is_better, withheld)
+        is_below = word in (BETTER, WORSE) and not pair.is_resolved
+        made.append(row | {
+            "ratio": single.value, "low": single.low, "high": single.high, "confidence": single.confidence,
+            "family_low": within.low, "family_high": within.high, "family_confidence": within.confidence,
+            "p": found.p, "p_holm": found.p_holm, "least": found.least, "method": single.method,
+            "verdict": INCONCLUSIVE if is_below else word,
+            "why": "the two differ by less than what is measured" if is_below else None,
+        })  # fmt: skip
+    return made

@@ -82,6 +82,16 @@ def seconds(parameter: Parameter, value: Any) -> float:
     return int(float(value)) if float(value).is_integer() else float(value)
 
 
+def share(parameter: Parameter, value: Any) -> float:
+    """A share of 1, from a text such as 3%, or from the number 0.03."""
+    found = None if isinstance(value, bool) else re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", str(value).strip())
+    if not found:
+        raise ValueError("is not a share")
+    given = float(found[1]) / (100 if found[2] else 1)
+    within(parameter, given)
+    return given
+
+
 def choice(parameter: Parameter, value: Any) -> str:
     # YAML reads a bare `off` as false.
     text = "off" if value is False and "off" in parameter.words else str(value).strip()
@@ -159,6 +169,6 @@ def cpus(_parameter: Parameter, value: Any) -> str | list[int]:
 
 
 KINDS: dict[str, Callable[[Parameter, Any], Any]] = {
-    "whole": whole, "seconds": seconds, "choice": choice, "truth": truth, "name": name, "command": command,
-    "hostile": hostile, "objective": objective, "cpus": cpus,
+    "whole": whole, "seconds": seconds, "choice": choice, "share": share, "truth": truth, "name": name,
+    "command": command, "hostile": hostile, "objective": objective, "cpus": cpus,
 }  # fmt: skip

@@ -101,15 +101,18 @@ def workers(cell: Mapping[str, Any], catalog: Catalog, cores: int, descriptors: 
     return max(2, cores, asked)
 
 
-def order(cells: list[dict[str, Any]], repetitions: int, seed: int) -> list[dict[str, Any]]:
-    """Block after block, in each every cell once in random order; the first strategy twice where an A/A is due."""
+def order(cells: list[dict[str, Any]], repetitions: int, seed: int, null: int = 0) -> list[dict[str, Any]]:
+    """Block after block, in each every cell once in random order; the first strategy twice where an A/A is due, and
+    again as `null` rivals of its own."""
     contenders = list(dict.fromkeys((cell["strategy"], cell["server_command"]) for cell in cells))
     entries: list[dict[str, Any]] = [
         {"cell": f"c{i}", "control": False, "factors": cell} for i, cell in enumerate(cells, 1)
     ]
-    if len(contenders) >= 2 and repetitions >= 2:
-        first = [e for e in entries if (e["factors"]["strategy"], e["factors"]["server_command"]) == contenders[0]]
+    first = [e for e in entries if (e["factors"]["strategy"], e["factors"]["server_command"]) == contenders[0]]
+    if len(contenders) + null >= 2 and repetitions >= 2:
         entries += [{**entry, "control": True} for entry in first]
+    rivals = [(which, entry) for which in range(1, null + 1) for entry in first]
+    entries += [{**entry, "cell": f"c{i}", "null": which} for i, (which, entry) in enumerate(rivals, len(cells) + 1)]
     dice = random.Random(seed)
     trials = []
     for block in range(1, repetitions + 1):
@@ -130,11 +133,12 @@ def make(
     cores = len(cpus["server"] or server["cpus"])
     trials: list[dict[str, Any]] = []
     n = 1
-    for entry in order(request.cells, request.run_wide["repetitions"], seed):
+    for entry in order(request.cells, request.run_wide["repetitions"], seed, request.run_wide["null"]):
         cell = entry["factors"]
         trials.append(
             {
                 "n": n, "block": entry["block"], "cell": entry["cell"], "kind": "measure", "control": entry["control"],
+                **({"null": entry["null"]} if "null" in entry else {}),
                 "server": {
                     **{name: cell[name] for name in SERVER},
                     "workers": workers(cell, catalog, cores, server["nofile_hard"]),

@@ -13,12 +13,11 @@ from analysis.answers.doubt import CONTRASTS, doubts
 from analysis.answers.identity import identity
 from analysis.answers.shown import times
 from analysis.cells import by_key, natural, standing, word
-from analysis.contrasts import compared_by
 from analysis.findings import some
 from analysis.metrics import METRICS, PRIMARY
 from analysis.model import Dataset
-from analysis.statistics.paired import t_within
-from analysis.statistics.power import POWER, detectable
+from analysis.pairing import compared_by
+from analysis.statistics.power import POWER
 from analysis.statistics.verdict import BETTER, EQUIVALENT, INCONCLUSIVE, WORSE
 
 MOST_NAMED = 6
@@ -45,16 +44,7 @@ class Pair:
     verdict: str
     why: str
     is_reference: bool
-
-    @property
-    def findable(self) -> float:
-        """The smallest difference, as a share, that a comparison of this spread finds in 80 % of the runs."""
-        if self.n < 2 or not 0 < self.low < self.high:
-            return math.nan
-        spread = math.log(self.high / self.low) / 2 / t_within(self.confidence, self.n - 1) * math.sqrt(self.n / 2)
-        return detectable(
-            self.n, spread, self.confidence if math.isnan(self.family_confidence) else self.family_confidence
-        )
+    least: float  # the smallest difference, as a share, that a comparison of this spread finds in 80 % of the runs
 
 
 @dataclass(frozen=True)
@@ -99,7 +89,7 @@ def compared(dataset: Dataset, metric: str | None = None) -> Compared:
             Pair(
                 **{name: float(row[name]) for name in ("ratio", "low", "high", "confidence", "family_confidence")},
                 cell=row["cell"], baseline=row["baseline"], name=names[ours], base=names[theirs],
-                margin=float(row["margin"]), n=int(row["n"]), verdict=str(row["verdict"]),
+                least=float(row["least"]), margin=float(row["margin"]), n=int(row["n"]), verdict=str(row["verdict"]),
                 why=f"{', '.join(dict.fromkeys(bars))} forbids it" if bars else why,
                 is_reference=identity(rows[ours]["strategy"]).is_reference,
             )
@@ -186,7 +176,7 @@ def certainty(pairs: Sequence[Pair]) -> str:
 def _undecided(ours: Compared, open_: Sequence[Pair]) -> str:
     names = some([pair.name for pair in open_], ", ", MOST_NAMED)
     text = f"no difference in {METRICS[ours.metric].title} was shown between {open_[0].base} and {names}"
-    found = [pair.findable for pair in open_ if math.isfinite(pair.findable)]
+    found = [pair.least for pair in open_ if math.isfinite(pair.least)]
     if not found:
         return f"{text} ({certainty(open_)})"
     could = show.number(100 * max(found), most=2)

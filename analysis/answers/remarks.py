@@ -32,7 +32,7 @@ def of_control(dataset: Dataset) -> list[str]:
         low, high = (show.number(float(row[name])) for name in ("low", "high"))
         floor = "fewer than 3 blocks give no noise floor"
         if not pd.isna(row["noise_floor"]):
-            floor = f"differences within {show.number(100 * float(row['margin']), most=2)} % are noise"
+            floor = f"differences within {show.number(100 * float(row['noise_floor']), most=2)} % are noise"
         lines.append(
             f"{against} {show.number(float(row['ratio']))} [{low}, {high}] in {METRICS[PRIMARY].title}: {floor}"
         )

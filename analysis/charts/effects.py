@@ -17,8 +17,8 @@ NAME, TITLE = "effects", "How sure is that? Efficiency"
 READ = (
     "Each row is a ratio to the baseline: the diamond is its estimate, the dark line its 95 % interval, the thin "
     "line the interval that also holds beside all the other comparisons (Holm's step): that one decides the word at "
-    "the right. Each faint dot is one block. Inside the grey band lies what two measurements of the very same server "
-    "differ by (A/A control, at least 3 %). A thin line that crosses 1 leaves it open who is better."
+    "the right. Each faint dot is one block. The grey band is what counts as equal, as the run stated it beforehand. A "
+    "thin line that crosses 1 leaves it open who is better."
 )
 ROW_PX = 20
 WIDEST = 100.0  # ratios are drawn from 1/100 to 100; an interval beyond is cut at the edge
@@ -45,8 +45,10 @@ def data(dataset: Dataset, metric: str = PRIMARY) -> pd.DataFrame:
                 "baseline": label[row["run"], row["baseline"]],
                 "verdict": row["verdict"],
                 "n": int(row["n"]),
-                "margin": float(row["margin"]),
-                **{name: float(row[name]) for name in ("ratio", "low", "high", "family_low", "family_high", "p_holm")},
+                **{
+                    name: float(row[name])
+                    for name in ("margin", "noise_floor", "ratio", "low", "high", "family_low", "family_high", "p_holm")
+                },
                 "_blocks": [float(value) for value in blocks],
             }
         )
@@ -112,10 +114,9 @@ def caption(frame: pd.DataFrame) -> str:
     counts = frame["verdict"].value_counts()
     told = [f"{counts[word]} {word}" for word in ("better", "worse", "equivalent", "inconclusive") if word in counts]
     baseline = frame["baseline"].iloc[0] if frame["baseline"].nunique() == 1 else "the baseline of the same load"
-    text = (
-        f"Against {baseline}, in {frame['metric'].iloc[0]}: {', '.join(told)}. Two measurements of one thing differ "
-        f"by up to {show.number(100 * float(frame['margin'].max()), most=2)} % here."
-    )
+    text = f"Against {baseline}, in {frame['metric'].iloc[0]}: {', '.join(told)}."
+    if not np.isnan(floor := float(frame["noise_floor"].max())):
+        text += f" Two measurements of one thing differ by up to {show.number(100 * floor, most=2)} % here."
     open_ = frame.loc[frame["verdict"] == "inconclusive", "n"]
     blocks = int(open_.max()) if len(open_) else 0
     if 0 < blocks < 6:

@@ -1,6 +1,7 @@
-"""Say what changed between two runs, and fail a build that made it worse.
+"""Say what changed between runs at two times, and fail a build that made it worse.
 
-Exits: 0; 1 --fail-on found something worse; 2 unreadable; 3 --fail-on has nothing to judge by.
+Exits: 0; 1 --fail-on found something worse; 2 unreadable; 3 no cell is on both sides, or --fail-on has nothing to judge
+by.
 """
 
 import argparse
@@ -18,8 +19,10 @@ FORMATS = ("text", "md", "json")
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs", nargs="+", metavar="RUN",
-        help="BASE and NEW: a run's directory, a baseline file (.json), or one of them as label=path",
+        help="BASE and NEW, or several of BASE and --new: a run's directory, a baseline file (.json), or one of them "
+        "as label=path; only several runs a side can decide",
     )  # fmt: skip
+    parser.add_argument("--new", nargs="+", metavar="RUN", help="the runs to hold against all of BASE")
     parser.add_argument(
         "--save", type=Path, metavar="FILE",
         help="keep what is compared of one run in a small file (.json), as a base for later",
@@ -33,7 +36,7 @@ def setup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on", metavar="worse:SHARE",
         help="exit 1 where a figure is worse and its interval lies wholly beyond this share, such as worse:3%%; exit 3 "
-        "where nothing can be compared, or something that could be in BASE cannot be in NEW",
+        "where nothing can be told: one run a side, a side that is not finished, something that BASE has and NEW not",
     )  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of to the terminal")
 
@@ -43,11 +46,13 @@ def run(options: argparse.Namespace) -> int:
     metrics = text.metric_names(options.metric)
     if options.save:
         return save(options)
-    if len(options.runs) != 2:
-        raise Unreadable(f"compare takes two runs, BASE and NEW, not {len(options.runs)}.")
-    base, new = map(side.side, options.runs)
-    found = judge.judge(base, new, metrics)
-    status, verdict = judge.status(found, asked) if asked else (0, "")
+    if not options.new and len(options.runs) != 2:
+        raise Unreadable(
+            f"compare takes two runs, BASE and NEW, not {len(options.runs)}; several a side as BASE BASE --new NEW NEW."
+        )
+    base, new = (options.runs, options.new) if options.new else (options.runs[:1], options.runs[1:])
+    found = judge.judge(side.side(base), side.side(new), metrics)
+    status, verdict = judge.status(found, asked) if asked is not None else (0 if found.rows else 3, "")
     if options.format == "json":
         shown = text.machine(found, status, verdict)
     elif options.format == "md":
@@ -65,11 +70,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def save(options: argparse.Namespace) -> int:
-    if len(options.runs) != 1:
+    if len(options.runs) != 1 or options.new:
         raise Unreadable(f"compare --save FILE takes one run, not {len(options.runs)}.")
     if options.save.suffix != ".json":
         raise Unreadable(f"{options.save} would not be known as a baseline file again: its name must end in .json.")
-    found = side.side(options.runs[0])
+    found = side.side(options.runs)
     with writing(options.save):
         options.save.write_text(side.baseline_text(found), encoding="utf-8")
     print(f"{options.save}: {text.kept(found)}")

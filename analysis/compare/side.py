@@ -1,28 +1,33 @@
-"""One side of a comparison: what of a run is compared, from its dataset or from the baseline file that kept it."""
+"""One side of a comparison: what of one run or several is compared, from datasets or from the baseline files that kept
+them."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pandas as pd
 
-from analysis.contrasts import why_not
+from analysis.cells import INCIDENTAL
+from analysis.contrasts import MARGIN, stated_margin, why_not
 from analysis.dataset import load
 from analysis.environment import COLUMNS, environment
 from analysis.estimates import figures_of_trials
 from analysis.findings import parsed
 from analysis.foreign import content
 from analysis.ingest.plan import unsaid
+from analysis.ingest.trials import NOT_RUN, UNFINISHED
 from analysis.metrics import METRICS
 from analysis.model import FACTORS, TABLES, Dataset
 from analysis.unreadable import Unreadable
 from contracts.older import RENAMED
 
-VERSION = 2
+VERSION = 3
 # What a file of version 1 names otherwise, and the name since.
 OLD_NAMES = RENAMED | {
     "rate_per_s": "rate", "think_time_s": "think_time", "connect_rate_per_s": "connect_rate", "warmup_s": "warmup",
@@ -30,11 +35,16 @@ OLD_NAMES = RENAMED | {
 }  # fmt: skip
 KIND = "c10k baseline"
 Factor = str | int | float | None
+Key = tuple[Factor, ...]
+# Set for each strategy by itself, from what the hosts are: the environment tells of it.
+OF_THE_HOSTS = tuple(name for name in INCIDENTAL if name != "server_command")
+FACTORS_COMPARED = tuple(name for name in FACTORS if name not in OF_THE_HOSTS)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What was repeated: its factors, and by metric the figure of each good repetition, or why there is none."""
+    """What was repeated: its factors, and by metric the figure of each good repetition, of several runs that of each
+    run; or why there is none."""
 
     factors: dict[str, Factor]
     outcome: str
@@ -54,15 +64,23 @@ class Finding:
 @dataclass(frozen=True)
 class Side:
     label: str
-    run: str
+    run: str  # of several the first
+    runs: list[str]
+    unfinished: str  # what of it did not run, in words; empty: nothing
+    margin: float  # what counts as equal, as a share, as the run stated it
     cells: list[Cell]
     floors: dict[str, float]  # noise floor by metric, as a share
     environment: list[tuple[str, str, str, str]]  # host, role, key, value
     findings: list[Finding]
 
 
-def side(given: str) -> Side:
-    """A run's directory, a baseline file (*.json), or one of them as label=path."""
+def side(given: Sequence[str]) -> Side:
+    """One side of a comparison: runs of one thing, each a run's directory, a baseline file (*.json), or one of them as
+    label=path."""
+    return joined([_one(text) for text in given])
+
+
+def _one(given: str) -> Side:
     label, sign, path = given.partition("=")
     if not (sign and label and path) or Path(given).exists():
         label, path = "", given
@@ -73,8 +91,58 @@ def side(given: str) -> Side:
 def of_run(path: str) -> Side:
     dataset = load([path])
     if (several := dataset.runs["run"].nunique()) != 1:
-        raise Unreadable(f"{path} holds {several} runs: compare takes one run a side.")
+        raise Unreadable(f"{path} holds {several} runs: name each of them.")
     return of_dataset(dataset)
+
+
+def joined(sides: Sequence[Side]) -> Side:
+    """Several runs as one side: of each cell one figure a run. What one of them cannot tell the side cannot tell."""
+    first, runs = sides[0], [one.run for one in sides]
+    if len(sides) == 1:
+        return first
+    if twice := [run for run in dict.fromkeys(runs) if runs.count(run) > 1]:
+        raise Unreadable(f"{twice[0]} is given twice: a run says nothing of how much runs differ from itself.")
+    keys = {key: cell.factors for one in reversed(sides) for key, cell in by_key(one.cells).items()}
+    ordered = dict.fromkeys(key for one in sides for key in by_key(one.cells))
+    cells = [_joined_cell(keys[key], [(one.run, by_key(one.cells).get(key)) for one in sides]) for key in ordered]
+    floors = {name: max(one.floors.get(name, 0.0) for one in sides) for name in METRICS if any(
+        name in one.floors for one in sides)}  # fmt: skip
+    return replace(
+        first, label=", ".join(one.label for one in sides), runs=runs, cells=cells, floors=floors,
+        unfinished="; ".join(f"{one.run}: {one.unfinished}" for one in sides if one.unfinished),
+        environment=list(dict.fromkeys(row for one in sides for row in one.environment)),
+        findings=[finding for one in sides for finding in one.findings],
+    )  # fmt: skip
+
+
+def _joined_cell(factors: dict[str, Factor], cells: Sequence[tuple[str, Cell | None]]) -> Cell:
+    there = [cell for _, cell in cells if cell]
+    values: dict[str, list[float]] = {}
+    why: dict[str, str] = {}
+    for name in METRICS:
+        reasons = [f"{run} does not have it" if cell is None else f"{run}: {cell.why[name]}"
+                   for run, cell in cells if cell is None or name in cell.why]  # fmt: skip
+        if reasons:
+            why[name] = "; ".join(reasons)
+        else:
+            values[name] = [middle(cell.values[name]) for cell in there]
+    return Cell(factors, there[0].outcome, values, why)
+
+
+def middle(values: Sequence[float]) -> float:
+    """The geometric mean; of values that have none the median."""
+    if min(values) <= 0 or math.isinf(max(values)):
+        return float(np.median(values))
+    return math.exp(math.fsum(map(math.log, values)) / len(values))
+
+
+def by_key(cells: Sequence[Cell]) -> dict[Key, Cell]:
+    """By what tells them apart from run to run: their factors, where that is not enough what the hosts decide too."""
+    by_factors = [tuple(cell.factors[name] for name in FACTORS_COMPARED) for cell in cells]
+    return {
+        (key if by_factors.count(key) == 1 else (*key, *(cell.factors[name] for name in OF_THE_HOSTS))): cell
+        for key, cell in zip(by_factors, cells, strict=True)
+    }
 
 
 def of_dataset(dataset: Dataset) -> Side:
@@ -95,11 +163,20 @@ def of_dataset(dataset: Dataset) -> Side:
         cells.append(Cell(factors, str(row["outcome"]), kept, {name: text for name, text in why.items() if text}))
     around = environment(dataset)
     return Side(
-        run, run, cells, noise_floors(dataset.contrasts),
+        run, run, [run], unfinished(dataset), stated_margin(dataset, run), cells, noise_floors(dataset.contrasts),
         list(around[list(COLUMNS[1:])].itertuples(index=False, name=None)),
         [Finding(one.check, one.message, [names[cell] for cell in one.cells if cell in names])
          for one in parsed(dataset.findings) if one.is_invalid],
     )  # fmt: skip
+
+
+def unfinished(dataset: Dataset) -> str:
+    """What of a run did not run to its end, in words; empty: nothing."""
+    planned = len(dataset.trials)
+    left = int(dataset.trials["outcome"].isin([UNFINISHED, NOT_RUN, "interrupted"]).sum())
+    if left:
+        return f"{planned - left} of {planned} trials were run to their end"
+    return "" if dataset.runs["is_whole"].fillna(True).all() else "it has no end, or is still at work"
 
 
 def noise_floors(contrasts: pd.DataFrame) -> dict[str, float]:
@@ -148,7 +225,7 @@ def read_baseline(path: Path) -> Side:
         raise Unreadable(f"{path} is no JSON; make the baseline file again with compare --save.") from error
     if not isinstance(document, dict) or document.get("kind") != KIND:
         raise Unreadable(f"{path} is no baseline file: `compare --save FILE RUN` makes one of a run.")
-    if document.get("version") not in (1, VERSION):
+    if document.get("version") not in (1, 2, VERSION):
         raise Unreadable(f"{path} is a baseline file of another version than {VERSION}; make it again.")
     try:
         return _side(document)
@@ -166,7 +243,8 @@ def _side(document: dict[str, Any]) -> Side:
         # A parameter that is younger than the file had its default; what names a cell has none, and must be there.
         told = {name: unsaid(name) for name in FACTORS if unsaid(name) is not None} | known
         one["factors"] = {name: _factor(name, told[name]) for name in FACTORS}
-    found: Side = _as(Side, document)
+    younger = {"runs": [document["run"]], "unfinished": "", "margin": MARGIN}
+    found: Side = _as(Side, younger | document)
     if not {name for cell in found.cells for name in (*cell.values, *cell.why)}.union(found.floors) <= set(METRICS):
         raise ValueError("a metric that there is not")
     return found

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from analysis import format as show
-from analysis.answers.shown import spread_of, with_unit
+from analysis.answers.shown import UNITS, with_unit
 from analysis.compare.judge import Change, Comparison, Row, sorted_rows
-from analysis.compare.side import Side, as_json
+from analysis.compare.side import Side, as_json, middle
+from analysis.findings import some
 from analysis.metrics import METRICS
 from analysis.statistics.family import ALPHA
-from analysis.statistics.interval import centre
-from analysis.statistics.unpaired import cliffs_delta
+from analysis.statistics.power import POWER
 from analysis.statistics.verdict import BETTER, VERDICTS, WORSE
 from analysis.unreadable import Unreadable
 
@@ -22,21 +23,37 @@ HEADINGS = ("strategy", "metric", "base", "new", "new ÷ base", "verdict")
 CHANGED = ("what", "base", "new")
 RIGHT = ("base", "new", "new ÷ base", "value", "cell ÷ baseline", "p (Holm)", "repetitions", "blocks")
 CONFOUNDED = (
-    "The two runs were measured at different times: whatever else changed between them is in every ratio, and no "
+    "The two sides were measured at different times: whatever else changed between them is in every ratio, and no "
     "statistic can take it out."
 )
 MOST_FACTOR = 1000
-SAME = "Both are the same run."
+SAME = "Both sides have a run in common."
 LONGEST = 60  # characters of a value of the environment
 MARKUP = re.compile(r"([\\`*_\[\]<>|~#!&$@:])")
 
 
-def figure(row: Row, values: list[float]) -> str:
-    """The centre of the repetitions with its unit, its digits by its interval."""
-    if not values:
-        return show.NOTHING
-    found = centre(values)
-    return with_unit(row.metric.name, found.value, spread_of(found.low, found.high))
+def figures(row: Row) -> tuple[str, str]:
+    """The means of both sides with their unit, to as many digits as keep the ratio of the two beside them true."""
+    texts = [
+        show.NOTHING if not values else with_unit(row.metric.name, middle(values), 0.0)
+        for values in (row.base, row.new)
+    ]
+    if row.ratio is None:
+        return texts[0], texts[1]
+    return together(row.metric.name, middle(row.base), middle(row.new))
+
+
+def together(metric: str, base: float, new: float) -> tuple[str, str]:
+    """Two figures in one unit, to four digits of the smaller."""
+    size, unit = (
+        show.unit_of(max(base, new))
+        if METRICS[metric].unit == "ns"
+        else (1.0, UNITS.get(METRICS[metric].unit, f" {METRICS[metric].unit}"))
+    )
+    places = 3 - math.floor(math.log10(min(base, new) / size))
+    unit = f" {unit}" if METRICS[metric].unit == "ns" else unit
+    first, second = (f"{round(value / size, places):,.{max(0, places)}f}{unit}" for value in (base, new))
+    return first, second
 
 
 def ratio(row: Row) -> str:
@@ -60,11 +77,41 @@ def counted(found: Comparison) -> str:
     words = [row.verdict for row in found.rows]
     parts = [f"{words.count(word)} {word}" for word in VERDICTS if word in words]
     compared = sum(row.ratio is not None for row in found.rows)
-    equal = {row.metric.name: f"{row.metric.name} {show.number(100 * row.margin, most=2)} %" for row in found.rows}
+    if not found.is_decided:
+        return f"{', '.join(parts)}. The intervals are of the repetitions within two runs, not of how much runs differ."
     return (
         f"{', '.join(parts)}. The intervals hold at {100 * (1 - ALPHA):.0f} % for all {compared} comparisons together; "
-        f"what counts as equal: {', '.join(equal.values())}."
+        f"what counts as equal: {show.number(100 * found.base.margin, most=2)} %. {could_find(found)}"
     )
+
+
+def could_find(found: Comparison) -> str:
+    """By metric the smallest difference that such a comparison finds; of several cells the largest."""
+    least: dict[str, float] = {}
+    for row in found.rows:
+        if row.ratio:
+            least[row.metric.name] = max(row.ratio.least, least.get(row.metric.name, 0.0))
+    named = ", ".join(f"{name} {difference(value)}" for name, value in least.items())
+    return f"The smallest differences that {100 * POWER:.0f} % of such comparisons find: {named}."
+
+
+def difference(value: float) -> str:
+    """A share in percent, or the factor where it is more than twice."""
+    if math.isinf(value):
+        return "none"
+    return f"{show.number(100 * value, most=2)} %" if value < 1 else f"a factor of {show.number(1 + value, most=2)}"
+
+
+def undecided(found: Comparison) -> list[str]:
+    """What one run a side is good for, and what to do; nothing where there are several."""
+    if found.is_decided or not any(row.ratio for row in found.rows):
+        return []
+    return [
+        "Cannot be told: one run a side, so how much runs differ is not known. Were two runs as alike as the "
+        f"repetitions within them: {could_find(found)}",
+        "To decide, give several runs of each, `compare BASE BASE BASE --new NEW NEW NEW`, or measure both as cells of "
+        """one run, -e '{"server_command": ["OLD", "NEW"]}', and ask `gate` of it.""",
+    ]
 
 
 def incomparable(found: Comparison) -> list[str]:
@@ -84,13 +131,15 @@ def incomparable(found: Comparison) -> list[str]:
 def notes(found: Comparison) -> list[str]:
     """What the table does not show: what cannot be compared, what only one run has, what findings make invalid."""
     lines = incomparable(found)
-    for label, names in (("only in the base run", found.missing), ("only in the new run", found.added)):
+    for label, names in (("only in base", found.missing), ("only in new", found.added)):
         if names:
             lines.append(f"{label}: {'; '.join(names)}")
     for name, side in (("base", found.base), ("new", found.new)):
         for finding in side.findings:
             where = ", ".join(dict.fromkeys(finding.strategies)) or "the whole run"
             lines.append(f"invalid in {name}: {where}: {finding.message} ({finding.check})")
+        if side.unfinished:
+            lines.append(f"not finished: {name}: {side.unfinished}")
     return lines
 
 
@@ -104,22 +153,25 @@ def terminal(found: Comparison) -> str:
     lines.append("")
     telling, others = sorted_rows(found.rows)
     if telling or others:
-        lines += [*_table(HEADINGS, map(_cells, telling + others)), "", counted(found)]
+        lines += [*_table(HEADINGS, map(_cells, telling + others)), "", counted(found), *undecided(found)]
     else:
         lines.append(nothing(found))
     return "\n".join(show.visible(line) for line in [*lines, *notes(found)])
 
 
 def nothing(found: Comparison) -> str:
-    return "Nothing can be compared." if found.rows else "No cell is in both runs."
+    if found.rows:
+        return "Nothing can be compared."
+    return "No cell is on both sides" + (f": they differ in {some(found.apart, ', ', 3)}." if found.apart else ".")
 
 
 def caution(found: Comparison) -> str:
-    return SAME if found.base.run == found.new.run else CONFOUNDED
+    return SAME if set(found.base.runs) & set(found.new.runs) else CONFOUNDED
 
 
 def heading(side: Side) -> str:
-    return side.label if side.label == side.run else f"{side.label} (run {side.run})"
+    runs = ", ".join(side.runs)
+    return side.label if side.label == runs else f"{side.label} (run{'s' if len(side.runs) > 1 else ''} {runs})"
 
 
 def cells_of_change(change: Change) -> tuple[str, str, str]:
@@ -132,7 +184,7 @@ def _short(text: str) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    return [row.label, row.metric.name, figure(row, row.base), figure(row, row.new), ratio(row), row.verdict]
+    return [row.label, row.metric.name, *figures(row), ratio(row), row.verdict]
 
 
 def _table(headings: tuple[str, ...], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -161,7 +213,7 @@ def markdown(found: Comparison, verdict: str = "") -> str:
     else:
         parts.append("No difference is sure." if others else nothing(found))
     if telling or others:
-        parts.append(escape(counted(found)))
+        parts += map(escape, [counted(found), *undecided(found)])
     if extra := notes(found):
         parts.append("\n".join(f"- {code(line)}" for line in extra))
     if others:
@@ -193,9 +245,10 @@ def code(text: str) -> str:
 
 def machine(found: Comparison, exit_status: int, verdict: str) -> str:
     document = {
-        "schema": 1,
-        "base": {"label": found.base.label, "run": found.base.run},
-        "new": {"label": found.new.label, "run": found.new.run},
+        "schema": 2,
+        **{name: {"label": side.label, "runs": side.runs, "unfinished": side.unfinished or None}
+           for name, side in (("base", found.base), ("new", found.new))},
+        "decided": found.is_decided, "margin": found.base.margin,
         "exit": exit_status, "fail_on": verdict or None,
         "environment": [vars(change) for change in found.changes],
         "comparisons": [_document(row) for row in found.rows],
@@ -215,8 +268,7 @@ def _document(row: Row) -> dict[str, Any]:
         "family_low": within and within.low, "family_high": within and within.high,
         "family_confidence": within and within.confidence, "method": single and single.method,
         "p": row.ratio and row.ratio.p, "p_holm": row.ratio and row.ratio.p_holm,
-        "cliffs_delta": row.ratio and cliffs_delta(row.new, row.base), "margin": row.margin,
-        "verdict": row.verdict, "why": row.why or None,
+        "least": row.ratio and row.ratio.least, "verdict": row.verdict, "why": row.why or None,
     }  # fmt: skip
 
 

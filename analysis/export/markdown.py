@@ -46,7 +46,12 @@ def _estimate(row: Mapping[Any, Any], names: Mapping[tuple[str, str], str]) -> l
 
 def _contrast(row: Mapping[Any, Any], names: Mapping[tuple[str, str], str]) -> list[str]:
     cell, baseline = (names.get((row["run"], row[name]), row[name]) for name in ("cell", "baseline"))
-    parts = [code(cell), code(baseline) if isinstance(baseline, str) else show.NOTHING, escape(str(row["metric"]))]
+    again = " (A/A control)" if row["control"] is True else ""
+    parts = [
+        code(cell) + again,
+        code(baseline) if isinstance(baseline, str) else show.NOTHING,
+        escape(str(row["metric"])),
+    ]
     if pd.isna(row["ratio"]):
         why = f": {code(row['why'])}" if isinstance(row["why"], str) else ""
         return [*parts, *4 * [show.NOTHING], f"{row['verdict']}{why}"]

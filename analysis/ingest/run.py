@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.foreign import content
 from analysis.ingest.events import Log, is_calibration, locate, parsed, read
-from analysis.ingest.fields import Row, as_json, count, mapping, taken, text, truth
+from analysis.ingest.fields import Row, as_json, count, mapping, number, taken, text, truth
 from analysis.ingest.files import file_rows
 from analysis.ingest.generators import error_rows, generator_rows
 from analysis.ingest.kept import kept
@@ -81,6 +81,7 @@ def _run(log: Log, manifest: Row, given: str) -> Row:
         "path": given,
         "exit": exits[-1] if exits else None,
         "slo": text(mapping(manifest.get("parameters")).get("slo")) or PARAMETERS["slo"].default,
+        "margin": number(mapping(manifest.get("parameters")).get("margin")),
         "repetitions": max(trial["block"] for trial in log.planned),
         "trials_planned": len(log.planned),
         "is_whole": log.trailer,

@@ -48,23 +48,16 @@ def ratio(
     logs = _logs(ours, theirs, confidence)
     if len(logs) == 1:
         return Estimate(math.exp(logs[0]), 0.0, math.inf, 1.0, 1, "one block")
-    return _shift(logs, max(confidence, strictest or 0)).estimate(confidence)
+    return shift(logs, max(confidence, strictest or 0)).estimate(confidence)
 
 
-def p_value(ours: Sequence[float], theirs: Sequence[float], strictest: float = 0.95) -> float:
-    """How often blocks without any difference would differ at least this much, to either side.
-
-    It is of the test whose interval `ratio` gives: p ≤ α exactly where the interval of confidence 1 - α leaves out 1.
-    """
-    logs = _logs(ours, theirs, strictest)
-    return _shift(logs, strictest).p if len(logs) > 1 else 1.0
-
-
-def _shift(logs: list[float], strictest: float) -> Shift:
+def shift(logs: Sequence[float], strictest: float) -> Shift:
+    """Of the logarithms of the ratios of two blocks or more, by a method that can give this confidence."""
     n = len(logs)
+    t = (float(np.mean(logs)), _standard_error(logs), n - 1)
     if rank(n, strictest):
-        return Shift(n, "Hodges-Lehmann, signed-rank", means_of_two(np.asarray(logs)), signed_rank_below(n))
-    return Shift(n, "geometric mean, Student's t", t=(float(np.mean(logs)), _standard_error(logs), n - 1))
+        return Shift(n, "Hodges-Lehmann, signed-rank", t, means_of_two(np.asarray(logs)), signed_rank_below(n))
+    return Shift(n, "geometric mean, Student's t", t)
 
 
 def rank(n: int, confidence: float) -> int:
@@ -89,22 +82,22 @@ def factor(log: float) -> float:
 
 @dataclass(frozen=True)
 class Shift:
-    """Two ways to say by how much logarithms are shifted, of which one is given.
+    """Two ways to say by how much logarithms are shifted: that of ranks is used where it is given.
+
+    `t`: the mean, its standard error and the degrees of freedom of that, for Student's t.
 
     `means`: in order, all means of two values, each with itself among them; of two groups all differences. Their median
     is the shift (Hodges and Lehmann, "Estimates of location based on rank tests", Annals of Mathematical Statistics 34,
     1963), and its interval lies between the k-th of them from either end, with the largest k that keeps the confidence
     (Tukey's; Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", 3rd ed. 2014, sections 3.3 and 4.3).
     `below`: the law of how many lie on the wrong side of the truth, as P(fewer than k) for every k from 0 on.
-
-    `t`: the mean, its standard error and the degrees of freedom of that, for Student's t.
     """
 
     n: int
     method: str
+    t: tuple[float, float, float]
     means: np.ndarray | None = None
     below: np.ndarray | None = None
-    t: tuple[float, float, float] = (math.nan, 0.0, 1.0)
 
     def estimate(self, confidence: float) -> Estimate:
         """The factor, and the interval that has at least this confidence."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from analysis.statistics.paired import means_of_two, rank, t_within
+from analysis.statistics.paired import Shift, factor, means_of_two, rank, t_within
 
 POWER = 0.8
 SIMULATED = 20_000  # experiments: the standard error of what they give is below 1 %
@@ -17,17 +17,28 @@ MOST_SIMULATED = 40  # blocks; with more, ranks are as their limit
 PITMAN = math.sqrt(3 / math.pi)  # the efficiency of signed ranks where the logarithms are normal
 
 
-def detectable(n: int, spread: float, confidence: float = 0.95, wanted: float = POWER) -> float:
+def detectable(n: int, spread: float, confidence: float = 0.95, wanted: float = POWER, *, measured: int = 1) -> float:
     """The smallest difference, as a share, that `paired.ratio` of n blocks tells from none so often; inf: none at all.
 
-    `spread` is the standard deviation of the logarithm of one measurement, beside what its block does to all of them.
-    A pair has √2 of it. What the difference the wrong way round adds to the power is below what a double keeps of it.
+    `spread` is the standard deviation of the logarithm of one measurement, beside what its block does to all of them;
+    `measured`: how often a block measures the baseline. A pair has √2 of the spread, with a control
+    √1.5. What the difference the wrong way round adds to the power is below what a double keeps of it.
     """
     if n < 2:
         return math.inf
     k = rank(n, confidence)
     shift = _shift_of_ranks(n, k, wanted) if k > 0 and n <= MOST_SIMULATED else _shift_of_t(n, confidence, wanted)
-    return math.expm1(shift * spread * math.sqrt(2))
+    return math.expm1(shift * spread * math.sqrt(1 + 1 / measured))
+
+
+def found_by(shift: Shift, confidence: float, wanted: float = POWER) -> float:
+    """The smallest difference, as a share, that what was measured would have told from none so often, at this
+    confidence; inf: none at all."""
+    _, error, freedom = shift.t
+    if freedom <= 0 or not math.isfinite(error):
+        return math.inf
+    distance = float(special.nctdtrinc(freedom, 1 - wanted, t_within(confidence, freedom))) * error
+    return factor(distance / (1.0 if shift.means is None else PITMAN)) - 1
 
 
 def _shift_of_t(n: int, confidence: float, wanted: float) -> float:

@@ -11,63 +11,21 @@ from functools import lru_cache
 
 import numpy as np
 
-from analysis.statistics.paired import Estimate, Shift, encloses, factor
-
-RANKED_FROM = 4  # repetitions of each: the fewest with which a Mann-Whitney interval can reach 95 %
+from analysis.statistics.paired import Shift, encloses
 
 
-def shift(
-    ours: Sequence[float], theirs: Sequence[float], confidence: float = 0.95, strictest: float | None = None
-) -> Estimate:
-    """The factor between ours and theirs, ours ÷ theirs, each a group of repetitions.
-
-    From four of each it is Hodges and Lehmann's, with the exact Mann-Whitney interval: both groups must have the same
-    shape, on a logarithmic scale, and may have outliers. With fewer it is the ratio of the geometric means with
-    Welch's interval: the logarithms must be roughly normal. One of either says nothing of how much repetitions differ,
-    and its interval is everything.
-
-    Who asks several confidences of the same groups names the strictest each time, as of `paired.ratio`.
+def shift(ours: Sequence[float], theirs: Sequence[float]) -> Shift:
+    """The factor between ours and theirs, ours ÷ theirs, each a group of two or more: the ratio of their geometric
+    means, by Welch's t. The logarithms must be roughly normal, as those of runs are, which are means already.
     """
-    a, b = _logs(ours, theirs, confidence)
-    if min(len(a), len(b)) == 1:
-        return Estimate(factor(float(a.mean() - b.mean())), 0.0, math.inf, 1.0, 1, "one repetition")
-    return _shift(a, b, max(confidence, strictest or 0)).estimate(confidence)
+    a, b = _logs(ours, theirs)
+    return Shift(min(len(a), len(b)), "geometric means, Welch's t", welch(a, b))
 
 
-def p_value(ours: Sequence[float], theirs: Sequence[float], strictest: float = 0.95) -> float:
-    """How often two groups of the same would differ at least this much, to either side.
-
-    It is of the test whose interval `shift` gives: p ≤ α exactly where the interval of confidence 1 - α leaves out 1.
-    """
-    a, b = _logs(ours, theirs, strictest)
-    return _shift(a, b, strictest).p if min(len(a), len(b)) > 1 else 1.0
-
-
-def _shift(a: np.ndarray, b: np.ndarray, strictest: float) -> Shift:
-    n = min(len(a), len(b))
-    if n >= RANKED_FROM and mann_whitney_confidence(len(a), len(b), 1) >= strictest:
-        differences = np.sort(np.subtract.outer(a, b), axis=None)
-        return Shift(n, "Hodges-Lehmann, Mann-Whitney", differences, _mann_whitney_below(len(a), len(b)))
-    return Shift(n, "geometric means, Welch's t", t=welch(a, b))
-
-
-def _logs(ours: Sequence[float], theirs: Sequence[float], confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    if not 0 < confidence < 1:
-        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
-    if not len(ours) or not len(theirs) or min(*ours, *theirs) <= 0 or not math.isfinite(math.fsum([*ours, *theirs])):
-        raise ValueError("a ratio needs at least one repetition of each, and finite numbers above 0")
+def _logs(ours: Sequence[float], theirs: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    if min(len(ours), len(theirs)) < 2 or min(*ours, *theirs) <= 0 or not math.isfinite(math.fsum([*ours, *theirs])):
+        raise ValueError("a ratio needs at least two of each, and finite numbers above 0")
     return np.log(np.asarray(ours, dtype=float)), np.log(np.asarray(theirs, dtype=float))
-
-
-def cliffs_delta(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """How much more often one of ours is above one of theirs than below: from -1 to 1, and 0 without a difference.
-
-    Cliff, "Dominance statistics: ordinal analyses to answer ordinal questions", Psychological Bulletin 114, 1993.
-    """
-    if not len(ours) or not len(theirs):
-        raise ValueError("Cliff's delta needs at least one of each")
-    above = np.sign(np.asarray(ours, dtype=float)[:, None] - np.asarray(theirs, dtype=float)[None, :])
-    return float(above.mean())
 
 
 def mann_whitney_confidence(n: int, m: int, k: int) -> float:

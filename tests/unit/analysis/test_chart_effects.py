@@ -30,7 +30,8 @@ TABLES = joined(
     blocks("epoll", 10, 300, 300, 300, control=True))  # fmt: skip
 CONTRASTS = [
     contrast("epoll", 1.0, 0.99, 1.01, "equivalent"), contrast("poll", 0.4, 0.3, 0.6, "worse"),
-    contrast("uvloop", 1.1, 1.08, 1.12, "inconclusive", family_low=0.9, family_high=1.3, margin=0.044)]  # fmt: skip
+    contrast("uvloop", 1.1, 1.08, 1.12, "inconclusive", family_low=0.9, family_high=1.3,
+             noise_floor=0.044)]  # fmt: skip
 
 
 def test_the_best_first_with_every_block_and_without_the_control() -> None:

@@ -33,16 +33,20 @@ def trials(
     ]  # fmt: skip
 
 
-def dataset(rows: Iterable[Row], findings: list[Row] | None = None) -> Dataset:
-    raw = dataset_of(trials=[{"trial": n, **row} for n, row in enumerate(rows, 1)], findings=findings or [])
+def dataset(rows: Iterable[Row], findings: list[Row] | None = None, margin: float | None = None) -> Dataset:
+    raw = dataset_of(
+        runs=[{"run": "r", "margin": margin}], trials=[{"trial": n, **row} for n, row in enumerate(rows, 1)],
+        findings=findings or [],
+    )  # fmt: skip
     return replace(raw, metrics=metrics_table(raw))
 
 
 def contrasts(
-    rows: Iterable[Row], metric: str = "efficiency", baseline: str | None = None, findings: list[Row] | None = None
-) -> dict[str, Row]:
+    rows: Iterable[Row], metric: str = "efficiency", baseline: str | None = None, findings: list[Row] | None = None,
+    margin: float | None = None,
+) -> dict[str, Row]:  # fmt: skip
     """The contrasts of one metric by their cells; an A/A contrast is `A/A <cell>`."""
-    table = contrasts_table(dataset(rows, findings), baseline)
+    table = contrasts_table(dataset(rows, findings, margin), baseline)
     found = table[table["metric"] == metric].to_dict("records")
     named = {(f"A/A {row['cell']}" if row["cell"] == row["baseline"] else str(row["cell"])): row for row in found}
     assert len(named) == len(found)
@@ -86,9 +90,9 @@ def test_several_comparisons_share_the_risk() -> None:
     assert found["c3"]["low"] > 1 > found["c3"]["family_low"]  # alone it would have been told
 
 
-def test_the_control_sets_the_noise_floor() -> None:
+def test_the_control_sets_the_noise_floor_that_withholds_a_word() -> None:
     # Control over its twin e^-.08, 1, e^.08: of fewer than six blocks the largest difference counts.
-    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [1.04, 1.05, 1.06])
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [1.05 * x for x in WITH_IT])
     rows += trials("c1", "a", [math.exp(x) for x in (-0.08, 0, 0.08)], control=True)
     found = contrasts(rows)
     control, floor = found["A/A c1"], math.exp(0.08) - 1
@@ -98,10 +102,55 @@ def test_the_control_sets_the_noise_floor() -> None:
     )
     assert (control["family_low"], control["p_holm"]) == (control["low"], control["p"])
     for row in found.values():
-        assert (row["margin"], row["noise_floor"]) == pytest.approx((floor, floor), rel=1e-5)
-    # A difference for sure, but no larger than what two measurements of one thing differ by.
-    assert found["c2"]["low"] > 1 and found["c2"]["verdict"] == "equivalent"
-    assert contrasts(row for row in rows if not row["control"])["c2"]["verdict"] == "better"
+        assert (row["margin"], row["noise_floor"]) == pytest.approx((0.03, floor), rel=1e-5)
+    # A difference for sure, but no larger than what two measurements of one thing differ by: not told, nor the same.
+    assert found["c2"]["low"] > 1.03 and found["c2"]["high"] < 1 + floor and found["c2"]["verdict"] == "inconclusive"
+
+
+WITH_IT = [math.exp(x) for x in (-0.04, 0, 0.04)]  # the mean of the baseline and its control above
+
+
+def test_the_control_is_a_measurement_of_the_baseline() -> None:
+    # The baseline's own blocks spread, and so does their control, the other way round: their mean does not.
+    rows = trials("c1", "a", [1.1, 1, 1 / 1.1]) + trials("c2", "b", [1.4, 1.4, 1.401])
+    alone = contrasts(rows)["c2"]
+    row = contrasts(rows + trials("c1", "a", [1 / 1.1, 1, 1.1], control=True))["c2"]
+    assert (alone["ratio"], row["ratio"]) == pytest.approx((1.4, 1.4), rel=1e-3)
+    assert row["high"] / row["low"] < 1.01 < 1.4 < alone["high"] / alone["low"]
+    # One that lacks a block is left out of all.
+    cut = contrasts(rows + trials("c1", "a", [1 / 1.1, 1, None], control=True))["c2"]
+    assert (cut["low"], cut["high"]) == (alone["low"], alone["high"])
+
+
+def test_the_margin_is_the_one_that_the_run_stated() -> None:
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [1.04, 1.041, 1.04])
+    assert (contrasts(rows)["c2"]["margin"], contrasts(rows)["c2"]["verdict"]) == (0.03, "better")
+    stated = contrasts(rows, margin=0.05)["c2"]
+    assert (stated["margin"], stated["verdict"]) == (0.05, "equivalent")
+    assert contrasts(rows, margin=7.0)["c2"]["margin"] == 0.03  # of no run of ours
+
+
+def test_a_noisier_control_makes_nothing_equivalent() -> None:
+    rows = trials("c1", "a", [1] * 6) + trials("c2", "b", [1.0, 1.01, 1.0, 1.02, 0.99, 1.0])
+    for noise in (1.001, 1.1, 1.5, 3.0):
+        control = trials("c1", "a", [noise, 1 / noise] * 3, control=True)
+        word = contrasts(rows + control)["c2"]["verdict"]
+        assert word == ("equivalent" if noise < 1.1 else "inconclusive"), noise
+
+
+def test_a_repeated_baseline_is_a_rival_of_its_own() -> None:
+    rows = trials("c1", "a", [1, 1, 1]) + trials("c1", "a", [1, 1.01, 1], control=True)
+    rows += trials("c2", "a", [1.2, 1.21, 1.2], null=1) + trials("c3", "a", [1, 1.01, 0.99], null=2)
+    for baseline in (None, "a"):
+        found = contrasts(rows, baseline=baseline)
+        assert {name: row["baseline"] for name, row in found.items()} == {"A/A c1": "c1", "c2": "c1", "c3": "c1"}
+        assert found["c2"]["verdict"] == "better"
+    assert dataset(rows).cells["label"].tolist() == ["a", "a (null 1)", "a (null 2)"]
+
+
+def test_what_the_control_finds_is_not_excused_by_the_control() -> None:
+    rows = trials("c1", "a", [1] * 6) + trials("c1", "a", [1.1, 1.11, 1.1, 1.1, 1.09, 1.1], control=True)
+    assert contrasts(rows)["A/A c1"]["verdict"] == "better"
 
 
 def test_the_noise_floor_of_six_blocks_is_half_of_the_interval_wherever_it_lies() -> None:
@@ -132,7 +181,7 @@ def test_a_baseline_can_be_asked_for() -> None:
     rows += trials("c2", "b", [2, 2, 2]) + trials("c3", "c", [4, 4, 4])
     found = contrasts(rows, baseline="b")
     assert {name: row["baseline"] for name, row in found.items()} == {"A/A c1": "c1", "c1": "c2", "c3": "c2"}
-    assert found["c3"]["ratio"] == 2
+    assert found["c3"]["ratio"] == pytest.approx(2)
     # How far two measurements of one thing differ is known all the same.
     assert found["c3"]["noise_floor"] == found["A/A c1"]["noise_floor"] > 0
 
@@ -169,7 +218,8 @@ def test_like_is_compared_with_like() -> None:
     rows += trials("c3", "b", [2, 2], connections=100) + trials("c4", "b", [40, 40], connections=1000)
     rows += trials("c5", "b", [5, 5], connections=5000)  # nothing to compare it with
     found = contrasts(rows)
-    assert {name: (row["baseline"], row["ratio"]) for name, row in found.items()} == {"c3": ("c1", 2), "c4": ("c2", 4)}
+    assert {name: (row["baseline"], round(row["ratio"], 9)) for name, row in found.items()} == {
+        "c3": ("c1", 2), "c4": ("c2", 4)}  # fmt: skip
 
 
 def test_only_blocks_in_which_both_are_good() -> None:
@@ -242,7 +292,7 @@ def test_runs_are_families_of_their_own() -> None:
     table = contrasts_table(dataset(rows + again), None)
     found = table[table["metric"] == "efficiency"].set_index(["run", "cell"])
     assert found.index.tolist() == [("r", "c2"), ("s", "c2"), ("s", "c3")]
-    assert found["ratio"].iloc[0] == found["ratio"].iloc[1]
+    assert found["ratio"].iloc[0] == pytest.approx(found["ratio"].iloc[1])
     # In the second one the first of two is sure enough, so the other is judged as if it were alone.
     assert found["family_confidence"].tolist() == pytest.approx([0.95, 0.975, 0.95])
 
