@@ -152,8 +152,8 @@ def _steps(metric: Metric, figures: pd.DataFrame) -> dict[str, float]:
 
 
 def _of_metric(
-    metric: Metric, cells: pd.DataFrame, steps: dict[str, float], measured: dict[Measured, Blocks], pairs: dict[str, str],
-    again: dict[tuple[str, str], Again], alpha: float,
+    metric: Metric, cells: pd.DataFrame, steps: dict[str, float], measured: dict[Measured, Blocks],
+    pairs: dict[str, str], again: dict[tuple[str, str], Again], alpha: float,
 ) -> list[Row]:  # fmt: skip
     """The A/A contrasts, then those of the family: those that can be made share the risk of a false word."""
     sides = {}

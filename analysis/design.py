@@ -40,6 +40,7 @@ class Design:
     contenders: frozenset[tuple[str, str]]  # strategy and command
     workloads: frozenset[str]
     comparisons: int  # cells to compare with one of the baseline
+    baselines: int  # how often a block measures the baseline: with a control twice
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def design(plan: dict[str, Any]) -> Design:
     if not measured:
         raise ValueError("a plan without trials")
     cells = {trial["cell"]: _contender(trial) for trial in measured}
+    rivals = {trial["cell"] for trial in measured if trial.get("null")}
     controlled = [_contender(trial) for trial in measured if trial.get("control")]
     first = controlled[0] if controlled else _contender(measured[0])
     return Design(
@@ -84,7 +86,8 @@ def design(plan: dict[str, Any]) -> Design:
         is_open_ended=any(trial["load"].get("requests") for trial in measured),
         contenders=frozenset(cells.values()),
         workloads=frozenset(_text(trial["load"]["workload"]) for trial in measured),
-        comparisons=sum(contender != first for contender in cells.values()),
+        comparisons=sum(contender != first or cell in rivals for cell, contender in cells.items()),
+        baselines=2 if controlled else 1,
     )
 
 

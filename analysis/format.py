@@ -47,6 +47,13 @@ def count(value: float) -> str:
     return NOTHING if math.isnan(value) else f"{value:,.0f}"
 
 
+def difference(value: float) -> str:
+    """A share in percent, or the factor where it is more than twice."""
+    if math.isinf(value):
+        return "none"
+    return f"{number(100 * value, most=2)} %" if value < 1 else f"a factor of {number(1 + value, most=2)}"
+
+
 def fraction(text: str) -> float:
     """3% and 0.03 are one; nan where the text is neither."""
     try:

@@ -46,16 +46,13 @@ def lines(plan: Design, spread: Spread) -> list[str]:
     if plan.blocks < 2:
         return [first, "one block says nothing of how much blocks differ: no difference can be found; repeat it"]
     found = f"smallest difference found in {100 * POWER:.0f} % of such runs: "
-    found += difference(detectable(plan.blocks, spread.value, 1 - ALPHA))
+    found += show.difference(detectable(plan.blocks, spread.value, 1 - ALPHA, measured=plan.baselines))
     if plan.comparisons > 1:
-        beside = difference(detectable(plan.blocks, spread.value, 1 - ALPHA / plan.comparisons))
+        beside = show.difference(
+            detectable(plan.blocks, spread.value, 1 - ALPHA / plan.comparisons, measured=plan.baselines)
+        )
         found += f"; with {plan.comparisons} compared at once: {beside}"
     return [first, f"{found}; at a spread of {show.number(100 * spread.value, most=2)} % ({spread.source})"]
-
-
-def difference(value: float) -> str:
-    """A share in percent, or the factor where it is more than twice."""
-    return f"{show.number(100 * value, most=2)} %" if value < 1 else f"a factor of {show.number(1 + value, most=2)}"
 
 
 def lasting(seconds: float) -> str:

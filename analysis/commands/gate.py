@@ -11,7 +11,7 @@ from analysis import format as show
 from analysis.compare import gate
 from analysis.compare.judge import limit
 from analysis.compare.side import unfinished
-from analysis.compare.text import difference, factor, metric_names
+from analysis.compare.text import factor, metric_names
 from analysis.dataset import load
 from analysis.metrics import METRICS, PRIMARY
 from analysis.statistics.power import POWER
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 def lines(rows: list[gate.Row]) -> list[str]:
     """A table, and what its last columns mean."""
     texts = [
-        (row.label, row.baseline, row.metric.name, _ratio(row), show.NOTHING if row.why else difference(row.least),
+        (row.label, row.baseline, row.metric.name, _ratio(row), show.NOTHING if row.why else show.difference(row.least),
          f"{row.verdict}: {row.why}" if row.why else row.verdict)
         for row in rows
     ]  # fmt: skip

@@ -91,15 +91,8 @@ def could_find(found: Comparison) -> str:
     for row in found.rows:
         if row.ratio:
             least[row.metric.name] = max(row.ratio.least, least.get(row.metric.name, 0.0))
-    named = ", ".join(f"{name} {difference(value)}" for name, value in least.items())
+    named = ", ".join(f"{name} {show.difference(value)}" for name, value in least.items())
     return f"The smallest differences that {100 * POWER:.0f} % of such comparisons find: {named}."
-
-
-def difference(value: float) -> str:
-    """A share in percent, or the factor where it is more than twice."""
-    if math.isinf(value):
-        return "none"
-    return f"{show.number(100 * value, most=2)} %" if value < 1 else f"a factor of {show.number(1 + value, most=2)}"
 
 
 def undecided(found: Comparison) -> list[str]:
