@@ -130,6 +130,8 @@ class Trial:
     server: Server
     load: Load
     search: Search | None = None
+    null: int | None = None
+    """Of a cell that repeats the baseline as a rival of its own: which repetition. Passed on unread."""
 
     @property
     def numbers(self) -> range:

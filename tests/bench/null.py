@@ -22,6 +22,7 @@ from analysis.answers.headline import headline
 from analysis.dataset import load
 from analysis.metrics import PRIMARY
 from analysis.statistics.verdict import BETTER, VERDICTS, WORSE
+from analysis.unreadable import Unreadable
 from tests.bench.common import ROOT
 from tests.bench.headline import NAMED
 
@@ -79,14 +80,21 @@ def measured(options: argparse.Namespace, given: Line, seed: int) -> Line:
     words = [f"{name}={value}" for name, value in {**given, "null": 1, "seed": seed}.items()]
     playbook = str(Path(sys.executable).with_name("ansible-playbook"))
     told = [part for word in words for part in ("-e", word)]
-    ran = subprocess.run([playbook, "-i", options.inventory, "run_benchmark.yml", *told], cwd=ROOT, check=False,
-                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    with (LEDGERS / f"{seed}.log").open("w") as log:
+        ran = subprocess.run([playbook, "-i", options.inventory, "run_benchmark.yml", *told], cwd=ROOT, check=False,
+                             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)  # fmt: skip
     run = latest.resolve()
     if run == before:
         return {"run": None, "exit": ran.returncode, "verdict": None}
-    dataset = load([str(run)])
+    try:
+        dataset = load([str(run)])
+    except Unreadable as problem:
+        return {"run": run.name, "exit": ran.returncode, "verdict": None, "why": str(problem)}
     table = dataset.contrasts
-    (row,) = table[(table["metric"] == PRIMARY) & ~table["control"]].to_dict("records")
+    rows = table[(table["metric"] == PRIMARY) & ~table["control"]].to_dict("records")
+    if len(rows) != 1:
+        return {"run": run.name, "exit": ran.returncode, "verdict": None, "why": f"{len(rows)} comparisons"}
+    row = rows[0]
     sentence = headline(dataset).sentence
     return {
         "run": run.name, "exit": ran.returncode, "verdict": row["verdict"], "ratio": row["ratio"],

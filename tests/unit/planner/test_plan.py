@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from conductor.plan import parse_plan
 from planner.parameters import Refused
 from tests.schemas import validator
-from tests.unit.planner.asking import ELSEWHERE, SHARED, THERE, host, plan
+from tests.unit.planner.asking import ELSEWHERE, SHARED, THERE, host, plan, request
 
 APART = [host("server", THERE), host("client1", ELSEWHERE), host("client2", ELSEWHERE)]
 
@@ -40,6 +41,26 @@ def test_each_block_holds_every_cell_once_and_the_first_strategy_twice() -> None
 )
 def test_no_control_where_there_is_no_noise_floor_to_set(given: dict[str, Any]) -> None:
     assert not any(trial["control"] for trial in plan(**given)["trials"])
+
+
+def test_null_repeats_the_baseline_as_rivals_of_its_own() -> None:
+    made = plan(strategy="epoll", null=2, repetitions=3)
+    validator("plan").validate(made)
+    told = [(one.cell, one.control, one.null) for one in parse_plan(made).trials if one.block == 1]
+    assert sorted(told, key=str) == [("c1", False, None), ("c1", True, None), ("c2", False, 1), ("c3", False, 2)]
+    assert len({repr(trial["server"]) for trial in made["trials"]}) == 1
+    assert not any("null" in trial for trial in plan(strategy="epoll,poll")["trials"])
+
+
+@pytest.mark.parametrize(("given", "share"), [("3%", 0.03), ("0.05", 0.05), (0.25, 0.25), ("2.5 %", 0.025)])
+def test_the_margin_is_a_share(given: object, share: float) -> None:
+    assert request(margin=given).run_wide["margin"] == share
+
+
+@pytest.mark.parametrize("given", ["3", "0%", "-1%", "30%", "x", "", True, "nan"])
+def test_what_is_no_margin(given: object) -> None:
+    with pytest.raises(Refused, match="margin"):
+        request(margin=given)
 
 
 def test_the_seed_alone_decides_the_order() -> None:
