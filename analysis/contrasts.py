@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -162,7 +162,13 @@ def _of_metric(
         sides[told["cell"]] = Side(
             told["cell"], own, why_not(told, metric, is_known=bool(own)), steps.get(told["cell"], 0.0)
         )
-    twins = {cell: one for (name, cell), one in again.items() if name == metric.name and cell in sides}
+    twins = {
+        cell: one
+        if not (why := sides[cell].why)
+        else Again(replace(one.pair, why=f"its baseline: {why}"), None, math.nan)
+        for (name, cell), one in again.items()
+        if name == metric.name and cell in sides
+    }
     together = [
         _pair(sides[cell], sides[base], measured.get((metric.name, base, True), {})) for cell, base in pairs.items()
     ]
