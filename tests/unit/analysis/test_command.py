@@ -55,7 +55,7 @@ def test_the_table(full: Path, capsys: Capture) -> None:
     assert rows["run"].endswith("20261122T190312Z-3f9a1c")
     assert rows["epoll"].split() == ["epoll", "baseline", "met", "1,000", "~9.00", "ms", "3", "ok"]
     assert "of 1,000" in text
-    assert rows["poll"].startswith("poll      0.43 [0.29, 0.64]!  met         1,000 ")
+    assert rows["poll"].startswith("poll      0.43 [0.32, 0.59]!  met         1,000 ")
     assert rows["select"].split() == ["select", "not", "comparable", "–", "1,015", "–", "3", "dnf", "at"]
     # Requests for each second of CPU, the control over its twin: 1/1.05, 1.1, 0.95/1.
     assert (
