@@ -44,6 +44,11 @@ def data(dataset: Dataset) -> pd.DataFrame:
     return order[COLUMNS].reset_index(drop=True)
 
 
+def is_quiet(frame: pd.DataFrame) -> bool:
+    """Nothing waited and nothing was dropped."""
+    return not (frame["peak_connections"].max() > 0 or frame["overflows"].max() > 0)
+
+
 def caption(frame: pd.DataFrame) -> str:
     """The fullest queue, whether any overflowed, and the slowest connecting."""
     worst = frame.iloc[int(frame["peak_connections"].argmax())]

@@ -24,6 +24,7 @@ READ = (
     "share. All at 1×: the kernel spread them evenly; the further right, the more of the load one process carries."
 )
 WORKERS_SHOWN = 32
+EVEN = 0.1
 COLUMNS = ["label", "strategy", "trial", "worker", "workers", "accepted_connections", "times_fair_share", "jain_index"]
 
 
@@ -59,6 +60,11 @@ def jain(shares: Sequence[float] | np.ndarray) -> float:
     amounts = np.asarray(shares, dtype=float)
     squares = float((amounts**2).sum())
     return float(amounts.sum() ** 2 / (len(amounts) * squares)) if squares else float("nan")
+
+
+def is_quiet(frame: pd.DataFrame) -> bool:
+    """No worker is further than a tenth from its fair share."""
+    return bool((frame["times_fair_share"] - 1).abs().max() <= EVEN)
 
 
 def caption(frame: pd.DataFrame) -> str:

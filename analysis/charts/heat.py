@@ -22,6 +22,7 @@ READ = (
 )
 PANELS = 6
 TIME_BINS = 30
+HEADER_CHARACTERS = 34
 PER_DECADE = 6
 KEYS = ["label", "strategy", "trial", "t_s"]
 COLUMNS = ["kind", "label", "strategy", "trial", "t_s", "width_s", "low_ns", "high_ns", "share_percent"]
@@ -125,12 +126,16 @@ def draw(frame: pd.DataFrame) -> alt.FacetChart:
         .encode(x=x, y=alt.datum(top * 1.3), tooltip=axes.tips("t:Q from s; share:Q % not answered"))
     )
     layers = [cells] if answers.all() else [cells, missing]
+    labels = list(dict.fromkeys(frame["label"]))
+    told, common = axes.names(labels, HEADER_CHARACTERS)
     return (
         alt.layer(*layers)
         .properties(width=260, height=110)
         .facet(
             data=short,
-            facet=alt.Facet("label:N", title=None, sort=list(dict.fromkeys(frame["label"]))),
+            facet=alt.Facet(
+                "label:N", title=common or None, sort=labels, header=alt.Header(labelExpr=axes.renamed(told))
+            ),
             columns=1,
         )
     )

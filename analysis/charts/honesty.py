@@ -113,8 +113,8 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     both = drawn[["lag_p99_ns", "response_p99_ns"]]
     ends = pd.DataFrame({"at": [float(both.min().min()), float(both.max().max())] if len(drawn) else []})
     log = axes.log(zero=False, padding=10)
-    x = alt.X("lag_p99_ns:Q", axis=axes.time_axis("the generator's own lag, p99"), scale=log)
-    y = alt.Y("response_p99_ns:Q", axis=axes.time_axis("response, p99"), scale=log)
+    x = alt.X("lag_p99_ns:Q", axis=axes.time_axis("the generator's own lag, p99", drawn["lag_p99_ns"]), scale=log)
+    y = alt.Y("response_p99_ns:Q", axis=axes.time_axis("response, p99", drawn["response_p99_ns"]), scale=log)
     picked = axes.pick(legend=False)
     points = (
         alt.Chart(drawn)

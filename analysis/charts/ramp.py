@@ -106,6 +106,12 @@ def reached(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def is_quiet(frame: pd.DataFrame) -> bool:
+    """All that was asked for stood, nobody stopped, nothing was dropped, and there are no steps to look at."""
+    is_plain = set(frame["kind"]) == {"sample"} and not frame["overflows"].fillna(0).astype(float).any()
+    return is_plain and bool(reached(frame)["reached_s"].notna().all())
+
+
 def caption(frame: pd.DataFrame) -> str:
     """When all connections stood, or how far the steps went; who stopped where; whether the accept queue overflowed."""
     parts = []

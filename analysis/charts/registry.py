@@ -19,6 +19,7 @@ from analysis.charts import (
     idle,
     knee,
     memory,
+    overtime,
     ramp,
     spectrum,
 )
@@ -43,6 +44,9 @@ class Module(Protocol):
         """One sentence, above the chart."""
 
 
+# A module whose chart has nothing to show where all is well has `is_quiet(frame)` too: then its sentence is enough.
+
+
 @dataclass(frozen=True)
 class Chart:
     """One chart of the report, made of a module and a dataset."""
@@ -53,6 +57,7 @@ class Chart:
     read: str
     frame: pd.DataFrame
     drawing: alt.TopLevelMixin | None  # None: a table is the chart
+    is_quiet: bool = False  # all is well: the caption says so, and the rest can stay folded
 
 
 CHARTS: tuple[Module, ...] = (
@@ -63,6 +68,7 @@ CHARTS: tuple[Module, ...] = (
     ramp,
     cost,
     memory,
+    overtime,
     heat,
     effects,
     effects_p99,
@@ -79,7 +85,11 @@ def make(module: Module, dataset: Dataset) -> Chart | None:
         return None
     draw = getattr(module, "draw", None)
     shown = frame[[name for name in frame.columns if not name.startswith("_")]]
-    return Chart(module.NAME, module.TITLE, module.caption(frame), module.READ, shown, draw(frame) if draw else None)
+    quiet = getattr(module, "is_quiet", None)
+    drawing = draw(frame) if draw else None
+    return Chart(
+        module.NAME, module.TITLE, module.caption(frame), module.READ, shown, drawing, bool(quiet and quiet(frame))
+    )
 
 
 def make_all(dataset: Dataset) -> list[Chart]:

@@ -22,6 +22,7 @@ GROUND = {False: "#ffffff", True: "#15181d"}
 SLIDE_CHARACTERS = 115  # of a line below a title
 ID = re.compile(r'(\bid="|url\(#|href="#)([^")]+)')
 FINE = re.compile(r"\d+\.\d{4,}")
+BESIDE_PX = 100  # an axis of a panel
 DRAWN_WIDTH = 760  # of a picture that has no page to fit itself to, pixels
 
 
@@ -83,6 +84,8 @@ def spec(chart: alt.TopLevelMixin, dark: bool = False) -> dict[str, Any]:
 
 def drawn(document: dict[str, Any], width: int = DRAWN_WIDTH) -> dict[str, Any]:
     """The document for a picture: a width of its own instead of its container's."""
+    if "vconcat" in document:
+        return document | {"vconcat": [panel | {"width": width - BESIDE_PX} for panel in document["vconcat"]]}
     return document | {"width": width} if document.get("width") == "container" else document
 
 

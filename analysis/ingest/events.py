@@ -13,7 +13,7 @@ from contracts import older
 
 VERSION = 1
 PLAN_VERSION = 2  # plans of version 1 are read as such
-MOST_NS = 2**63 - 1
+MOST = 1 << 60  # of anything: 36 years of nanoseconds, an exbibyte; sums of several still fit 64 bits
 MOST_LINE_BYTES = (1 << 20) + (1 << 16)  # the protocol's line, and what the controller adds to it
 MOST_PLAN_BYTES = 64 << 20
 
@@ -80,8 +80,8 @@ class Log:
 
 
 def is_count(value: object) -> bool:
-    """True for a JSON value that is a whole number and fits the tables; True and 1.5 are none."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_NS
+    """True for a JSON value that is a whole number and can have been measured; True and 1.5 are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
 
 
 def locate(given: str) -> Path:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from analysis.ingest.events import is_count
+from analysis.ingest.events import MOST, is_count
 from analysis.model import TABLES
 
 Row = dict[str, Any]
@@ -32,13 +32,13 @@ def listing(value: object) -> list[Any]:
 
 
 def count(value: object) -> int | None:
-    """A whole number from 0 that fits 64 bits."""
+    """A whole number from 0 up to MOST."""
     return int(value) if isinstance(value, int) and is_count(value) else None
 
 
 def whole(value: object) -> int | None:
-    """A whole number of either sign that fits 64 bits."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+    """A whole number of either sign, up to MOST."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST
     return value if is_whole and isinstance(value, int) else None
 
 

@@ -31,7 +31,7 @@ def generator_rows(log: Log, latency: Latency) -> list[Row]:
                 "loop_lag_p99_ns": own_quantile(loop, "p99"),
                 "response_p99_ns": quantile(latency.window.get((n, host, "response")), planned or 0, "p99"),
                 **{f"syn_retries_{i}": count(mapping(start.get("syn_retries")).get(str(i))) for i in (1, 2, 3)},
-                "over_60s": sum(filter(None, map(count, mapping(event.get("over_60s")).values()))),
+                "over_60s": count(sum(filter(None, map(count, mapping(event.get("over_60s")).values())))),
                 "first_send_ns": number(event.get("first_send_ns")) - number(log.went.get(n, {}).get(host)),
                 "ceiling_per_s": number(ceiling.get("sends_per_s")),
                 "ceiling_per_cpu_s": number(ceiling.get("sends_per_cpu_s")),

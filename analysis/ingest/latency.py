@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis import histograms
-from analysis.histograms import Counts, Sparse
+from analysis.histograms import MOST_COUNT, Counts, Sparse
 from analysis.ingest.events import Log, is_count
 from analysis.ingest.samples import bounds_ns
 from contracts.declared import ADDED, COUNTS
@@ -73,11 +73,12 @@ def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
     named = dict(zip((*COUNTED, *_KEY, "response"), (*COUNTS, *_KEY, "response"), strict=True))
     rows, bad = [], 0
     for event in log.of("interval"):
-        if all(is_count(event.get(name)) for name in ("trial", "k", *_NEEDED)) and isinstance(event.get("phase"), str):
+        told = all(is_count(event.get(name)) and event[name] <= MOST_COUNT for name in ("trial", "k", *_NEEDED))
+        if told and isinstance(event.get("phase"), str):
             rows.append({column: _known(event.get(name), name) for column, name in named.items()})
         else:
             bad += 1
-    notes = [f"{bad:,} interval event(s) lack fields and are left out."] if bad else []
+    notes = [f"{bad:,} interval event(s) lack fields, or hold what cannot be counted, and are left out."] if bad else []
     # The same interval said twice must not count twice.
     table = pd.DataFrame(rows, columns=list(named)).drop_duplicates(_KEY, ignore_index=True)
     read = map(_histogram, table["response"], table["answered_requests"])
@@ -86,7 +87,7 @@ def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _known(value: Any, name: str) -> Any:
-    return value if name not in ADDED or is_count(value) else None
+    return value if name not in ADDED or (is_count(value) and value <= MOST_COUNT) else None
 
 
 def _histogram(text: object, answered: int) -> Sparse | None:

@@ -54,7 +54,10 @@
     views.get(name)?.finalize();
     const own = structuredClone(payload.specs[name]);
     // Small multiples do not follow their container by themselves; beside them stand an axis and a legend.
+    for (const panel of own.vconcat ?? []) panel.width = Math.max(100, Math.min(660, place.clientWidth - 100));
     if (own.spec) own.spec.width = Math.max(100, Math.min(640, place.clientWidth - 160));
+    // What is folded has no width to fit itself to.
+    if (own.width === "container" && !place.clientWidth) own.width = Math.min(760, document.querySelector("main").clientWidth - 220);
     const { view } = await window.vegaEmbed(place, own, {
       actions: false, renderer: "svg", ast: true, logLevel: 1, config: isDark() ? payload.dark : payload.light, tooltip: { theme: isDark() ? "dark" : "light" },
     });
