@@ -97,6 +97,47 @@ def test_on_a_narrow_screen_only_tables_scroll(browser: Browser, demo: Path) -> 
     assert wide == []
 
 
+SEEN = """
+cell => {
+  cell.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+  const box = cell.getBoundingClientRect(), middle = box.top + box.height / 2;
+  const seen = [0.1, 0.5, 0.9].map(part => document.elementFromPoint(box.left + part * box.width, middle));
+  return seen.every(found => found && cell.contains(found));
+}
+"""
+
+
+def test_a_telephone_shows_every_figure_of_the_main_table(browser: Browser, tmp_path: Path) -> None:
+    names = ["epoll", "select", "/usr/bin/python3_of_a_long_name server.py --backend asyncio --workers auto"]
+    trials = [trial(n, name, cell=f"c{n}") for n, name in enumerate(names, start=1)]
+    write(tmp_path / "run", trials, [line for one in trials for line in whole(one)])
+    path = tmp_path / "report.html"
+    path.write_text(html(load([str(tmp_path / "run")])), encoding="utf-8")
+    with opened(browser, path, viewport={"width": 390, "height": 844}, bypass_csp=True) as (page, _):
+        cells = page.query_selector_all(".glance tbody td")
+        hidden = [cell.inner_text() for cell in cells if not cell.evaluate(SEEN)]
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert len(cells) >= 3 * 7 and hidden == []
+
+
+def test_what_is_quiet_is_a_line_and_opens(browser: Browser, tmp_path: Path) -> None:
+    one = trial(1)
+    queues = [line | {"accept_queues": [[0, 128]]} if line["event"] == "sample" else line for line in whole(one)]
+    write(tmp_path / "run", [one], queues)
+    path = tmp_path / "report.html"
+    path.write_text(html(load([str(tmp_path / "run")])), encoding="utf-8")
+    with opened(browser, path, bypass_csp=True) as (page, said):
+        quiet = page.locator("#accept details.quiet")
+        assert "No sample found a connection waiting" in quiet.locator("> summary").inner_text()
+        assert not page.locator("#chart-accept").is_visible()
+        quiet.locator("> summary").click()
+        box = page.locator("#chart-accept svg").bounding_box()
+        assert box is not None and 200 < box["width"] <= 1200
+        assert [line for line in said if not line.startswith("request")] == []
+        guides = page.locator("figcaption details:not([open])").count()
+    assert guides > 1
+
+
 def test_on_paper_no_figure_is_cut(browser: Browser, demo: Path) -> None:
     with opened(browser, demo, viewport={"width": A4_PX[0] - 106, "height": A4_PX[1]}, bypass_csp=True) as (page, _):
         page.emulate_media(media="print")

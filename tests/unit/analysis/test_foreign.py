@@ -6,10 +6,13 @@ import hashlib
 import json
 import os
 import random
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from analysis.__main__ import main
@@ -201,3 +204,74 @@ def test_nothing_is_kept_where_a_group_or_all_can_write(
         place.parent.chmod(parent)
         ingest(str(run))
         assert len(list(place.iterdir())) == entries
+
+
+ODD = (2**63 - 1, 1 << 60, -1, 1e308, float("nan"), "", None, [])
+FIGURES = ["outcome", "answered_requests", "requests_per_s", "cpu_us_per_request", "response_p50_ns"]
+
+
+def two() -> list[dict[str, Any]]:
+    return [trial(1), trial(2, "poll", cell="c2")]
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The figures of the second trial, where nothing is odd."""
+    lines = [line for one in two() for line in whole(one)]
+    return rows_of(load([str(write(tmp_path_factory.mktemp("two") / "run", two(), lines))]).trials, 2)
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+@pytest.mark.parametrize("kind", ["interval", "sample", "done", "trial", "proof", "went"])
+def test_odd_values_in_a_trial_leave_the_others_as_they_are(
+    kind: str, value: object, untouched: list[Any], tmp_path: Path
+) -> None:
+    """In every number of all the trial's events of a kind at once: two of them must not add up to what does not fit."""
+    trials = two()
+    lines = [odd(line, value) if line["event"] == kind else line for line in whole(trials[0])]
+    after = load([str(write(tmp_path / "run", trials, [*lines, *whole(trials[1])]))])
+    assert rows_of(after.trials, 2) == untouched
+    assert "Traceback" not in str(after.notes)
+
+
+def rows_of(trials: pd.DataFrame, n: int) -> list[Any]:
+    found: list[Any] = trials.loc[trials["trial"] == n, FIGURES].to_numpy().tolist()
+    return found
+
+
+def odd(document: Any, value: object, *, at: str = "") -> Any:
+    """The document with this in the place of each number, but for those that say which trial it is of."""
+    if isinstance(document, dict):
+        return {name: odd(one, value, at=name) for name, one in document.items()}
+    is_number = isinstance(document, int | float) and not isinstance(document, bool)
+    return value if is_number and at not in ("trial", "n", "at", "k", "block") else document
+
+
+def test_two_intervals_of_a_second_do_not_add_up_to_what_does_not_fit(tmp_path: Path) -> None:
+    one = trial(1)
+    lines = [line | {"planned": 2**63 - 1} if line["event"] == "interval" and line["k"] == 1 else line
+             for line in whole(one)]  # fmt: skip
+    dataset = load([str(write(tmp_path / "run", [one], lines))])
+    assert any("2 interval event(s) lack fields, or hold what cannot be counted" in note for note in dataset.notes)
+
+
+def test_a_byte_order_mark_of_a_manifest_changes_nothing(run: Path) -> None:
+    (run / "manifest.json").write_bytes(b"\xef\xbb\xbf" + json.dumps({"schema": 1, "status": "ok"}).encode())
+    assert load([str(run)]).runs["status"].tolist() == ["ok"]
+
+
+@pytest.mark.parametrize("given", ["NaN", "1e400", str(2**63 - 1), "-1", "null", "[]", '""'])
+def test_a_baseline_may_hold_anything(
+    given: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tmp_path / "base.json"
+    assert main(["compare", "--save", str(saved), str(run)]) == 0
+    capsys.readouterr()
+    text = saved.read_text()
+    for found in (r"(?<=: )\d[\d.]*(?=[,}\]])", r"(?<=\[)\d[\d.]*(?=[,\]])", r"(?<=: )null"):
+        for place in list(re.finditer(found, text))[:2]:
+            saved.write_text(text[: place.start()] + given + text[place.end() :])
+            assert main(["compare", str(saved), str(saved)]) in (0, 2)
+            assert "Traceback" not in capsys.readouterr().err
+    saved.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert main(["compare", str(saved), str(saved)]) == 0

@@ -230,7 +230,7 @@ def test_an_interval_said_twice_counts_once_and_one_without_fields_not_at_all(tm
         tmp_path, [planned], [started(planned), went(1), once, once, {**once, "sent": "x"}, ended(planned)]
     )
     assert row["answered_requests"] == 100
-    assert notes == ["1 interval event(s) lack fields and are left out."]
+    assert notes == ["1 interval event(s) lack fields, or hold what cannot be counted, and are left out."]
 
 
 def test_what_never_began(tmp_path: Path) -> None:
