@@ -206,7 +206,7 @@ def test_nothing_is_kept_where_a_group_or_all_can_write(
         assert len(list(place.iterdir())) == entries
 
 
-ODD = (2**63 - 1, 1 << 60, -1, 1e308, float("nan"), "", None, [])
+ODD: tuple[Any, ...] = (2**63 - 1, 1 << 60, -1, 1e308, float("nan"), "", None, [])
 FIGURES = ["outcome", "answered_requests", "requests_per_s", "cpu_us_per_request", "response_p50_ns"]
 
 
