@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,25 +14,29 @@ from analysis.answers import series
 from analysis.answers.objective import Objective, objective
 from analysis.answers.shown import bracketed
 from analysis.cells import series_key
+from analysis.estimates import invalid_trials
 from analysis.ingest.plan import traits
 from analysis.model import Dataset
+from analysis.statistics.interval import centre
 from analysis.statistics.knee import LEAST_ACHIEVED, Rung, capacity
-from analysis.statistics.paired import Estimate
 
 LEAST_RATES = 3
-NO_CAPACITY = Estimate(math.nan, math.nan, math.nan, math.nan, 0, "missed by some block at once")
+SEARCHED = "capacity"  # a workload whose rates are those that a search came to, however few
+CLOSE = 1.15  # where the rates on either side of the knee are so close, there is nothing to refine
+REFINED_BY = 4  # else the gap between them is cut into so many parts
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
-    """One row per rate of each series of cells that differs in the rate only (three rates or more): label, strategy,
-    rate_per_s, response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and the series' capacity_per_s
-    with its interval, and whether it is a search."""
+    """One row per rate of each series of cells that differs in the rate only (three rates or more, or of a search):
+    label, strategy, rate, response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and the series'
+    capacity_per_s with its interval, and below_per_s, above_per_s and again_per_s as of statistics.knee."""
     cells = dataset.cells
     key = series_key(cells, ("rate",))
     rows: list[dict[str, object]] = []
     for one in key.unique():
         members = cells[(key == one) & cells["outcome"].ne("dnf")]
-        if members["rate"].nunique() < LEAST_RATES or not traits(members["workload"].iloc[0]).paced:
+        workload = members["workload"].iloc[0] if len(members) else None
+        if not traits(workload).paced or members["rate"].nunique() < (1 if workload == SEARCHED else LEAST_RATES):
             continue
         slo = dataset.runs.loc[dataset.runs["run"] == members["run"].iloc[0], "slo"]
         rows += _series(dataset, members, objective(slo.iloc[0] if len(slo) else None))
@@ -41,24 +47,28 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
     trials = dataset.trials[
         (dataset.trials["run"] == members["run"].iloc[0]) & dataset.trials["cell"].isin(members["cell"])
     ]
-    trials = trials[~trials["control"].fillna(False) & (trials["planned_requests"] > 0)]
+    struck = invalid_trials(dataset.findings).get(str(members["run"].iloc[0]), set())
+    is_ok = trials["outcome"].eq("ok") & ~trials["trial"].isin(struck)
+    # Of a trial that does not count nothing is known; one whose server crashed did not carry its rate.
+    counts = (is_ok | trials["outcome"].eq("crashed")).fillna(False)
+    trials = trials[~trials["control"].fillna(False) & (trials["planned_requests"] > 0) & counts]
+    if trials.empty:
+        return []
     responses = series.percentiles(dataset, trials, goal.percent)
-    # A trial that crashed or is invalid did not carry its rate, however fast its answers were.
     achieved = (trials["answered_requests"] / trials["planned_requests"]).where(trials["outcome"].eq("ok"), 0.0)
     rungs = trials.assign(response=responses, achieved=achieved)
     blocks = [
         [Rung(float(r["rate"]), float(r["response"]), float(r["achieved"])) for r in block.to_dict("records")]
         for _, block in rungs.groupby("block")
     ]
-    # Each block of a search has rates of its own; of a ladder that was planned a block must have them all.
-    is_search = bool(members["cell"].str.contains("@").all())
-    whole = [block for block in blocks if is_search or len(block) == members["rate"].nunique()]
-    found = capacity(whole, goal.limit_ns)
-    e = found.estimate if found else NO_CAPACITY
+    found = capacity(blocks, goal.limit_ns)
+    if found is None:
+        return []
+    e = found.estimate
     rows = []
     for rate, same in rungs.dropna(subset="response").groupby("rate"):
         values = same["response"].to_numpy(dtype=float)
-        middle = float(np.median(values))
+        middle = centre(values.tolist()).value
         rows.append(
             {
                 "label": members["strategy"].iloc[0],
@@ -74,29 +84,45 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
                 "capacity_per_s": e.value,
                 "capacity_low_per_s": e.low,
                 "capacity_high_per_s": e.high,
-                "is_search": is_search,
-                "is_bounded": found is not None and found.is_bounded,
+                "is_bounded": found.is_bounded,
+                "below_per_s": found.below_per_s,
+                "above_per_s": found.above_per_s,
+                "again_per_s": found.again_per_s,
             }
         )
     return rows
 
 
-def meets(frame: pd.DataFrame) -> pd.Series:
-    """True for each rate that meets the objective and was carried."""
-    return (frame["response_ns"] <= frame["limit_ns"]) & (frame["achieved"] >= LEAST_ACHIEVED)
+def next_rates(row: Mapping[Hashable, Any]) -> str:
+    """What to ask of a series next, from one of its rows: parameters, and why; nothing where the knee is known."""
+    below, above = (float(row[name]) for name in ("below_per_s", "above_per_s"))
+    if math.isnan(below):
+        return f"look lower with the same command and -e workload=capacity -e rate={max(1, int(above) // 4)}"
+    if not row["is_bounded"]:
+        return f"look higher with the same command and -e workload=capacity -e rate={int(below) * 4}"
+    if above / below < CLOSE:
+        return ""
+    between = sorted({int(below + (above - below) * part / REFINED_BY) for part in range(1, REFINED_BY)} - {int(below)})
+    return f"refine it with the same command and -e workload=open -e rate={','.join(map(str, between))}"
 
 
 def caption(frame: pd.DataFrame) -> str:
-    """Each strategy's capacity under the objective."""
+    """Each strategy's capacity under the objective: the rate at which it is first missed on the way up."""
     parts = []
     for label, rows in frame.groupby("label", sort=False):
         row = rows.iloc[0]
+        again = float(row["again_per_s"])
+        beyond = (
+            "" if math.isnan(again) else f" (met again at {show.count(again)}/s, beyond a miss: look at that block)"
+        )
         if np.isnan(row["capacity_per_s"]):
-            parts.append(f"{label} misses it in some block at {show.count(rows['rate'].min())}/s already")
+            parts.append(
+                f"{label} misses it in some block at {show.count(float(row['above_per_s']))}/s already{beyond}"
+            )
         elif not row["is_bounded"]:
             least = show.count(float(row["capacity_per_s"]))
             parts.append(f"{label} at least {least}/s (the highest rate meets it in some block)")
         else:
             value, low, high = (float(row[f"capacity{part}_per_s"]) for part in ("", "_low", "_high"))
-            parts.append(f"{label} {bracketed(value, low, high, '/s')}")
+            parts.append(f"{label} {bracketed(value, low, high, '/s')}{beyond}")
     return f"Capacity within {frame['objective'].iloc[0]}: {'; '.join(parts)}."

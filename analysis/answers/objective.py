@@ -26,7 +26,7 @@ class Objective:
 
     def __str__(self) -> str:
         size, unit = show.unit_of(self.limit_ns)
-        return f"p{float(self.percent):g} ≤ {self.limit_ns / size:g} {unit}"
+        return f"p{float(self.percent):.12g} ≤ {self.limit_ns / size:.12g} {unit}"
 
 
 def objective(text: object) -> Objective:

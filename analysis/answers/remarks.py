@@ -16,7 +16,6 @@ from analysis.model import Dataset
 from contracts.declared import PASSED
 
 MOST_STEPS = 12
-REFINED_BY = 4  # the gap between two rates is cut into so many parts
 EXITS = {0: None, 2: "refused before load", 4: "a host was not restored", 130: "interrupted"}
 
 
@@ -85,21 +84,10 @@ def of_capacity(dataset: Dataset) -> list[str]:
     frame = frame if frame.empty else frame[~frame["is_search"]]
     if frame.empty:
         return []
-    lines = []
-    for label, rungs in frame.groupby("label", sort=False):
-        rates = sorted(int(rate) for rate in rungs["rate"])
-        met = [int(rate) for rate in rungs.loc[capacity.meets(rungs), "rate"]]
-        last = max((rate for rate in rates if rate in met), default=0)
-        if not met:
-            next_rates, why = f"workload=capacity -e rate={max(1, rates[0] // 4)}", "look lower"
-        elif last == rates[-1]:
-            next_rates, why = f"workload=capacity -e rate={rates[-1] * 4}", "look higher"
-        else:
-            gap = next(rate for rate in rates if rate > last) - last
-            between = sorted({last + gap * part // REFINED_BY for part in range(1, REFINED_BY)} - {last})
-            next_rates, why = f"workload=open -e rate={','.join(map(str, between))}", "refine it"
-        lines.append(f"{label}: {why} with the same command and -e {next_rates}")
-    return lines
+    told = {
+        label: capacity.next_rates(rungs.to_dict("records")[0]) for label, rungs in frame.groupby("label", sort=False)
+    }
+    return [f"{label}: {text}" for label, text in told.items() if text]
 
 
 def of_calibration(dataset: Dataset) -> list[str]:

@@ -12,11 +12,11 @@ from analysis.statistics.knee import LEAST_ACHIEVED
 
 NAME, TITLE = "knee", "How far can it be pushed?"
 READ = (
-    "Each point is an offered rate: the median of its repetitions at the objective's percentile, over all planned "
+    "Each point is an offered rate: the centre of its repetitions at the objective's percentile, over all planned "
     "requests, with their range. A cross marks a rate at which less than "
     f"{100 * LEAST_ACHIEVED:.0f} % of the requests were answered or the percentile lies among the unanswered: "
-    "saturated. The dashed line is the objective; the capacity is where the line crosses it, block by block, "
-    "interpolated between the rates tested."
+    "saturated. The dashed line is the objective; the capacity is where a block first misses it on the way up, "
+    "interpolated between the rates tested; trials that do not count are left out."
 )
 data, caption = capacity.data, capacity.caption
 

@@ -17,6 +17,9 @@ from analysis.ingest.samples import clock_rows, sample_tables, worker_rows
 from analysis.ingest.trials import trial_rows
 from analysis.model import Dataset, frame
 from contracts.declared import PARAMETERS
+from contracts.judge import percentile_and_limit
+
+DEFAULT_SLO = str(PARAMETERS["slo"].default)
 
 
 def ingest(given: str) -> Dataset:
@@ -32,6 +35,10 @@ def ingest(given: str) -> Dataset:
 def _tables(given: str, manifest: Row, notes: list[str]) -> Dataset:
     """All but `files`."""
     log = read(given)
+    slo = text(mapping(manifest.get("parameters")).get("slo"))
+    if slo is not None and not is_objective(slo):
+        notes = [*notes, f"manifest.json names the objective {slo}, which is none: {DEFAULT_SLO} stands in its place."]
+        slo = None
     if not log.trailer:
         notes = [*notes, "events.jsonl has no trailer: the run did not come to its end, or the file was cut."]
     intervals, cut = interval_table(log)
@@ -40,7 +47,7 @@ def _tables(given: str, manifest: Row, notes: list[str]) -> Dataset:
     errors, left = error_rows(log)
     trials, more = trial_rows(log, intervals, found, frame("server_samples", sampled["server_samples"]))
     tables: dict[str, Any] = {
-        "runs": [_run(log, manifest, given)],
+        "runs": [_run(log, manifest, given) | {"slo": slo or DEFAULT_SLO}],
         "trials": trials,
         "hosts": _hosts(log, manifest),
         "intervals": found.intervals,
@@ -55,6 +62,15 @@ def _tables(given: str, manifest: Row, notes: list[str]) -> Dataset:
         "errors": errors,
     }
     return Dataset.of([f"{given}: {note}" for note in (*log.notes, *notes, *cut, *more, *left)], **tables)
+
+
+def is_objective(slo: str) -> bool:
+    """Whether the text is a percentile and a time, such as p99=10ms."""
+    try:
+        percentile_and_limit(slo)
+    except ValueError:
+        return False
+    return True
 
 
 def read_manifest(directory: Path) -> tuple[Row, list[str]]:
@@ -80,7 +96,6 @@ def _run(log: Log, manifest: Row, given: str) -> Row:
         "run": log.run,
         "path": given,
         "exit": exits[-1] if exits else None,
-        "slo": text(mapping(manifest.get("parameters")).get("slo")) or PARAMETERS["slo"].default,
         "margin": number(mapping(manifest.get("parameters")).get("margin")),
         "repetitions": max(trial["block"] for trial in log.planned),
         "trials_planned": len(log.planned),

@@ -1,21 +1,29 @@
 """How far it can be pushed: which rates make a ladder, what saturation looks like, what is said of the capacity."""
 
+from analysis.answers import remarks
+from analysis.answers.objective import objective
 from analysis.charts import knee
 from analysis.charts.registry import make
 from analysis.model import Dataset
-from tests.unit.analysis.chart_data import MS, Row, dataset_of, slots, trial
+from tests.unit.analysis.chart_data import MS, Row, dataset_of, slots, struck, trial
 
 RATES = (1000, 2000, 4000)
+D9 = (100, 200, 400, 800)
 
 
 def ladder(
-    *responses_ms: float, strategy: str = "epoll", block: int = 1, first: int = 1, answered: int = 1000
+    *responses_ms: float,
+    strategy: str = "epoll",
+    block: int = 1,
+    first: int = 1,
+    answered: int = 1000,
+    rates: tuple[int, ...] = RATES,
 ) -> tuple[list[Row], list[Row]]:
     """Trials at RATES and their histograms: every request of the window took that long."""
     trials, histograms = [], []
-    for i, (rate, ms) in enumerate(zip(RATES, responses_ms, strict=True)):
+    for i, (rate, ms) in enumerate(zip(rates, responses_ms, strict=True)):
         n = first + i
-        share = answered if i == len(RATES) - 1 else 1000
+        share = answered if i == len(rates) - 1 else 1000
         trials.append(trial(n, strategy, block=block, cell=f"c-{strategy}-{rate}", rate=rate,
                             answered_requests=share))  # fmt: skip
         histograms += slots(n, {int(ms * MS): share})
@@ -63,3 +71,41 @@ def test_nothing_to_show() -> None:
     assert make(knee, dataset((trials[:2], histograms))) is None  # two rates are no ladder
     closed = [row | {"workload": "closed"} for row in trials]
     assert make(knee, dataset((closed, histograms))) is None
+
+
+def test_one_answer_everywhere_on_a_ladder_that_is_not_monotone() -> None:
+    """100/s: 1 ms, 200/s: 20 ms, 400/s: 5 ms, 800/s: 30 ms: the report said 170/s, the terminal 400/s to 800/s."""
+    data = dataset(ladder(1, 20, 5, 30, rates=D9))
+    frame = knee.data(data)
+    # From 1 ms to 20 ms while the rate doubles: 100 · 2^(log 10 / log 20) = 170.4.
+    assert frame["capacity_per_s"].round().unique().tolist() == [170]
+    assert knee.caption(frame) == (
+        "Capacity within p99 ≤ 10 ms: epoll 170/s (met again at 400/s, beyond a miss: look at that block)."
+    )
+    assert remarks.of_capacity(data) == [
+        "epoll: refine it with the same command and -e workload=open -e rate=125,150,175"
+    ]
+
+
+def test_a_trial_that_does_not_count_is_no_rung() -> None:
+    trials, histograms = ladder(1, 20, 5, 30, rates=D9)
+    spoilt = struck("epoll-200", "Saturated.") | {"trials": "[2]"}
+    data = dataset_of(runs=[{"run": "r1", "slo": "p99=10ms"}], trials=trials, histograms=histograms, findings=[spoilt])
+    # Without 200/s the first miss is at 800/s: 400 · 2^(log 2 / log 6).
+    assert knee.data(data)["capacity_per_s"].round().unique().tolist() == [523]
+    trials[1]["outcome"] = "invalid"
+    assert knee.data(dataset((trials, histograms)))["capacity_per_s"].round().unique().tolist() == [523]
+
+
+def test_every_block_searches_anew() -> None:
+    """Of a search the rates of two blocks are others, and one block has two rungs only."""
+    trials, histograms = ladder(1, 5, 20)
+    more, others = ladder(5, 40, block=2, first=4, rates=(2000, 4100))
+    searched = [row | {"workload": "capacity"} for row in (*trials, *more)]
+    frame = knee.data(dataset((searched, histograms + others)))
+    assert frame["rate"].tolist() == [1000, 2000, 4000, 4100]
+    assert (frame["below_per_s"].iloc[0], frame["above_per_s"].iloc[0]) == (2000, 4000)
+
+
+def test_every_digit_of_an_objective() -> None:
+    assert str(objective("p99.999999=10ms")) == "p99.999999 ≤ 10 ms"

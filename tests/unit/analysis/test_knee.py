@@ -1,13 +1,23 @@
 """The capacity under an objective: crossings by hand, what saturation and silence mean, coverage by simulation."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from analysis.statistics.knee import Rung, capacity, of_block
+from analysis.statistics.knee import Rung, capacity
+from analysis.statistics.knee import of_block as knee_of_block
 
 INF, NAN, MS = math.inf, math.nan, 1e6
+
+
+def of_block(rungs: Sequence[Rung], limit_ns: float) -> tuple[float, bool] | None:
+    """Its rate, and whether the objective is missed at all; None where the lowest rate misses it."""
+    found = knee_of_block(rungs, limit_ns)
+    return (
+        None if found is None or math.isnan(found.rate_per_s) else (found.rate_per_s, not math.isnan(found.above_per_s))
+    )
 
 
 def ladder(*responses_ms: float, achieved: float = 1.0) -> list[Rung]:
@@ -37,24 +47,29 @@ def test_a_response_that_just_meets_the_objective_meets_it() -> None:
 
 def test_what_meets_it_again_beyond_the_first_miss_does_not_count() -> None:
     assert of_block(ladder(5, 20, 5), 10 * MS) == pytest.approx((1000 * math.sqrt(2), True))
+    knee = knee_of_block(ladder(1, 20, 5, 30), 10 * MS)
+    assert knee is not None
+    assert (knee.below_per_s, knee.above_per_s, knee.again_per_s) == (1000, 2000, 4000)
 
 
 @pytest.mark.parametrize(
-    "saturated", [Rung(2000, INF, 1.0), Rung(2000, 5 * MS, 0.979)], ids=["never answered", "answered too few"]
+    "saturated", [Rung(2000, INF, 1.0), Rung(2000, 5 * MS, 0.989)], ids=["never answered", "answered too few"]
 )
 def test_nothing_is_interpolated_towards_saturation(saturated: Rung) -> None:
     assert of_block([Rung(1000, MS, 1.0), saturated], 10 * MS) == (1000, True)
 
 
-def test_98_percent_answered_are_enough() -> None:
-    assert of_block(ladder(1, 5, achieved=0.98), 10 * MS) == (2000, False)
-    assert of_block(ladder(1, 5, achieved=0.9799), 10 * MS) is None
+def test_99_percent_answered_are_enough_as_for_the_search() -> None:
+    assert of_block(ladder(1, 5, achieved=0.99), 10 * MS) == (2000, False)
+    assert of_block(ladder(1, 5, achieved=0.9899), 10 * MS) is None
 
 
 def test_an_objective_missed_at_the_lowest_rate_has_no_capacity() -> None:
     assert of_block(ladder(20, 30), 10 * MS) is None
     assert of_block([], 10 * MS) is None
-    assert capacity([ladder(1, 20), ladder(20, 30)], 10 * MS) is None
+    found = capacity([ladder(1, 20), ladder(20, 30)], 10 * MS)
+    assert found is not None
+    assert math.isnan(found.estimate.value) and found.above_per_s == 1000
     assert capacity([], 10 * MS) is None
 
 
