@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import pandas as pd
 
 from analysis import format as show
+from analysis.answers.shown import bracketed
 from analysis.cells import series_key, standing
 from analysis.estimates import figures_of_trials
 from analysis.model import Dataset
-from analysis.statistics.scaling import LEAST_LEVELS, exponent
+from analysis.statistics.scaling import LEAST_LEVELS, growth
 
 METRIC = "cpu"
+PER = 1000  # connections
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per good cell of a series that differs in connections only (three numbers of them or more, `active`
-    fixed): label, strategy, connections, cpu_us, low_us, high_us, and the series' exponent with its interval."""
+    fixed): label, strategy, connections, cpu_us, low_us, high_us; `next_us`, the growth to the next size for each PER
+    connections (nan at the last); and of the series `model`, `misfit`, and slope_us with its interval, likewise for
+    each PER connections."""
     good = standing(dataset.cells)
     good = good[good["outcome"].ne("dnf")]
     key = series_key(good, ("connections", "connect_rate"))
@@ -27,50 +33,66 @@ def data(dataset: Dataset) -> pd.DataFrame:
     rows = []
     for one in key.unique():
         members = good[key == one].sort_values("connections")
-        if members["connections"].nunique() < LEAST_LEVELS:
-            continue
         size = dict(zip(members["cell"], members["connections"].astype(float), strict=True))
         own = figures[(figures["run"] == members["run"].iloc[0]) & figures["cell"].isin(size)]
-        slope = exponent(
+        members = members[members["cell"].isin(own["cell"])]
+        if members["connections"].nunique() < LEAST_LEVELS:
+            continue
+        found = growth(
             [([size[c] for c in block["cell"]], block["value"].tolist()) for _, block in own.groupby("block")]
         )
+        if found is None:
+            continue
+        series = {"model": found.model, "misfit": found.misfit, "slope_us": found.slope.value * PER,
+                  "slope_low_us": found.slope.low * PER, "slope_high_us": found.slope.high * PER}  # fmt: skip
+        local = dict(zip(sorted(set(size.values())), found.local, strict=False))
         for row in members.to_dict("records"):
-            found = estimates.loc[(row["run"], row["cell"])]
+            figure = estimates.loc[(row["run"], row["cell"])]
             rows.append(
                 {
                     "label": row["strategy"],
                     "strategy": row["strategy"],
                     "connections": int(row["connections"]),
                     "active": int(row["active"]),
-                    "cpu_us": float(found["value"]),
-                    "low_us": float(found["low"]),
-                    "high_us": float(found["high"]),
-                    "exponent": slope.value if slope else math.nan,
-                    "exponent_low": slope.low if slope else math.nan,
-                    "exponent_high": slope.high if slope else math.nan,
+                    "cpu_us": float(figure["value"]),
+                    "low_us": float(figure["low"]),
+                    "high_us": float(figure["high"]),
+                    "next_us": local.get(float(row["connections"]), float("nan")) * PER,
+                    **series,
                 }
             )
-    return pd.DataFrame(rows).dropna(subset=["cpu_us"]) if rows else pd.DataFrame()
+    return pd.DataFrame(rows)
 
 
-def slope_text(row: dict[object, object]) -> str:
-    """Such as `∝ N^0.50 [0.48, 0.52]`; nothing where it is not known."""
-    value, low, high = (float(str(row[name])) for name in ("exponent", "exponent_low", "exponent_high"))
-    if math.isnan(value):
-        return ""
-    return f"∝ N^{value:.2f}" + ("" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]")
+def slope_text(row: Mapping[Hashable, Any]) -> str:
+    """What the series of a row is, in short: `flat`, `+8.0 [7.8, 8.2] µs per 1,000`, or `no straight line`."""
+    if row["model"] == "constant":
+        return "flat"
+    if row["model"] == "neither":
+        return "no straight line"
+    value, low, high = (float(row[f"slope{part}_us"]) for part in ("", "_low", "_high"))
+    return f"{'+' if value > 0 else ''}{bracketed(value, low, high)} µs per {PER:,}"
 
 
 def caption(frame: pd.DataFrame) -> str:
-    """Each strategy's growth, in words and as an exponent."""
+    """Each strategy's growth in words, with what is known of its law; and nothing beyond what was measured."""
     parts = []
     for label, rows in frame.groupby("label", sort=False):
-        first, last = rows.sort_values("connections").iloc[[0, -1]].to_dict("records")
-        times = last["cpu_us"] / first["cpu_us"]
-        slope = slope_text(last)
-        parts.append(f"{label} {show.number(times, most=2)} ×{f' ({slope})' if slope else ''}")
+        ordered = rows.sort_values("connections").to_dict("records")
+        first, last = ordered[0], ordered[-1]
+        times = f"{label} {show.number(float(last['cpu_us'] / first['cpu_us']), most=2)} ×"
+        misfit = max(1, math.ceil(100 * float(last["misfit"])))
+        if last["model"] == "constant":
+            parts.append(f"{times} (no growth to be told)")
+        elif last["model"] == "line":
+            parts.append(f"{times} ({slope_text(last)} connections, a straight line within {misfit} %)")
+        else:
+            steps = ", ".join(
+                f"{show.number(float(row['next_us']), most=2)} µs from {row['connections']:,}" for row in ordered[:-1]
+            )
+            parts.append(f"{times} (no straight line, {misfit} % off; for each {PER:,} connections more {steps} on)")
     least, most = frame["connections"].min(), frame["connections"].max()
     return (
         f"From {least:,} to {most:,} connections with {frame['active'].iloc[0]:,} active, a request's server "
-        f"CPU time grows: {', '.join(parts)}."
+        f"CPU time grows: {', '.join(parts)}. Nothing follows for more than {most:,}."
     )

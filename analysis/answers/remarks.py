@@ -85,7 +85,7 @@ def of_capacity(dataset: Dataset) -> list[str]:
     if frame.empty:
         return []
     told = {
-        label: capacity.next_rates(rungs.to_dict("records")[0]) for label, rungs in frame.groupby("label", sort=False)
+        str(label): capacity.next_rates(rungs.to_dict("records")[0]) for label, rungs in frame.groupby("label", sort=False)
     }
     return [f"{label}: {text}" for label, text in told.items() if text]
 

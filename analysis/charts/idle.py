@@ -12,15 +12,15 @@ from analysis.metrics import METRICS
 NAME, TITLE = "idle", "What idle connections cost"
 READ = (
     "The same requests from the same active connections, beside more and more that are only held; both axes are "
-    "logarithmic, so a straight line is a power law and its slope the exponent: 0 is no growth, 1 growth in "
-    "proportion. The line joins the centres of the repetitions, the bars span their 95 % intervals. The exponent's "
-    "interval comes from one slope per block."
+    "logarithmic. The line joins the centres of the repetitions and is no law; the bars span their 95 % intervals. "
+    "At its end stands what was tested: whether the cost is flat or grows by so much for each 1,000 connections, with "
+    "the interval of one slope per block. What lies beyond the sizes measured is not known."
 )
 data, caption = growth.data, growth.caption
 
 
 def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
-    """Lines on log-log axes, the exponent at the end of each."""
+    """Lines on log-log axes, what each grows by at its end."""
     x = alt.X(
         "connections:Q",
         title="connections held",

@@ -15,6 +15,7 @@ from scipy import special
 
 from analysis.statistics.paired import Estimate, factor, student
 
+STUDENT_FROM = 3  # repetitions: of two the interval would be ten times as wide as they are apart
 ORDER_FROM = 6  # repetitions: the fewest whose whole range covers the median with 95 %
 
 
@@ -23,7 +24,7 @@ def centre(values: Sequence[float], confidence: float = 0.95) -> Estimate:
 
     From six on the median with the interval of order statistics, which assumes nothing of their shape. Below that the
     geometric mean with Student's interval of the logarithms, which must be roughly normal; plain numbers where one is
-    not above 0. One repetition has no interval.
+    not above 0. Two have their range (and their geometric mean), one has no interval.
     """
     if not len(values) or any(math.isnan(value) for value in values):
         raise ValueError("a centre needs at least one repetition, and numbers")
@@ -33,9 +34,11 @@ def centre(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     if n >= ORDER_FROM:
         low, high = order_statistics(values, confidence)
         return Estimate(median(values), low, high, confidence, n, "median, order statistics")
-    if not all(map(math.isfinite, values)):
-        # No mean has a meaning here; what the extremes cover is known all the same.
-        return Estimate(median(values), min(values), max(values), 1 - 2.0 ** (1 - n), n, "median and range, small n")
+    if n < STUDENT_FROM or not all(map(math.isfinite, values)):
+        # A deviation of two says nothing, beyond the timeout no mean has a meaning; what the extremes cover is known.
+        value = math.sqrt(math.prod(values)) if n < STUDENT_FROM and 0 < min(values) <= max(values) < math.inf else None
+        middle = median(values) if value is None else value
+        return Estimate(middle, min(values), max(values), 1 - 2.0 ** (1 - n), n, "range")
     if min(values) <= 0:
         return Estimate(*student(values, confidence), confidence, n, "mean, Student's t, small n")
     value, low, high = (factor(log) for log in student([math.log(value) for value in values], confidence))

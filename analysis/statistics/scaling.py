@@ -1,33 +1,75 @@
-"""How a figure grows with a size: the exponent of a power law."""
+"""How a figure grows with a size: a constant, a straight line, or neither; never further than it was measured."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.statistics.interval import centre
 from analysis.statistics.paired import Estimate, student
 
 LEAST_LEVELS = 3  # two points lie on any line
+LEAST_BLOCKS = 3  # with fewer nobody can say whether a slope is one
+MOST_MISFIT = 0.1  # of the figure: what lies further from a line does not lie on it
+CONFIDENCE = 0.95
+
+Block = tuple[Sequence[float], Sequence[float]]
 
 
-def exponent(blocks: Sequence[tuple[Sequence[float], Sequence[float]]], confidence: float = 0.95) -> Estimate | None:
-    """d log(figure) / d log(size), from one (sizes, figures) per block; None where no block has three sizes.
+@dataclass(frozen=True)
+class Growth:
+    """What (size, figure) of several blocks say. `slope`: figure for each unit of size, of the best a + b·size of each
+    block; `misfit`: the furthest that a size lies from the blocks' mean line, a share of the figure; `local`: the slope
+    from each size to the next. `model`: constant, line or neither."""
 
-    Each block gives one slope, by least squares on logarithms; the block is the unit, so the interval is Student's over
-    the slopes (J. N. S. Matthews et al., "Analysis of serial measurements in medical research", BMJ 300, 1990: one
-    summary for each unit; what a block has in common with itself cannot pass for knowledge). A slope of 1 is growth in
-    proportion, of 0 none. One block has no interval. Figures that are not finite and above 0 are left out.
+    slope: Estimate
+    misfit: float
+    local: tuple[float, ...]
+    model: str
+
+
+def growth(blocks: Sequence[Block]) -> Growth | None:
+    """None where no block has three sizes.
+
+    Each block gives one line, by least squares on the figures' ratios to it (a figure's error is a share of it); the
+    block is the unit (J. N. S. Matthews et al., "Analysis of serial measurements in medical research", BMJ 300, 1990).
+    A constant fits where no size lies further than MOST_MISFIT from the mean and the slope's interval holds 0; else a
+    line, where none lies further from it. Figures that are not finite and above 0 are left out.
     """
-    slopes = []
-    for sizes, figures in blocks:
-        points = [(math.log(s), math.log(f)) for s, f in zip(sizes, figures, strict=True) if s > 0 and 0 < f < math.inf]
-        if len({x for x, _ in points}) >= LEAST_LEVELS:
-            x, y = np.array(points).T
-            slopes.append(float(np.polyfit(x, y, 1)[0]))
-    if not slopes:
+    told = [_points(sizes, figures) for sizes, figures in blocks]
+    known = [points for points in told if len({size for size, _ in points}) >= LEAST_LEVELS]
+    if not known:
         return None
-    if len(slopes) == 1:
-        return Estimate(slopes[0], math.nan, math.nan, math.nan, 1, "one block")
-    return Estimate(*student(slopes, confidence), confidence, len(slopes), "slope per block, Student's t")
+    lines = [_line(points) for points in known]
+    slope = _slope([b for _, b in lines])
+    sizes = sorted({size for points in known for size, _ in points})
+    means = {s: float(np.mean([f for points in known for size, f in points if size == s])) for s in sizes}
+    a, b = (float(np.mean(part)) for part in zip(*lines, strict=True))
+    misfit = max(abs(means[s] - (a + b * s)) / means[s] for s in sizes)
+    flat = float(np.mean(list(means.values())))
+    is_flat = max(abs(mean - flat) / flat for mean in means.values()) <= MOST_MISFIT
+    is_flat &= math.isnan(slope.low) or slope.low <= 0 <= slope.high
+    local = tuple((means[v] - means[u]) / (v - u) for u, v in itertools.pairwise(sizes))
+    return Growth(slope, misfit, local, "constant" if is_flat else "line" if misfit <= MOST_MISFIT else "neither")
+
+
+def _points(sizes: Sequence[float], figures: Sequence[float]) -> list[tuple[float, float]]:
+    return [(s, f) for s, f in zip(sizes, figures, strict=True) if s > 0 and 0 < f < math.inf]
+
+
+def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """a and b of a + b·size."""
+    x, y = np.array(points).T
+    b, a = np.polyfit(x, y, 1, w=1 / y)
+    return float(a), float(b)
+
+
+def _slope(slopes: Sequence[float]) -> Estimate:
+    """Over the blocks; their range below LEAST_BLOCKS."""
+    if len(slopes) < LEAST_BLOCKS:
+        return centre(slopes)
+    return Estimate(*student(slopes, CONFIDENCE), CONFIDENCE, len(slopes), "slope per block, Student's t")

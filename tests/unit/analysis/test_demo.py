@@ -183,9 +183,9 @@ def test_the_whole_run_is_clean_too(whole: Dataset) -> None:
 
 def test_idle_connections_cost_what_was_planted(whole: Dataset) -> None:
     rows = {row["strategy"]: row for row in growth.data(whole).to_dict("records")}
-    for name in ("epoll", "poll"):
-        assert rows[name]["exponent_low"] < STRATEGIES[name].idle_exponent < rows[name]["exponent_high"]
-    assert rows["poll"]["exponent_low"] > 0.4
+    assert rows["epoll"]["model"] == "constant"
+    assert rows["poll"]["model"] == "line"
+    assert rows["poll"]["slope_low_us"] < STRATEGIES["poll"].idle_us < rows["poll"]["slope_high_us"]
 
 
 def test_the_capacity_is_where_the_planted_curve_crosses_the_objective(whole: Dataset) -> None:

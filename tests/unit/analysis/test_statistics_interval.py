@@ -43,6 +43,13 @@ def test_three_repetitions_by_hand() -> None:
     assert (found.confidence, found.n, found.method) == (0.95, 3, "geometric mean, Student's t, small n")
 
 
+def test_two_repetitions_have_their_range() -> None:
+    """30 and 34 µs gave 32,000 [13,000, 74,000] requests per CPU second by Student's t."""
+    found = centre([8, 2])
+    assert (found.value, found.low, found.high) == (4, 2, 8)
+    assert (found.confidence, found.n, found.method) == (0.5, 2, "range")
+
+
 def test_what_is_not_above_0_has_no_logarithm() -> None:
     found = centre([0, 1, 2])
     assert (found.value, found.low, found.high) == pytest.approx((1, 1 - 2.484138, 1 + 2.484138))
@@ -109,7 +116,7 @@ def truth(n: int, is_contaminated: bool) -> float:
 
 
 @pytest.mark.parametrize("is_contaminated", [False, True])
-@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 20])
+@pytest.mark.parametrize("n", [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 20])
 def test_the_interval_covers_the_truth_in_93_to_97_of_100(n: int, is_contaminated: bool) -> None:
     """2,000 cells whose repetitions spread by 12 %, of which one in twenty may be half as much again."""
     draw = np.random.default_rng([n, is_contaminated])
