@@ -15,9 +15,10 @@ from analysis import format as show
 from analysis.answers import glance, remarks
 from analysis.answers.doubt import warnings
 from analysis.answers.headline import headline
-from analysis.answers.shown import against, share, shown
+from analysis.answers.shown import INTERVAL, against, share, shown
 from analysis.answers.trust import located, trust, weighed
 from analysis.cells import varying
+from analysis.estimates import BY_TIME
 from analysis.findings import some
 from analysis.ingest.plan import traits
 from analysis.metrics import METRICS
@@ -130,7 +131,10 @@ def grid(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
         "!: a finding forbids a claim on this figure": any("!" in text for text in told),
         "~: fewer than 100 requests lie beyond this percentile": any(text.startswith("~") for text in told),
         f"{show.NOTHING}: not measured, or too little to say": show.NOTHING in told,
-        "each figure: the centre of the repetitions, over its 95 % interval": has_intervals,
+        f"each figure: the centre of the repetitions, over its {INTERVAL}, of two over their range": has_intervals,
+        f"requests/s and CPU: {BY_TIME}, for this run does not say when replies arrived": any(
+            row["throughput_quality"] == BY_TIME for row in rows
+        ),
         "RSS: growth of the server's memory": any("RSS" in column.heading for column in kept),
         f"for want of width only in the report: {left_out}": bool(dropped),
     }
@@ -194,8 +198,9 @@ def _interval(row: dict[Hashable, Any], name: str) -> str:
     value, low, high = (float(row[f"{name}_{part}"]) for part in ("value", "low", "high"))
     if METRICS[name].unit != "ns":
         return show.span(low, high)
-    size, unit = show.unit_of(value if math.isfinite(value) else low)
-    return show.span(low, high, size) + (f" {unit}" if math.isinf(value) and math.isfinite(low) else "")
+    if math.isinf(high):
+        return f"{show.time(low)} to {show.BEYOND}" if math.isfinite(low) else ""
+    return show.span(low, high, show.unit_of(value)[0])
 
 
 def of_rows(frame: pd.DataFrame, notes: list[str]) -> list[str]:

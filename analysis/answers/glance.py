@@ -63,7 +63,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
     doubt, held = doubts(dataset), kept(dataset)
     frame["slo"] = [str(held[key].goal) if key in held else "" for key in keys]
     frame["kept"] = [str(held[key]) if key in held else "" for key in keys]
-    of_metrics = [f"{name}_{part}" for name in SHOWN for part in ("value", "low", "high", "quality")]
+    of_metrics = [f"{name}_{part}" for name in SHOWN for part in series.PARTS]
     of_doubt = pd.DataFrame(
         {f"{name}_doubt": [" ".join(doubt.get((*key, name), ())) for key in keys] for name in SHOWN}, index=wide.index
     )

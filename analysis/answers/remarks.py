@@ -84,10 +84,9 @@ def of_capacity(dataset: Dataset) -> list[str]:
     frame = frame if frame.empty else frame[~frame["is_search"]]
     if frame.empty:
         return []
-    told = {
-        str(label): capacity.next_rates(rungs.to_dict("records")[0]) for label, rungs in frame.groupby("label", sort=False)
-    }
-    return [f"{label}: {text}" for label, text in told.items() if text]
+    first = frame.drop_duplicates("label").to_dict("records")
+    told = [(row["label"], capacity.next_rates(row)) for row in first]
+    return [f"{label}: {text}" for label, text in told if text]
 
 
 def of_calibration(dataset: Dataset) -> list[str]:

@@ -17,6 +17,7 @@ from analysis.model import Dataset
 
 KEY = ["run", "cell"]
 KEY_OF_TRIAL = ["run", "trial"]
+PARTS = ("value", "low", "high", "confidence", "quality")
 HIGHLIGHTED = 6
 NOTE_LENGTH = 90
 
@@ -93,12 +94,13 @@ def counts(rows: pd.DataFrame) -> histograms.Counts:
 
 
 def wide(dataset: Dataset, metrics: Sequence[str]) -> pd.DataFrame:
-    """The cells, and beside each of its figures m: m_value, m_low, m_high (nan where there is none) and m_quality."""
+    """The cells, and beside each of its figures m: m_value, m_low, m_high, m_confidence (nan where there is none) and
+    m_quality."""
     table = dataset.cells
     known = dataset.estimates[dataset.estimates["value"].notna()]
     for name in metrics:
-        own = known.loc[known["metric"] == name, [*KEY, "value", "low", "high", "quality"]]
-        renamed = {part: f"{name}_{part}" for part in ("value", "low", "high", "quality")}
+        own = known.loc[known["metric"] == name, [*KEY, *PARTS]]
+        renamed = {part: f"{name}_{part}" for part in PARTS}
         table = table.merge(own.rename(columns=renamed), on=KEY, how="left")
         table[f"{name}_quality"] = table[f"{name}_quality"].fillna("absent")
     return table

@@ -8,20 +8,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analysis import format as show
+from analysis.estimates import CONFIDENCE
 from analysis.metrics import METRICS
 
+INTERVAL = f"{100 * CONFIDENCE:.0f} % interval"
+RANGE = "range of the repetitions"
 SAYS_NOTHING = 1000.0  # of an interval, end over end
 UNITS = {"1/s": "/s", "connections": "", "ns": ""}
 
 
 @dataclass(frozen=True)
 class Shown:
-    """`low` and `high` are empty where the repetitions give no interval, or one that says nothing; `why` says which."""
+    """`low` and `high` are empty where the repetitions give no interval, or one that says nothing; `why` says which.
+    `interval` is what they are the ends of."""
 
     text: str
     low: str = ""
     high: str = ""
     why: str = ""
+    interval: str = INTERVAL
     is_marked: bool = False  # rests on fewer than 100 tail events
     doubt: str = ""  # the findings that forbid a claim on it
 
@@ -45,7 +50,8 @@ def shown(row: Mapping[Hashable, Any], metric: str) -> Shown:
     if low > 0 and high / low >= SAYS_NOTHING:
         return replace(found, why="too few repetitions for an interval")
     low_text, high_text = (text(end, spread_of(low, high)) for end in (low, high))
-    return replace(found, low=low_text, high=high_text)
+    is_range = float(row.get(f"{metric}_confidence", CONFIDENCE)) < CONFIDENCE
+    return replace(found, low=low_text, high=high_text, interval=RANGE if is_range else INTERVAL)
 
 
 def spread_of(low: float, high: float) -> float:

@@ -163,7 +163,7 @@ def _metric(row: dict[Hashable, Any], name: str, scale: tuple[float, float, bool
     if math.isnan(value):
         return Cell(figure.text, math.inf)
     ends = (low, high, value) if figure.low else (value, value, value)
-    interval = f"95 % interval {figure.low} to {figure.high}" if figure.low else figure.why
+    interval = f"{figure.interval} {figure.low} to {figure.high}" if figure.low else figure.why
     bar = Bar(*(_place(end, scale) for end in ends))
     return Cell(figure.text, _order(value), bar, interval, is_marked=figure.is_marked, doubt=doubt(row, name))
 

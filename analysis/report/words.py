@@ -33,10 +33,10 @@ def limits(dataset: Dataset) -> tuple[str, ...]:
             "network card took part. Ratios between strategies carry over to other machines better than absolute "
             "times do."
         )
-    if any(its.holds and not its.paced for its in map(traits, cells["workload"])):
+    if any(not its.paced for its in map(traits, cells["workload"])):
         lines.append(
-            "In a closed loop a slow answer delays the next question: its percentiles say nothing of what users "
-            "who do not wait would see."
+            "In a closed loop, and a churn is one, a slow answer delays the next question: its percentiles say nothing "
+            "of what users who do not wait would see."
         )
     lines.append(
         "An echo is the least that a server can do: what an application does with a request comes on top, and "
@@ -60,19 +60,20 @@ def methods(dataset: Dataset) -> tuple[str, ...]:
     lines = [
         "The unit is the repetition: a server started anew with connections of its own. Requests within one are "
         "never taken as independent measurements.",
-        "A response counts from the moment at which the request was meant to be sent, so a server that stalls cannot "
-        "hide it (no coordinated omission). Histograms of all clients are added slot by slot, never averaged. "
+        _counting(dataset) + " Histograms of all clients are added slot by slot, never averaged. "
         "Percentiles are over all planned requests: those never answered count as infinitely late, and print as > "
         "timeout.",
         "~ marks a percentile with fewer than 100 requests beyond it; with fewer than 10 it is withheld.",
         "Of 6 repetitions or more a figure is the median with the interpolated order-statistic interval; of "
-        "fewer the geometric mean with Student's interval of the logarithms. All intervals are of 95 %.",
+        "fewer the geometric mean with Student's interval of the logarithms, of two with their range. All other "
+        "intervals are of 95 %, and none is narrower than what the figure is known to.",
         "Strategies are compared block by block: Hodges and Lehmann's estimate with the exact signed-rank interval "
         "from 6 blocks, Student's on the logarithms below. The word rests on the interval at the level of Holm's "
         "step, which holds for all comparisons of a metric together; what lies within the noise floor (the A/A "
         "control, at least 3 %) is called equivalent.",
-        "Server CPU time is that of its whole process tree within the window; memory is its growth from before "
-        "the first connection.",
+        "Throughput is of the replies that arrived in the window, and a request's cost the CPU time of the server's "
+        "whole process tree within the window over these. Memory is growth between two samples over the connections "
+        "that came between them.",
     ]
     for run in dataset.runs.to_dict("records"):
         text = f"Run {run['run']}: {run['trials_planned']} trials in {run['repetitions']} block"
@@ -82,6 +83,23 @@ def methods(dataset: Dataset) -> tuple[str, ...]:
         text += " with changes" if pd.notna(run["git_commit"]) and run["git_dirty"] is True else ""
         lines.append(f"{text}, begun {run['started_utc'] if pd.notna(run['started_utc']) else 'at an unknown time'}.")
     return tuple(lines)
+
+
+def _counting(dataset: Dataset) -> str:
+    """From when a response counts, by the workloads that there are."""
+    paced = {traits(name).paced for name in dataset.cells["workload"]}
+    parts = []
+    if True in paced or not paced:
+        parts.append(
+            "A response counts from the moment at which the request was meant to be sent, so a server that stalls "
+            "cannot hide it (no coordinated omission)."
+        )
+    if False in paced:
+        parts.append(
+            "In a closed loop and in a churn a request begins when the one before it has ended: a server that stalls "
+            "is asked less, and the percentiles hide it (coordinated omission)."
+        )
+    return " ".join(parts)
 
 
 def places(dataset: Dataset) -> tuple[Table | None, Table | None]:

@@ -209,7 +209,7 @@ def test_what_limited_it(used: float, cpus: list[int] | None, sentence: str) -> 
 
 
 def test_a_ladder_and_idle_connections_are_answered_by_their_figure() -> None:
-    trials = [own(n, "epoll", cell=f"c{n}", connections=10**n, active=100) for n in (2, 3, 4)]
+    trials = [own(n, "epoll", cell=f"c{n}", block=1, connections=10**n, active=100) for n in (2, 3, 4)]
     metrics = [{"run": "r1", "trial": n, "metric": "cpu", "value": 30.0, "quality": "solid"} for n in (2, 3, 4)]
     estimates = [estimate("epoll", "cpu", 30.0, cell=f"c{n}") for n in (2, 3, 4)]
     assert said(trials=trials, metrics=metrics, estimates=estimates).sentence.startswith(
