@@ -84,6 +84,7 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
                 "capacity_per_s": e.value,
                 "capacity_low_per_s": e.low,
                 "capacity_high_per_s": e.high,
+                "is_search": bool(members["cell"].str.contains("@").all()),
                 "is_bounded": found.is_bounded,
                 "below_per_s": found.below_per_s,
                 "above_per_s": found.above_per_s,

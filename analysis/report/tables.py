@@ -14,6 +14,7 @@ from markupsafe import Markup
 from analysis import format as show
 from analysis.answers import glance as answer
 from analysis.answers.shown import against, share, shown
+from analysis.estimates import BY_TIME
 from analysis.spreadsheet import csv_text
 
 MOST_ROWS = 60  # of a chart's table; the CSV has all
@@ -86,6 +87,8 @@ def glance(frame: pd.DataFrame) -> Table:
     """The at-a-glance table, from the frame of answers.glance: first what the run compares, then the figures."""
     rows = frame.to_dict("records")
     metrics = METRICS | {name: ASKED[name] for name in set(frame["ratio_metric"]) & set(ASKED)}
+    if any(row["throughput_quality"] == BY_TIME for row in rows):
+        metrics["throughput"] = (f"{METRICS['throughput'][0]} {BY_TIME}", METRICS["throughput"][1])
     scales = {name: _scale(rows, name, is_log) for name, (_, is_log) in metrics.items()}
     columns = {
         answer.ratio_title(frame): any(row["verdict"] not in ("", "baseline") for row in rows),
