@@ -24,6 +24,16 @@ def ds1_few_repetitions(dataset: Dataset) -> Iterable[Observation]:
             yield seen({"run": run}, text, -least, severity=severity, repetitions=int(least))
 
 
+def ds11_one_number(dataset: Dataset) -> Iterable[Observation]:
+    rows = dataset.trials.groupby("run")["trial"].nunique()
+    for run, planned in dataset.runs.drop_duplicates("run").set_index("run")["trials_planned"].dropna().items():
+        again = int(planned) - int(rows.get(run, 0))
+        if again > 0:
+            what = f"{again:,} trial{'s' if again > 1 else ''} of the plan"
+            text = f"{what} {'have' if again > 1 else 'has'} the number of another one, and is not counted"
+            yield seen({"run": run}, text, again, again=again)
+
+
 def ds2_no_control(dataset: Dataset) -> Iterable[Observation]:
     for run, members in dataset.trials.groupby("run", sort=False):
         # Of one block nothing is compared, and the plan has no control: DS1 says that.

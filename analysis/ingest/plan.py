@@ -24,8 +24,12 @@ def unsaid(name: str) -> int | float | None:
 
 def plan_rows(log: Log) -> list[dict[str, Any]]:
     """One row per planned trial. Trials of a block are in random order, so the order of the plan is that of its cells.
-    A calibration measures no server and has no row."""
-    return [_row(log.run, trial) for trial in log.planned]
+    A calibration measures no server and has no row; of several trials of one number only the first: what was recorded
+    under it is one measurement."""
+    once: dict[int, dict[str, Any]] = {}
+    for trial in log.planned:
+        once.setdefault(trial["n"], trial)
+    return [_row(log.run, trial) for trial in once.values()]
 
 
 def _row(run: str, trial: dict[str, Any]) -> dict[str, Any]:

@@ -53,9 +53,14 @@ def trial_rows(
     limits, proofs, stopped = log.last("limit"), log.last("proof"), log.last("stopped")
     order = {n: place for place, n in enumerate(started, start=1)}
     merged = {kind: latency.merged(kind) for kind in ("service", "lag", "connect")}
+    mentioned = {event["trial"] for event in log.events} | {event.get("n") for event in log.of("trial")}
+    nothing: Row = {}  # what follows of a trial of which nothing was recorded: for all such the same
     rows = []
     for planned in plan_rows(log):
         n = planned["trial"]
+        if nothing and n not in mentioned:
+            rows.append(nothing | taken("trials", planned) | {"asked_connections": planned["connections"]})
+            continue
         result = ended[n].get("result") if n in ended else None
         result = result if isinstance(result, dict) else None
         row = taken("trials", planned) | _fate(result, begun=n in started)
@@ -87,6 +92,7 @@ def trial_rows(
         row |= {name: number(said.get(name)) for name in ("start_skew_ms", "overhead_s")}
         row["log_dropped_bytes"] = count(stopped.get(n, {}).get("log_dropped_bytes"))
         rows.append(row | {"go_ns": count(said.get("go_ns"))})
+        nothing = rows[-1] if n not in mentioned else nothing
     return rows, notes
 
 

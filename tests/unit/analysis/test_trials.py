@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from analysis.dataset import load
+from analysis.ingest import trials as ingest_trials
 from analysis.ingest.events import read
 from analysis.ingest.latency import interval_table, latency
+from analysis.ingest.run import ingest
 from analysis.ingest.samples import sample_tables
 from analysis.ingest.trials import trial_rows
 from analysis.model import frame
@@ -261,3 +264,35 @@ def test_a_search_that_is_none_is_a_trial(tmp_path: Path, search: Any) -> None:
     planned = trial(1) | {"search": search}
     (row,), _ = rows(tmp_path, [planned], whole(planned))
     assert (row["trial"], row["cell"], row["outcome"]) == (1, "c1", "ok")
+
+
+def test_trials_of_one_number_are_one_and_a_finding(tmp_path: Path) -> None:
+    trials = [trial(1, block=1), trial(1, block=2), trial(1, block=3), trial(2, "poll", cell="c2")]
+    dataset = load([str(write(tmp_path / "run", trials, [*whole(trials[0]), *whole(trials[3])]))])
+    assert dataset.trials["trial"].tolist() == [1, 2] and dataset.trials["block"].tolist() == [1, 1]
+    assert dataset.cells["trials"].tolist() == [1, 1]
+    (message,) = dataset.findings.loc[dataset.findings["check"] == "DS11", "message"]
+    assert "2 trials of the plan have the number of another one" in message
+
+
+def test_another_number_each_is_no_finding(tmp_path: Path) -> None:
+    trials = [trial(1), trial(2, "poll", cell="c2")]
+    dataset = load([str(write(tmp_path / "run", trials, [line for one in trials for line in whole(one)]))])
+    assert "DS11" not in dataset.findings["check"].tolist()
+
+
+def test_of_trials_that_never_began_what_follows_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trials = [trial(n, cell=f"c{n % 7}", block=n, connections=n) for n in range(1, 500)]
+    made: list[object] = []
+    inner = ingest_trials._server
+
+    def counted(*given: Any) -> Any:
+        made.append(given)
+        return inner(*given)
+
+    monkeypatch.setattr(ingest_trials, "_server", counted)
+    table = ingest(str(write(tmp_path / "run", trials, whole(trials[0])))).trials
+    assert len(made) == 2  # that of the trial that ran, and of one that did not
+    assert table["outcome"].tolist() == ["ok"] + ["not run"] * 498
+    assert table["asked_connections"].tolist() == list(range(1, 500))
+    assert table["requests_per_s"].notna().sum() == 1
