@@ -100,7 +100,7 @@ def middle(text: str, characters: int) -> str:
 def renamed(told: Mapping[str, str]) -> str:
     """A Vega expression: a label's other name."""
     changed = {visible(label): visible(name) for label, name in told.items() if name != label}
-    return f"{json.dumps(changed)}[datum.label] || datum.label"
+    return f"{json.dumps(changed)}[datum.value] || datum.value"
 
 
 def tips(told: str) -> list[alt.Tooltip]:

@@ -134,7 +134,10 @@ def draw(frame: pd.DataFrame) -> alt.FacetChart:
         .facet(
             data=short,
             facet=alt.Facet(
-                "label:N", title=common or None, sort=labels, header=alt.Header(labelExpr=axes.renamed(told))
+                "label:N",
+                title=common or None,
+                sort=labels,
+                header=alt.Header(labelExpr=axes.renamed(told), titleAnchor="start"),
             ),
             columns=1,
         )

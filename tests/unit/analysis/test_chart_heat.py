@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.charts import heat
+from analysis.charts import heat, theme
 from analysis.charts.registry import make
 from tests.unit.analysis.chart_data import MS, Row, dataset_of, trial
 
@@ -61,3 +61,13 @@ def test_six_panels_from_the_fastest_to_the_slowest() -> None:
 
 def test_nothing_to_show() -> None:
     assert make(heat, dataset_of(trials=[trial(1)])) is None
+
+
+def test_panels_are_named_by_what_differs() -> None:
+    trials = [trial(1, rate=300), trial(2, "poll", rate=300), trial(3, "poll", rate=900, cell="c-other")]
+    rows = [{"run": "r1", "trial": n, "k": 0, "low_ns": 1e5, "high_ns": 2e5, "count": 5} for n in (1, 2, 3)]
+    seconds = [{"run": "r1", "trial": n, "k": 0, "planned_requests": 5, "answered_requests": 5} for n in (1, 2)]
+    chart = make(heat, dataset_of(trials=trials, heat=rows[:2], seconds=seconds))
+    assert chart is not None and chart.drawing is not None
+    text = theme.svg(theme.spec(chart.drawing))
+    assert ">epoll<" in text and ">poll<" in text and ">300/s<" in text
