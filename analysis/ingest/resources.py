@@ -13,6 +13,8 @@ SMALLEST_GROWTH_BYTES = 64 * 1024
 RSS_STEP_BYTES = 128 * 1024
 # A sample due at the window's edge may come this share of the window late or early without being worth a gap.
 EDGE_TOLERANCE = 0.01
+# Between two samples a counter need not grow evenly: for a comparison to the percent each edge has one as near as this.
+NEAR_EDGE = 0.02
 
 
 def grown(samples: pd.DataFrame, counter: str, start_ns: float, end_ns: float) -> float:
@@ -27,6 +29,12 @@ def grown(samples: pd.DataFrame, counter: str, start_ns: float, end_ns: float) -
         return NAN
     growth = float(np.diff(np.interp([start_ns, end_ns], t, _floats(known, counter)))[0])
     return growth if growth >= 0 else NAN
+
+
+def are_sampled(samples: pd.DataFrame, start_ns: float, end_ns: float) -> bool:
+    """Whether a sample was taken near the start and one near the end."""
+    t, near = _floats(samples, "t_ns"), (end_ns - start_ns) * NEAR_EDGE
+    return bool(len(t)) and all(float(np.abs(t - edge).min()) <= near for edge in (start_ns, end_ns))
 
 
 def rss_per_connection(samples: pd.DataFrame, start_ns: float, end_ns: float) -> tuple[float, float]:

@@ -204,7 +204,7 @@ def _server(samples: pd.DataFrame, row: Row, window: Window | None) -> dict[str,
     cost = (user + system) / replies / 1000
     memory, resolution = resources.rss_per_connection(samples, start, end)
     echoed = NAN
-    if row["hostile"] is None and row["payload_bytes"]:
+    if row["hostile"] is None and row["payload_bytes"] and resources.are_sampled(samples, start, settled):
         sent = resources.grown(samples, "bytes_out", start, settled) / row["payload_bytes"]
         echoed = NAN if math.isnan(sent) else round(sent)
     return {

@@ -101,6 +101,16 @@ def test_hostile_clients_make_echoes_that_nobody_counts(tmp_path: Path) -> None:
     assert math.isnan(row["echoed_requests"])
 
 
+def test_a_sample_that_came_late_is_no_account_of_the_window(tmp_path: Path) -> None:
+    """Between two samples the server need not have sent evenly: nothing is said of an edge without one near."""
+    planned = trial(1, rate=100_000)
+    events = overloaded(planned)
+    late = next(event for event in events if event.get("event") == "sample" and event["bytes_out"] == 64 * 22_000)
+    late["t"] += 50 * MS
+    (row,), _ = rows(tmp_path, [planned], events)
+    assert math.isnan(row["echoed_requests"])
+
+
 def test_cpu_at_edges_between_samples(tmp_path: Path) -> None:
     planned = trial(1)
     window = {"start_ns": 500 * MS, "end_ns": 1500 * MS}
