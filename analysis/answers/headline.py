@@ -3,6 +3,7 @@ how fast, at what cost."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,13 +172,18 @@ def _one(dataset: Dataset, good: pd.DataFrame) -> str:
     parts = [f"{row['label']} held {show.count(float(row['held_connections']))} of {_load(row)}"]
     if not traits(row["workload"]).holds:
         parts = [f"{row['label']} served {_load(row)}"]
+    came = _estimate(dataset, row, "throughput")
+    if _is_overloaded(dataset, row) and came is not None:
+        held, asked = (show.count(float(row[name])) for name in ("held_connections", "connections"))
+        slow = (
+            f"does not sustain {show.count(row['rate'])} requests/s: it answered {show.number(float(came['value']))}/s"
+        )
+        parts = [f"{row['label']} held {held} of {asked} connections and {slow}"]
     doubt = doubts(dataset)
     bars = {name: doubt.get((row["run"], row["cell"], name), ()) for name in ("p50", "p99", "cpu")}
     p50, p99, cost = (None if bars[name] else _estimate(dataset, row, name) for name in bars)
-    median = "" if p50 is None else f"half of them within {show.time(float(p50['value']))}"
-    tail = "" if p99 is None else f"99 % within {show.time(float(p99['value']))}{_interval_ns(p99)}"
-    if median or tail:
-        parts.append(f"answered {', '.join(part for part in (median, tail) if part)}")
+    if told := _late(p50, p99):
+        parts.append(told)
     if cost is not None:
         parts.append(f"and spent {show.number(float(cost['value']))} µs of server CPU on each request")
     by: dict[tuple[str, ...], list[str]] = {}
@@ -186,6 +192,24 @@ def _one(dataset: Dataset, good: pd.DataFrame) -> str:
             by.setdefault(checks, []).append(name)
     barred = [f"its {named(tuple(names))} must not be used ({', '.join(checks)})" for checks, names in by.items()]
     return "; ".join([", ".join(parts), *barred]) + "."
+
+
+def _late(p50: pd.Series | None, p99: pd.Series | None) -> str:
+    """How fast it answered, or that it did not in time."""
+    if p50 is not None and math.isinf(float(p50["value"])):
+        return "and less than half of the requests in time"
+    median = "" if p50 is None else f"half of them within {show.time(float(p50['value']))}"
+    if p99 is not None and math.isinf(float(p99["value"])):
+        tail = "more than 1 % not in time"
+    else:
+        tail = "" if p99 is None else f"99 % within {show.time(float(p99['value']))}{_interval_ns(p99)}"
+    told = ", ".join(part for part in (median, tail) if part)
+    return f"answered {told}" if told else ""
+
+
+def _is_overloaded(dataset: Dataset, row: dict[Any, Any]) -> bool:
+    """Whether a finding says that the server does not sustain the load of this cell."""
+    return "SV6" in doubts(dataset).get((row["run"], row["cell"], "cpu"), ())
 
 
 def _interval_ns(row: pd.Series) -> str:
@@ -211,4 +235,5 @@ def _room(dataset: Dataset, good: pd.DataFrame) -> str:
     text = f"Its processes used {show.number(used, most=2)} of {there} CPU{'s' if there > 1 else ''}"
     if used >= BUSY * there:
         return f"{text}: that was its limit."
-    return f"{text}: it had room." if used < BUSY else f"{text}."
+    has_room = used < BUSY and not _is_overloaded(dataset, row)
+    return f"{text}: it had room." if has_room else f"{text}."

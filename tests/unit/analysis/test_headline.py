@@ -32,6 +32,20 @@ def test_one_strategy_held_how_fast_and_at_what_cost() -> None:
     assert found.more == ""
 
 
+def test_an_overloaded_server_is_not_said_to_bear_its_load() -> None:
+    late = struck("epoll", "The backlog grew.", "SV6") | {"severity": "warn", "cells": "[]", "trials": "[1]"}
+    tables: dict[str, Any] = {
+        "trials": [own(1, "epoll")],
+        "estimates": [estimate("epoll", "throughput", 2_200), estimate("epoll", "p50", np.inf)],
+    }
+    assert said(**tables, findings=[late]).sentence == (
+        "epoll held 10,000 of 10,000 connections and does not sustain 10,000 requests/s: it answered 2,200/s, and less "
+        "than half of the requests in time; its server CPU time per request must not be used (SV6)."
+    )
+    alone = said(**tables)
+    assert "sustain" not in alone.sentence and "10,000 requests/s" in alone.sentence
+
+
 LOAD = "At 10,000 connections and 10,000 requests/s "
 
 
