@@ -360,8 +360,8 @@ def test_a_baseline_file_of_version_1_has_other_names_and_no_parameter_that_is_y
         "timeout_s", "arm_timeout_s", "generator", "port", "ports", "workers",
     }  # fmt: skip
     path = tmp_path / "base.json"
-    for younger in ("runs", "unfinished", "margin"):
-        del document[younger]
+    for field in ("runs", "unfinished", "margin"):
+        del document[field]
     path.write_text(with_cell(document | {"version": 1}, factors=before))
     assert side.read_baseline(path) == found
 
