@@ -33,7 +33,8 @@ CELLS: list[dict[str, Any]] = [
 def run(lab: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     scenario = tmp_path_factory.mktemp("scenario") / "all.yml"
     common = {"connections": 60, "rate": 300, "warmup": 0, "duration": 1, "repetitions": 1, "sources": 2}
-    common |= {"search_to": 600}
+    # Met on a busy machine too: asked is whether the search ends at its highest rate, not how soon replies come.
+    common |= {"search_to": 600, "slo": "p99=5s"}
     scenario.write_text(yaml.safe_dump({**common, "cells": CELLS}))
     result = line.play("run_benchmark.yml", "lab", timeout_s=300, calibrate=True, scenario=scenario)
     assert result.returncode == 0, result.stdout
