@@ -36,7 +36,7 @@ def test_the_report_elsewhere_and_of_the_log_alone(run: Path, tmp_path: Path) ->
 
 def test_another_baseline(run: Path, tmp_path: Path) -> None:
     assert main(["report", str(run), "--baseline", "poll", "-o", str(tmp_path / "r.html")]) == 0
-    assert "as many as poll" in (tmp_path / "r.html").read_text()
+    assert "as many requests per CPU second as poll" in (tmp_path / "r.html").read_text()
 
 
 def test_where_nobody_may_write(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
