@@ -32,7 +32,14 @@ CELLS: list[dict[str, Any]] = [
 @pytest.fixture(scope="module")
 def run(lab: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     scenario = tmp_path_factory.mktemp("scenario") / "all.yml"
-    common = {"connections": 60, "rate": 300, "warmup": 0, "duration": 1, "repetitions": 1, "sources": 2}
+    common: dict[str, Any] = {
+        "connections": 60,
+        "rate": 300,
+        "warmup": 0,
+        "duration": 1,
+        "repetitions": 1,
+        "sources": 2,
+    }
     # Met on a busy machine too: asked is whether the search ends at its highest rate, not how soon replies come.
     common |= {"search_to": 600, "slo": "p99=5s"}
     scenario.write_text(yaml.safe_dump({**common, "cells": CELLS}))
