@@ -6,7 +6,7 @@
 Reads events.jsonl with nothing of ours: the server's own samples say how many bytes its workers wrote, and what CPU
 time they used, between the first and the last sample of the window. Throughput and CPU time per request are then
 compared with summary.csv (a row for each trial), with the report's table and with the terminal's (a row for each cell,
-against the geometric mean of its trials). Prints each difference and the worst.
+against the centre of its trials). Prints each difference and the worst.
 """
 
 import argparse
@@ -14,8 +14,8 @@ import base64
 import csv
 import io
 import json
-import math
 import re
+import statistics
 import subprocess
 import sys
 from collections import defaultdict
@@ -69,6 +69,11 @@ def of_window(result: dict[str, Any], go_ns: int, samples: list[dict[str, Any]],
     return Told(result["cell"], echoes / ((last["t"] - first["t"]) / 1e9), cpu_ns / 1000 / echoes)
 
 
+def centre(values: list[float]) -> float:
+    """As the report takes it: the median from six repetitions on, below them the geometric mean."""
+    return statistics.median(values) if len(values) >= 6 else statistics.geometric_mean(values)
+
+
 def of_report(run: Path) -> dict[str, dict[str, str]]:
     """The rows of the report's at-a-glance table as its CSV has them, by cell."""
     page = (run / "report.html").read_text(encoding="utf-8")
@@ -87,7 +92,8 @@ def of_terminal(run: Path, label: str) -> float | None:
     rule = next(i for i, line in enumerate(lines) if set(line) == {"─", " "})
     row = next((line for line in lines[rule + 1 :] if line.startswith(f"{label} ")), "")
     for column in re.finditer("─+", lines[rule]):
-        if lines[rule - 1][slice(*column.span())].strip() == "requests/s":
+        heading = "".join(line[slice(*column.span())].strip() for line in lines[rule - 2 : rule])
+        if heading == "requests/s":
             number = re.search(r"[\d,.]+", row[slice(*column.span())])
             return float(number[0].replace(",", "")) if number else None
     return None
@@ -118,8 +124,8 @@ def main() -> None:
             cells[one.cell].append(one)
     report = of_report(run)
     for cell, members in cells.items():
-        rate = math.exp(sum(math.log(one.requests_per_s) for one in members) / len(members))
-        cost = math.exp(sum(math.log(one.cpu_us_per_request) for one in members) / len(members))
+        rate = centre([one.requests_per_s for one in members])
+        cost = centre([one.cpu_us_per_request for one in members])
         compare(f"report, {report[cell]['label']}", "requests/s", report[cell]["throughput_value"], rate)
         compare(f"report, {report[cell]['label']}", "CPU µs/request", report[cell]["cpu_value"], cost)
         compare("terminal", "requests/s", of_terminal(run, report[cell]["label"]), rate)
