@@ -146,6 +146,10 @@ def objective(_parameter: Parameter, value: Any) -> str:
     return text
 
 
+LEAST_ANSWERED = 0.99
+"""The share of the planned requests that a rate must have answered to meet any objective."""
+
+
 def percentile_and_limit(text: str) -> tuple[str, float]:
     """("99", 10_000_000.0 ns) of p99=10ms; ValueError where it is no objective."""
     found = re.fullmatch(r"p(\d{1,2}(?:\.\d+)?)=(\d+(?:\.\d+)?)(ns|us|ms|s)", text)

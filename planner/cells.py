@@ -1,7 +1,7 @@
 """From the parameters of a run to its cells: one for each combination of the levels that were asked for. Pure."""
 
 import itertools
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,22 @@ def of_other_workloads(asked: Iterable[str], cells: Sequence[Mapping[str, Any]])
     ]
 
 
+def searches(cells: Iterable[Mapping[str, Any]], wide: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each search that has nowhere to begin or no room for a rung."""
+    to, budget_s = wide["search_to"], wide["search_budget"]
+    for cell in cells:
+        if cell["workload"] not in OF_SOME["search_to"]:
+            continue
+        if to is not None and cell["rate"] > to:
+            yield f"The search begins at rate={cell['rate']}, which is above search_to={to}."
+        shortest_s = cell["warmup"] + cell["duration"]
+        if budget_s is not None and shortest_s > budget_s:
+            yield (
+                f"search_budget={budget_s} has no room for one rung, which takes {shortest_s} s and more "
+                "(warmup and duration)."
+            )
+
+
 def keep_honoured(
     cells: Sequence[dict[str, Any]], catalog: Catalog, asked: Container[str], optional: Iterable[str] = OPTIONAL
 ) -> list[str]:
@@ -157,6 +173,7 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
         cells = listed_cells(given["cells"], common, catalog, problems, named)
         typed(common, problems)
     problems += of_other_workloads([name for name in wide if common.get(name) not in (None, "")], cells)
+    problems += searches(cells, wide)
     if wide["profile"] is not None and wide["profile"] not in profiles:
         meant = nearest(wide["profile"], profiles) or ";"
         problems.append(f"There is no profile `{wide['profile']}`{meant} There are: {', '.join(profiles)}.")

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts.declared import LOAD, PARAMETERS, SERVER
-from contracts.judge import percentile_and_limit
+from contracts.judge import LEAST_ANSWERED, percentile_and_limit
 from planner.cells import Catalog, Request
 from planner.parameters import Refused
 
 CALIBRATED_PER_CLIENT, CALIBRATION_S = 1000, 1
 UNEVEN = 1.25
-RESOLUTION, LEAST_ANSWERED = 1.1, 0.99
+RESOLUTION = 1.1
 MOST_RUNGS = 40  # from 1/s to the highest rate there is and back are fewer
 Host = Mapping[str, Any]
 """name, role, connection, ssh, python, load_address, sources, weight; of the probe boot_id, cpus (ids), nofile_hard."""
@@ -162,14 +162,7 @@ def search(cell: Mapping[str, Any], wide: Mapping[str, Any]) -> dict[str, Any]:
     """What the entry of a capacity holds beside a trial's own; of any other workload nothing."""
     if cell["workload"] not in PARAMETERS["search_to"].workloads:
         return {}
-    if cell["rate"] > wide["search_to"]:
-        raise Refused([f"The search begins at rate={cell['rate']}, which is above search_to={wide['search_to']}."])
     shortest_s = cell["warmup"] + cell["duration"]
-    if shortest_s > wide["search_budget"]:
-        raise Refused([
-            f"search_budget={wide['search_budget']} has no room for one rung, which takes {shortest_s} s and more "
-            "(warmup and duration)."
-        ])  # fmt: skip
     percentile, at_most_ns = percentile_and_limit(wide["slo"])
     rule = {"percentile": float(percentile), "at_most_ns": int(at_most_ns), "answered_share": LEAST_ANSWERED}
     return {

@@ -18,7 +18,8 @@ from analysis.estimates import invalid_trials
 from analysis.ingest.plan import traits
 from analysis.model import Dataset
 from analysis.statistics.interval import centre
-from analysis.statistics.knee import LEAST_ACHIEVED, Rung, capacity
+from analysis.statistics.knee import Rung, capacity
+from contracts.judge import LEAST_ANSWERED
 
 LEAST_RATES = 3
 SEARCHED = "capacity"  # a workload whose rates are those that a search came to, however few
@@ -78,7 +79,7 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
                 "low_ns": float(values.min()),
                 "high_ns": float(values.max()),
                 "achieved": float(same["achieved"].median()),
-                "saturated": bool(same["achieved"].median() < LEAST_ACHIEVED or np.isinf(middle)),
+                "saturated": bool(same["achieved"].median() < LEAST_ANSWERED or np.isinf(middle)),
                 "objective": str(goal),
                 "limit_ns": float(goal.limit_ns),
                 "capacity_per_s": e.value,

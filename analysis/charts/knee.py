@@ -8,13 +8,13 @@ import pandas as pd
 
 from analysis.answers import capacity
 from analysis.charts import axes
-from analysis.statistics.knee import LEAST_ACHIEVED
+from contracts.judge import LEAST_ANSWERED
 
 NAME, TITLE = "knee", "How far can it be pushed?"
 READ = (
     "Each point is an offered rate: the centre of its repetitions at the objective's percentile, over all planned "
     "requests, with their range. A cross marks a rate at which less than "
-    f"{100 * LEAST_ACHIEVED:.0f} % of the requests were answered or the percentile lies among the unanswered: "
+    f"{100 * LEAST_ANSWERED:.0f} % of the requests were answered or the percentile lies among the unanswered: "
     "saturated. The dashed line is the objective; the capacity is where a block first misses it on the way up, "
     "interpolated between the rates tested; trials that do not count are left out."
 )

@@ -62,7 +62,7 @@ def printed(parameters: dict[str, Any], seed: int, plan: dict[str, Any]) -> str:
     entries = [trial for trial in plan["trials"] if trial["kind"] == "measure"]
     for trial in entries:  # as the conductor names the rungs of a search
         trial["cell"] += f"@{trial['load']['rate']}" if "search" in trial else ""
-    rows = plan_rows(SimpleNamespace(run="r1", planned=entries))  # type: ignore[arg-type]
+    rows = plan_rows(SimpleNamespace(run="r1", planned=entries))  # type: ignore[arg-type]  # all it asks of a Log
     run = {"run": "r1", "parameters": json.dumps(parameters), "seed": seed}
     (line,) = commands(Dataset.of(runs=[run], trials=rows))
     return line

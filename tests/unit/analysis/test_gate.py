@@ -1,6 +1,7 @@
 """A gate within one run: what fails a build, what passes, and what says that it could not be told."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,9 @@ from tests.unit.analysis.test_contrasts import Row, dataset, trials
 OLD = trials("c1", "own server", [1.0, 1.001, 0.999, 1.0, 1.001, 1.0], server_command="./old")
 
 
-def new(times: float, spread: float = 0.001, **fields: object) -> list[Row]:
+def new(times: float, spread: float = 0.001, **fields: Any) -> list[Row]:
     values = [times * (1 + spread * sign) for sign in (1, -1, 0, 1, -1, 0.5)]
-    return trials("c2", "own server", values, server_command="./new", **fields)  # type: ignore[arg-type]
+    return trials("c2", "own server", values, server_command="./new", **fields)
 
 
 def status(rows: list[Row], asked: float = 0.03, *, undecided: bool = True, metrics: tuple[str, ...] = ("efficiency",)

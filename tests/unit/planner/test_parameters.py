@@ -70,6 +70,11 @@ REFUSALS = [
     ({"search_to": 5, "workload": "closed"}, "search_to belongs to the workload `capacity`"),
     ({"search_budget": 5, "cells": [{"workload": "open"}, {}]}, "search_budget belongs to the workload `capacity`"),
     ({"workload": "capacity", "search_budget": "5,9"}, "is not a number of seconds"),
+    ({"workload": "capacity", "rate": 2000, "search_to": 1000}, "begins at rate=2000, which is above search_to=1000"),
+    (
+        {"workload": "capacity", "warmup": 2, "duration": 10, "search_budget": 11},
+        "search_budget=11 has no room for one rung, which takes 12 s",
+    ),
     ({"workload": "ramp", "connections": 5}, "a step opens at least one"),
     ({"server_port": 65535, "server_ports": 2}, "end at 65536"),
     ({"server_command": "x {host} {port}", "server_ports": 2}, "one port"),

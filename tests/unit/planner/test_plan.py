@@ -157,21 +157,6 @@ def test_a_capacity_is_one_search_in_each_block_with_numbers_of_its_own() -> Non
     assert plan(workload="capacity", search_budget=86_400)["trials"][0]["search"]["most_rungs"] == 40
 
 
-@pytest.mark.parametrize(
-    ("given", "sentence"),
-    [
-        ({"rate": 2000, "search_to": 1000}, "begins at rate=2000, which is above search_to=1000"),
-        (
-            {"warmup": 2, "duration": 10, "search_budget": 11},
-            "search_budget=11 has no room for one rung, which takes 12 s",
-        ),
-    ],
-)
-def test_a_search_that_cannot_be_is_refused(given: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(Refused, match=sentence):
-        plan(workload="capacity", **given)
-
-
 def test_what_nobody_asked_for_is_repeated_often_enough_to_decide_and_what_was_asked_for_is_kept() -> None:
     script = (Path(__file__).parents[3] / "script/benchmark").read_text()
     (words,) = re.findall(r"\|\| set -- (.*)", script)

@@ -210,7 +210,7 @@ def test_what_waits_for_one_of_those_that_share_a_port_is_lost_with_it() -> None
 
 
 def test_asyncio_asks_for_256_kib() -> None:
-    assert asyncio.selector_events._SelectorTransport.max_size == 256 * 1024  # type: ignore[attr-defined]
+    assert asyncio.selector_events._SelectorTransport.max_size == 256 * 1024  # type: ignore[attr-defined]  # private
 
 
 async def stuck_writer(sock: socket.socket) -> asyncio.StreamWriter:
