@@ -54,6 +54,11 @@ def problems_of(request: Request, hosts: Sequence[Host]) -> list[str]:
 
 def problems_of_one(request: Request, host: Host, facts: Mapping[str, Any]) -> list[str]:
     name, found = host["name"], []
+    pinned = f"{host['role']}_cpus"
+    wanted = request.run_wide[pinned]
+    absent = [core for core in wanted if core not in facts["cpus"]] if isinstance(wanted, list) else []
+    if absent:
+        found.append(f"{pinned} names CPU {absent[0]}, which {name} does not have; it has {compact(facts['cpus'])}.")
     if host["role"] == "client" and facts["arch"] not in GOARCH:
         found.append(f"{name} is a {facts['arch']}, and the generator is built for {', '.join(GOARCH)} only.")
     if host["role"] == "server":

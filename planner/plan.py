@@ -9,7 +9,6 @@ from typing import Any
 from contracts.declared import LOAD, PARAMETERS, SERVER
 from contracts.judge import LEAST_ANSWERED, percentile_and_limit
 from planner.cells import Catalog, Request
-from planner.parameters import Refused
 
 CALIBRATED_PER_CLIENT, CALIBRATION_S = 1000, 1
 UNEVEN = 1.25
@@ -57,20 +56,6 @@ def split_cpus(request: Request, hosts: Sequence[Host], controller: Host) -> dic
             per_client[host["name"]] = rest if wanted_clients == "auto" and host in beside else None
     helpers = None if wanted_clients == "none" else rest
     return {"server": ours, "agent": helpers, "clients": per_client, "conductor": helpers if conducted_here else None}
-
-
-def cpus_that_are_not(request: Request, hosts: Sequence[Host]) -> list[str]:
-    """A sentence for each pinned CPU that a host does not have."""
-    problems = []
-    for host in hosts:
-        name = f"{host['role']}_cpus"
-        wanted = request.run_wide[name]
-        absent = [core for core in wanted if core not in host["cpus"]] if isinstance(wanted, list) else []
-        if absent:
-            problems.append(
-                f"{name} names CPU {absent[0]}, which {host['name']} does not have; it has {compact(host['cpus'])}."
-            )
-    return problems
 
 
 def compact(cpus: list[int]) -> str:
@@ -125,9 +110,6 @@ def make(
     base: str, ssh_config: str | None, known_hosts: str | None, references: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """The plan. `references`: the server host has the C programs; the calibration needs one of them."""
-    problems = cpus_that_are_not(request, hosts)
-    if problems:
-        raise Refused(problems)
     cpus = split_cpus(request, hosts, controller)
     server = next(host for host in hosts if host["role"] == "server")
     cores = len(cpus["server"] or server["cpus"])

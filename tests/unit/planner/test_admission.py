@@ -20,7 +20,7 @@ def host(name: str = "client1", problem: str | None = None, **facts: Any) -> dic
     found = {
         "python": "3.11.2", "arch": "x86_64", "base_writable": True, "root": True, "port_range": [32768, 60999],
         "reserved_ports": "", "boot_id": "there", "netns": 2, "somaxconn": 4096, "syn_backlog": 4096,
-        "file_max": 1_000_000, "tuned_by": [], "agent": None, "uncollected": [], **facts,
+        "file_max": 1_000_000, "tuned_by": [], "agent": None, "uncollected": [], "cpus": [0, 1, 2, 3], **facts,
     }  # fmt: skip
     return {
         "name": name, "role": "server" if name == "server" else "client", "base": "/var/lib/c10k", "weight": 1,
@@ -56,6 +56,9 @@ PROBLEMS = [
     ({"server_port": 40000}, host("server"), "below 32768"),
     ({"server_port": 40000}, host("server", reserved_ports="1,39999-40001"), None),
     ({"server_port": 40000}, host(), None),
+    ({"server_cpus": "0,9"}, host("server"), "server_cpus names CPU 9, which server does not have; it has 0-3."),
+    ({"client_cpus": "4"}, host(), "client_cpus names CPU 4, which client1 does not have; it has 0-3."),
+    ({"server_cpus": "0,9", "client_cpus": "3"}, host(), None),
 ]
 
 
