@@ -13,35 +13,42 @@ import (
 
 // read takes in replies until there are no more. It reads a little more than one, to see whether another record begins in it.
 func (c *connection) read() {
-	size := c.e.cfg.PayloadBytes
-	c.reply = make([]byte, size+wire.BeginBytes)
+	c.reply = make([]byte, c.e.cfg.PayloadBytes+wire.BeginBytes)
 	for {
 		n, err := c.conn.Read(c.reply[c.have:])
 		if err != nil {
 			c.lose(errs.Read, err)
 			return
 		}
-		now := engine.Monotonic()
-		for c.came(n, now); c.have >= size; {
-			r, want := c.first()
-			reply := c.reply[:size]
-			verdict := classify(reply, want, c.e.filler, r == nil)
-			next := size
-			if r != nil && verdict != (engine.Integrity{}) {
-				if at := wire.Begins(c.reply[1:c.have], size) + 1; at > 0 && at < size {
-					next = at
-				}
+		c.heed(n, engine.Monotonic())
+	}
+}
+
+// heed accounts for n bytes that came, and judges every reply that they make whole, in one piece: whoever else loses the
+// connection finds no whole reply that is not yet accounted for.
+func (c *connection) heed(n int, now int64) {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	if c.lost { // meanwhile, and so are its requests
+		return
+	}
+	size := c.e.cfg.PayloadBytes
+	for c.came(n, now); c.have >= size; {
+		r, want := c.first()
+		verdict := classify(c.reply[:size], want, c.e.filler, r == nil)
+		next := size
+		if r != nil && verdict != (engine.Integrity{}) {
+			if at := wire.Begins(c.reply[1:c.have], size) + 1; at > 0 && at < size {
+				next = at
 			}
-			c.concluded(r, verdict, next, now)
 		}
+		c.concluded(r, verdict, next, now)
 	}
 }
 
 // came adds n bytes to the reply. What nobody asked for is forgotten as soon as somebody asks, so that it does not shift the
 // replies.
 func (c *connection) came(n int, now int64) {
-	c.e.mu.Lock()
-	defer c.e.mu.Unlock()
 	if len(c.wire) == 0 {
 		c.e.accounts.Surplus += int64(n)
 		c.stray = true
@@ -55,8 +62,6 @@ func (c *connection) came(n int, now int64) {
 
 // first is the request to which the whole reply belongs, or nil if there is none, and the record that it should be.
 func (c *connection) first() (*request, wire.Header) {
-	c.e.mu.Lock()
-	defer c.e.mu.Unlock()
 	if c.stray || len(c.wire) == 0 {
 		return nil, c.header(wire.Load, c.sequence, 0)
 	}
@@ -67,14 +72,10 @@ func (c *connection) first() (*request, wire.Header) {
 // concluded accounts for a whole reply, or for what of it came before the next record begins, and keeps what is behind that.
 func (c *connection) concluded(r *request, verdict engine.Integrity, next int, now int64) {
 	e := c.e
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	part, rest := c.reply[:next], c.reply[next:c.have]
 	switch {
 	case r == nil:
 		e.unasked(verdict)
-	case c.lost: // meanwhile, and so is the request
-		return
 	case next < len(e.filler) && wire.Continues(c.expected(r), rest): // what stands before it is surplus
 		e.accounts.Surplus += int64(next)
 	default:
