@@ -45,6 +45,7 @@ class Pair:
     """A cell and its baseline in the blocks that both have: logarithms, of the baseline with the control's where it has
     all of these blocks. `why`: why they cannot be compared; empty: they can."""
 
+    metric: str
     cell: str
     baseline: str
     blocks: tuple[int, ...]
@@ -118,7 +119,7 @@ def measured_blocks(figures: pd.DataFrame) -> dict[str, dict[Measured, Blocks]]:
 def controls(measured: dict[Measured, Blocks]) -> dict[tuple[str, str], Again]:
     """By metric and cell each control against its own cell. All of a run share the risk of a false word."""
     pairs = {
-        (metric, cell): _pair(Side(cell, its), Side(cell, measured.get((metric, cell, False), {})), {})
+        (metric, cell): _pair(metric, Side(cell, its), Side(cell, measured.get((metric, cell, False), {})), {})
         for (metric, cell, control), its in measured.items()
         if control
     }
@@ -170,7 +171,8 @@ def _of_metric(
         if name == metric.name and cell in sides
     }
     together = [
-        _pair(sides[cell], sides[base], measured.get((metric.name, base, True), {})) for cell, base in pairs.items()
+        _pair(metric.name, sides[cell], sides[base], measured.get((metric.name, base, True), {}))
+        for cell, base in pairs.items()
     ]
     # Of a baseline without a control of its own: what two measurements of one thing differ by elsewhere in the run.
     widest = max((one.floor for one in twins.values() if not math.isnan(one.floor)), default=math.nan)
@@ -195,18 +197,19 @@ def why_not(row: dict[Any, Any], metric: Metric, *, is_known: bool) -> str:
     return "" if is_known else f"{metric.title} is not known of it"
 
 
-def _pair(side: Side, base: Side, control: Blocks) -> Pair:
+def _pair(metric: str, side: Side, base: Side, control: Blocks) -> Pair:
     both = tuple(sorted(set(side.blocks) & set(base.blocks)))
     why = _unfit(side, base, both)
     if why:
-        return Pair(side.cell, base.cell, both, [], [], why)
+        return Pair(metric, side.cell, base.cell, both, [], [], why)
     with_control = [control] if all(control.get(block, 0) > 0 for block in both) else []
     if any(math.isinf(its[block]) for its in with_control for block in both):
         with_control = []
     theirs = [[math.log(its[block]) for block in both] for its in (base.blocks, *with_control)]
     middles = (median([its.blocks[block] for block in both]) for its in (side, base))
     is_resolved = side.cell == base.cell or abs(next(middles) - next(middles)) > max(side.step, base.step)
-    return Pair(side.cell, base.cell, both, [math.log(side.blocks[block]) for block in both], theirs, "", is_resolved)
+    ours = [math.log(side.blocks[block]) for block in both]
+    return Pair(metric, side.cell, base.cell, both, ours, theirs, "", is_resolved)
 
 
 def _unfit(side: Side, base: Side, both: Sequence[int]) -> str:
@@ -224,11 +227,11 @@ def _unfit(side: Side, base: Side, both: Sequence[int]) -> str:
 
 
 def _compared(family: Sequence[Pair], alpha: float = ALPHA) -> list[Comparison]:
-    """Those with the same baseline and blocks are of one load, and say of each other how much they spread."""
+    """Those with the same figures of one baseline are of one load, and say of each other how much they spread."""
     highest = strictest(len(family), alpha)
-    alike: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    alike: dict[tuple[str, str, tuple[int, ...]], list[int]] = {}
     for place, pair in enumerate(family):
-        alike.setdefault((pair.baseline, pair.blocks), []).append(place)
+        alike.setdefault((pair.metric, pair.baseline, pair.blocks), []).append(place)
     shifts: dict[int, Shift] = {}
     for places in alike.values():
         ours, theirs = [family[place].ours for place in places], family[places[0]].theirs

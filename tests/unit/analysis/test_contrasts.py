@@ -167,6 +167,17 @@ def test_a_quiet_control_leaves_the_margin_at_three_percent() -> None:
     assert row["margin"] == 0.03 and 0 < row["noise_floor"] < 0.03
 
 
+def test_the_control_of_each_metric_is_compared_with_that_metric() -> None:
+    figures: list[tuple[float, float]] = [(40_000, 20), (41_000, 21), (39_000, 22)]
+    rows = [
+        row | {"cpu_us_per_request": us}
+        for control in (False, True)
+        for row, (_, us) in zip(trials("c1", "a", [each for each, _ in figures], control=control), figures, strict=True)
+    ]
+    for metric in ("efficiency", "cpu"):
+        assert contrasts(rows, metric)["A/A c1"]["ratio"] == pytest.approx(1)
+
+
 def test_a_control_of_two_blocks_sets_nothing() -> None:
     rows = trials("c1", "a", [1, 1, 1]) + trials("c2", "b", [2, 2, 2])
     rows += trials("c1", "a", [1, 1.5, None], control=True)
