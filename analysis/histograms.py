@@ -14,10 +14,12 @@ import numpy.typing as npt
 from hdrh.codec import HdrCookieException, HdrHistogramEncoder, HdrLengthException
 from hdrh.histogram import HdrHistogram
 
+from contracts.judge import LEAST_TAIL
+
 LOWEST_NS, HIGHEST_NS, DIGITS = 100, 60_000_000_000, 3
 
-# Below 10 requests in the tail a percentile is one request's luck; below 100 it deserves a mark.
-WITHHELD_BELOW, MARKED_BELOW = 10, 100
+# Requests beyond a percentile: with fewer it is withheld, or deserves a mark.
+WITHHELD_BELOW, MARKED_BELOW = LEAST_TAIL, 100
 # Width of a slot, of its value: nothing is known better.
 SLOT_SHARE = 2.0**-10
 

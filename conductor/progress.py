@@ -12,6 +12,7 @@ from hdrh.histogram import HdrHistogram
 
 from conductor.protocol import Event
 from contracts.declared import COUNTS, SETTLED
+from contracts.judge import LEAST_TAIL
 
 _UNREADABLE = (
     binascii.Error, struct.error, zlib.error, TypeError, ValueError, IndexError,
@@ -36,6 +37,19 @@ def percentile_ms(histogram: Any, q: float, planned: int) -> float | None:
     if not answered or q / 100 * planned > answered:
         return None
     return float(histogram.get_value_at_percentile(min(100.0, q * max(planned, answered) / answered))) / 1e6
+
+
+def bearable(planned: int, *percentiles: int) -> list[int]:
+    """Those of the percentiles that rest on LEAST_TAIL of so many planned requests or more, in their order."""
+    return [q for q in percentiles if (100 - q) * planned >= 100 * LEAST_TAIL]
+
+
+def connected(sample: Mapping[str, Any] | None, go_ns: int, proved: int | None) -> int | None:
+    """How many connections stand, as the server counted since `go_ns`, in its clock; before its first sample of the
+    load what was proved, for an older one counted while the clients still connected. None: it does not count."""
+    if sample is None or sample["open"] is None or sample["t"] >= go_ns:
+        return None if sample is None else sample["open"]
+    return proved
 
 
 class Tally:
@@ -78,7 +92,9 @@ def load_line(label: str, elapsed_s: float, whole_s: float | None, connected: in
         parts.append(f"{connected:,} connected")
     if tally.second:
         counts, histogram = tally.second
-        parts += [f"{counts['arrived']:,} req/s", f"p99 {show_ms(percentile_ms(histogram, 99, counts['planned']))}"]
+        parts.append(f"{counts['arrived']:,} req/s")
+        deepest = bearable(counts["planned"], 99, 90, 50)[:1]
+        parts += [f"p{q} {show_ms(percentile_ms(histogram, q, counts['planned']))}" for q in deepest]
     return "   ".join([*parts, f"errors {tally.errors:,}"])
 
 
@@ -88,15 +104,16 @@ def end_line(label: str, result: Mapping[str, Any], tally: Tally) -> str:
     parts = [f"{label}  {result['outcome']}", held]
     window = result["window"]
     for name, ceiling in (result["ceiling"] or {}).items():
-        parts.append(f"{name} sends at most {ceiling['sends_per_s'] or 0:,.0f}/s")
+        most = ceiling["sends_per_s"]
+        parts.append(f"{name} did not tell its ceiling" if most is None else f"{name} sends at most {most:,.0f}/s")
     # What was cut short has no rate: its requests are not those of a whole window.
     if not result["ceiling"] and result["counts"] and window and result["outcome"] not in ("interrupted", "crashed"):
         seconds = (window["end_ns"] - window["start_ns"]) / 1e9
         parts.append(f"{result['counts']['arrived'] / seconds:,.0f} req/s" if seconds > 0 else "")
         planned = tally.window_counts["planned"]
-        parts += [f"p{q} {show_ms(percentile_ms(tally.window, q, planned))}" for q in (50, 99)]
+        parts += [f"p{q} {show_ms(percentile_ms(tally.window, q, planned))}" for q in bearable(planned, 50, 99)]
         if missed := result["counts"]["planned"] - result["counts"]["answered"]:
-            parts.append(f"{missed:,} of {result['counts']['planned']:,} not answered")
+            parts.append(f"{missed:,} of {result['counts']['planned']:,} not answered in time")
     if result["reason"]:
         parts.append(result["reason"])
     return "   ".join(part for part in parts if part)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from conductor import progress
 from conductor.clock import EXCHANGES, Clock, clock_of, lead_ns
@@ -286,10 +285,14 @@ def show(course: Course) -> None:
         return
     load = course.trial.load
     course.tally.settle(a.name for a in course.fleet.working_clients if course.shares[a.name].active)
-    sample: Mapping[str, Any] = course.fleet.server.said.get("sample", {})
+    server = course.fleet.server
+    stand = progress.connected(
+        server.said.get("sample"), course.clocks[server.name].there(course.go_ns),
+        course.barrier.server if course.barrier else None,
+    )  # fmt: skip
     say(
         progress.load_line(
             course.label, max(0, now_ns - course.go_ns) / 1e9, None if load.requests else load.warmup + load.duration,
-            sample.get("open") if load.traits.holds else None, course.tally,
+            stand if load.traits.holds else None, course.tally,
         )
     )  # fmt: skip

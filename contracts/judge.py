@@ -149,6 +149,9 @@ def objective(_parameter: Parameter, value: Any) -> str:
 LEAST_ANSWERED = 0.99
 """The share of the planned requests that a rate must have answered to meet any objective."""
 
+LEAST_TAIL = 10
+"""Below so many requests beyond it a percentile is one request's luck, and is not told."""
+
 
 def percentile_and_limit(text: str) -> tuple[str, float]:
     """("99", 10_000_000.0 ns) of p99=10ms; ValueError where it is no objective."""

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,36 @@ def test_only_a_second_that_all_have_reported_is_shown() -> None:
     assert tally.second[0]["answered"] == 5
     assert tally.errors == 3
     line = progress.load_line("trial 2/12 poll", 4.2, 12, 10_000, tally)
-    assert line == "trial 2/12 poll  load  4/12 s   10,000 connected   7 req/s   p99 2,001 ms   errors 3"
+    assert line == "trial 2/12 poll  load  4/12 s   10,000 connected   7 req/s   errors 3"
+
+
+@pytest.mark.parametrize(
+    ("planned", "told"), [(19, ""), (20, "p50"), (99, "p50"), (100, "p90"), (999, "p90"), (1000, "p99")]
+)
+def test_a_percentile_of_a_second_rests_on_ten_requests(planned: int, told: str) -> None:
+    tally = progress.Tally()
+    tally.take("client1", interval(0, planned=planned))
+    tally.settle(["client1"])
+    assert re.findall(r"p\d+", progress.load_line("trial 1/1 epoll", 1, 9, None, tally)) == [told][: len(told)]
+
+
+def test_connected_is_what_was_counted_since_the_load_began() -> None:
+    """8,297 was printed of 10,000 that were proved: the last sample before the load had met the clients connecting."""
+    early, late = {"t": 999, "open": 8297}, {"t": 1000, "open": 9990}
+    assert progress.connected(early, 1000, 10_000) == 10_000
+    assert progress.connected(early, 1000, None) is None
+    assert progress.connected(late, 1000, 10_000) == 9990
+    assert progress.connected({"t": 999, "open": None}, 1000, 10_000) is None  # a server that does not count
+    assert progress.connected(None, 1000, 10_000) is None
+
+
+def test_a_ceiling_that_a_client_did_not_tell_is_no_zero() -> None:
+    result = {
+        "outcome": "ok", "reason": None, "held": None, "asked": {"connections": 1}, "window": None, "counts": None,
+        "ceiling": {"client1": {"sends_per_s": 81_234.4}, "client2": {"sends_per_s": None}},
+    }  # fmt: skip
+    line = progress.end_line("trial 9/9 calibration", result, progress.Tally())
+    assert line.endswith("client1 sends at most 81,234/s   client2 did not tell its ceiling")
 
 
 def test_throughput_is_what_arrived_in_the_window_and_not_what_was_answered_after_it() -> None:
@@ -64,7 +94,9 @@ def test_a_result_without_answers_says_so_beside_its_ok() -> None:
         "outcome": "ok", "reason": None, "held": 20, "asked": {"connections": 20}, "ceiling": None,
         "window": {"start_ns": 10**9, "end_ns": 3 * 10**9}, "counts": NONE | {"planned": 599, "failed": 599},
     }  # fmt: skip
-    assert progress.end_line("trial 1/1 own server", result, progress.Tally()).endswith("599 of 599 not answered")
+    assert progress.end_line("trial 1/1 own server", result, progress.Tally()).endswith(
+        "599 of 599 not answered in time"
+    )
 
 
 def test_warm_up_is_not_in_the_window() -> None:
