@@ -54,7 +54,7 @@ func (l *Loop) flush(i int32, c *connection) {
 			return
 		}
 		if errno != 0 {
-			l.lose(i, during(c, errs.Write), errs.CauseOf(errno), errno)
+			l.broken(i, c, errno)
 			return
 		}
 		if r := &l.requests.all[c.wire.tail]; r.sent == 0 {
@@ -67,6 +67,24 @@ func (l *Loop) flush(i int32, c *connection) {
 		c.unsent -= int32(n)
 	}
 	c.stuck = false
+}
+
+// broken loses a connection that cannot be written to, after reading what its peer had said before.
+func (l *Loop) broken(i int32, c *connection, errno unix.Errno) {
+	generation := c.generation
+	c.stuck = true // nothing is written meanwhile
+	for c.generation == generation {
+		n, failure := readSome(c.fd, l.in)
+		if failure == unix.EINTR {
+			continue
+		}
+		if n <= 0 || failure != 0 {
+			l.lose(i, during(c, errs.Write), errs.CauseOf(errno), errno)
+			return
+		}
+		l.watch.now = engine.Monotonic()
+		l.consume(i, c, l.in[:n])
+	}
 }
 
 // start moves the first waiting request to the wire, gives it its sequence and encodes it.

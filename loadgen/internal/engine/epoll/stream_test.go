@@ -9,6 +9,8 @@ import (
 	. "c10k/loadgen/internal/engine/enginetest"
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/wire"
+
+	"golang.org/x/sys/unix"
 )
 
 // A surplus reply must not keep those waiting that come after it.
@@ -20,6 +22,23 @@ func TestSurplusDoesNotHoldUpTheNext(t *testing.T) {
 	s.feed(append(reply, reply...))
 	if s.l.accounts.Surplus != 64 || s.l.accounts.Integrity != (Integrity{Duplicated: 1}) || len(s.sent()) != 64 {
 		t.Errorf("surplus %d, %+v, %d on the wire", s.l.accounts.Surplus, s.l.accounts.Integrity, s.c.onWire)
+	}
+}
+
+// What the peer said before it went away is read, though a write meets its going first.
+func TestReplyBeforeTheEnd(t *testing.T) {
+	s := newStream(t, 2, 64)
+	s.ask()
+	s.answer()
+	if err := unix.Shutdown(int(s.peer), unix.SHUT_RDWR); err != nil {
+		t.Fatal(err)
+	}
+	s.ask()
+	s.balance()
+	rows := s.l.accounts.Errors.Rows()
+	if n := Planned(s.l.accounts.Ledger.Window); n != (Counts{Planned: 2, Sent: 1, Answered: 1, Failed: 1, UnsentWaiting: 1}) || len(rows) != 1 ||
+		rows[0].Phase != "write" {
+		t.Errorf("%+v, %+v", n, rows)
 	}
 }
 
@@ -236,6 +255,7 @@ func (s *stream) sent() []byte {
 // answer lets what was sent come back, but the loop does not read it.
 func (s *stream) answer() {
 	b := s.sent()
+	s.fed += int64(len(b))
 	if n, errno := writeSome(s.peer, b); errno != 0 || n != len(b) {
 		s.t.Fatal(n, errno)
 	}

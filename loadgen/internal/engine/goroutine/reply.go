@@ -5,7 +5,6 @@ import (
 	"net"
 
 	"c10k/loadgen/internal/engine"
-	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/wire"
 
 	"golang.org/x/sys/unix"
@@ -17,14 +16,14 @@ func (c *connection) read() {
 	for {
 		n, err := c.conn.Read(c.reply[c.have:])
 		if err != nil {
-			c.lose(errs.Read, err)
+			c.lose(err)
 			return
 		}
 		c.heed(n, engine.Monotonic())
 	}
 }
 
-// heed accounts for n bytes that came, and judges every reply that they make whole, in one piece: whoever else loses the
+// heed accounts for n bytes that came, and judges every reply that they make whole, in one piece: whoever else looks at the
 // connection finds no whole reply that is not yet accounted for.
 func (c *connection) heed(n int, now int64) {
 	c.e.mu.Lock()

@@ -63,6 +63,7 @@ type connection struct {
 	heard    int64  // ns, when the last of them came
 	stray    bool   // nobody asked for these
 	writing  bool   // its writer has not come back from its last record
+	broken   error  // why it could not be written to
 	lost     bool
 }
 

@@ -2,7 +2,6 @@ package goroutine
 
 import (
 	"c10k/loadgen/internal/engine"
-	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/wire"
 )
 
@@ -39,13 +38,17 @@ func (c *connection) put(r *request) *request {
 	return r
 }
 
-// write sends what is asked, one after the other. Where the socket is full it is only this goroutine that waits.
+// write sends what is asked, one after the other. Where the socket is full it is only this goroutine that waits. Where it cannot be
+// written to, the reader loses the connection, once it has read what the peer had said before.
 func (c *connection) write() {
 	record := c.record()
 	for r := c.next(); r != nil; r = c.next() {
 		wire.Encode(record, c.header(r.flags, r.sequence, r.intended))
 		if _, err := c.conn.Write(record); err != nil {
-			c.lose(errs.Write, err)
+			c.e.mu.Lock()
+			c.broken = err
+			c.e.mu.Unlock()
+			_ = c.conn.CloseRead() // so that the reader comes to an end in any case
 			return
 		}
 	}

@@ -130,13 +130,17 @@ func (e *Routines) poke() {
 	}
 }
 
-// lose accounts for a connection that is no more, and for all that was asked of it.
-func (c *connection) lose(phase errs.Phase, err error) {
+// lose accounts for a connection from which nothing more can be read, and for all that was asked of it.
+func (c *connection) lose(err error) {
 	a := &c.e.accounts
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
 	if c.lost {
 		return
+	}
+	phase := errs.Read
+	if c.broken != nil {
+		phase, err = errs.Write, c.broken
 	}
 	if c.have > 0 && !c.stray {
 		a.Torn(c.differs(c.wire[0], c.reply[:c.have]))
