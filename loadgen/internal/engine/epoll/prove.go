@@ -23,9 +23,7 @@ type proving struct {
 func (l *Loop) Prove() engine.Proved {
 	p := &proving{held: held{l}}
 	l.begin(p)
-	// What was closed since is known before anything is asked; those that go on talking are met once.
-	for n := 0; n <= len(l.connections) && l.poll(0) > 0; n += eventsPerWait {
-	}
+	l.catchUp() // what was closed since is known before anything is asked
 	p.heard = engine.Monotonic()
 	p.deadline, l.end = p.heard+int64(l.cfg.ArmTimeout), 0
 	l.offer()

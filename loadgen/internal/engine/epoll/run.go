@@ -85,6 +85,7 @@ func (l *Loop) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
 // linger accounts for the replies of which only a part has come, after a while in which they may go on.
 func (l *Loop) linger() {
 	for most := engine.Monotonic() + engine.Linger; ; {
+		l.catchUp()
 		now, until := engine.Monotonic(), int64(0)
 		for i := range l.connections {
 			if c := &l.connections[i]; c.received > 0 {
@@ -101,6 +102,12 @@ func (l *Loop) linger() {
 		if c := &l.connections[i]; c.received > 0 {
 			l.accounts.CutShort(l.rest(c), now, l.stopped.Load())
 		}
+	}
+}
+
+// catchUp handles what has come, of connections that go on talking once: whether they are silent is judged by what was read.
+func (l *Loop) catchUp() {
+	for n := 0; n <= len(l.connections) && l.poll(0) > 0; n += eventsPerWait {
 	}
 }
 

@@ -42,6 +42,26 @@ func TestReplyBeforeTheEnd(t *testing.T) {
 	}
 }
 
+// The rest of a reply that lies unread when the load is over is part of it: only the loop was late.
+func TestARestThatIsNotReadIsNotCut(t *testing.T) {
+	s := newStream(t, 1, 64)
+	s.l.watch.now -= 3 * int64(s.l.cfg.Timeout)
+	s.ask()
+	reply := s.sent()
+	s.feed(reply[:40])
+	s.l.expire(Monotonic())
+	if errno := watchSocket(s.l.watch.ep, unix.EPOLL_CTL_ADD, s.c.fd, interest, 0, s.c.generation); errno != 0 {
+		t.Fatal(errno)
+	}
+	if n, errno := writeSome(s.peer, reply[40:]); errno != 0 || n != 24 {
+		t.Fatal(n, errno)
+	}
+	s.l.linger()
+	if g := s.l.accounts.Integrity; g != (Integrity{Late: 1}) {
+		t.Errorf("%+v", g)
+	}
+}
+
 // What never left was kept by the server, unless this loop came too late to see that it might leave.
 func TestWhoKeptARequest(t *testing.T) {
 	for name, c := range map[string]struct {

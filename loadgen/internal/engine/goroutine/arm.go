@@ -71,6 +71,7 @@ func (e *Routines) open(ctx context.Context, i int, room chan struct{}) {
 		_ = c.conn.Close()
 		return
 	}
+	c.reply = make([]byte, e.cfg.PayloadBytes+wire.BeginBytes)
 	e.connections[i] = c
 	e.running.Go(c.read)
 	e.running.Go(c.write)

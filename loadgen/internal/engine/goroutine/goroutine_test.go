@@ -1,11 +1,13 @@
 package goroutine
 
 import (
+	"io"
 	"net"
 	"net/netip"
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	. "c10k/loadgen/internal/engine"
 	. "c10k/loadgen/internal/engine/enginetest"
@@ -87,12 +89,52 @@ func TestReplyBeforeTheReset(t *testing.T) {
 	ask()
 	e.mu.Unlock()
 	writing.Wait()
+	c.reply = make([]byte, 64+wire.BeginBytes)
 	c.read()
 	ledger.Finish()
 	rows := e.accounts.Errors.Rows()
 	if got := Planned(ledger.Window); got != (Counts{Planned: 3, Sent: 3, Answered: 1, Failed: 2}) || len(rows) != 1 || rows[0].Phase != "write" {
 		t.Errorf("%+v, %+v", got, rows)
 	}
+}
+
+// The rest of a reply that lies unread when the load is over is part of it: only its reader was late.
+func TestARestThatIsNotReadIsNotCut(t *testing.T) {
+	cfg := Plain(Serve(t, 64, Always(Echo)))
+	e := start(t, cfg)
+	e.phase = newArrivals(e)
+	c := e.newConnection(0)
+	e.connections[0] = c
+	var err error
+	if c.conn, err = e.dialers.Dial(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	long := Monotonic() - 3*int64(cfg.Timeout)
+	e.accounts.Ledger = NewLedger(&cfg, long, func(Interval) {})
+	e.submit(c, wire.Load, long, e.accounts.Ledger.Plan(long))
+	var both sync.WaitGroup
+	both.Go(c.write)
+	c.reply = make([]byte, 64+wire.BeginBytes)
+	if _, err := io.ReadFull(c.conn, c.reply[:40]); err != nil {
+		t.Fatal(err)
+	}
+	c.heed(40, long)
+	e.mu.Lock()
+	e.expire(Monotonic())
+	e.mu.Unlock()
+	for unread(c.conn) < 24 {
+		runtime.Gosched()
+	}
+	time.AfterFunc(50*time.Millisecond, func() { both.Go(c.read) }) // however late that is
+	e.linger()
+	e.mu.Lock()
+	e.cutShort()
+	if g := e.accounts.Integrity; g != (Integrity{Late: 1}) {
+		t.Errorf("%+v", g)
+	}
+	e.mu.Unlock()
+	e.hangUp()
+	both.Wait()
 }
 
 // isOpen tells whether the kernel has not met the end of a connection.

@@ -10,9 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// read takes in replies until there are no more. It reads a little more than one, to see whether another record begins in it.
+// read takes in replies until there are no more.
 func (c *connection) read() {
-	c.reply = make([]byte, c.e.cfg.PayloadBytes+wire.BeginBytes)
 	for {
 		n, err := c.conn.Read(c.reply[c.have:])
 		if err != nil {

@@ -58,7 +58,7 @@ type connection struct {
 	ready    sync.Cond // there may be something to write, or nothing more ever
 	waiting  []*request
 	wire     []*request
-	reply    []byte // the one that is being read
+	reply    []byte // the one that is being read, and a little more, to see whether another record begins in it
 	have     int    // bytes of it
 	heard    int64  // ns, when the last of them came
 	stray    bool   // nobody asked for these

@@ -52,6 +52,8 @@ func (e *Routines) sleep(ctx context.Context, until int64, wake <-chan struct{})
 	}
 }
 
+const readersTurn = int64(10 * time.Millisecond) // for those whose connections have something to read
+
 // linger waits a while in which replies may go on of which only a part has come.
 func (e *Routines) linger() {
 	for most := engine.Monotonic() + engine.Linger; e.alive.Err() == nil; {
@@ -59,8 +61,12 @@ func (e *Routines) linger() {
 		e.mu.Lock()
 		now := engine.Monotonic()
 		for _, c := range e.connections {
-			if c.begun() {
-				until = max(until, e.accounts.Undecided(c.rest(), now))
+			if !c.begun() {
+				continue
+			}
+			until = max(until, e.accounts.Undecided(c.rest(), now))
+			if unread(c.conn) > 0 { // its reader, not its peer, is late
+				until = max(until, now+readersTurn)
 			}
 		}
 		e.mu.Unlock()
