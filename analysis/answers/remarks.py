@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.answers import capacity
+from analysis.ceilings import ceilings
 from analysis.cells import by_key
 from analysis.ingest.trials import MISSING, NOT_RUN, UNFINISHED
 from analysis.metrics import METRICS, PRIMARY
@@ -91,7 +92,8 @@ def of_capacity(dataset: Dataset) -> list[str]:
 
 def of_calibration(dataset: Dataset) -> list[str]:
     """How fast each generator can send at all, to a server that swallows."""
-    known = dataset.generators.dropna(subset=["ceiling_per_s"]).drop_duplicates(["run", "host"], keep="last")
+    table = ceilings(dataset)
+    known = table[~table["is_refuted"]]
     if known.empty:
         return []
     clients = dataset.hosts.loc[dataset.hosts["role"] == "client", ["run", "host"]]

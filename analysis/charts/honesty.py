@@ -11,6 +11,7 @@ import pandas as pd
 from analysis import format as show
 from analysis import histograms
 from analysis.answers import series
+from analysis.ceilings import ceilings, sent_per_s
 from analysis.charts import axes
 from analysis.ingest.latency import PERCENTILES
 from analysis.model import Dataset
@@ -34,15 +35,17 @@ def data(dataset: Dataset) -> pd.DataFrame:
     the answers were. `without_p99_ns`: of the other clients' requests; `change_percent`: of it
     to the p99 of all. `cpu_percent`: CPU time over wall time and processes; `ceiling_percent`: sent, of its ceiling."""
     key = ["run", "trial"]
-    trials = series.good_trials(dataset)[[*key, "label", "strategy"]]
-    frame = dataset.generators.merge(trials, on=key)
-    ceilings = dataset.generators.groupby(["run", "host"])["ceiling_per_s"].max().rename("limit_per_s").reset_index()
-    frame = frame.merge(ceilings, on=["run", "host"], how="left").merge(
+    trials = series.good_trials(dataset)[[*key, "label", "strategy", "counted_by", "window_s"]]
+    frame = dataset.generators.drop(columns="ceiling_per_s").merge(trials, on=key)
+    table = ceilings(dataset)
+    known = table.loc[~table["is_refuted"], ["run", "host", "ceiling_per_s"]]
+    frame = frame.merge(known, on=["run", "host"], how="left").merge(
         leave_one_out(dataset, trials), on=[*key, "host"], how="left"
     )
     wall = frame["wall_ns"] * frame["processes"].astype("Float64").fillna(1).astype(float)
     frame["cpu_percent"] = 100 * (frame["cpu_user_ns"] + frame["cpu_system_ns"]) / wall
-    frame["ceiling_percent"] = 100 * frame["sent_per_s"] / frame["limit_per_s"]
+    sent = pd.Series([sent_per_s(row) for row in frame.to_dict("records")], index=frame.index, dtype=float)
+    frame["ceiling_percent"] = 100 * sent / frame["ceiling_per_s"]
     frame["change_percent"] = 100 * (frame["without_p99_ns"] / frame["merged_p99_ns"] - 1)
     for name in FIGURES:
         frame[name] = series.digits(frame[name])
@@ -96,7 +99,7 @@ def caption(frame: pd.DataFrame) -> str:
         parts.append(f"The busiest client used {show.number(busy.max(), most=2)} % of a CPU per process.")
     near = frame["ceiling_percent"].dropna()
     asked = f"At most {show.number(near.max(), most=2)} % of a client's measured ceiling was asked of it."
-    parts.append(asked if len(near) else "No ceiling was measured.")
+    parts.append(asked if len(near) else "No ceiling is known.")
     change = frame["change_percent"].replace([np.inf, -np.inf], np.nan).dropna()
     if len(change):
         most = frame.loc[change.index].iloc[int(change.abs().argmax())]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from analysis import format as show
+from analysis.ceilings import ceilings, sent_per_s
 from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.lateness import busy_cpus
 from analysis.checks.shared import KEY, client_rows, host_of, number, percent, trials, where
@@ -72,18 +73,23 @@ def _refused(dataset: Dataset, cause: str, what: str) -> Iterable[Observation]:
 
 
 def gn8_uncalibrated(dataset: Dataset) -> Iterable[Observation]:
-    measured = set(dataset.generators.loc[dataset.generators["ceiling_per_s"].notna(), "run"])
-    for run in sorted(set(trials(dataset)["run"]) - measured):
+    table = ceilings(dataset)
+    for run in sorted(set(trials(dataset)["run"]) - set(table["run"])):
         yield seen({"run": run}, "The generators' ceiling was not measured in this run")
+    for row in table[table["is_refuted"]].to_dict("records"):
+        sent, found = show.number(row["most_per_s"]), show.number(row["ceiling_per_s"])
+        text = f"{row['host']} sent {sent} requests/s in trial {row['trial']} and only {found}/s when it was calibrated"
+        yield seen(
+            {"run": row["run"]}, text, row["most_per_s"], sent_per_s=row["most_per_s"], calibrated=row["ceiling_per_s"]
+        )
 
 
 def gn9_near_ceiling(dataset: Dataset) -> Iterable[Observation]:
-    known = dataset.generators.dropna(subset=["ceiling_per_s"])
-    ceilings = known.groupby(["run", "host"])["ceiling_per_s"].max().to_dict()
+    table = ceilings(dataset)
+    known = table[~table["is_refuted"]].set_index(["run", "host"])["ceiling_per_s"].to_dict()
     for row in client_rows(dataset):
-        ceiling = ceilings.get((row["run"], row["host"]), np.nan)
-        share = row["sent_per_s"] / ceiling
-        if share > threshold("ceiling"):
-            sent = f"{row['host']} sent {show.number(row['sent_per_s'])} requests/s"
-            text = f"{sent}, {percent(share)} of the {show.number(ceiling)}/s that it can send"
-            yield seen(row, text, share, sent_per_s=row["sent_per_s"], ceiling_per_s=ceiling)
+        own, ceiling = sent_per_s(row), known.get((row["run"], row["host"]), np.nan)
+        if own / ceiling > threshold("ceiling"):
+            sent = f"{row['host']} sent {show.number(own)} requests/s"
+            text = f"{sent}, {percent(own / ceiling)} of the {show.number(ceiling)}/s that it can send"
+            yield seen(row, text, own / ceiling, sent_per_s=own, ceiling_per_s=ceiling)

@@ -20,7 +20,7 @@ from contracts.declared import WORKLOADS
 KEY = ["run", "trial"]
 # Requests have a time at which they are due; elsewhere the server decides when one is sent.
 PACED = tuple(name for name, workload in WORKLOADS.items() if workload.paced)
-OF_TRIAL = ("workload", "arrival", "window_s", "server_ports", "connect_p99_ns")
+OF_TRIAL = ("workload", "arrival", "window_s", "counted_by", "server_ports", "connect_p99_ns")
 RANGE, SOMAXCONN = "net.ipv4.ip_local_port_range", "net.core.somaxconn"
 WITHOUT_RESULT = (NOT_RUN, UNFINISHED, "interrupted")
 EDGE_S = 0.5  # samples are taken each second, aligned to go: the nearest to an edge of the window is the edge's

@@ -165,6 +165,7 @@ class Books:
         self.ledger: Ledger
         self.gaps: SendGaps
         self.sends: list[int] = []  # the first and the last
+        self.left = 0  # requests that were sent within the window, whenever they were due
 
     def begin(self, at: int, planners: int, emit: Callable[[Interval], None]) -> None:
         self.ledger = Ledger(at, planners, self._spec.intervals, emit)
@@ -215,6 +216,8 @@ class Books:
             request.left = True
             self.ledger.sent(request.k)
             self.record("lag", request, now - request.intended)
+            k = self.ledger.second_of(now)
+            self.left += k >= self._spec.warmup and k != self._spec.intervals
             sends = (now, *self.sends)
             self.sends = [min(sends), max(sends)]
 
@@ -259,7 +262,7 @@ class Books:
         return {
             "connections": {"armed": armed, "open": still_open, "lost": lost}, "integrity": self.integrity,
             "errors": self.errors, "gaps": self.gaps.gaps(), "kinds": self.kinds, "used": host.since(self._before),
-            "sends": self.sends, "replies": [self.ledger.last_reply] if self.ledger.last_reply else [],
+            "sends": self.sends, "left": self.left, "replies": [self.ledger.last_reply] if self.ledger.last_reply else [],
         }  # fmt: skip
 
 

@@ -229,7 +229,7 @@ class Session(ABC):
             "self": {  # what the generator used, this process included
                 "processes": self.crew.count, "wall_ns": now - self._begun,
                 **total([every["used"], host.since(self._used)]), "max_loop_gap_ns": kinds["loop_lag"].quantile(1),
-                "steal_ns": host.steal_ns(self.spec.cpus) - self._steal, "sent_per_s": load["sent"] / window_s,
+                "steal_ns": host.steal_ns(self.spec.cpus) - self._steal, "sent_per_s": every["left"] / window_s,
                 "answered_per_s": load["arrived"] / window_s, "send_gaps_ns": every["gaps"][::step],
                 "kernel": host.grown(self._kernel),
             },

@@ -211,7 +211,7 @@ def trial(start: Start, echo: str, generator: str) -> None:
     assert total(done["connect"]) == 50
     assert total(done["loop_lag"]) > 0
     assert done["self"]["processes"] == (16 if generator == "pool" else 1)
-    assert done["self"]["sent_per_s"] == 200
+    assert 0 < done["self"]["sent_per_s"] <= sum(one["sent"] for one in intervals)
     assert done["self"]["cpu_user_ns"] > 0
     assert agent.ask("prove", "proved") == {"event": "proved", "verified": 50, "failed": 0}
     agent.stop()

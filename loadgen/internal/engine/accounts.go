@@ -75,6 +75,7 @@ type Done struct {
 	FirstSend   int64 `json:"-"` // ns; 0: nothing was sent
 	LastSend    int64 `json:"-"`
 	LastReply   int64 `json:"-"` // ns, within the load; 0: nothing right came
+	Left        int64 `json:"-"` // requests sent within the window, whenever they were due
 	Connections `json:"connections"`
 	Surplus     int64 `json:"surplus"` // bytes that no request asked for
 	Totals      `json:"totals"`
@@ -243,7 +244,7 @@ func (a *Accounts) Torn(wrong bool) {
 // Done sums up a load that is over, on a loop that was so late and once as late as gap.
 func (a *Accounts) Done(loopLag *hist.Histogram, gap int64) Done {
 	g := a.Ledger
-	return Done{FirstSend: g.FirstSend, LastSend: g.LastSend, LastReply: g.LastReply, Connections: Connections{a.Armed.Verified, a.Open, a.Armed.Verified - a.Open},
+	return Done{FirstSend: g.FirstSend, LastSend: g.LastSend, LastReply: g.LastReply, Left: g.Left, Connections: Connections{a.Armed.Verified, a.Open, a.Armed.Verified - a.Open},
 		Surplus: a.Surplus, Totals: Totals{g.Before, g.Window}, Service: g.Service, Lag: g.Lag, Connect: a.Connect, LoopLag: loopLag,
 		Integrity: a.Integrity, SendGaps: g.gaps.kept, Errors: a.Errors.Rows(), MaxLoopGap: time.Duration(gap)}
 }

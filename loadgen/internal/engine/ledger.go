@@ -65,8 +65,11 @@ type Ledger struct {
 	Service, Lag        *hist.Histogram
 	FirstSend, LastSend int64 // ns
 	LastReply           int64 // ns, when the last right reply of the load was read; 0: none was
+	Left                int64 // requests that were sent within the window, whenever they were due
 
 	at      int64 // ns, start of interval 0
+	opens   int64 // ns, start of the window
+	closes  int64 // ns, its end
 	warmup  int   // intervals
 	limit   int   // intervals in all
 	ended   bool  // nothing more is planned: only a reply makes another interval
@@ -84,7 +87,7 @@ type Ledger struct {
 // settlement at once. More are possible, at the cost of an allocation each.
 func NewLedger(c *Config, at int64, emit func(Interval)) *Ledger {
 	spread := int(c.Timeout/time.Second) + 3
-	g := &Ledger{at: at, warmup: c.Warmup, limit: c.Intervals(), emit: emit, pool: make(chan *hist.Histogram, spread+1),
+	g := &Ledger{at: at, opens: at + int64(c.Warmup)*second, closes: c.End(at), warmup: c.Warmup, limit: c.Intervals(), emit: emit, pool: make(chan *hist.Histogram, spread+1),
 		slots: make([]slot, 0, spread), Service: hist.New(), Lag: hist.New(), gaps: newGaps(), arrived: make([]int64, 0, c.Intervals())}
 	for range spread {
 		g.pool <- hist.New()
@@ -100,6 +103,7 @@ func (g *Ledger) Quota(c *Config) (quota, end int64) {
 		return math.MaxInt64, c.End(g.at)
 	}
 	g.warmup, g.limit = 0, math.MaxInt
+	g.opens, g.closes = g.at, math.MaxInt64
 	return c.Requests, pacing.Never
 }
 
@@ -227,6 +231,9 @@ func (g *Ledger) Sent(i uint16, intended, now int64) {
 		g.FirstSend = now
 	}
 	g.LastSend = now
+	if now >= g.opens && now < g.closes {
+		g.Left++
+	}
 }
 
 // Settle counts the outcome of a request.

@@ -39,6 +39,23 @@ func TestRepliesCountInTheSecondOfTheirArrival(t *testing.T) {
 	})
 }
 
+// Requests that wait for their connection leave after the window: they are no rate that the generator has sent.
+func TestSendsCountInTheSecondInWhichTheyLeave(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		cfg := Plain(Serve(t, 64, func(_, record int) Deed {
+			if record > 0 {
+				time.Sleep(250 * time.Millisecond)
+			}
+			return Echo
+		}))
+		cfg.Connections, cfg.Active, cfg.Rate = 1, 1, 12
+		d := trial(t, cfg, kind).Done
+		if d.Load.Sent != 12 || d.Left == 0 || d.Left > 5 {
+			t.Errorf("%d sent, %d of them in the window of 1 s, in which there is time for 4", d.Load.Sent, d.Left)
+		}
+	})
+}
+
 // Late replies arrive too, to whatever they answer.
 func TestLateRepliesArrive(t *testing.T) {
 	each(t, func(t *testing.T, kind string) {

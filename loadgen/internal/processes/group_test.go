@@ -136,7 +136,7 @@ func TestIntervalsComeWhenAllHaveSettledThem(t *testing.T) {
 
 func TestSumOfDone(t *testing.T) {
 	part := func(first, last int64, gap time.Duration) engine.Done {
-		return engine.Done{FirstSend: first, LastSend: last, Connections: engine.Connections{Armed: 10, Open: 9, Lost: 1},
+		return engine.Done{FirstSend: first, LastSend: last, Left: 3, Connections: engine.Connections{Armed: 10, Open: 9, Lost: 1},
 			Surplus: 2, Totals: engine.Totals{Load: engine.Counts{Planned: 5, Answered: 5}},
 			Service: histogramOf(first), Lag: histogramOf(last), Connect: histogramOf(), LoopLag: histogramOf(7), MaxLoopGap: gap,
 			Integrity: engine.Integrity{Crossed: 1}, SendGaps: []int64{first, last}, Ceiling: &engine.Ceiling{Sends: 3, Wall: int64(gap), CPU: 4},
@@ -144,7 +144,7 @@ func TestSumOfDone(t *testing.T) {
 	}
 	idle := engine.Done{Service: hist.New(), Lag: hist.New(), Connect: hist.New(), LoopLag: hist.New()}
 	d := sumDone([]engine.Done{part(2000, 3000, 5), idle, part(1000, 9000, 4)})
-	if d.FirstSend != 1000 || d.LastSend != 9000 || d.Armed != 20 || d.Open != 18 || d.Lost != 2 || d.Surplus != 4 || d.Load.Planned != 10 {
+	if d.FirstSend != 1000 || d.LastSend != 9000 || d.Left != 6 || d.Armed != 20 || d.Open != 18 || d.Lost != 2 || d.Surplus != 4 || d.Load.Planned != 10 {
 		t.Errorf("%+v", d)
 	}
 	if d.Service.Count() != 2 || d.LoopLag.Count() != 2 || d.MaxLoopGap != 5 || d.Integrity.Crossed != 2 || len(d.SendGaps) != 4 {

@@ -78,6 +78,7 @@ func sumDone(parts []engine.Done) engine.Done {
 		}
 		sum.LastSend = max(sum.LastSend, d.LastSend)
 		sum.LastReply = max(sum.LastReply, d.LastReply)
+		sum.Left += d.Left
 		sum.Armed += d.Armed
 		sum.Open += d.Open
 		sum.Lost += d.Lost

@@ -56,7 +56,7 @@ type Self struct {
 	selfreport.Usage
 	MaxLoopGap int64 `json:"max_loop_gap_ns"`
 	selfreport.Met
-	Sent     float64 `json:"sent_per_s"`
+	Sent     float64 `json:"sent_per_s"`     // within the window, whenever they were due
 	Answered float64 `json:"answered_per_s"` // by arrival
 	SendGaps []int64 `json:"send_gaps_ns"`
 }
@@ -89,7 +89,7 @@ func OfDone(d engine.Done, window float64) Done {
 		r.LastReply = &d.LastReply
 	}
 	if window > 0 {
-		r.Self.Sent, r.Self.Answered = float64(d.Load.Sent)/window, float64(d.Load.Arrived)/window
+		r.Self.Sent, r.Self.Answered = float64(d.Left)/window, float64(d.Load.Arrived)/window
 	}
 	return r
 }

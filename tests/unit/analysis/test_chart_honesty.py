@@ -56,6 +56,10 @@ def test_cpu_and_ceiling() -> None:
     assert table["cpu_percent"].tolist() == [50, 25]  # 2 s of 4 s; of 2 × 4 s
     assert table.loc["client1", "ceiling_percent"] == 5
     assert table["ceiling_percent"].isna()["client2"]
+    # It sent more than that once: no ceiling, and never more than 100 % of one.
+    refuted = replace(dataset, generators=frame("generators", [*rows[:2], ceiling | {"ceiling_per_s": 499}]))
+    assert honesty.data(refuted)["ceiling_percent"].isna().all()
+    assert "No ceiling is known." in honesty.caption(honesty.data(refuted))
 
 
 def test_finding() -> None:
@@ -64,7 +68,7 @@ def test_finding() -> None:
         "The generators sent 600 µs late at p99 (median of 2 client reports; at worst 700 µs, client2 under epoll). "
         # 0.5 of 1 ms and 0.7 of 50 ms: 50 % and 1.4 %.
         "It is 26 % of the p99 response that the same client measured (median). "
-        "The busiest client used 50 % of a CPU per process. No ceiling was measured. "
+        "The busiest client used 50 % of a CPU per process. No ceiling is known. "
         "Leaving one client out moves p99 by at most 98 % (client2 under epoll), 49 % in the median."
     )
 

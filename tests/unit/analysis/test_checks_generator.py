@@ -10,6 +10,7 @@ import pytest
 
 from analysis import histograms
 from analysis.checks.agreement import distance, p99_ns
+from analysis.ingest.trials import BY_ARRIVAL, BY_INTENDED_TIME
 from tests.unit.analysis.build import encode
 from tests.unit.analysis.check_data import CLIENTS, MS, RATE, RUN, Rows, S, change, found, healthy, ids, told
 
@@ -165,6 +166,25 @@ def test_near_the_ceiling(ceiling: float, expected: list[str]) -> None:
     rows = healthy()  # 300/s sent: 70 % of 428.6
     rows["generators"][-1]["ceiling_per_s"] = ceiling
     assert bool(told("GN9", rows)) is bool(expected)
+
+
+def test_a_ceiling_that_a_trial_exceeds_is_none() -> None:
+    rows = healthy()
+    rows["generators"][-1]["ceiling_per_s"] = RATE  # 100 % of it is still possible
+    assert told("GN9", rows) and not told("GN8", rows)
+    rows["generators"][-1]["ceiling_per_s"] = RATE - 1
+    assert told("GN9", rows) == []
+    (one,) = found(rows)
+    assert (one["check"], one["severity"]) == ("GN8", "info")
+    assert "client3 sent 300 requests/s in trial" in one["message"] and "only 299/s when it was" in one["message"]
+
+
+def test_a_run_that_counts_late_sends_by_when_they_were_due_knows_no_rate_of_them() -> None:
+    rows = change(healthy(), "generators", 1, "client3", sent_per_s=5e4, lag_p99_ns=0.13 * S)
+    rows["trials"][0]["counted_by"] = BY_INTENDED_TIME
+    assert told("GN9", rows) == [] == told("GN8", rows)
+    rows["trials"][0]["counted_by"] = BY_ARRIVAL
+    assert told("GN8", rows) == [None]
 
 
 def test_arrival_law() -> None:

@@ -192,6 +192,11 @@ def test_reports_of_processes_add_up() -> None:
     whole = total(reports)
     assert [at % SECOND for at in whole["sends"] if at] == [1000, 1000, 1001, 1001, 1002, 1002]
     assert whole["connections"] == {"armed": 12, "open": 9, "lost": 3}
+    assert whole["left"] == 3
+    late = books.plan(2 * SECOND)
+    late.sent = 99 * SECOND  # the window was over long before
+    books.sent(late)
+    assert books.report(still_open=3)["left"] == 1
     assert [whole["kinds"][kind].total for kind in ("lag", "service", "connect", "loop_lag")] == [3, 3, 3, 0]
     assert [(name, row.count, row.first[:12]) for name, row in whole["errors"].items()] == [
         ("read/reset", 6, "connection 0")
