@@ -17,6 +17,8 @@ from contracts.declared import PASSED
 
 # Set for each strategy by itself, or without effect on what is measured.
 INCIDENTAL = ("server_port", "workers", "arm_timeout", "listen_timeout", "server_command")
+RUNG = "@"
+"""In the name of a cell: before it the search of a capacity, behind it the rate of the rung."""
 ABBREVIATED = {
     "connections": "{:,} connections", "active": "{:,} active", "rate": "{:,}/s", "payload_bytes": "{:,} B",
     "backlog": "backlog {:,}", "pipeline": "pipeline {:,}", "workers": "{:,} workers", "think_time": "think {:g} s",

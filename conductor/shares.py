@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
 from typing import Any
 
 from conductor.plan import Host, Load
+from contracts.stairs import stairs
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def shares(load: Load, clients: Sequence[Host]) -> dict[str, Share]:
     }
 
 
-def stairs(parts: Mapping[str, Share], steps: int) -> Iterator[dict[str, int]]:
+def heights(parts: Mapping[str, Share], steps: int) -> Iterator[dict[str, int]]:
     """How many connections each client has after each step of a ramp; the last step is its whole share."""
-    climbs = {name: list(accumulate(split(part.connections, [1] * steps))) for name, part in parts.items()}
+    climbs = {name: stairs(part.connections, steps) for name, part in parts.items()}
     for step in range(steps):
-        yield {name: climb[step] for name, climb in climbs.items()}
+        yield {name: open_after[step] for name, open_after in climbs.items()}

@@ -15,7 +15,7 @@ from conductor.outcome import Proof
 from conductor.output import say
 from conductor.plan import STEP_HELD_S, Plan, Trial
 from conductor.sessions import Session
-from conductor.shares import shares, stairs
+from conductor.shares import heights, shares
 from conductor.specs import CLOCK_S, bounds
 
 # How long the server's agent may take to report a limit that the clients have already met.
@@ -102,7 +102,7 @@ def arm_server(course: Course) -> None:
 def climb(course: Course) -> None:
     """Arm in equal steps; at each one all must count the same, and it is held for a second. A limit ends the ramp."""
     fleet, load = course.fleet, course.trial.load
-    for n, parts in enumerate(stairs(course.shares, load.steps), 1):
+    for n, parts in enumerate(heights(course.shares, load.steps), 1):
         course.enter(f"step {n}/{load.steps}")
         arm_generators(course, parts)
         arm_s = (time.monotonic_ns() - course.marks[course.phase]) / 1e9

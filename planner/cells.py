@@ -85,11 +85,16 @@ def of_other_workloads(asked: Iterable[str], cells: Sequence[Mapping[str, Any]])
 
 
 def searches(cells: Iterable[Mapping[str, Any]], wide: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each search that has nowhere to begin or no room for a rung."""
+    """A sentence for each search that has nowhere to begin, no room for a rung, or a baseline to repeat."""
     to, budget_s = wide["search_to"], wide["search_budget"]
     for cell in cells:
         if cell["workload"] not in OF_SOME["search_to"]:
             continue
+        if wide["null"]:
+            yield (
+                f"null={wide['null']} repeats what is measured at one rate, and the workload `{cell['workload']}` "
+                "searches for one: give null with another workload."
+            )
         if to is not None and cell["rate"] > to:
             yield f"The search begins at rate={cell['rate']}, which is above search_to={to}."
         shortest_s = cell["warmup"] + cell["duration"]

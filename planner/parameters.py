@@ -9,6 +9,9 @@ from typing import Any
 from contracts.declared import PARAMETERS
 from contracts.judge import Parameter, judge, nearest
 
+REMOVED = {"rungs": "a capacity is searched from `rate` to `search_to`, within `search_budget`"}
+"""Parameters of earlier versions: what took their place."""
+
 
 class Refused(Exception):
     """What a person asked for cannot be; `problems` are whole sentences."""
@@ -29,7 +32,8 @@ def unknown_names(given: Iterable[str], others: Iterable[str] = ()) -> list[str]
                 """ -e '{"server_command": "./mine --host {host} --port {port}"}'."""
             )
         elif name not in known and not name.startswith("ansible_"):
-            problems.append(f"There is no parameter `{name}`{nearest(name, known) or '; docs/contracts.md lists them'}")
+            instead = f"; {REMOVED[name]}" if name in REMOVED else nearest(name, known)
+            problems.append(f"There is no parameter `{name}`{instead or '; docs/contracts.md lists them'}")
     return problems
 
 

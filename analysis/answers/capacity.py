@@ -13,7 +13,7 @@ from analysis import format as show
 from analysis.answers import series
 from analysis.answers.objective import Objective, objective
 from analysis.answers.shown import bracketed
-from analysis.cells import series_key
+from analysis.cells import RUNG, series_key
 from analysis.estimates import invalid_trials
 from analysis.ingest.plan import traits
 from analysis.model import Dataset
@@ -30,7 +30,8 @@ REFINED_BY = 4  # else the gap between them is cut into so many parts
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per rate of each series of cells that differs in the rate only (three rates or more, or of a search):
     label, strategy, rate, response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and the series'
-    capacity_per_s with its interval, and below_per_s, above_per_s and again_per_s as of statistics.knee."""
+    capacity_per_s with its interval, below_per_s, above_per_s and again_per_s as of statistics.knee, and in `untold`
+    the rates that were asked and of which no valid trial tells."""
     cells = dataset.cells
     key = series_key(cells, ("rate",))
     rows: list[dict[str, object]] = []
@@ -65,6 +66,8 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
     found = capacity(blocks, goal.limit_ns)
     if found is None:
         return []
+    told = set(rungs.dropna(subset="response")["rate"].astype(float))
+    untold = sorted(set(members["rate"].astype(float)) - told)
     e = found.estimate
     rows = []
     for rate, same in rungs.dropna(subset="response").groupby("rate"):
@@ -85,11 +88,12 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
                 "capacity_per_s": e.value,
                 "capacity_low_per_s": e.low,
                 "capacity_high_per_s": e.high,
-                "is_search": bool(members["cell"].str.contains("@").all()),
+                "is_search": bool(members["cell"].str.contains(RUNG).all()),
                 "is_bounded": found.is_bounded,
                 "below_per_s": found.below_per_s,
                 "above_per_s": found.above_per_s,
                 "again_per_s": found.again_per_s,
+                "untold": ",".join(f"{rate:.0f}" for rate in untold),
             }
         )
     return rows
@@ -98,6 +102,11 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
 def next_rates(row: Mapping[Hashable, Any]) -> str:
     """What to ask of a series next, from one of its rows: parameters, and why; nothing where the knee is known."""
     below, above = (float(row[name]) for name in ("below_per_s", "above_per_s"))
+    least, most = (end if math.isnan(one) else one for one, end in ((below, 0.0), (above, math.inf)))
+    if again := [rate for rate in row["untold"].split(",") if rate and least < float(rate) < most]:
+        return f"repeat what has no valid trial with the same command and -e workload=open -e rate={','.join(again)}"
+    if row["is_search"]:
+        return ""  # it has tried them
     if math.isnan(below):
         return f"look lower with the same command and -e workload=capacity -e rate={max(1, int(above) // 4)}"
     if not row["is_bounded"]:

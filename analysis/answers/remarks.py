@@ -80,9 +80,8 @@ def _step(members: pd.DataFrame) -> str:
 
 
 def of_capacity(dataset: Dataset) -> list[str]:
-    """For each ladder of rates the rates to try next; the headline says what it shows. A search tried them."""
+    """For each ladder of rates the rates to try next; the headline says what it shows."""
     frame = capacity.data(dataset)
-    frame = frame if frame.empty else frame[~frame["is_search"]]
     if frame.empty:
         return []
     first = frame.drop_duplicates("label").to_dict("records")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from analysis.cells import RUNG
 from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.shared import PACED, WITHOUT_RESULT, contender, shares_cpus, trials, where
 from analysis.environment import differences, environment
@@ -17,10 +18,14 @@ from contracts.declared import PASSED
 def ds1_few_repetitions(dataset: Dataset) -> Iterable[Observation]:
     table = dataset.trials[~dataset.trials["control"].fillna(False)]
     for run, members in table.groupby("run", sort=False):
-        least = members.groupby("cell")["block"].nunique().min()
+        # A rung is tried where the search of its block comes to it: what is repeated is the search.
+        is_rung = members["cell"].str.contains(RUNG).fillna(False).astype(bool)
+        least = members.groupby(members["cell"].str.split(RUNG).str[0])["block"].nunique().min()
         if least < threshold("repetitions"):
             severity = "warn" if least < 2 else None
             text = f"Cells have {least} repetition{'s' if least > 1 else ''}"
+            if is_rung.all():
+                text = f"Each search was made {'once' if least < 2 else f'{least} times'}"
             yield seen({"run": run}, text, -least, severity=severity, repetitions=int(least))
 
 

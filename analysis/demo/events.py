@@ -24,6 +24,7 @@ from analysis.demo.records import (
 )  # fmt: skip
 from analysis.demo.truth import CLIENTS, STRATEGIES, Cell, Trial, Truth
 from contracts.declared import COUNTS, LOAD, PARAMETERS, SERVER
+from contracts.stairs import stairs
 
 CONNECT_RATE = PARAMETERS["connect_rate"].default
 CEILING_PER_S = 200_000
@@ -93,8 +94,7 @@ def _arming(told: Truth, trial: Trial, shares: Event) -> list[Event]:
         kernel = {"TcpExt.ListenOverflows": 120, "TcpExt.ListenDrops": 120} if is_full and t >= -2 else {}
         lines.append(sample(trial, t, (0.05, 0.05), open_now, kernel, queue=BACKLOG if is_full and t == -2 else 3))
     if trial.of.workload == "ramp":
-        for step in range(1, trial.of.steps + 1):
-            size = trial.of.connections * step // trial.of.steps
+        for step, size in enumerate(stairs(trial.of.connections, trial.of.steps), 1):
             lines.append(event("step", "controller", n, connections=size, **proven(size), arm_s=0.2) | {"n": step})
     return [*lines, event("proof", "controller", n, when="barrier", **proven(held))]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.cells import natural
+from analysis.cells import RUNG, natural
 from analysis.environment import document
 from analysis.model import FACTORS, Dataset
 from contracts.declared import PARAMETERS
@@ -40,7 +40,7 @@ def commands(dataset: Dataset) -> tuple[str, ...]:
 def cells_of(trials: pd.DataFrame, told: Cell) -> list[Cell]:
     """What each cell of a run was asked, in their order. The rungs of a search are one, which begins with the first."""
     measured = trials[~trials["control"].fillna(False)].sort_values("trial")
-    measured = measured.assign(cell=measured["cell"].str.replace("@.*", "", regex=True)).drop_duplicates("cell")
+    measured = measured.assign(cell=measured["cell"].str.split(RUNG).str[0]).drop_duplicates("cell")
     rows = sorted(measured.to_dict("records"), key=lambda row: natural(str(row["cell"])))
     return [_cell({name: _value(name, row[name]) for name in FACTORS}, told) for row in rows]
 

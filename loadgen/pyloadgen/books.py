@@ -262,7 +262,8 @@ class Books:
         return {
             "connections": {"armed": armed, "open": still_open, "lost": lost}, "integrity": self.integrity,
             "errors": self.errors, "gaps": self.gaps.gaps(), "kinds": self.kinds, "used": host.since(self._before),
-            "sends": self.sends, "left": self.left, "replies": [self.ledger.last_reply] if self.ledger.last_reply else [],
+            "sends": self.sends, "left": self.left,
+            "replies": [self.ledger.last_reply] if self.ledger.last_reply else [],
         }  # fmt: skip
 
 

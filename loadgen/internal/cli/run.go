@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"c10k/loadgen/internal/budget"
+	"c10k/loadgen/internal/contracts"
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/hist"
@@ -182,8 +183,10 @@ func (r *run) arm(l *load.Load) error {
 		r.result.asked = min(o.Connections, r.result.Budget.Processes) // each process tries one
 	}
 	all := time.Now()
-	for s := 1; s <= steps && !r.isInterrupted(); s++ {
-		total := o.Connections * s / steps
+	for i, total := range contracts.Stairs(o.Connections, steps) {
+		if r.isInterrupted() {
+			break
+		}
 		r.live.now("connecting to %s", plural(int64(total), "connection"))
 		begun := time.Now()
 		a, err := l.Arm(total)
@@ -196,7 +199,7 @@ func (r *run) arm(l *load.Load) error {
 		}
 		took := time.Since(begun).Seconds()
 		r.result.Steps = append(r.result.Steps, step{total, a.Connected, a.Verified, took})
-		r.live.say("step %d of %d: %s of %s verified within %s", s, steps, grouped(int64(a.Verified)), plural(int64(total), "connection"), span(int64(took*1e9)))
+		r.live.say("step %d of %d: %s of %s verified within %s", i+1, steps, grouped(int64(a.Verified)), plural(int64(total), "connection"), span(int64(took*1e9)))
 		if a.Verified < total {
 			break
 		}

@@ -109,3 +109,14 @@ type Hostile struct {
 
 // Traits are those of the load's workload.
 func (l *Load) Traits() Workload { return declared.Workloads[l.Workload] }
+
+// Stairs is how many connections are open after each step of a ramp: equal steps, of which the first take one more where that
+// does not come out.
+func Stairs(connections, steps int) []int {
+	each, more := connections/steps, connections%steps
+	open := make([]int, steps)
+	for i := range open {
+		open[i] = (i+1)*each + min(i+1, more)
+	}
+	return open
+}

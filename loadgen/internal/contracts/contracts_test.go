@@ -54,3 +54,23 @@ func TestTheCopyIsThatOfTheOtherRooms(t *testing.T) {
 		t.Errorf("script/generate has to be run: %v", err)
 	}
 }
+
+// The conductor has the same rule, for each of its clients.
+func TestStairs(t *testing.T) {
+	text, err := os.ReadFile("../../../tests/contract/vectors/stairs.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []struct {
+		Connections, Steps int
+		Open               []int
+	}
+	if err := json.Unmarshal(text, &vectors); err != nil || len(vectors) == 0 {
+		t.Fatalf("%d vectors, %v", len(vectors), err)
+	}
+	for _, v := range vectors {
+		if open := Stairs(v.Connections, v.Steps); !slices.Equal(open, v.Open) {
+			t.Errorf("%d connections in %d steps: %v, want %v", v.Connections, v.Steps, open, v.Open)
+		}
+	}
+}

@@ -32,6 +32,16 @@ def test_few_repetitions(blocks: int, severity: str) -> None:
     assert one["message"] == f"Cells have {blocks} repetition{'s' if blocks > 1 else ''}."
 
 
+def test_of_a_search_its_repetitions_count_not_those_of_a_rung() -> None:
+    rows = healthy()
+    for n, row in enumerate(rows["trials"]):
+        row["cell"] = f"{row['cell']}@{1000 + n}"  # each block came to other rates
+    assert told("DS1", rows) == []
+    for blocks, words in ((2, "made 2 times"), (1, "made once")):
+        rows["trials"] = [row for row in rows["trials"] if row["block"] <= blocks]
+        assert [one.text for one in OBSERVERS["DS1"](dataset(rows))] == [f"Each search was {words}"]
+
+
 def test_no_control() -> None:
     assert ids(without(healthy(), "trials", control=True)) == ["DS2"]
     one_strategy = healthy()

@@ -158,6 +158,23 @@ def test_hostile_kinds_stand_against_none() -> None:
     assert "No difference in requests answered per second was shown between no hostile" in found.more
 
 
+def test_backlogs_by_how_long_a_connect_takes() -> None:
+    trials = [own(n, "epoll", cell=f"c-{n}", backlog=size) for n, size in enumerate((4096, 16), 1)]
+
+    def told(ratio: float, low: float, high: float, word: str, metric: str = "connect_p99") -> Headline:
+        return said(trials=trials, contrasts=[contrast("2", ratio, low, high, word, baseline="c-1", metric=metric)])
+
+    assert told(3.0, 2.5, 3.6, "worse").sentence == (
+        LOAD
+        + "with backlog 16 the p99 of connecting is 3.0 × [2.5, 3.6] that with backlog 4,096 (95 %, 3 repetitions)."
+    )
+    open_to_doubt = told(1.1, 0.8, 1.5, "inconclusive")
+    assert "×" not in f"{open_to_doubt.sentence}{open_to_doubt.more}"
+    assert "no difference in p99 of connecting was shown between backlog 4,096 and backlog 16" in open_to_doubt.sentence
+    # What else differs is no answer to what a backlog does.
+    assert "×" not in told(1.3, 1.2, 1.4, "better", metric="efficiency").sentence
+
+
 def test_generators_by_their_lag() -> None:
     trials = [own(n, "epoll", cell=f"c-{n}", generator=name, block=1) for n, name in enumerate(("go", "pool"), 1)]
     found = said(trials=trials, estimates=[estimate(str(n), "lag", 1e6 * n) for n in (1, 2)])

@@ -100,6 +100,12 @@ def test_a_rung_that_is_not_ok_does_not_meet_it(tmp_path: Path, capsys: Capture)
     text = summary(tmp_path, trials, events, capsys)
     # It is struck, so it says nothing of 2,000/s: neither that the rate is met nor that it is missed.
     assert "Capacity within p99 ≤ 10 ms: epoll at least 1,000/s" in text
+    # That rate comes first, not a higher one; where the knee lies below it, it is of no interest.
+    assert "epoll: repeat what has no valid trial with the same command and -e workload=open -e rate=2000" in text
+    trials, events = ladder({400: SLOW, 800: SLOW})
+    trials.append(trial(3, cell="c3", workload="capacity", rate=1600))
+    events += whole(trials[2], GOOD, outcome="invalid", reason="1 of 2 planned requests were never sent")
+    assert "look lower" in summary(tmp_path / "low", trials, events, capsys)
 
 
 def test_the_objective_is_the_runs_own(tmp_path: Path) -> None:

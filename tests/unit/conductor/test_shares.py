@@ -1,6 +1,8 @@
 import itertools
+import json
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor.plan import Host, Load
-from conductor.shares import shares, split, stairs
+from conductor.shares import Share, heights, shares, split
 
 
 @pytest.mark.parametrize(
@@ -87,20 +89,26 @@ def test_hostile_clients_are_split_by_weight_and_none_is_none() -> None:
 
 def test_the_stairs_of_a_ramp_are_exact_for_each_client() -> None:
     parts = shares(load(10, 10, 5), clients([1, 1]))
-    assert list(stairs(parts, 3)) == [
+    assert list(heights(parts, 3)) == [
         {"client0": 2, "client1": 2},
         {"client0": 4, "client1": 4},
         {"client0": 5, "client1": 5},
     ]
 
 
+def test_one_client_climbs_by_the_rule_that_loadgen_has_too() -> None:
+    for vector in json.loads((Path(__file__).parents[2] / "contract/vectors/stairs.json").read_text(encoding="utf-8")):
+        parts = {"client0": Share({"connections": vector["connections"]}, 0, 0.0)}
+        assert [step["client0"] for step in heights(parts, vector["steps"])] == vector["open"]
+
+
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(1, 20_000), st.integers(1, 100))
 def test_stairs_climb_evenly_to_the_whole_share(weights: list[int], connections: int, steps: int) -> None:
     parts = shares(load(connections, 1, 1), clients(weights))
-    climb = list(stairs(parts, steps))
+    climb = list(heights(parts, steps))
     assert len(climb) == steps
     assert climb[-1] == {name: part.connections for name, part in parts.items()}
     for name in parts:
-        heights = [0, *(step[name] for step in climb)]
-        rises = {after - before for before, after in itertools.pairwise(heights)}
+        steps_of = [0, *(step[name] for step in climb)]
+        rises = {after - before for before, after in itertools.pairwise(steps_of)}
         assert max(rises) - min(rises) <= 1

@@ -53,6 +53,7 @@ REFUSALS = [
         f"There is no strategy `pol`; did you mean `poll`? There are: {', '.join(CATALOG)}, seed, all.",
     ),
     ({"stratgy": "poll"}, "There is no parameter `stratgy`; did you mean `strategy`?"),
+    ({"rungs": 7}, "There is no parameter `rungs`; a capacity is searched from `rate` to `search_to`"),
     ({"frobnicate": 1}, "There is no parameter `frobnicate`; docs/contracts.md lists them"),
     ({"server_command": "./mine"}, "does not hold {host} and {port}"),
     ({"server_command": "./mine '{host} {port}"}, "is not a command line"),
@@ -70,6 +71,10 @@ REFUSALS = [
     ({"search_to": 5, "workload": "closed"}, "search_to belongs to the workload `capacity`"),
     ({"search_budget": 5, "cells": [{"workload": "open"}, {}]}, "search_budget belongs to the workload `capacity`"),
     ({"workload": "capacity", "search_budget": "5,9"}, "is not a number of seconds"),
+    (
+        {"workload": "open,capacity", "null": 3},
+        "null=3 repeats what is measured at one rate, and the workload `capacity`",
+    ),
     ({"workload": "capacity", "rate": 2000, "search_to": 1000}, "begins at rate=2000, which is above search_to=1000"),
     (
         {"workload": "capacity", "warmup": 2, "duration": 10, "search_budget": 11},
