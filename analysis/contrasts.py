@@ -79,7 +79,6 @@ def contrasts_table(dataset: Dataset, baseline: str | None = None, alpha: float 
         raise Unreadable(f"no run has the strategy {baseline} to compare with; there is {names}.")
     figures = figures_of_trials(dataset)
     figures = figures[figures["value"].notna()]
-    measured = measured_blocks(figures)
     barred = barred_trials(dataset.findings)
     is_barred = [key in barred for key in zip(dataset.trials["run"], dataset.trials["trial"], strict=True)]
     barred_cells = set(dataset.trials.loc[is_barred, ["run", "cell"]].itertuples(index=False, name=None))
@@ -89,11 +88,11 @@ def contrasts_table(dataset: Dataset, baseline: str | None = None, alpha: float 
         controlled = dataset.trials[(dataset.trials["run"] == run) & dataset.trials["control"].fillna(False)]["cell"]
         pairs = pairs_of(members, set(controlled), baseline)
         margin = stated_margin(dataset, str(run))
-        again = controls(measured.get(str(run), {}))
-        ours = figures[(figures["run"] == run) & ~figures["control"]]
+        ours = figures[figures["run"] == run]
+        measured, steps = measured_blocks(ours), known_to(ours)
+        again = controls(measured, steps)
         for metric in METRICS.values():
-            steps = _steps(metric, ours[ours["metric"] == metric.name])
-            found = _of_metric(metric, members, steps, measured.get(str(run), {}), pairs, again, alpha)
+            found = _of_metric(metric, members, steps, measured, pairs, again, alpha)
             rows += [
                 {"run": run, "metric": metric.name, "margin": margin} | row for row in _words(found, metric, margin)
             ]
@@ -106,23 +105,32 @@ def stated_margin(dataset: Dataset, run: str) -> float:
     return float(told.iloc[0]) if len(told) and 0 < told.iloc[0] <= (PARAMETERS["margin"].high or 0) else MARGIN
 
 
-def measured_blocks(figures: pd.DataFrame) -> dict[str, dict[Measured, Blocks]]:
-    """By run, of each cell and its control the figures by block, of those that `figures_of_trials` gives and are
+def measured_blocks(figures: pd.DataFrame) -> dict[Measured, Blocks]:
+    """Of each cell of one run and its control the figures by block, of those that `figures_of_trials` gives and are
     known."""
-    found: dict[str, dict[Measured, Blocks]] = {}
-    columns = (figures[name] for name in ("run", "metric", "cell", "control", "block", "value"))
-    for run, metric, cell, control, block, value in zip(*columns, strict=True):
-        found.setdefault(str(run), {}).setdefault((metric, cell, control), {})[int(block)] = float(value)
+    found: dict[Measured, Blocks] = {}
+    columns = (figures[name] for name in ("metric", "cell", "control", "block", "value"))
+    for metric, cell, control, block, value in zip(*columns, strict=True):
+        found.setdefault((metric, cell, control), {})[int(block)] = float(value)
     return found
 
 
-def controls(measured: dict[Measured, Blocks]) -> dict[tuple[str, str], Again]:
-    """By metric and cell each control against its own cell. All of a run share the risk of a false word."""
-    pairs = {
-        (metric, cell): _pair(metric, Side(cell, its), Side(cell, measured.get((metric, cell, False), {})), {})
-        for (metric, cell, control), its in measured.items()
-        if control
+def known_to(figures: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """By metric and cell of one run what its figure is known to, in its unit."""
+    return {
+        (str(name), str(cell)): resolution(METRICS[str(name)], members, float(members["value"].median()))
+        for (name, cell), members in figures[~figures["control"]].groupby(["metric", "cell"], sort=False)
     }
+
+
+def controls(measured: dict[Measured, Blocks], steps: dict[tuple[str, str], float]) -> dict[tuple[str, str], Again]:
+    """By metric and cell each control against its own cell. All of a run share the risk of a false word."""
+    pairs = {}
+    for (metric, cell, control), its in measured.items():
+        if control:
+            step = steps.get((metric, cell), 0.0)
+            base = Side(cell, measured.get((metric, cell, False), {}), step=step)
+            pairs[metric, cell] = _pair(metric, Side(cell, its, step=step), base, {})
     found = iter(_compared([pair for pair in pairs.values() if not pair.why]))
     again = {}
     for key, pair in pairs.items():
@@ -144,16 +152,8 @@ def _floor(pair: Pair, found: Comparison) -> float:
 Row = tuple[Pair, float, Comparison | None]  # with the noise floor
 
 
-def _steps(metric: Metric, figures: pd.DataFrame) -> dict[str, float]:
-    """By cell what its figure is known to, in its unit."""
-    return {
-        str(cell): resolution(metric, members, float(members["value"].median()))
-        for cell, members in figures.groupby("cell", sort=False)
-    }
-
-
 def _of_metric(
-    metric: Metric, cells: pd.DataFrame, steps: dict[str, float], measured: dict[Measured, Blocks],
+    metric: Metric, cells: pd.DataFrame, steps: dict[tuple[str, str], float], measured: dict[Measured, Blocks],
     pairs: dict[str, str], again: dict[tuple[str, str], Again], alpha: float,
 ) -> list[Row]:  # fmt: skip
     """The A/A contrasts, then those of the family: those that can be made share the risk of a false word."""
@@ -161,7 +161,7 @@ def _of_metric(
     for told in cells.to_dict("records"):
         own = measured.get((metric.name, told["cell"], False), {})
         sides[told["cell"]] = Side(
-            told["cell"], own, why_not(told, metric, is_known=bool(own)), steps.get(told["cell"], 0.0)
+            told["cell"], own, why_not(told, metric, is_known=bool(own)), steps.get((metric.name, told["cell"]), 0.0)
         )
     twins = {
         cell: one
@@ -207,7 +207,7 @@ def _pair(metric: str, side: Side, base: Side, control: Blocks) -> Pair:
         with_control = []
     theirs = [[math.log(its[block]) for block in both] for its in (base.blocks, *with_control)]
     middles = (median([its.blocks[block] for block in both]) for its in (side, base))
-    is_resolved = side.cell == base.cell or abs(next(middles) - next(middles)) > max(side.step, base.step)
+    is_resolved = abs(next(middles) - next(middles)) > max(side.step, base.step)
     ours = [math.log(side.blocks[block]) for block in both]
     return Pair(metric, side.cell, base.cell, both, ours, theirs, "", is_resolved)
 
@@ -254,14 +254,19 @@ def _words(rows: list[Row], metric: Metric, margin: float) -> list[dict[str, Any
             continue
         single, within = found.single, found.within
         # What the control itself measured does not excuse it.
-        withheld = 0.0 if row["control"] or math.isnan(floor) else floor
-        word = verdict(within.low, within.high, margin, metric.higher_is_better, withheld)
-        is_below = word in (BETTER, WORSE) and not pair.is_resolved
+        word, why = word_of(pair, found, metric, margin, 0.0 if row["control"] or math.isnan(floor) else floor)
         made.append(row | {
             "ratio": single.value, "low": single.low, "high": single.high, "confidence": single.confidence,
             "family_low": within.low, "family_high": within.high, "family_confidence": within.confidence,
             "p": found.p, "p_holm": found.p_holm, "least": found.least, "method": single.method,
-            "verdict": INCONCLUSIVE if is_below else word,
-            "why": "the two differ by less than what is measured" if is_below else None,
+            "verdict": word, "why": why,
         })  # fmt: skip
     return made
+
+
+def word_of(pair: Pair, found: Comparison, metric: Metric, margin: float, floor: float) -> tuple[str, str | None]:
+    """The word for a comparison, and why it is not the one that its interval has."""
+    word = verdict(found.within.low, found.within.high, margin, metric.higher_is_better, floor)
+    if word in (BETTER, WORSE) and not pair.is_resolved:
+        return INCONCLUSIVE, "the two differ by less than what is measured"
+    return word, None

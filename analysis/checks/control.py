@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from analysis.checks.base import Observation, seen
-from analysis.contrasts import controls, measured_blocks
+from analysis.contrasts import controls, known_to, measured_blocks, stated_margin, word_of
 from analysis.estimates import figures_of_trials
 from analysis.format import number
 from analysis.metrics import METRICS
 from analysis.model import Dataset
-from analysis.statistics.verdict import INCONCLUSIVE, verdict
+from analysis.statistics.verdict import BETTER, WORSE
 
 
 def ds10_control_differs(dataset: Dataset) -> Iterable[Observation]:
     """All A/A comparisons of a run share the risk of a false one, so one run in twenty without any fault has this."""
     names = dataset.trials.drop_duplicates(["run", "cell"]).set_index(["run", "cell"])["strategy"]
     figures = figures_of_trials(dataset)
-    for run, measured in measured_blocks(figures[figures["value"].notna()]).items():
-        for (metric, cell), again in controls(measured).items():
+    for run, own in figures[figures["value"].notna()].groupby("run", sort=False):
+        margin = stated_margin(dataset, str(run))
+        for (metric, cell), again in controls(measured_blocks(own), known_to(own)).items():
             if again.found is None:
                 continue
-            within = again.found.within
-            if verdict(within.low, within.high, 0.0, True) == INCONCLUSIVE:
+            word, _ = word_of(again.pair, again.found, METRICS[metric], margin, 0.0)
+            if word not in (BETTER, WORSE):
                 continue
+            within = again.found.within
             ratio = again.found.single.value
             text = (
                 f"{names[run, cell]} against itself differs in {METRICS[metric].title}: {number(ratio)} × "

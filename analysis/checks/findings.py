@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from analysis.cells import worst_outcome
 from analysis.checks import agreement, control, data, design, lateness, network, overload, resources, server
 from analysis.checks.base import CHECKS, SEVERITIES, Check, Observation, Observe
 from analysis.checks.shared import KEY
+from analysis.estimates import metrics_table
 from analysis.model import Dataset, frame
 from contracts.declared import OUTCOMES
 
@@ -25,12 +27,24 @@ OBSERVERS: dict[str, Observe] = {
     for name, observe in vars(module).items()
     if (id_ := name.partition("_")[0].upper()) in CHECKS
 }
+OF_FIGURES = ("DS10",)  # they judge figures, and which figures count the others say
 Seen = tuple[Check, Observation]
 
 
 def findings_table(dataset: Dataset) -> pd.DataFrame:
-    """What all checks find, each with why it matters and how to mend it."""
-    seen = [(CHECKS[id_], one) for id_, observe in OBSERVERS.items() for one in observe(dataset)]
+    """What all checks find in the tables that were read, each with why it matters and how to mend it."""
+    first = _seen(dataset, [id_ for id_ in OBSERVERS if id_ not in OF_FIGURES])
+    found = _table(dataset, first)
+    counted = replace(dataset, findings=found)
+    more = _seen(replace(counted, metrics=metrics_table(counted)), OF_FIGURES)
+    return _table(dataset, first + more) if more else found
+
+
+def _seen(dataset: Dataset, ids: Iterable[str]) -> list[Seen]:
+    return [(CHECKS[id_], one) for id_ in ids for one in OBSERVERS[id_](dataset)]
+
+
+def _table(dataset: Dataset, seen: Sequence[Seen]) -> pd.DataFrame:
     groups: dict[tuple[str, str, str], list[Seen]] = {}
     for check, one in _without_covered(seen):
         groups.setdefault((one.severity or check.severity, check.id, one.run), []).append((check, one))

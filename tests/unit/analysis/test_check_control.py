@@ -8,6 +8,7 @@ import numpy as np
 from analysis.checks.findings import OBSERVERS, findings_table
 from analysis.estimates import metrics_table
 from analysis.export import markdown
+from analysis.model import frame
 from tests.unit.analysis.chart_data import dataset_of
 from tests.unit.analysis.test_contrasts import dataset, trials
 
@@ -22,16 +23,36 @@ def test_a_server_that_differs_from_itself() -> None:
     assert text.startswith("epoll against itself differs in requests per server-CPU-second: 1.10 × [1.10, 1.10]")
     (row,) = (
         row
-        for row in findings_table(dataset(trials("c1", "epoll", [1] * 6) + trials("c1", "epoll", [2] * 6, control=True))
+        for row in findings_table(
+            replace(
+                dataset(trials("c1", "epoll", [1] * 6) + trials("c1", "epoll", [2] * 6, control=True)),
+                metrics=frame("metrics", ()),  # as a run is read: nothing was derived of it yet
+            )
         ).to_dict("records")
         if row["check"] == "DS10"
-    )  # fmt: skip
+    )
     assert (row["severity"], row["scope"]) == ("warn", "run")
 
 
 def test_a_server_that_does_not() -> None:
     assert said([0.99, 1.012, 1.0, 1.01, 0.995, 1.003]) == []
     assert said([1.1, None, None, None, None, None]) == []  # one block says nothing
+    assert said([1, 1.001, 1.002, 1, 1.001, 1]) == []  # exactly alike
+    assert said([1.01, 1.011, 1.012, 1.01, 1.011, 1.01]) == []  # surely, and within what counts as equal
+
+
+def test_a_step_of_what_is_measured_is_no_difference() -> None:
+    """Memory grows in steps: three and three repetitions without a spread are known to no better than one."""
+    told = [
+        row | {"rss_resolution_bytes": 200.0}
+        for again in (False, True)
+        for row in trials(
+            "c1", "epoll", [1100 if again else 1000] * 6, control=again, column="rss_bytes_per_connection"
+        )
+    ]
+    assert list(OBSERVERS["DS10"](dataset(told))) == []
+    coarse = [row | {"rss_resolution_bytes": 20.0} for row in told]
+    assert len(list(OBSERVERS["DS10"](dataset(coarse)))) == 1
 
 
 def test_without_a_fault_it_is_said_of_few_runs() -> None:
