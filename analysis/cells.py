@@ -15,8 +15,9 @@ from analysis.ingest.trials import MISSING
 from analysis.model import FACTORS, Dataset, frame
 from contracts.declared import PASSED
 
-# Set for each strategy by itself, or without effect on what is measured.
-INCIDENTAL = ("server_port", "workers", "arm_timeout", "listen_timeout", "server_command")
+WITHOUT_EFFECT = ("arm_timeout", "listen_timeout")  # on what is measured
+# Set for each strategy by itself, or without effect.
+INCIDENTAL = ("server_port", "workers", "server_command", *WITHOUT_EFFECT)
 RUNG = "@"
 """In the name of a cell: before it the search of a capacity, behind it the rate of the rung."""
 ABBREVIATED = {
@@ -104,8 +105,9 @@ def standing(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def series_key(cells: pd.DataFrame, apart: tuple[str, ...]) -> pd.Series:
-    """A text for each cell that is the same where the cells of a run differ in nothing but `apart` and INCIDENTAL."""
-    names = ["run", *(name for name in FACTORS if name not in (*INCIDENTAL, *apart))]
+    """A text for each cell that is the same where the cells of a run differ in nothing but `apart` and what has no
+    effect on what is measured."""
+    names = ["run", "null", *(name for name in FACTORS if name not in (*WITHOUT_EFFECT, *apart))]
     rows = cells[names].astype("string").fillna("").itertuples(index=False)
     return pd.Series(["\x1f".join(row) for row in rows], index=cells.index, dtype="string")
 
@@ -123,9 +125,11 @@ def varying(cells: pd.DataFrame) -> list[str]:
     return shown
 
 
-def labels(cells: pd.DataFrame) -> list[str]:
-    """The strategy and what varies beside it, the run too where there are several; without control characters."""
+def labels(cells: pd.DataFrame, apart: tuple[str, ...] = ()) -> list[str]:
+    """The strategy and what varies beside it and beside `apart`, the run too where there are several; without control
+    characters."""
     names = [*(["run"] if cells["run"].nunique() > 1 else []), *varying(cells)] if len(cells) else []
+    names = [name for name in names if name not in apart]
     return [
         show.visible(", ".join([contender(row)] + [word(name, row[name]) for name in names if is_said(name, row)]))
         for row in cells.to_dict("records")

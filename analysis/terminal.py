@@ -84,7 +84,9 @@ def of_objective(frame: pd.DataFrame) -> str:
         for label, word in zip(rest["label"], rest["kept"], strict=True)
     ]
     told = f"; missed by {some(names, '; ', 3)}" if names else ""
-    return f"{known['slo'].iloc[0]}: met by {len(known) - len(rest)} of {len(known)} rows{told}."
+    return (
+        f"{known['slo'].iloc[0]}: met by {len(known) - len(rest)} of {len(known)} rows{glance.in_doubt(known)}{told}."
+    )
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
@@ -174,7 +176,7 @@ def lines_of(row: dict[Hashable, Any]) -> list[dict[str, str]]:
     top = {
         "errors": share(float(row["errors_share"])),
         "against": compared,
-        "kept": f"{row['kept'] or show.NOTHING}{_mark(row, 'p99') if row['kept'] else ''}",
+        "kept": f"{row['kept'] or show.NOTHING}{_mark(row, 'kept') if row['kept'] else ''}",
         "held": show.count(float(held)) if pd.notna(held) else f"{row['asked_connections']:,}",
         "split": show.NOTHING if show.NOTHING in modes else " + ".join(modes),
     }  # fmt: skip

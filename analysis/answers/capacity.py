@@ -13,7 +13,7 @@ from analysis import format as show
 from analysis.answers import series
 from analysis.answers.objective import Objective, objective
 from analysis.answers.shown import bracketed
-from analysis.cells import RUNG, series_key
+from analysis.cells import RUNG, labels, series_key
 from analysis.estimates import invalid_trials
 from analysis.ingest.plan import traits
 from analysis.model import Dataset
@@ -21,6 +21,7 @@ from analysis.statistics.interval import centre
 from analysis.statistics.knee import Rung, capacity
 from contracts.judge import LEAST_ANSWERED
 
+APART = ("rate",)  # what tells the cells of a series apart
 LEAST_RATES = 3
 SEARCHED = "capacity"  # a workload whose rates are those that a search came to, however few
 CLOSE = 1.15  # where the rates on either side of the knee are so close, there is nothing to refine
@@ -29,11 +30,12 @@ REFINED_BY = 4  # else the gap between them is cut into so many parts
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per rate of each series of cells that differs in the rate only (three rates or more, or of a search):
-    label, strategy, rate, response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and the series'
-    capacity_per_s with its interval, below_per_s, above_per_s and again_per_s as of statistics.knee, and in `untold`
-    the rates that were asked and of which no valid trial tells."""
+    label, strategy, rate, response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and of the series
+    repetitions, capacity_per_s with its interval, below_per_s, above_per_s and again_per_s as of statistics.knee, and
+    in `untold` the rates that were asked and of which no valid trial tells."""
     cells = dataset.cells
-    key = series_key(cells, ("rate",))
+    key = series_key(cells, APART)
+    cells = cells.assign(series=labels(cells, APART))
     rows: list[dict[str, object]] = []
     for one in key.unique():
         members = cells[(key == one) & cells["outcome"].ne("dnf")]
@@ -75,7 +77,7 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
         middle = centre(values.tolist()).value
         rows.append(
             {
-                "label": members["strategy"].iloc[0],
+                "label": members["series"].iloc[0],
                 "strategy": members["strategy"].iloc[0],
                 "rate": float(rate),
                 "response_ns": middle,
@@ -88,6 +90,7 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
                 "capacity_per_s": e.value,
                 "capacity_low_per_s": e.low,
                 "capacity_high_per_s": e.high,
+                "repetitions": len(blocks),
                 "is_search": bool(members["cell"].str.contains(RUNG).all()),
                 "is_bounded": found.is_bounded,
                 "below_per_s": found.below_per_s,
@@ -118,22 +121,25 @@ def next_rates(row: Mapping[Hashable, Any]) -> str:
 
 
 def caption(frame: pd.DataFrame) -> str:
-    """Each strategy's capacity under the objective: the rate at which it is first missed on the way up."""
-    parts = []
+    """The capacity of each series under its objective: the rate at which it is first missed on the way up."""
+    parts: dict[str, list[str]] = {}
     for label, rows in frame.groupby("label", sort=False):
         row = rows.iloc[0]
+        told = parts.setdefault(str(row["objective"]), [])
         again = float(row["again_per_s"])
         beyond = (
             "" if math.isnan(again) else f" (met again at {show.count(again)}/s, beyond a miss: look at that block)"
         )
         if np.isnan(row["capacity_per_s"]):
-            parts.append(
-                f"{label} misses it in some block at {show.count(float(row['above_per_s']))}/s already{beyond}"
-            )
+            told.append(f"{label} misses it in some block at {show.count(float(row['above_per_s']))}/s already{beyond}")
         elif not row["is_bounded"]:
             least = show.count(float(row["capacity_per_s"]))
-            parts.append(f"{label} at least {least}/s (the highest rate meets it in some block)")
+            told.append(f"{label} at least {least}/s (the highest rate meets it in some block)")
         else:
             value, low, high = (float(row[f"capacity{part}_per_s"]) for part in ("", "_low", "_high"))
-            parts.append(f"{label} {bracketed(value, low, high, '/s')}{beyond}")
-    return f"Capacity within {frame['objective'].iloc[0]}: {'; '.join(parts)}."
+            # Where the blocks agree to the last digit they say no more than between which rates it lies.
+            if low == high:
+                low, high = float(row["below_per_s"]), float(row["above_per_s"])
+            told.append(f"{label} {bracketed(value, low, high, '/s')}{beyond}")
+    unsure = " One repetition does not tell how sure that is." if frame["repetitions"].min() < 2 else ""
+    return "; ".join(f"Capacity within {goal}: {'; '.join(told)}" for goal, told in parts.items()) + f".{unsure}"

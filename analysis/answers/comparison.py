@@ -30,6 +30,7 @@ ASKED = {"hostile": "p99", "generator": "lag", "backlog": "connect_p99", "accept
 class Pair:
     """One contrast. `name` and `base` are its two sides in words; `why` says why it is no comparison."""
 
+    run: str
     cell: str
     baseline: str
     name: str
@@ -57,6 +58,13 @@ class Compared:
 
     def of(self, *verdicts: str) -> list[Pair]:
         return [pair for pair in self.pairs if pair.verdict in verdicts and not pair.why]
+
+    def by_baseline(self) -> list[Compared]:
+        """Of each baseline its own: no ratio stands beside a side that it was not measured against."""
+        groups: dict[tuple[str, str], list[Pair]] = {}
+        for pair in self.pairs:
+            groups.setdefault((pair.run, pair.baseline), []).append(pair)
+        return [Compared(self.factor, self.metric, tuple(pairs)) for pairs in groups.values()]
 
 
 def question(cells: pd.DataFrame) -> tuple[str, str]:
@@ -88,7 +96,7 @@ def compared(dataset: Dataset, metric: str | None = None) -> Compared:
         pairs.append(
             Pair(
                 **{name: float(row[name]) for name in ("ratio", "low", "high", "confidence", "family_confidence")},
-                cell=row["cell"], baseline=row["baseline"], name=names[ours], base=names[theirs],
+                run=row["run"], cell=row["cell"], baseline=row["baseline"], name=names[ours], base=names[theirs],
                 least=float(row["least"]), margin=float(row["margin"]), n=int(row["n"]), verdict=str(row["verdict"]),
                 why=f"{', '.join(dict.fromkeys(bars))} forbids it" if bars else why,
                 is_reference=identity(rows[ours]["strategy"]).is_reference,
@@ -140,25 +148,34 @@ def sentences(found: Compared, load: str) -> tuple[str, str]:
     """What is decided, in one sentence, and beside it what is not, and how the references stand; empty where nothing
     could be compared. `load`: what the sentence begins with, such as `At 100 connections `."""
     ours = Compared(found.factor, found.metric, tuple(p for p in found.pairs if not p.is_reference) or found.pairs)
-    better, worse, open_, same = (ours.of(word) for word in (BETTER, WORSE, INCONCLUSIVE, EQUIVALENT))
-    parts: list[str] = []
-    if better and ours.factor == "strategy":
-        parts.append(f"{_told(ours, better)} ({certainty(better)})")
-        parts += ["how those stand to each other was not compared"] if len(better) > 1 else []
-        parts += [f"{_told(ours, worse)} ({certainty(worse)})"] if worse else []
-    elif worse and ours.factor == "strategy":
-        parts.append(f"{_turned(ours, worse)} ({certainty(worse)})")
-    elif decided := ours.of(BETTER, WORSE):
-        parts.append(f"{_told(ours, decided)} ({certainty(decided)})")
-    parts += [_undecided(ours, open_)] if open_ else []
-    parts += [_alike(ours, same)] if same else []
-    if not parts:
-        return "", _barred(ours)
-    first, *rest = parts
-    rest = [*(f"{part[0].upper()}{part[1:]}" if part.startswith(("no ", "how ")) else part for part in rest)]
+    told = [_parts(one) for one in ours.by_baseline()]
+    decided = [first for (first, *_), _ in told if first]
+    rest = [part for (_, *more), _ in told for part in more]
+    rest += [part for _, open_ in told for part in open_]
+    if not decided:
+        if not rest:
+            return "", _barred(ours)
+        decided, rest = rest[:1], rest[1:]
+    first = some(decided, "; ", MOST_NAMED)
     first = first if load or not first.startswith(("no ", "with ")) else f"{first[0].upper()}{first[1:]}"
-    more = [*(f"{part}." for part in rest), _barred(ours), _references(found, ours)]
+    rest = [f"{part[0].upper()}{part[1:]}" if part.startswith(("no ", "how ")) else part for part in rest]
+    more = [*(f"{part}." for part in dict.fromkeys(rest)), _barred(ours), _references(found, ours)]
     return f"{load}{first}.", " ".join(part for part in more if part)
+
+
+def _parts(ours: Compared) -> tuple[list[str], list[str]]:
+    """Against one baseline: what is decided, the first of it empty where nothing is; and what is not."""
+    better, worse, open_, same = (ours.of(word) for word in (BETTER, WORSE, INCONCLUSIVE, EQUIVALENT))
+    decided = [""]
+    if better and ours.factor == "strategy":
+        decided = [f"{_told(ours, better)} ({certainty(better)})"]
+        decided += ["how those stand to each other was not compared"] if len(better) > 1 else []
+        decided += [f"{_told(ours, worse)} ({certainty(worse)})"] if worse else []
+    elif worse and ours.factor == "strategy":
+        decided = [f"{_turned(ours, worse)} ({certainty(worse)})"]
+    elif either := ours.of(BETTER, WORSE):
+        decided = [f"{_told(ours, either)} ({certainty(either)})"]
+    return decided, [*([_undecided(ours, open_)] if open_ else []), *([_alike(ours, same)] if same else [])]
 
 
 def _ratio(pair: Pair, *, turned: bool = False) -> str:
@@ -201,7 +218,9 @@ def _barred(ours: Compared) -> str:
 
 def _references(found: Compared, ours: Compared) -> str:
     """Programs that are not in Python, there to compare with."""
-    rest = [pair for pair in found.pairs if pair not in ours.pairs and not pair.why]
-    if not rest:
-        return ""
-    return f"For comparison, not in Python: {_told(found, rest)} ({certainty(rest)})."
+    rest = tuple(pair for pair in found.pairs if pair not in ours.pairs and not pair.why)
+    each = [
+        f"{_told(one, one.pairs)} ({certainty(one.pairs)})"
+        for one in Compared(found.factor, found.metric, rest).by_baseline()
+    ]
+    return f"For comparison, not in Python: {some(each, '; ', MOST_NAMED)}." if each else ""

@@ -47,9 +47,9 @@ FULLER = {PRIMARY: "requests per CPU second"}
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """Columns: OF_CELL, asked_connections, errors_share, errors_requests; of each metric m of SHOWN m_value, m_low,
-    m_high, m_quality and m_doubt (the findings that forbid it); slo (the objective) and kept (in words); ratio,
-    ratio_low, ratio_high, verdict, ratio_doubt, ratio_metric, against (the baseline's label) of what the run compares,
-    and finest, the least difference that the ratio's metric must show."""
+    m_high, m_quality and m_doubt (the findings that forbid it); slo (the objective), kept (in words) and kept_doubt;
+    ratio, ratio_low, ratio_high, verdict, ratio_doubt, ratio_metric, against (the baseline's label) of what the run
+    compares, and finest, the least difference that the ratio's metric must show."""
     wide = series.wide(dataset, SHOWN)
     planned = wide["planned_requests"].where(wide["planned_requests"] > 0)
     counted = wide["counted"].astype(str) + " of " + wide["trials"].astype(str) + " repetitions count"
@@ -63,6 +63,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
     doubt, held = doubts(dataset), kept(dataset)
     frame["slo"] = [str(held[key].goal) if key in held else "" for key in keys]
     frame["kept"] = [str(held[key]) if key in held else "" for key in keys]
+    frame["kept_doubt"] = [" ".join(held[key].doubt) if key in held else "" for key in keys]
     of_metrics = [f"{name}_{part}" for name in SHOWN for part in series.PARTS]
     of_doubt = pd.DataFrame(
         {f"{name}_doubt": [" ".join(doubt.get((*key, name), ())) for key in keys] for name in SHOWN}, index=wide.index
@@ -119,6 +120,13 @@ def ratio_title(frame: pd.DataFrame) -> str:
     return f"{FULLER.get(metric, METRICS[metric].title)}, ÷ {bases[0] if len(bases) == 1 else 'the baseline'}"
 
 
+def in_doubt(known: pd.DataFrame) -> str:
+    """Of how many of these rows a finding forbids to say whether they kept the objective, in brackets; or nothing."""
+    bars = known.loc[known["kept_doubt"].ne(""), "kept_doubt"]
+    checks = dict.fromkeys(check for one in bars for check in one.split())
+    return f" ({len(bars)} of them in doubt: {', '.join(checks)})" if len(bars) else ""
+
+
 def caption(frame: pd.DataFrame) -> str:
     """How many held all that was asked, met a limit, are struck, and meet the objective."""
     is_struck = frame["struck"].astype(bool)
@@ -130,5 +138,7 @@ def caption(frame: pd.DataFrame) -> str:
     parts += [f"{struck} {'is' if struck == 1 else 'are'} struck, with the reason"] if struck else []
     known = frame[~is_struck & frame["kept"].ne("")]
     if len(known):
-        parts.append(f"{int((known['kept'] == 'met').sum())} of {len(known)} met {known['slo'].iloc[0]}")
+        parts.append(
+            f"{int((known['kept'] == 'met').sum())} of {len(known)} met {known['slo'].iloc[0]}{in_doubt(known)}"
+        )
     return "; ".join(parts) + "."

@@ -10,26 +10,27 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.answers.shown import bracketed
-from analysis.cells import series_key, standing
+from analysis.cells import labels, series_key, standing
 from analysis.estimates import figures_of_trials
 from analysis.model import Dataset
+from analysis.statistics.interval import centre
 from analysis.statistics.scaling import LEAST_LEVELS, growth
 
 METRIC = "cpu"
+APART = ("connections", "connect_rate")  # what tells the cells of a series apart
 PER = 1000  # connections
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per good cell of a series that differs in connections only (three numbers of them or more, `active`
     fixed): label, strategy, connections, cpu_us, low_us, high_us; `next_us`, the growth to the next size for each PER
-    connections (nan at the last); and of the series `model`, `misfit`, and slope_us with its interval, likewise for
-    each PER connections."""
-    good = standing(dataset.cells)
+    connections (nan at the last); and of the series `model`, `misfit`, slope_us with its interval, likewise for
+    each PER connections, and its `repetitions`."""
+    good = standing(dataset.cells.assign(series=labels(dataset.cells, APART)))
     good = good[good["outcome"].ne("dnf")]
-    key = series_key(good, ("connections", "connect_rate"))
+    key = series_key(good, APART)
     figures = figures_of_trials(dataset)
     figures = figures[(figures["metric"] == METRIC) & ~figures["control"] & figures["value"].notna()]
-    estimates = dataset.estimates[dataset.estimates["metric"] == METRIC].set_index(["run", "cell"])
     rows = []
     for one in key.unique():
         members = good[key == one].sort_values("connections")
@@ -44,19 +45,20 @@ def data(dataset: Dataset) -> pd.DataFrame:
         if found is None:
             continue
         series = {"model": found.model, "misfit": found.misfit, "slope_us": found.slope.value * PER,
-                  "slope_low_us": found.slope.low * PER, "slope_high_us": found.slope.high * PER}  # fmt: skip
+                  "slope_low_us": found.slope.low * PER, "slope_high_us": found.slope.high * PER,
+                  "repetitions": own["block"].nunique()}  # fmt: skip
         local = dict(zip(sorted(set(size.values())), found.local, strict=False))
         for row in members.to_dict("records"):
-            figure = estimates.loc[(row["run"], row["cell"])]
+            figure = centre(own.loc[own["cell"] == row["cell"], "value"].tolist())  # of those that may be used
             rows.append(
                 {
-                    "label": row["strategy"],
+                    "label": row["series"],
                     "strategy": row["strategy"],
                     "connections": int(row["connections"]),
                     "active": int(row["active"]),
-                    "cpu_us": float(figure["value"]),
-                    "low_us": float(figure["low"]),
-                    "high_us": float(figure["high"]),
+                    "cpu_us": figure.value,
+                    "low_us": figure.low,
+                    "high_us": figure.high,
                     "next_us": local.get(float(row["connections"]), float("nan")) * PER,
                     **series,
                 }
@@ -92,7 +94,9 @@ def caption(frame: pd.DataFrame) -> str:
             )
             parts.append(f"{times} (no straight line, {misfit} % off; for each {PER:,} connections more {steps} on)")
     least, most = frame["connections"].min(), frame["connections"].max()
+    active = f" with {frame['active'].iloc[0]:,} active" if frame["active"].nunique() == 1 else ""
+    unsure = " One repetition does not tell how sure that is." if frame["repetitions"].min() < 2 else ""
     return (
-        f"From {least:,} to {most:,} connections with {frame['active'].iloc[0]:,} active, a request's server "
-        f"CPU time grows: {', '.join(parts)}. Nothing follows for more than {most:,}."
+        f"From {least:,} to {most:,} connections{active}, a request's server CPU time grows: {', '.join(parts)}. "
+        f"Nothing follows for more than {most:,}.{unsure}"
     )

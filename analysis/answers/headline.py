@@ -16,13 +16,16 @@ from analysis.answers.doubt import doubts, named
 from analysis.answers.objective import kept
 from analysis.answers.shown import with_unit
 from analysis.cells import standing
-from analysis.checks.shared import server_of
+from analysis.checks.shared import WITHOUT_RESULT, server_of
 from analysis.findings import some
 from analysis.ingest.plan import traits
 from analysis.metrics import METRICS
 from analysis.model import Dataset
 from analysis.statistics.verdict import BETTER, WORSE
 
+# What became of a cell of which nothing counts, of one and of several; of any other outcome a finding strikes it.
+FATES = dict.fromkeys(WITHOUT_RESULT, ("was not run to its end", "were not run to their end"))
+FATES |= {"crashed": ("crashed", "crashed")}
 BUSY = 0.9  # of a CPU: from here on requests wait for it
 
 
@@ -79,14 +82,18 @@ def _missed(dataset: Dataset, found: Compared) -> str:
     """Of those whom the sentence puts first, who missed the objective: that is no recommendation."""
     if found.factor != "strategy":
         return ""
-    first = [(pair.cell, pair.name) for pair in found.of(BETTER)]
-    first = first or [(pair.baseline, pair.base) for pair in found.of(WORSE)][:1]
-    held = {cell: one for (_, cell), one in kept(dataset).items()}
-    missed = [(name, held[cell]) for cell, name in first if cell in held and held[cell].is_missed]
+    first = []
+    for one in found.by_baseline():
+        better = [((pair.run, pair.cell), pair.name) for pair in one.of(BETTER)]
+        first += better or [((pair.run, pair.baseline), pair.base) for pair in one.of(WORSE)][:1]
+    held = kept(dataset)
+    missed = [(name, held[key]) for key, name in first if key in held and held[key].is_missed]
     if not missed:
         return ""
     names = some([name for name, _ in missed], ", ", MOST_NAMED)
     goal, of = missed[0][1].goal, missed[0][1]
+    if bars := dict.fromkeys(check for _, one in missed for check in one.doubt):
+        return f"whether {names} would keep {goal} cannot be told ({', '.join(bars)}), so this is no recommendation"
     often = "" if len(missed) > 1 or of.met == 0 else f" in {of.of - of.met} of {of.of} repetitions"
     return f"{names} missed {goal}{often}, so this is no recommendation"
 
@@ -137,15 +144,19 @@ def _struck(cells: pd.DataFrame) -> str:
 
 
 def _failed(cells: pd.DataFrame, good: pd.DataFrame) -> str:
-    """The strategies that did not hold, and those struck."""
+    """The strategies that did not hold, those that were not measured, and those struck."""
     parts = []
     limited = cells[cells["outcome"] == "dnf"]
     if len(limited):
         named = zip(limited["label"], limited["held_connections"], strict=True)
         parts.append(some([f"{label} stopped at {show.count(float(n))}" for label, n in named], ", ", MOST_NAMED))
-    lost = cells[~cells["cell"].isin(limited["cell"]) & ~cells["cell"].isin(good["cell"])]
-    if len(lost):
-        parts.append(f"{', '.join(lost['label'].head(MOST_NAMED))} {'is' if len(lost) == 1 else 'are'} not valid")
+    stood = {*zip(limited["run"], limited["cell"], strict=True), *zip(good["run"], good["cell"], strict=True)}
+    lost: dict[tuple[str, str], list[str]] = {}
+    for row in cells.to_dict("records"):
+        if (row["run"], row["cell"]) not in stood:
+            lost.setdefault(FATES.get(row["outcome"], ("is not valid", "are not valid")), []).append(row["label"])
+    for (one, several), names in lost.items():
+        parts.append(f"{some(names, ', ', MOST_NAMED)} {one if len(names) == 1 else several}")
     return f"{'; '.join(parts)}." if parts else ""
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis import format as show
 from analysis.answers import series
+from analysis.answers.doubt import doubts
 from analysis.estimates import invalid_trials
 from analysis.model import Dataset
 from contracts.declared import PARAMETERS
@@ -40,11 +41,12 @@ def objective(text: object) -> Objective:
 
 @dataclass(frozen=True)
 class Kept:
-    """Of `of` repetitions whose percentile is known `met` kept the objective."""
+    """Of `of` repetitions whose percentile is known `met` kept the objective; `doubt`: what forbids a claim on it."""
 
     goal: Objective
     met: int
     of: int
+    doubt: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.met in (0, self.of):
@@ -56,13 +58,15 @@ class Kept:
         return self.met < self.of
 
 
+# By the highest percentile that it speaks for the metric whose doubts are the objective's; beyond them the last one's.
+SPEAKS_FOR = ((Fraction(50), "p50"), (Fraction(99), "p99"), (Fraction(100), "p99_9"))
 COLUMNS = {Fraction(50): "response_p50_ns", Fraction(99): "response_p99_ns", Fraction("99.9"): "response_p99_9_ns"}
 
 
 def kept(dataset: Dataset) -> dict[tuple[str, str], Kept]:
     """By (run, cell), over the repetitions that count; none for a cell whose percentile is not known."""
     goals = {str(row["run"]): objective(row["slo"]) for row in dataset.runs.to_dict("records")}
-    trials, invalid = series.good_trials(dataset), invalid_trials(dataset.findings)
+    trials, invalid, doubt = series.good_trials(dataset), invalid_trials(dataset.findings), doubts(dataset)
     found: dict[tuple[str, str], Kept] = {}
     for (run, cell), members in trials.groupby(["run", "cell"], sort=False):
         goal = goals.get(str(run))
@@ -74,5 +78,7 @@ def kept(dataset: Dataset) -> dict[tuple[str, str], Kept]:
         values = np.array(known, dtype=float)
         values = values[~np.isnan(values)]
         if len(values):
-            found[str(run), str(cell)] = Kept(goal, int((values <= goal.limit_ns).sum()), len(values))
+            metric = next(name for percent, name in SPEAKS_FOR if goal.percent <= percent)
+            bars = doubt.get((str(run), str(cell), metric), ())
+            found[str(run), str(cell)] = Kept(goal, int((values <= goal.limit_ns).sum()), len(values), bars)
     return found

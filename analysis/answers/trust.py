@@ -45,7 +45,9 @@ def trust(dataset: Dataset) -> str:
     text += f", {told['unfinished']} of fewer repetitions than planned" if told["unfinished"] else ""
     if told["struck"]:
         text += f", {told['struck']} {'is' if told['struck'] == 1 else 'are'} struck and in no ranking"
-    repetitions = dataset.runs["repetitions"].min()
+    left = standing(dataset.cells)
+    # Those that count, not those that were planned.
+    repetitions = left.loc[left["outcome"] != "dnf", "counted"].min()
     if pd.notna(repetitions) and repetitions < 2:
         text += ". One repetition says nothing of how much repetitions differ, so no difference can be told"
     elif pd.notna(repetitions) and repetitions < 6:

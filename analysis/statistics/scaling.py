@@ -14,6 +14,7 @@ from analysis.statistics.paired import Estimate, student
 
 LEAST_LEVELS = 3  # two points lie on any line
 LEAST_BLOCKS = 3  # with fewer nobody can say whether a slope is one
+NO_SLOPE = 1e-9  # of the figure over all sizes: what is left where equal numbers are fitted
 MOST_MISFIT = 0.1  # of the figure: what lies further from a line does not lie on it
 CONFIDENCE = 0.95
 
@@ -37,8 +38,9 @@ def growth(blocks: Sequence[Block]) -> Growth | None:
 
     Each block gives one line, by least squares on the figures' ratios to it (a figure's error is a share of it); the
     block is the unit (J. N. S. Matthews et al., "Analysis of serial measurements in medical research", BMJ 300, 1990).
-    A constant fits where no size lies further than MOST_MISFIT from the mean and the slope's interval holds 0; else a
-    line, where none lies further from it. Figures that are not finite and above 0 are left out.
+    A constant fits where no size lies further than MOST_MISFIT from the mean and the slope's interval holds 0, which is
+    asked of LEAST_BLOCKS blocks or more (the range of two leaves 0 out by chance every other time); else a line, where
+    none lies further from it. Figures that are not finite and above 0 are left out.
     """
     told = [_points(sizes, figures) for sizes, figures in blocks]
     known = [points for points in told if len({size for size, _ in points}) >= LEAST_LEVELS]
@@ -52,7 +54,8 @@ def growth(blocks: Sequence[Block]) -> Growth | None:
     misfit = max(abs(means[s] - (a + b * s)) / means[s] for s in sizes)
     flat = float(np.mean(list(means.values())))
     is_flat = max(abs(mean - flat) / flat for mean in means.values()) <= MOST_MISFIT
-    is_flat &= math.isnan(slope.low) or slope.low <= 0 <= slope.high
+    rounding = NO_SLOPE * flat / sizes[-1]
+    is_flat &= len(lines) < LEAST_BLOCKS or slope.low - rounding <= 0 <= slope.high + rounding
     local = tuple((means[v] - means[u]) / (v - u) for u, v in itertools.pairwise(sizes))
     return Growth(slope, misfit, local, "constant" if is_flat else "line" if misfit <= MOST_MISFIT else "neither")
 

@@ -59,6 +59,26 @@ def test_a_struck_size_is_no_part_of_it() -> None:
     assert make(idle, dataset(series("epoll", 1, (30, 30, 30)), findings=(struck("epoll100", "Saturated."),))) is None
 
 
+def test_series_that_differ_in_more_than_the_connections_are_told_apart() -> None:
+    """The defect: both payloads of one strategy were one line, whose growth was that of neither."""
+    small, large = series("poll", 1, (10.9, 19, 100), (10.9, 19, 100)), series("large", 7, (30, 30, 30), (30, 30, 30))
+    for row in large["trials"]:
+        row |= {"strategy": "poll", "payload_bytes": 1024}
+    for row in small["trials"]:
+        row |= {"payload_bytes": 64}
+    caption = idle.caption(idle.data(dataset(small, large)))
+    assert "poll, 64 B 9.2 × " in caption and "poll, 1,024 B 1.0 × (no growth to be told)" in caption
+    once = idle.caption(idle.data(dataset(series("poll", 1, (10.9, 19, 100)))))
+    assert once.endswith("Nothing follows for more than 10,000. One repetition does not tell how sure that is.")
+
+
+def test_what_no_verdict_may_rest_on_is_no_part_of_the_growth() -> None:
+    tables = series("epoll", 1, (30, 30, 30), (30, 30, 30), (5, 5, 5))
+    for row in tables["metrics"][6:]:
+        row["quality"] = "barred"
+    assert idle.data(dataset(tables))["cpu_us"].tolist() == [30, 30, 30]
+
+
 def test_nothing_to_show() -> None:
     tables = series("epoll", 1, (30, 30, 30))
     for row in tables["trials"]:

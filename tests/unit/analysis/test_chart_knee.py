@@ -41,7 +41,35 @@ def test_the_capacity_lies_where_the_line_crosses_the_objective() -> None:
     frame = knee.data(dataset(ladder(1, 5, 20)))
     assert frame["rate"].tolist() == list(RATES)
     assert abs(frame["capacity_per_s"].iloc[0] / 2828.4 - 1) < 0.002  # HDR slots are 0.1 % wide
-    assert knee.caption(frame) == "Capacity within p99 ≤ 10 ms: epoll 2,830/s."
+    assert knee.caption(frame) == (
+        "Capacity within p99 ≤ 10 ms: epoll 2,830/s. One repetition does not tell how sure that is."
+    )
+
+
+def test_series_that_differ_in_more_than_the_rate_are_told_apart() -> None:
+    """The defect: the second of one strategy was left out, and the first's capacity stood for both; own servers were
+    one ladder."""
+    small, large = ladder(1, 5, 20), ladder(20, 30, 50, first=4)
+    for row in large[0]:
+        row |= {"payload_bytes": 1024, "cell": f"{row['cell']}-large"}
+    for row in small[0]:
+        row |= {"payload_bytes": 64}
+    caption = knee.caption(knee.data(dataset(small, large)))
+    assert caption.startswith(
+        "Capacity within p99 ≤ 10 ms: epoll, 64 B 2,830/s; epoll, 1,024 B misses it in some block at 1,000/s already."
+    )
+    for row in [*small[0], *large[0]]:
+        row |= {"payload_bytes": 64, "strategy": "own server",
+                "server_command": "./new" if row["cell"].endswith("large") else "./old"}  # fmt: skip
+    frame = knee.data(dataset(small, large))
+    assert frame.groupby("label").size().to_dict() == {
+        "own server, server command ./new": 3, "own server, server command ./old": 3
+    }  # fmt: skip
+
+
+def test_blocks_that_agree_know_the_capacity_no_better_than_the_rates_that_were_tried() -> None:
+    frame = knee.data(dataset(*(ladder(1, 5, 20, block=block, first=3 * block) for block in (1, 2, 3))))
+    assert knee.caption(frame) == "Capacity within p99 ≤ 10 ms: epoll 2,800/s [2,000, 4,000]."
 
 
 def test_the_range_of_the_repetitions_and_their_median() -> None:
@@ -62,7 +90,7 @@ def test_what_never_misses_is_a_lower_bound_and_what_always_misses_has_none() ->
     frame = knee.data(dataset(ladder(1, 2, 3), ladder(20, 30, 40, strategy="poll", first=4)))
     assert knee.caption(frame) == (
         "Capacity within p99 ≤ 10 ms: epoll at least 4,000/s (the highest rate meets it in some block); "
-        "poll misses it in some block at 1,000/s already."
+        "poll misses it in some block at 1,000/s already. One repetition does not tell how sure that is."
     )
 
 
@@ -80,7 +108,8 @@ def test_one_answer_everywhere_on_a_ladder_that_is_not_monotone() -> None:
     # From 1 ms to 20 ms while the rate doubles: 100 · 2^(log 10 / log 20) = 170.4.
     assert frame["capacity_per_s"].round().unique().tolist() == [170]
     assert knee.caption(frame) == (
-        "Capacity within p99 ≤ 10 ms: epoll 170/s (met again at 400/s, beyond a miss: look at that block)."
+        "Capacity within p99 ≤ 10 ms: epoll 170/s (met again at 400/s, beyond a miss: look at that block). "
+        "One repetition does not tell how sure that is."
     )
     assert remarks.of_capacity(data) == [
         "epoll: refine it with the same command and -e workload=open -e rate=125,150,175"

@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from analysis.answers import glance
 from analysis.answers.headline import Headline, headline
 from tests.bench.headline import outcome
 from tests.unit.analysis.chart_data import Row, contrast, dataset_of, estimate, struck, trial
@@ -129,6 +131,47 @@ def test_who_missed_the_objective_is_no_recommendation() -> None:
     assert "recommendation" not in found.sentence
 
 
+def test_an_objective_that_a_finding_doubts_is_not_called_missed() -> None:
+    """The defect: what the generator's lateness did was the server's miss."""
+    late = struck("poll", "Sent late.", "GN3") | {"severity": "warn", "cells": "[]", "trials": "[2]"}
+    data = dataset_of(
+        runs=[{"run": "r1", "slo": "p99=10ms"}], contrasts=[contrast("poll", 1.3, 1.2, 1.4, "better")],
+        trials=[missed("epoll", 5e6), missed("poll", 89e6)], findings=[late])  # fmt: skip
+    assert headline(data).sentence.endswith(
+        "; whether poll would keep p99 ≤ 10 ms cannot be told (GN3), so this is no recommendation."
+    )
+    frame = glance.data(data)
+    assert dict(zip(frame["label"], frame["kept_doubt"], strict=True)) == {"epoll": "", "poll": "GN3"}
+    assert glance.caption(frame).endswith("1 of 2 met p99 ≤ 10 ms (1 of them in doubt: GN3).")
+    # The median is not touched by it.
+    median = replace(data, runs=data.runs.assign(slo="p50=10ms"))
+    assert not glance.data(median)["kept_doubt"].any()
+
+
+def test_each_ratio_stands_beside_the_side_it_was_measured_against() -> None:
+    """The defect: of several loads the ratios of all stood beside the first one's baseline."""
+    loads = ((rate, name) for rate in (1000, 2000) for name in ("epoll", "poll", "uvloop"))
+    trials = [own(n, name, cell=f"c{n}", rate=rate) for n, (rate, name) in enumerate(loads, 1)]
+    found = said(trials=trials, contrasts=[
+        contrast("", 0.5, 0.45, 0.55, "worse", cell="c2", baseline="c1"),
+        contrast("", 1.01, 0.9, 1.1, "inconclusive", cell="c3", baseline="c1"),
+        contrast("", 0.25, 0.2, 0.3, "worse", cell="c5", baseline="c4"),
+        contrast("", 1.0, 0.99, 1.01, "equivalent", cell="c6", baseline="c4")])  # fmt: skip
+    assert found.sentence == (
+        "epoll, 1,000/s answers 2.0 × [1.8, 2.2] as many requests per CPU second as poll, 1,000/s (95 %, 3 "
+        "repetitions); epoll, 2,000/s answers 4.0 × [3.3, 5.0] as many requests per CPU second as poll, 2,000/s (95 %, "
+        "3 repetitions)."
+    )
+    assert "between epoll, 1,000/s and uvloop, 1,000/s (95 %" in found.more
+    assert "uvloop, 2,000/s and epoll, 2,000/s are equal within 3 %" in found.more
+
+
+def test_what_was_not_run_is_not_called_invalid() -> None:
+    found = said(trials=[own(1, "epoll"), own(2, "poll", outcome="not run"), own(3, "trio", outcome="crashed"),
+                         own(4, "uvloop")], findings=[struck("uvloop", "Saturated.")])  # fmt: skip
+    assert found.more == "poll was not run to its end; trio crashed; uvloop is not valid."
+
+
 def test_a_finding_that_forbids_a_claim_bars_it() -> None:
     order = struck("epoll", "All in one order.", "DS4") | {"severity": "warn", "cells": "[]"}
     found = said(
@@ -217,7 +260,7 @@ def test_without_cpu_nothing_is_ranked() -> None:
 def test_nothing_good() -> None:
     assert said().sentence == "No trial of this run was planned."
     found = said(trials=[own(1, "poll", outcome="crashed"), own(2, "trio", outcome="crashed")])
-    assert found == Headline("Nothing was measured to the end.", "poll, trio are not valid.")
+    assert found == Headline("Nothing was measured to the end.", "poll, trio crashed.")
 
 
 def test_a_limit_of_the_only_strategy_is_the_answer() -> None:
