@@ -12,6 +12,7 @@ rounded up, so that a request is sent up to 1 ms after its time. The Go generato
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
 from collections import deque
 from collections.abc import Coroutine
@@ -45,7 +46,8 @@ class Client(Generator):
         self._most = int(spec.rate * spec.timeout * 1.1 + spec.active * spec.pipeline) + SPARE_REQUESTS
         self._planned: deque[Request] = deque()  # in the order of their times, some of them settled
         self._second = 0
-        self._due = 0  # ns; no request is planned for a time before
+        self._due = 0  # ns; the first jobs plan no request for a time before
+        self._turns: list[int] = []  # ns; a heap of when those are due that come back to a connection later
         self._goes_on = False  # a reply leads to the next request
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
@@ -207,7 +209,8 @@ class Client(Generator):
         while not self.stopped():
             self._give_up()
             now, planned = time.monotonic_ns(), all(job.done() for job in jobs)
-            self._second = self.books.ledger.move(self._second, now if planned or not paced else min(now, self._due))
+            first = min([now, *self._turns[:1], *([self._due] if holds and not planned else [])])
+            self._second = self.books.ledger.move(self._second, first)
             if planned and not self.books.owed and (now >= self.end or not holds):
                 break
             await asyncio.sleep(TICK_S)
@@ -245,9 +248,14 @@ class Client(Generator):
         if due >= self.end:
             return
         if due > time.monotonic_ns():
-            self.loop.call_at(due / 1e9, self._turn, index, due)
+            heapq.heappush(self._turns, due)
+            self.loop.call_at(due / 1e9, self._turn_later, index, due)
         else:
             self._turn(index, due)
+
+    def _turn_later(self, index: int, due: int) -> None:
+        heapq.heappop(self._turns)  # timers go off in the order of their times
+        self._turn(index, due)
 
     def _turn(self, index: int, due: int) -> None:
         """A lost connection is asked no more."""

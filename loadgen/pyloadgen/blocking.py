@@ -56,9 +56,14 @@ class Channel:
             raise self._lose("connect", error) from None
 
     def exchange(self, flags: int, request: Request, deadline: int) -> None:
-        """Send a record and wait for its reply, until the deadline or the end; Lost where the connection is no more."""
-        phase = "write"
+        """Send a record and wait for its reply, until the deadline or the end; Lost where the connection is no more.
+
+        What came before is read first: it is no reply to this record, and a server that has closed is asked no more.
+        """
+        phase = "read"
         try:
+            self._receive(socket.MSG_DONTWAIT)
+            phase = "write"
             self._send(self.stream.ask(request, flags), request, deadline)
             phase = "read"
             while request.right is None and not self._owner.stopped() and time.monotonic_ns() < deadline:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from typing import Any
 import pytest
 
 from pyloadgen import asyncio_client
-from pyloadgen.blocking import Walker
+from pyloadgen.blocking import Channel, Walker
 from pyloadgen.books import SECOND, Interval
 from pyloadgen.generator import Addresses
-from pyloadgen.record import Recorder, Request
+from pyloadgen.pool import Pool
+from pyloadgen.record import PROVE, Recorder, Request
 from pyloadgen.spec import parse
 from pyloadgen.threads import Threads
 
@@ -91,6 +93,29 @@ def test_a_stop_is_heard_while_a_paced_connection_waits(target: str) -> None:
     threads.close()
 
 
+def test_a_reply_that_comes_twice_does_not_shift_the_next() -> None:
+    pool = generator(Pool, "127.0.0.1:1", [], generator="pool", workload="open", connections=1, active=1)
+    channel, (channel.sock, server) = Channel(pool, 0), socket.socketpair()
+    size = pool.spec.payload_bytes
+
+    def echo() -> bytes:
+        record = server.recv(size, socket.MSG_WAITALL)
+        server.sendall(record)
+        return record
+
+    for again in (True, False):
+        request = Request(time.monotonic_ns())
+        with ThreadPoolExecutor() as executor:
+            record = executor.submit(echo)
+            channel.exchange(PROVE, request, request.intended + PATIENCE_S * SECOND)
+            if again:
+                server.sendall(record.result())
+        assert request.right
+    assert {name: count for name, count in pool.books.integrity.items() if count} == {"duplicated": 1, "surplus": size}
+    channel.close()
+    server.close()
+
+
 def test_requests_of_a_churn_are_forgotten_when_they_are_settled(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio_client, "TICK_S", 0.001)
     seen: list[Interval] = []
@@ -110,6 +135,36 @@ def test_requests_of_a_churn_are_forgotten_when_they_are_settled(target: str, mo
     assert len(outcome(lambda: client.go(time.monotonic_ns() + 300_000_000))) == 1
     assert sum(interval.counts["answered"] for interval in seen) == 500
     assert alive[0] < 250
+    client.close()
+
+
+def test_a_second_waits_for_the_turns_that_a_late_loop_has_not_come_to(
+    target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Interval] = []
+    client = generator(
+        asyncio_client.Client,
+        target,
+        seen,
+        generator="asyncio",
+        workload="closed",
+        think_time=1.9,
+        duration=2,
+        warmup=0,
+    )
+    assert client.arm(2, 0)["verified"] == 2
+    at = time.monotonic_ns() + 500_000_000
+    give_up = client._give_up
+
+    def late(**what: bool) -> None:  # from before the second connection's first turn to the second after it
+        if at + 600_000_000 < time.monotonic_ns() < at + SECOND:
+            time.sleep((at + 1_100_000_000 - time.monotonic_ns()) / 1e9)
+        give_up(**what)
+
+    monkeypatch.setattr(client, "_give_up", late)
+    assert len(outcome(lambda: client.go(at))) == 1
+    assert [(interval.k, interval.counts["planned"]) for interval in seen][:1] == [(0, 2)]
+    assert sorted(interval.k for interval in seen) == [0, 1]
     client.close()
 
 
