@@ -26,6 +26,7 @@ from analysis.model import Dataset
 
 MOST_FINDINGS = 12
 WIDTH = 80
+"""Of the text, and of the table too where its reader is no terminal."""
 LONGEST_OUTCOME = 10
 LONGEST_LABEL = 24  # a longer one goes on under itself
 # Of a metric: heading, and how early the column gives way where the table is too wide. CPU time goes first: it is the
@@ -46,12 +47,12 @@ FACTS = {
 USUAL = {"pipeline": 1, "server_ports": 1, "think_time": 0, "generator": "go"}
 
 
-def page(dataset: Dataset, given: str) -> list[str]:
-    """The lines of one run's summary, fit for a terminal: the table and what belongs to it, and last the answer, the
-    objective, the doubt and where the report is."""
+def page(dataset: Dataset, given: str, width: int = WIDTH) -> list[str]:
+    """The lines of one run's summary, fit for a terminal: the table, as wide as that is, and what belongs to it, and
+    last the answer, the objective, the doubt and where the report is."""
     frame = glance.data(dataset)
     lines = [f"run {dataset.runs['run'].iloc[0]}", *_wrapped(" · ".join(facts(dataset))), ""]
-    body, legend = grid(frame)
+    body, legend = grid(frame, width)
     notes = [*remarks.of_control(dataset), *remarks.of_errors(dataset), *remarks.of_ramps(dataset)]
     notes += [*remarks.of_capacity(dataset), *remarks.of_calibration(dataset), *of_findings(dataset, given)]
     notes += [*dataset.notes, *remarks.of_end(dataset), *remarks.of_complaints(dataset)]
@@ -112,8 +113,8 @@ def facts(dataset: Dataset) -> list[str]:
     return parts
 
 
-def grid(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """The table, each figure over its interval; and the legend it needs."""
+def grid(frame: pd.DataFrame, width: int = WIDTH) -> tuple[list[str], list[str]]:
+    """The table, each figure over its interval, with the columns that have room; and the legend it needs."""
     rows = frame.to_dict("records")
     texts: list[dict[str, str]] = []
     for row in rows:
@@ -123,7 +124,7 @@ def grid(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
         show.Column(heading, [show.visible(text.get(name, "")) for text in texts], name in LEFT, drop)
         for name, (heading, drop) in headings(frame, rows).items()
     ]
-    kept, dropped = show.fit(columns, WIDTH)
+    kept, dropped = show.fit(columns, width)
     left_out = ", ".join(column.heading.replace("\n", " ").removeprefix("= ") for column in dropped)
     told = [text for column in kept for text in column.texts]
     has_intervals = any(shown(row, name).low for row in rows for name in COLUMNS)
@@ -140,7 +141,7 @@ def grid(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
         "RSS: growth of the server's memory": any("RSS" in column.heading for column in kept),
         f"for want of width only in the report: {left_out}": bool(dropped),
     }
-    return show.table(kept, WIDTH), [text for text, is_needed in legend.items() if is_needed]
+    return show.table(kept, width), [text for text, is_needed in legend.items() if is_needed]
 
 
 def headings(frame: pd.DataFrame, rows: list[dict[Hashable, Any]]) -> dict[str, tuple[str, int]]:

@@ -121,6 +121,19 @@ def keep_honoured(
     return problems
 
 
+def idle_workers(
+    cells: Sequence[Mapping[str, Any]], catalog: Catalog, common: Mapping[str, Any], listed: Any
+) -> Iterator[str]:
+    """A sentence where somebody asks for workers and no server of the run has several."""
+    given = [common, *(item for item in (listed if isinstance(listed, list) else ()) if isinstance(item, dict))]
+    if all(one.get("workers") in (None, "", PARAMETERS["workers"].default) for one in given):
+        return
+    found = {cell["strategy"]: catalog.get(cell["strategy"]) for cell in cells}
+    if found and all(strategy is None or strategy.one_process for strategy in found.values()):
+        names = ", ".join(name or "a server_command" for name in found)
+        yield f"workers would change nothing: no server of this run ({names}) has several processes."
+
+
 def settle(cell: dict[str, Any], problems: list[str]) -> None:
     """What depends on more than one parameter."""
     if cell["active"] == "all":
@@ -179,6 +192,7 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
         typed(common, problems)
     problems += of_other_workloads([name for name in wide if common.get(name) not in (None, "")], cells)
     problems += searches(cells, wide)
+    problems += idle_workers(cells, catalog, common, given.get("cells"))
     if wide["profile"] is not None and wide["profile"] not in profiles:
         meant = nearest(wide["profile"], profiles) or ";"
         problems.append(f"There is no profile `{wide['profile']}`{meant} There are: {', '.join(profiles)}.")

@@ -3,7 +3,9 @@
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from planner import analyse, conduct, plan, results
@@ -17,7 +19,16 @@ FACTS = (
 )  # fmt: skip
 
 
-def measure(given: Mapping[str, Any], ansible: str, say: analyse.Say, dry: bool) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Asked:
+    """What Ansible says of its own command line: its version, each `-i` (paths are absolute), and `--limit`."""
+
+    ansible: str
+    inventory: Sequence[str] | None
+    limit: str | None
+
+
+def measure(given: Mapping[str, Any], asked: Asked, say: analyse.Say, dry: bool) -> dict[str, Any]:
     """`given`: resolved, admitted, binaries, tuned; and prepared, which is None where prepare.yml ran another time."""
     resolved, admitted = given["resolved"], given["admitted"]
     request = Request(**admitted["request"])
@@ -36,7 +47,7 @@ def measure(given: Mapping[str, Any], ansible: str, say: analyse.Say, dry: bool)
         return {"msg": message, "exit": 0, "run": None}
     run = results.RESULTS / resolved["run"]
     results.write_plan(run, planned)
-    results.write_manifest(run, manifest(given, request, ansible))
+    results.write_manifest(run, manifest(given, request, asked))
     results.claim(run, os.getppid())
     results.point_latest(run)
     if cost := analyse.design(run / "plan.yml", load_s):
@@ -69,7 +80,13 @@ def make_plan(resolved: Mapping[str, Any], admitted: Mapping[str, Any], request:
     )  # fmt: skip
 
 
-def manifest(given: Mapping[str, Any], request: Request, ansible: str) -> dict[str, Any]:
+def source_name(source: str) -> str:
+    """A source of the inventory as a command line in the checkout names it."""
+    path = Path(source)
+    return str(path.relative_to(results.ROOT)) if path.is_relative_to(results.ROOT) else source
+
+
+def manifest(given: Mapping[str, Any], request: Request, asked: Asked) -> dict[str, Any]:
     """What is known before the first trial."""
     resolved, admitted = given["resolved"], given["admitted"]
     tuning, hosts = {}, {}
@@ -86,9 +103,10 @@ def manifest(given: Mapping[str, Any], request: Request, ansible: str) -> dict[s
     return {
         "schema": 1, "run": resolved["run"], "status": "running", "exit": None,
         "parameters": {**request.parameters, "calibrate": calibrate, "seed": resolved["seed"]},
+        "inventory": {"sources": [source_name(one) for one in asked.inventory or ()], "limit": asked.limit},
         "seed": resolved["seed"], "git": results.git_state(),
         "versions": {
-            "ansible-core": ansible, "python": platform.python_version(), "controller": platform.platform(),
+            "ansible-core": asked.ansible, "python": platform.python_version(), "controller": platform.platform(),
             **{f"loadgen-linux-{arch}": f"sha256:{sha}" for arch, sha in given["binaries"].items()},
         },
         "hosts": hosts, "tuning": tuning, "overhead": None,

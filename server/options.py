@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 BAD_INPUT = 2
 OPTIONAL = ("accept_batch",)  # of `serve`: a strategy honours it, or refuses it
+LEAST_WORKERS = 2
 LESSONS = ("one_accept_per_edge",)  # modules of server/lessons
 
 
@@ -43,7 +44,8 @@ SERVE: dict[str, dict[str, Any]] = {
         "help": "connections that a loop takes in one turn, for a strategy that honours it (default: 64)",
     },
     "workers": {
-        "type": number(1, 1024), "default": 2, "help": "processes, where the strategy has several; at least 2",
+        "type": number(1, 1024),
+        "help": f"processes, for a strategy that has several: at least {LEAST_WORKERS} (default: {LEAST_WORKERS})",
     },
     "stats": {
         "type": Path, "metavar": "FILE", "help": "where to keep statistics, 64 bytes for each worker process",

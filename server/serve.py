@@ -11,7 +11,7 @@ from pathlib import Path
 
 from server import catalog, common, needs, slots
 from server.linux import sockdiag
-from server.options import BAD_INPUT, OPTIONAL
+from server.options import BAD_INPUT, LEAST_WORKERS, OPTIONAL
 
 
 def refuse(sentence: str) -> int:
@@ -27,13 +27,15 @@ def serve(options: argparse.Namespace) -> int:
     asked = [name for name in OPTIONAL if getattr(options, name) is not None and name not in strategy.honours]
     if asked:
         return refuse(f"{strategy.name} does not honour --{asked[0].replace('_', '-')}: leave it out.")
+    if options.workers is not None and options.workers > 1 and strategy.one_process:
+        return refuse(f"{strategy.name} has one process, so --workers would change nothing: leave it out.")
     needs.find_packages(strategy)
     lack = needs.missing(strategy)
     if lack:
         return refuse(lack)
     if options.port + options.ports > 65_536:
         return refuse(f"{options.ports} ports from {options.port} on do not exist: the last is 65535.")
-    processes = strategy.processes(options.workers)
+    processes = strategy.processes(options.workers or LEAST_WORKERS)
     listeners = []
     for port in range(options.port, options.port + options.ports):
         try:
@@ -66,7 +68,7 @@ def listen(strategy: catalog.Strategy, port: int, options: argparse.Namespace) -
     if not strategy.listens_per_worker:
         return [first]
     first.close()
-    each = range(strategy.processes(options.workers))
+    each = range(strategy.processes(options.workers or LEAST_WORKERS))
     return [common.listen(options.host, port, options.backlog, reuse_port=True) for _ in each]
 
 

@@ -4,6 +4,7 @@ It needs no more than events.jsonl, so it works for a run whose controller died.
 """
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pandas as pd
 from analysis.dataset import load, runs_of
 from analysis.format import visible
 from analysis.spreadsheet import csv_text
-from analysis.terminal import page
+from analysis.terminal import WIDTH, page
 from analysis.unreadable import Unreadable, writing
 
 WHOLE = ("_requests", "_replies", "_connections")  # ends of the columns that hold whole numbers, if any
@@ -40,11 +41,16 @@ def run(options: argparse.Namespace) -> int:
             continue
         if tables:
             print()
-        print("\n".join(page(dataset, given)))
+        print("\n".join(page(dataset, given, width())))
         tables.append(dataset.trials)
     if options.csv and tables:
         write_csv(pd.concat(tables, ignore_index=True), options.csv)
     return status
+
+
+def width() -> int:
+    """Columns of the terminal that reads this; of a file or a pipe the usual ones."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
 
 
 def write_csv(trials: pd.DataFrame, path: Path) -> None:

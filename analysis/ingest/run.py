@@ -73,6 +73,9 @@ def is_objective(slo: str) -> bool:
     return True
 
 
+MAPPINGS = ("parameters", "inventory", "versions", "tuning", "overhead")
+
+
 def read_manifest(directory: Path) -> tuple[Row, list[str]]:
     """The manifest, an empty one where there is none, and what is wrong with it."""
     try:
@@ -103,7 +106,7 @@ def _run(log: Log, manifest: Row, given: str) -> Row:
         "is_calibrated": any(map(is_calibration, log.plan["trials"])),
         "git_commit": text(git.get("commit")),
         "git_dirty": truth(git.get("dirty")),
-        **{name: as_json(mapping(manifest.get(name))) for name in ("parameters", "versions", "tuning", "overhead")},
+        **{name: as_json(mapping(manifest.get(name))) for name in MAPPINGS},
     }
 
 

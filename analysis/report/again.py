@@ -21,6 +21,9 @@ PLAIN = re.compile(r"[A-Za-z0-9_.:=,-]+")
 NO_LEVEL = ("strategy", "server_command", "requests")
 """Whose `none` no list can hold: cells of which some have it are given one by one."""
 
+USUAL_HOSTS = ["inventory/local"]
+"""Of ansible.cfg."""
+
 Cell = Mapping[str, Any]
 
 
@@ -33,8 +36,16 @@ def commands(dataset: Dataset) -> tuple[str, ...]:
         seed = run["seed"] if pd.notna(run["seed"]) else told.get("seed")
         wide = {name: told.get(name) for name, its in PARAMETERS.items() if its.belongs == "run" and name != "seed"}
         given = (asked(cells, told) if cells else {}) | unusual(wide) | ({} if seed is None else {"seed": int(seed)})
-        made.append(command(given))
+        made.append(command(given, hosts_of(document(run["inventory"]))))
     return tuple(made)
+
+
+def hosts_of(inventory: Mapping[str, Any]) -> list[str]:
+    """The words of the command line that name the hosts; none where they are the usual ones, or not known."""
+    given, limit = inventory.get("sources"), inventory.get("limit")
+    sources = [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
+    words = [word for source in sources if sources != USUAL_HOSTS for word in ("-i", source)]
+    return words + (["-l", limit] if isinstance(limit, str) and limit else [])
 
 
 def cells_of(trials: pd.DataFrame, told: Cell) -> list[Cell]:
@@ -88,13 +99,13 @@ def unusual(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None and value != PARAMETERS[name].default}
 
 
-def command(given: Mapping[str, Any]) -> str:
+def command(given: Mapping[str, Any], hosts: Sequence[str] = ()) -> str:
     """The command line: plain values one by one, whatever a shell or Ansible would take apart as JSON."""
     plain = {name: text for name, value in given.items() if (text := _plain(name, value))}
     rest = {name: value for name, value in given.items() if name not in plain}
     words = [word for name, text in plain.items() for word in ("-e", f"{name}={text}")]
     words += ["-e", json.dumps(rest)] if rest else []
-    return shlex.join(["ansible-playbook", "run_benchmark.yml", *words])
+    return shlex.join(["ansible-playbook", *hosts, "run_benchmark.yml", *words])
 
 
 def _plain(name: str, value: Any) -> str | None:

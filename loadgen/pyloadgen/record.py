@@ -247,7 +247,7 @@ class Stream:
         """Name what has come of the next reply; a part that may go on counts of the load alone."""
         if not self.pending[0].record.startswith(self._part):
             self._integrity["corrupt"] += 1
-        elif unless_wrong != "partial" or self.pending[0].k >= 0:
+        elif unless_wrong != "incomplete" or self.pending[0].k >= 0:
             self._integrity[unless_wrong] += 1
 
     def cut(self) -> None:
@@ -269,11 +269,11 @@ class Stream:
             self._skip(begins)
         if self._overdue(now):
             follows = self._heard > self.pending[0].intended + self._timeout_ns or stopped
-            self._give_up("partial" if follows and now < self._heard + self._timeout_ns else "truncated")
+            self._give_up("incomplete" if follows and now < self._heard + self._timeout_ns else "truncated")
 
     def reset(self, now: int) -> None:
         """The connection was closed, by us; its next one goes on with the same numbers."""
         if self._overdue(now):
-            self._give_up("partial")
+            self._give_up("incomplete")
         self._part = b""
         self.pending.clear()

@@ -4,15 +4,18 @@ from typing import Any
 
 from ansible.release import __version__
 
-from planner.measure import measure
-from plugins.door import Door
+from planner.measure import Asked, measure
+from plugins.door import Door, plain
 
 
 class ActionModule(Door):
     _VALID_ARGS = frozenset({"resolved", "admitted", "binaries", "tuned", "prepared"})
 
-    def do(self, given: dict[str, Any], _task_vars: dict[str, Any]) -> dict[str, Any]:
-        ended = measure(given, __version__, self.say, self._task.check_mode)
+    def do(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        asked = Asked(
+            __version__, *(plain(task_vars.get(f"ansible_{name}")) for name in ("inventory_sources", "limit"))
+        )
+        ended = measure(given, asked, self.say, self._task.check_mode)
         if ended["exit"] and given["prepared"] is None:
             return {**ended, "failed": True, "msg": f"{ended['complaint']} (exit {ended['exit']})"}
         return ended

@@ -65,7 +65,8 @@ class Target:
 def strategy(name: str, workers: int = 2) -> Target:
     """A strategy of the catalogue; KeyError as catalog.find raises it."""
     entry = catalog.find(name)
-    words = [sys.executable, "-m", "server", "serve", "--strategy", name, "--workers", str(workers)]
+    words = [sys.executable, "-m", "server", "serve", "--strategy", name]
+    words += ["--workers", str(entry.processes(workers))]
     words += ["--host", "{host}", "--port", "{port}", "--stats", "{stats}"]
     return Target(name, tuple(words), entry.processes(workers), entry.cannot, entry.because)
 

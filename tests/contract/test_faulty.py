@@ -16,7 +16,7 @@ from tests.unit.server import harness
 SERVER = Path(__file__).parents[1] / "fixtures/faulty_server.py"
 ENGINES = ("epoll", "goroutine")
 OUTCOMES = ("answered", "timed_out", "censored", "dropped", "mismatched", "failed")
-CLASSES = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign", "partial", "late")
+CLASSES = ("corrupt", "truncated", "duplicated", "reordered", "crossed", "foreign", "incomplete", "late")
 CONNECTIONS, RATE, SECONDS, PAYLOAD = 20, 1_200, 1, 64
 
 

@@ -495,7 +495,7 @@ def cut_short(start: Start, generator: str) -> None:
         load = check_accounts(intervals, done)
         assert (load["answered"], done["connections"]["lost"], done["surplus"]) == (0, 0, 0)
         counted = {name: count for name, count in done["integrity"].items() if count}
-        assert counted.pop("truncated") + counted.pop("partial", 0) == load["sent"] >= 3
+        assert counted.pop("truncated") + counted.pop("incomplete", 0) == load["sent"] >= 3
         assert counted == {}
         agent.stop()
 

@@ -249,8 +249,8 @@ func (p *page) wrong(o *outcome) {
 	default:
 		integrity = "every reply was the record it answers, byte for byte"
 	}
-	if d.Integrity.Partial > 0 {
-		integrity += fmt.Sprintf("; of %s a part came, and the rest may still have come", plural(d.Integrity.Partial, "reply"))
+	if d.Integrity.Incomplete > 0 {
+		integrity += fmt.Sprintf("; of %s a part came, and the rest may still have come", plural(d.Integrity.Incomplete, "reply"))
 	}
 	if d.Surplus > 0 {
 		integrity += fmt.Sprintf("; surplus %s", grouped(d.Surplus))

@@ -196,7 +196,7 @@ func TestVerdicts(t *testing.T) {
 		{"a server that keeps them from leaving is a result", func(o *outcome) { o.Done.Totals.Load = counts(100, 20, 0); o.Done.Load.UnsentWaiting = 80 }, "ok", 0},
 		{"late for 1 % is borne", func(o *outcome) { o.Done.Totals.Load = counts(100, 99, 99); o.Done.Load.UnsentLate = 1 }, "ok", 0},
 		{"late for 2 % is not", func(o *outcome) { o.Done.Totals.Load = counts(100, 98, 98); o.Done.Load.UnsentLate = 2 }, "invalid", 3},
-		{"partial replies are a result", func(o *outcome) { o.Done.Integrity.Partial = 5 }, "ok", 0},
+		{"incomplete replies are a result", func(o *outcome) { o.Done.Integrity.Incomplete = 5 }, "ok", 0},
 		{"nothing was due", func(o *outcome) { o.Done.Totals.Load = counts(0, 0, 0) }, "invalid", 3},
 		{"none is active", func(o *outcome) { o.Done.Totals.Load = counts(0, 0, 0); o.Config.Active = 0 }, "ok", 0},
 		{"one crossed", func(o *outcome) { o.Done.Integrity.Crossed = 1 }, "invalid", 3},

@@ -29,9 +29,9 @@ func (o *outcome) shortfall() string {
 	switch {
 	case c.TimedOut+c.Failed == 0:
 		return ""
-	case since == 0 && d.Integrity.Late+d.Integrity.Partial == 0:
+	case since == 0 && d.Integrity.Late+d.Integrity.Incomplete == 0:
 		return fmt.Sprintf("; the server answered none of them: %s", plural(c.TimedOut, "request")+" timed out")
-	case due >= silence && d.Integrity.Late+d.Integrity.Partial == 0:
+	case due >= silence && d.Integrity.Late+d.Integrity.Incomplete == 0:
 		return fmt.Sprintf("; the server stopped answering: from second %d of the load on none of %s was answered", since+1, plural(due, "request"))
 	}
 	text := fmt.Sprintf("; the server answered %s a second", three(d.Self.Answered))

@@ -34,14 +34,14 @@ type Integrity struct {
 	Reordered  int64 `json:"reordered"`
 	Crossed    int64 `json:"crossed"`
 	Foreign    int64 `json:"foreign"`
-	Partial    int64 `json:"partial"`
+	Incomplete int64 `json:"incomplete"`
 	Late       int64 `json:"late"`
 }
 
 // Plus is the sum of both.
 func (a Integrity) Plus(b Integrity) Integrity {
 	return Integrity{a.Corrupt + b.Corrupt, a.Truncated + b.Truncated, a.Duplicated + b.Duplicated, a.Reordered + b.Reordered,
-		a.Crossed + b.Crossed, a.Foreign + b.Foreign, a.Partial + b.Partial, a.Late + b.Late}
+		a.Crossed + b.Crossed, a.Foreign + b.Foreign, a.Incomplete + b.Incomplete, a.Late + b.Late}
 }
 
 // Blame counts a whole reply that is not the record want: got is what it says, or err that it is no record. Unasked: no request
@@ -217,7 +217,7 @@ func (a *Accounts) CutShort(r Rest, now int64, stopped bool) {
 	case r.Wrong:
 		a.Integrity.Corrupt++
 	case (r.Heard > out || stopped) && now-r.Heard < a.timeout:
-		a.Integrity.Partial++
+		a.Integrity.Incomplete++
 	default:
 		a.Integrity.Truncated++
 	}
@@ -228,7 +228,7 @@ func (a *Accounts) Broken(wrong bool) {
 	if wrong {
 		a.Integrity.Corrupt++
 	} else {
-		a.Integrity.Partial++
+		a.Integrity.Incomplete++
 	}
 }
 

@@ -90,7 +90,7 @@ func TestChurnDeeds(t *testing.T) {
 		"echo":      {Echo, answered, Integrity{}, 0, ""},
 		"duplicate": {Duplicate, answered, Integrity{Duplicated: n}, n * 64, ""},
 		"corrupt":   {Corrupt, mismatched(n), Integrity{Corrupt: n}, 0, ""},
-		"truncate":  {Truncate, silence, Integrity{Partial: n}, 0, "read/timeout 300"},
+		"truncate":  {Truncate, silence, Integrity{Incomplete: n}, 0, "read/timeout 300"},
 		"ignore":    {Ignore, silence, Integrity{}, 0, "read/timeout 300"},
 		"close":     {CloseIt, loss, Integrity{}, 0, "read/peer-closed 300"},
 		"reset":     {ResetIt, loss, Integrity{}, 0, "read/reset 300"},
@@ -345,7 +345,7 @@ func TestCutShort(t *testing.T) {
 		}))
 		cfg.Connections, cfg.Active, cfg.Pipeline, cfg.Timeout = 100, 100, c.pipeline, time.Second
 		d := trial(t, cfg, kind).Done
-		if n := cut.Load(); n == 0 || c.class(d.Integrity) != n || d.Integrity.Partial != 0 ||
+		if n := cut.Load(); n == 0 || c.class(d.Integrity) != n || d.Integrity.Incomplete != 0 ||
 			d.Integrity.Truncated+d.Integrity.Corrupt != n {
 			t.Errorf("%d were cut: %+v, %+v", n, d.Integrity, d.Load)
 		}
@@ -374,7 +374,7 @@ func TestSlowIsNotCutShort(t *testing.T) {
 		}))
 		cfg.Connections, cfg.Active, cfg.Rate, cfg.PayloadBytes, cfg.Timeout, cfg.Duration = 4, 4, 8, size, time.Second, 2
 		d := trial(t, cfg, kind).Done
-		if g := d.Integrity; g.Late+g.Partial == 0 || g != (Integrity{Late: g.Late, Partial: g.Partial}) || d.Load.TimedOut != d.Load.Planned {
+		if g := d.Integrity; g.Late+g.Incomplete == 0 || g != (Integrity{Late: g.Late, Incomplete: g.Incomplete}) || d.Load.TimedOut != d.Load.Planned {
 			t.Errorf("%+v, %+v", d.Load, g)
 		}
 	})

@@ -12,7 +12,7 @@ from ansible.parsing.splitter import parse_kv
 
 from analysis.ingest.plan import plan_rows
 from analysis.model import Dataset
-from analysis.report.again import commands
+from analysis.report.again import USUAL_HOSTS, commands
 from planner import plan as planning
 from planner.cells import resolve
 from server.catalog import load
@@ -99,6 +99,25 @@ def test_it_is_as_short_as_a_person_would_write_it() -> None:
     parameters, plan = planned({"strategy": "epoll,poll", "rate": 100, "server_cpus": "0,1"}, 7)
     line = printed(parameters, 7, plan)
     assert line == "ansible-playbook run_benchmark.yml -e strategy=epoll,poll -e rate=100 -e server_cpus=0,1 -e seed=7"
+
+
+@pytest.mark.parametrize(
+    ("inventory", "words"),
+    [
+        ({"sources": ["inventory/lab"], "limit": None}, "-i inventory/lab "),
+        ({"sources": ["inventory/a b", "h1,"], "limit": "servers:!h2"}, "-i 'inventory/a b' -i h1, -l 'servers:!h2' "),
+        ({"sources": ["inventory/local"], "limit": None}, ""),
+        ({"sources": "x", "limit": 5}, ""),
+        ({}, ""),  # a run from before it was recorded
+    ],
+)
+def test_it_names_the_hosts(inventory: dict[str, Any], words: str) -> None:
+    run = {"run": "r1", "seed": 7, "inventory": json.dumps(inventory)}
+    assert commands(Dataset.of(runs=[run])) == (f"ansible-playbook {words}run_benchmark.yml -e seed=7",)
+
+
+def test_the_usual_hosts_are_those_of_the_configuration() -> None:
+    assert f"inventory = {USUAL_HOSTS[0]}\n" in (ROOT / "ansible.cfg").read_text()
 
 
 def test_a_run_without_a_plan_or_parameters_has_its_seed() -> None:

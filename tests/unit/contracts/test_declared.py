@@ -24,6 +24,12 @@ def test_every_default_is_a_value_that_the_parameter_takes(parameter: Parameter)
         assert judge(parameter, parameter.default) == parameter.default
 
 
+def test_a_word_has_one_meaning() -> None:
+    words = generate.load("words.yml")
+    names = [name for kind in words.values() for name in kind]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_words_that_name_others_name_what_there_is() -> None:
     assert {name for parameter in PARAMETERS.values() for name in parameter.workloads} <= WORKLOADS.keys()
     assert {name for generator in GENERATORS.values() for name in generator.lacks} <= PARAMETERS.keys()

@@ -37,6 +37,14 @@ REFUSALS = [
     ({"timeout": "0.01"}, "timeout=0.01 is out of range; it takes 0.1 to 60 s."),
     ({"timeout": "nan"}, "timeout=nan is not a number of seconds"),
     ({"workers": 1}, "workers=1 is out of range; it takes 2 to 1024, or `auto`."),
+    (
+        {"workers": 4, "strategy": "poll"},
+        "workers would change nothing: no server of this run (poll) has several processes.",
+    ),
+    (
+        {"workers": 4, "cells": [{"strategy": "poll"}, {"strategy": "epoll"}]},
+        "no server of this run (poll, epoll) has several processes.",
+    ),
     ({"connect_rate": "brust"}, "connect_rate=brust is not a whole number"),
     ({"arrival": "poison"}, "did you mean `poisson`?"),
     ({"tune": "auto,off"}, "it takes one of auto, required, off."),

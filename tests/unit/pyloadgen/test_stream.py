@@ -186,9 +186,9 @@ def test_another_record_in_the_place_of_the_rest(came: int, step: int) -> None:
 CUT_SHORT = [  # when a part came, when another, when it ended; until when that was open. The request timed out at 6000
     ("nothing more since it timed out", [3000], 6001, 8000, "truncated"),
     ("nothing more for a timeout", [900], 6001, 0, "truncated"),
-    ("some more since", [3000, 6500], 11_000, 0, "partial"),
+    ("some more since", [3000, 6500], 11_000, 0, "incomplete"),
     ("nothing more for a further timeout", [3000, 6500], 11_500, 0, "truncated"),
-    ("it began to come after that", [6500], 7000, 0, "partial"),
+    ("it began to come after that", [6500], 7000, 0, "incomplete"),
 ]
 
 
@@ -209,7 +209,7 @@ def test_nobody_waits_to_see_where_the_load_was_stopped() -> None:
     talk = Conversation(1)
     talk.feed(talk.asked[0].record[:20], 3000)
     talk.stream.sweep(6001, stopped=True)
-    assert talk.wrong() == {"partial": 1}
+    assert talk.wrong() == {"incomplete": 1}
 
 
 DEEDS: dict[str, Callable[[Stream], None]] = {
@@ -250,4 +250,4 @@ def test_the_rest_cannot_come_where_we_close() -> None:
     talk = Conversation(1)
     talk.feed(talk.asked[0].record[:20])
     talk.stream.reset(6000)
-    assert talk.wrong() == {"partial": 1}
+    assert talk.wrong() == {"incomplete": 1}

@@ -83,7 +83,8 @@ def serving(
     port, stats = free_port(ports), directory / "stats.bin"
     run = ["-c", f"import sys; from server import __main__, common; {setup}; sys.exit(__main__.main())"]
     words = [sys.executable, *(run if setup else ["-m", "server"]), "serve", "--strategy", strategy]
-    words += ["--port", str(port), "--ports", str(ports), "--stats", str(stats), "--workers", str(workers), *more]
+    words += ["--port", str(port), "--ports", str(ports), "--stats", str(stats), *more]
+    words += ["--workers", str(catalog.find(strategy).processes(workers))]
     process = launch(words, directory / "log", descriptors, ROOT)
     try:
         yield Served(strategy, port, process, stats, workers)

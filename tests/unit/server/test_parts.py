@@ -177,6 +177,7 @@ def command(*arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[s
             ["serve", "--strategy", "sequential", "--accept-batch", "2"],
             ["sequential", "--accept-batch", "leave it out"],
         ),
+        (["serve", "--strategy", "poll", "--workers", "3"], ["poll has one process", "--workers", "leave it out"]),
         (["serve", "--host", "192.0.2.1"], ["no address 192.0.2.1"]),
         (["serve", "--host", "no such host"], ["no such host"]),
         (["serve", "--port", "{free}", "--stats", "/nowhere/stats"], ["/nowhere/stats", "No such file"]),

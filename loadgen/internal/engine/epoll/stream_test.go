@@ -318,7 +318,7 @@ func (s *stream) balance() {
 		s.t.Errorf("%d latencies of %+v", s.interval[0].Response.Count(), n)
 	case (n.Answered+g.Late)*size+l.accounts.Surplus > s.fed || l.accounts.Surplus < 0:
 		s.t.Errorf("%d bytes gave %+v, %d late, surplus %d", s.fed, n, g.Late, l.accounts.Surplus)
-	case wrong+g.Truncated < n.Mismatched || g.Truncated+g.Partial > s.fed:
+	case wrong+g.Truncated < n.Mismatched || g.Truncated+g.Incomplete > s.fed:
 		s.t.Errorf("%+v of %+v, surplus %d", g, n, l.accounts.Surplus)
 	case len(l.strange) > 1 || (len(l.strange) == 1) != (s.c.wrong || s.c.stray):
 		s.t.Errorf("%d readers, wrong %v, stray %v", len(l.strange), s.c.wrong, s.c.stray)
