@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from analysis.statistics import moderated
 from analysis.statistics.family import ALPHA, Comparison, compare, strictest
 from analysis.statistics.interval import median
 from analysis.statistics.paired import SIGNED_RANK_FROM, Shift
-from analysis.statistics.verdict import BETTER, INCONCLUSIVE, NOT_COMPARABLE, WORSE, verdict
+from analysis.statistics.verdict import BETTER, INCONCLUSIVE, NOT_COMPARABLE, WORSE
 from analysis.unreadable import Unreadable
 from contracts.declared import PARAMETERS
 
@@ -91,11 +91,10 @@ def contrasts_table(dataset: Dataset, baseline: str | None = None, alpha: float 
         ours = figures[figures["run"] == run]
         measured, steps = measured_blocks(ours), known_to(ours)
         again = controls(measured, steps)
+        told = members.to_dict("records")
         for metric in METRICS.values():
-            found = _of_metric(metric, members, steps, measured, pairs, again, alpha)
-            rows += [
-                {"run": run, "metric": metric.name, "margin": margin} | row for row in _words(found, metric, margin)
-            ]
+            found = decided(metric, told, steps, measured, pairs, again, margin, alpha)
+            rows += [{"run": run, "metric": metric.name, "margin": margin} | row for row in found]
     return frame("contrasts", rows)
 
 
@@ -152,13 +151,15 @@ def _floor(pair: Pair, found: Comparison) -> float:
 Row = tuple[Pair, float, Comparison | None]  # with the noise floor
 
 
-def _of_metric(
-    metric: Metric, cells: pd.DataFrame, steps: dict[tuple[str, str], float], measured: dict[Measured, Blocks],
-    pairs: dict[str, str], again: dict[tuple[str, str], Again], alpha: float,
-) -> list[Row]:  # fmt: skip
-    """The A/A contrasts, then those of the family: those that can be made share the risk of a false word."""
+def decided(
+    metric: Metric, cells: Sequence[Mapping[Any, Any]], steps: Mapping[tuple[str, str], float],
+    measured: dict[Measured, Blocks], pairs: dict[str, str], again: dict[tuple[str, str], Again], margin: float,
+    alpha: float = ALPHA,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The rows of one run and metric: the A/A contrasts, then those of the family: those that can be made share the
+    risk of a false word. `cells`: the run's rows of that table."""
     sides = {}
-    for told in cells.to_dict("records"):
+    for told in cells:
         own = measured.get((metric.name, told["cell"], False), {})
         sides[told["cell"]] = Side(
             told["cell"], own, why_not(told, metric, is_known=bool(own)), steps.get((metric.name, told["cell"]), 0.0)
@@ -181,10 +182,10 @@ def _of_metric(
     for pair in together:
         floor = twins[pair.baseline].floor if pair.baseline in twins else widest
         rows.append((pair, floor, None if pair.why else next(found)))
-    return rows
+    return _words(rows, metric, margin)
 
 
-def why_not(row: dict[Any, Any], metric: Metric, *, is_known: bool) -> str:
+def why_not(row: Mapping[Any, Any], metric: Metric, *, is_known: bool) -> str:
     """Why a row of `cells` has nothing to compare of this metric; empty: it has."""
     if row["struck"] and row["good"]:
         return "a finding makes it invalid"
@@ -266,7 +267,7 @@ def _words(rows: list[Row], metric: Metric, margin: float) -> list[dict[str, Any
 
 def word_of(pair: Pair, found: Comparison, metric: Metric, margin: float, floor: float) -> tuple[str, str | None]:
     """The word for a comparison, and why it is not the one that its interval has."""
-    word = verdict(found.within.low, found.within.high, margin, metric.higher_is_better, floor)
+    word = found.word(margin, metric.higher_is_better, floor)
     if word in (BETTER, WORSE) and not pair.is_resolved:
         return INCONCLUSIVE, "the two differ by less than what is measured"
     return word, None

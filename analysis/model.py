@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -65,15 +66,30 @@ def frame(table: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame) -> pd.Da
 
     ValueError for a column that the table does not have, and for a value that is not of the column's kind.
     """
-    columns = TABLES[table].columns
     given = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    # Most tables of a dataset have no rows, and most columns of the others no value: those are made once.
+    return _without_rows(table).copy(deep=False) if given.shape == (0, 0) else _made(table, given)
+
+
+@lru_cache(maxsize=None)
+def _without_rows(table: str) -> pd.DataFrame:
+    return _made(table, pd.DataFrame())
+
+
+def _made(table: str, given: pd.DataFrame) -> pd.DataFrame:
+    columns = TABLES[table].columns
     if unknown := set(given.columns) - set(columns):
         raise ValueError(f"{table} has no column {', '.join(sorted(map(str, unknown)))}")
-    made: dict[str, pd.Series] = {}
+    missing: dict[str, Any] = {}  # by kind
+    made: dict[str, Any] = {}
     for name, (kind, _) in columns.items():
-        values = given[name] if name in given else pd.Series(pd.NA, index=given.index, dtype="object")
-        made[name] = _typed(values, kind, f"{table}.{name}")
-    return pd.DataFrame(made, columns=list(columns)).reset_index(drop=True)
+        if name in given:
+            made[name] = _typed(given[name], kind, f"{table}.{name}").array
+            continue
+        if kind not in missing:
+            missing[kind] = _typed(pd.Series(pd.NA, given.index, "object"), kind, f"{table}.{name}").array
+        made[name] = missing[kind]
+    return pd.DataFrame(made)
 
 
 def _typed(values: pd.Series, kind: str, name: str) -> pd.Series:

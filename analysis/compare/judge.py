@@ -20,7 +20,7 @@ from analysis.format import fraction
 from analysis.metrics import METRICS, Metric
 from analysis.model import FACTORS
 from analysis.statistics import family, unpaired
-from analysis.statistics.verdict import BETTER, NOT_COMPARABLE, WORSE, verdict
+from analysis.statistics.verdict import BETTER, NOT_COMPARABLE, WORSE
 from analysis.unreadable import Unreadable
 
 SHOWN = ("efficiency", "p99")
@@ -151,8 +151,8 @@ def _as_family(rows: list[Row], of: Comparison) -> list[Row]:
 
 
 def _judged(row: Row, ratio: family.Comparison, of: Comparison) -> Row:
-    within, floor = ratio.within, max(side.floors.get(row.metric.name, 0.0) for side in (of.base, of.new))
-    word = verdict(within.low, within.high, of.base.margin, row.metric.higher_is_better, floor)
+    floor = max(side.floors.get(row.metric.name, 0.0) for side in (of.base, of.new))
+    word = ratio.word(of.base.margin, row.metric.higher_is_better, floor)
     return replace(row, verdict=word if of.is_decided else CANNOT, ratio=ratio)
 
 

@@ -7,19 +7,28 @@ from dataclasses import dataclass
 
 from analysis.statistics.paired import Estimate, Shift
 from analysis.statistics.power import found_by
+from analysis.statistics.verdict import is_within, verdict
 
 ALPHA = 0.05
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One of a family. `single` is its interval by itself, `within` the one that holds beside all the others."""
+    """One of a family. `single` is its interval by itself, `within` the one that holds beside all the others where it
+    leaves out 1, `strict` the one that always does."""
 
     single: Estimate
     within: Estimate
+    strict: Estimate
     p: float
     p_holm: float
     least: float  # the smallest difference, as a share, found in 80 % of such cases beside all the others
+
+    def word(self, margin: float, higher_is_better: bool, floor: float = 0.0) -> str:
+        """The verdict. The steps of Holm's procedure are for who differs from 1: the last to be told from it would be
+        called equivalent by an interval of its own alone. So all of `strict` must lie within the margin, too."""
+        told = margin if is_within(self.strict.low, self.strict.high, margin) else 0.0
+        return verdict(self.within.low, self.within.high, told, higher_is_better, floor)
 
 
 def strictest(members: int, alpha: float = ALPHA) -> float:
@@ -36,9 +45,12 @@ def compare(family: Sequence[Shift], alpha: float = ALPHA) -> list[Comparison]:
     ps, highest = [shift.p for shift in family], strictest(len(family), alpha)
     adjusted, confidences = holm(ps, alpha)
     return [
-        Comparison(shift.estimate(1 - alpha), shift.estimate(confidence), p, p_holm, found_by(shift, highest))
+        Comparison(
+            shift.estimate(1 - alpha), shift.estimate(confidence), shift.estimate(highest), p, p_holm,
+            found_by(shift, highest),
+        )
         for shift, p, p_holm, confidence in zip(family, ps, adjusted, confidences, strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def holm(ps: Sequence[float], alpha: float = ALPHA) -> tuple[list[float], list[float]]:

@@ -134,8 +134,14 @@ def place(below: np.ndarray, confidence: float) -> int:
 
 def means_of_two(values: np.ndarray) -> np.ndarray:
     """All means of two values, each with itself among them, in order; of each row where there are several."""
-    first, second = np.triu_indices(values.shape[-1])
+    first, second = _pairs(values.shape[-1])
     return np.sort((values[..., first] + values[..., second]) / 2, axis=-1)
+
+
+@lru_cache(maxsize=256)
+def _pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.triu_indices(n)
+    return first, second
 
 
 @lru_cache(maxsize=256)

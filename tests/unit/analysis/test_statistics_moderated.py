@@ -7,22 +7,7 @@ import pytest
 
 from analysis.statistics import moderated
 from analysis.statistics.family import compare, strictest
-
-# Of the tests below and of tests/bench/verdict.py, by simulation.
-SPREAD = 0.03
-
-
-def drawn(
-    draw: np.random.Generator, blocks: int, effects: list[float], *, noisy: str = "", times: float = 1.0
-) -> np.ndarray:
-    """Logarithms of the baseline, its control and a cell for each effect, a column for each block. What is `noisy`
-    spreads `times` as much: the first `cell` that is compared, or the `baseline` with its control."""
-    spread = np.full(len(effects) + 2, SPREAD)
-    spread[{"": slice(0, 0), "cell": slice(2, 3), "baseline": slice(0, 2)}[noisy]] *= times
-    shared = draw.normal(0, 0.08, blocks)
-    noise = draw.normal(size=(len(spread), blocks)) * spread[:, None]
-    return np.asarray(noise + shared + np.log1p([0, 0, *effects])[:, None])
-
+from tests.unit.analysis.simulated import drawn
 
 def told(logs: np.ndarray, *, controlled: bool = True) -> list[bool]:
     """Of each cell whether it is called different."""
