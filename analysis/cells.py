@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,8 @@ ABBREVIATED = {
     "backlog": "backlog {:,}", "pipeline": "pipeline {:,}", "workers": "{:,} workers", "think_time": "think {:g} s",
 }  # fmt: skip
 SUMMED = ("planned_requests", "errors_requests", *(f"{name}_requests" for name in MISSING), "surplus_replies")
+# What a command line says of address and port, with its option.
+PLACED = re.compile(r"(?:(?<!\S)-\S+\s+)?\S*\{\w+\}\S*")
 OUTCOMES = ("dnf", "crashed", "invalid", "partial", "interrupted", "unfinished", "not run", "ok")
 
 
@@ -129,17 +132,43 @@ def labels(cells: pd.DataFrame, apart: tuple[str, ...] = ()) -> list[str]:
     """The strategy and what varies beside it and beside `apart`, the run too where there are several; without control
     characters."""
     names = [*(["run"] if cells["run"].nunique() > 1 else []), *varying(cells)] if len(cells) else []
-    names = [name for name in names if name not in apart]
+    own = command_names(list(cells["server_command"].dropna().unique())) if "server_command" in names else {}
+    names = [name for name in names if name not in ("server_command", *apart)]
     return [
-        show.visible(", ".join([contender(row)] + [word(name, row[name]) for name in names if is_said(name, row)]))
+        show.visible(", ".join([contender(row, own)] + [word(name, row[name]) for name in names if is_said(name, row)]))
         for row in cells.to_dict("records")
     ]
 
 
-def contender(row: dict[Hashable, Any]) -> str:
-    """The strategy; of the baseline that is repeated as a rival of its own which repetition."""
-    which = row.get("null")
-    return str(row["strategy"]) + ("" if which is None or pd.isna(which) else f" (null {which})")
+def contender(row: dict[Hashable, Any], own: Mapping[str, str]) -> str:
+    """The strategy; of several own servers also which, of the baseline that is repeated as a rival of its own which
+    repetition."""
+    which, command = row.get("null"), row["server_command"]
+    name = "" if pd.isna(command) or command not in own else f" {own[command]}"
+    return f"{row['strategy']}{name}" + ("" if which is None or pd.isna(which) else f" (null {which})")
+
+
+def command_names(commands: Sequence[str]) -> dict[str, str]:
+    """What tells command lines apart, as short as it can be: without the words that all of them begin or end with, and
+    with only so much of each path as it takes."""
+    words = {command: PLACED.sub("", command).split() or [command] for command in commands}
+    shortest = min(map(len, words.values()), default=0)
+    first = max(0, min(_begin_alike(list(words.values())), shortest - 1))
+    if first and next(iter(words.values()))[first - 1].startswith("-"):
+        first -= 1  # the option whose value differs
+    last = min(_begin_alike([its[::-1] for its in words.values()]), shortest - 1 - first)
+    rests = {command: its[first : len(its) - last] for command, its in words.items()}
+    for parts in range(1, 2 + max((word.count("/") for its in rests.values() for word in its), default=0)):
+        found = {one: " ".join("/".join(word.split("/")[-parts:]) for word in its) for one, its in rests.items()}
+        if len(set(found.values())) == len(commands):
+            return found
+    found = {command: " ".join(its) for command, its in rests.items()}
+    return found if len(set(found.values())) == len(commands) else {command: command for command in commands}
+
+
+def _begin_alike(lists: Sequence[list[str]]) -> int:
+    """With how many equal words."""
+    return sum(1 for _ in itertools.takewhile(lambda words: len(set(words)) == 1, zip(*lists, strict=False)))
 
 
 def is_said(name: str, row: dict[Hashable, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -71,7 +71,7 @@ def frame(table: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame) -> pd.Da
     return _without_rows(table).copy(deep=False) if given.shape == (0, 0) else _made(table, given)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _without_rows(table: str) -> pd.DataFrame:
     return _made(table, pd.DataFrame())
 

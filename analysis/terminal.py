@@ -66,7 +66,7 @@ def ending(dataset: Dataset, frame: pd.DataFrame, given: str) -> list[str]:
     """The answer in a sentence, the objective, how much doubt there is and the worst of it, and the report."""
     said = headline(dataset)
     lines = [said.sentence, said.more, of_objective(frame), trust(dataset)]
-    worst = "".join(f"; the worst: {one}" for one in warnings(dataset, 1))
+    worst = "".join(f"; the worst: {one}" for one in warnings(dataset, 1, f"{said.sentence} {said.more}"))
     lines.append(f"findings: {weighed(dataset)}{worst}")
     path = Path(given)
     report = (path if path.is_dir() else path.parent) / "report.html"
@@ -147,7 +147,7 @@ def grid(frame: pd.DataFrame, width: int = WIDTH) -> tuple[list[str], list[str]]
 def headings(frame: pd.DataFrame, rows: list[dict[Hashable, Any]]) -> dict[str, tuple[str, int]]:
     """The columns in their order: heading, and how early the column gives way where the table is too wide."""
     asked = {row["asked_connections"] for row in rows}
-    is_held = any(pd.notna(row["held_connections"]) for row in rows)
+    is_held = any(pd.notna(row["held_connections"]) or traits(row["workload"]).holds for row in rows)
     # Where all hold what was asked the column says nothing that the table does not say above it.
     all_held = all(row["held_connections"] == row["asked_connections"] for row in rows)
     held = "held" if len(asked) > 1 else f"held\nof {asked.pop():,}"
@@ -169,7 +169,6 @@ def lines_of(row: dict[Hashable, Any]) -> list[dict[str, str]]:
     """The texts of one cell by column: its figures, under them their intervals, and what is left of long names."""
     texts = [str(row["outcomes"]).replace(", ", ",\n"), *(["struck"] if row["struck"] else [])][::-1]
     outcome = [line for text in texts for part in text.split("\n") for line in textwrap.wrap(part, LONGEST_OUTCOME)]
-    held = row["held_connections"]
     ratio, interval, verdict = against(row)
     modes = [shown(row, f"cpu_{mode}").text for mode in ("user", "system")]
     compared = f"{ratio.removesuffix(' ×')} {interval}{_mark(row, 'ratio')}" if ratio else verdict
@@ -178,7 +177,7 @@ def lines_of(row: dict[Hashable, Any]) -> list[dict[str, str]]:
         "errors": share(float(row["errors_share"])),
         "against": compared,
         "kept": f"{row['kept'] or show.NOTHING}{_mark(row, 'kept') if row['kept'] else ''}",
-        "held": show.count(float(held)) if pd.notna(held) else f"{row['asked_connections']:,}",
+        "held": _held(row),
         "split": show.NOTHING if show.NOTHING in modes else " + ".join(modes),
     }  # fmt: skip
     below = {"against": verdict if ratio else ""}
@@ -190,6 +189,13 @@ def lines_of(row: dict[Hashable, Any]) -> list[dict[str, str]]:
     for line, name, ended in zip(lines, [*label, *[""] * len(lines)], [*outcome, *[""] * len(lines)], strict=False):
         line |= {"label": name, "outcome": ended}
     return lines
+
+
+def _held(row: dict[Hashable, Any]) -> str:
+    """How many were proved to be held; where connections are not held, how many requests are in flight."""
+    if pd.notna(row["held_connections"]):
+        return show.count(float(row["held_connections"]))
+    return show.NOTHING if traits(row["workload"]).holds else f"{row['asked_connections']:,}"
 
 
 def _mark(row: dict[Hashable, Any], name: str) -> str:

@@ -99,7 +99,9 @@ def _ended_by(seen: Seen) -> list[tuple[str, str]]:
         # Nothing was loaded; what else happened followed from that.
         return [*problems, ("invalid", seen.refused.rstrip("."))]
     if seen.server_lost:
-        problems.append(("crashed", f"the server: {seen.server_lost}"))
+        told = seen.server_lost
+        is_named = told.startswith("The server ")
+        problems.append(("crashed", f"t{told[1:]}" if is_named else f"the server: {told}"))
     problems += [("partial", f"{name} was lost: {why}") for name, why in seen.lost.items()]
     problems += [("invalid", f"{name}: {why}") for name, why in seen.spoiled.items()]
     if seen.limit:

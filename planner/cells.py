@@ -63,7 +63,8 @@ def cells_of(given: Mapping[str, Any], catalog: Catalog, problems: list[str], na
     command = given.get("server_command") not in (None, "")
     if command and given.get("strategy") not in (None, ""):
         problems.append(
-            "server_command takes the place of a strategy; to compare the two, give them as `cells:` of a scenario."
+            "server_command takes the place of a strategy: where a scenario names one, add `-e strategy=`. To compare "
+            "the two, give them as `cells:` of a scenario."
         )
     values["strategy"] = [None] if command else strategies(values["strategy"], catalog, problems, named)
     cells = [dict(zip(AXES, levels, strict=True)) for levels in itertools.product(*(values[axis] for axis in AXES))]

@@ -81,11 +81,11 @@ def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:
 
 
 def spoiled(run: Path) -> list[str]:
-    """One phrase for each trial that did not pass."""
-    found = []
+    """One phrase for all trials that did not pass for one reason."""
+    found: dict[str, list[int]] = {}
     for trial in filter(None, results.trials(run)):
         if trial["outcome"] not in PASSED:
             reason = str(trial.get("reason") or "").rstrip(".")
-            what = f"Trial {trial['n']} ({trial['strategy'] or 'own server'}): {trial['outcome']}"
-            found.append(f"{what}: {reason}." if reason else f"{what}.")
-    return found
+            what = f"({trial['strategy'] or 'own server'}): {trial['outcome']}{reason and f': {reason}'}."
+            found.setdefault(what, []).append(trial["n"])
+    return [f"Trial {n}{f' and {len(more)} more' if more else ''} {what}" for what, (n, *more) in found.items()]

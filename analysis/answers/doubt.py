@@ -44,12 +44,12 @@ def forbidden(finding: Finding) -> tuple[str, ...]:
     return check.forbids if check and finding.severity == "warn" else ()
 
 
-def warnings(dataset: Dataset, most: int) -> list[str]:
+def warnings(dataset: Dataset, most: int, said: str = "") -> list[str]:
     """The worst warnings in words, such as `Do not use the p99 response: … (GN3)`; those that forbid something come
-    before those that do not."""
+    before those that do not. What is `said` already is left out."""
     told = []
     for one in sorted(parsed(dataset.findings), key=lambda one: (not one.is_invalid, not forbidden(one))):
-        if one.severity == "info":
+        if one.severity == "info" or one.message.rstrip(".") in said:
             continue
         names = forbidden(one)
         rule = "These trials do not count" if one.is_invalid else ""

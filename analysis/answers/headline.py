@@ -26,7 +26,10 @@ from analysis.statistics.verdict import BETTER, WORSE
 # What became of a cell of which nothing counts, of one and of several; of any other outcome a finding strikes it.
 FATES = dict.fromkeys(WITHOUT_RESULT, ("was not run to its end", "were not run to their end"))
 FATES |= {"crashed": ("crashed", "crashed")}
+NOT_VALID = ("is not valid", "are not valid")
 BUSY = 0.9  # of a CPU: from here on requests wait for it
+MOST_EXPLAINED = 2
+KEPT_FROM_CPUS = ("SV4", "SV5")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ def headline(dataset: Dataset) -> Headline:
         only = cells.to_dict("records")[0]
         if len(cells) == 1 and only["outcome"] == "dnf" and not only["struck"]:
             return Headline(_limited(only))
+        if len(cells) == 1 and only["outcome"] not in WITHOUT_RESULT:
+            return Headline(f"{_spoiled(only)}.")
         return Headline("Nothing was measured to the end.", failed)
     if len(good) == 1:
         return Headline(_one(dataset, good), f"{_room(dataset, good)} {failed}".strip())
@@ -144,20 +149,31 @@ def _struck(cells: pd.DataFrame) -> str:
 
 
 def _failed(cells: pd.DataFrame, good: pd.DataFrame) -> str:
-    """The strategies that did not hold, those that were not measured, and those struck."""
+    """The strategies that did not hold; those of which nothing counts, a few of them with what happened."""
     parts = []
     limited = cells[cells["outcome"] == "dnf"]
     if len(limited):
         named = zip(limited["label"], limited["held_connections"], strict=True)
         parts.append(some([f"{label} stopped at {show.count(float(n))}" for label, n in named], ", ", MOST_NAMED))
     stood = {*zip(limited["run"], limited["cell"], strict=True), *zip(good["run"], good["cell"], strict=True)}
-    lost: dict[tuple[str, str], list[str]] = {}
-    for row in cells.to_dict("records"):
-        if (row["run"], row["cell"]) not in stood:
-            lost.setdefault(FATES.get(row["outcome"], ("is not valid", "are not valid")), []).append(row["label"])
-    for (one, several), names in lost.items():
-        parts.append(f"{some(names, ', ', MOST_NAMED)} {one if len(names) == 1 else several}")
+    lost = [row for row in cells.to_dict("records") if (row["run"], row["cell"]) not in stood]
+    if len(lost) <= MOST_EXPLAINED:
+        parts += map(_spoiled, lost)
+    else:
+        fates: dict[tuple[str, str], list[str]] = {}
+        for row in lost:
+            fates.setdefault(FATES.get(row["outcome"], NOT_VALID), []).append(row["label"])
+        for (one, several), names in fates.items():
+            parts.append(f"{some(names, ', ', MOST_NAMED)} {one if len(names) == 1 else several}")
     return f"{'; '.join(parts)}." if parts else ""
+
+
+def _spoiled(row: dict[Any, Any]) -> str:
+    """Why nothing of this row counts; what became of its trials names it already."""
+    why, strategy = str(row["why"]).rstrip("."), f"{row['strategy']} "
+    if row["outcome"] in FATES and (row["outcome"] in WITHOUT_RESULT or why == row["outcome"]):
+        return f"{row['label']} {FATES[row['outcome']][0]}"
+    return f"{row['label']} {why.removeprefix(strategy) if why.startswith(strategy) else f'is not valid: {why}'}"
 
 
 def _estimate(dataset: Dataset, row: dict[Any, Any], metric: str) -> pd.Series | None:
@@ -186,9 +202,11 @@ def _one(dataset: Dataset, good: pd.DataFrame) -> str:
     came = _estimate(dataset, row, "throughput")
     if _is_overloaded(dataset, row) and came is not None:
         held, asked = (show.count(float(row[name])) for name in ("held_connections", "connections"))
-        slow = (
-            f"does not sustain {show.count(row['rate'])} requests/s: it answered {show.number(float(came['value']))}/s"
-        )
+        answered, rate = show.number(float(came["value"])), show.count(row["rate"])
+        slow = f"does not sustain {rate} requests/s: it answered {answered}/s"
+        if others := _kept_from_cpus(dataset, row):
+            slow = f"answered {answered} of {rate} requests/s on CPUs that it had not to itself ({others}), so what it "
+            slow += "sustains is not shown"
         parts = [f"{row['label']} held {held} of {asked} connections and {slow}"]
     doubt = doubts(dataset)
     bars = {name: doubt.get((row["run"], row["cell"], name), ()) for name in ("p50", "p99", "cpu")}
@@ -223,6 +241,13 @@ def _is_overloaded(dataset: Dataset, row: dict[Any, Any]) -> bool:
     return "SV6" in doubts(dataset).get((row["run"], row["cell"], "cpu"), ())
 
 
+def _kept_from_cpus(dataset: Dataset, row: dict[Any, Any]) -> str:
+    """The findings that others had the server's CPUs, where its own processes did not fill them."""
+    used, there = _cpus(dataset, row)
+    found = doubts(dataset).get((row["run"], row["cell"], "p99"), ())
+    return "" if used >= BUSY * there else ", ".join(one for one in found if one in KEPT_FROM_CPUS)
+
+
 def _interval_ns(row: pd.Series) -> str:
     low, high = float(row["low"]), float(row["high"])
     return "" if low != low else f" [{show.time(low)}, {show.time(high)}]"
@@ -237,14 +262,19 @@ def _limited(row: dict[Any, Any]) -> str:
 def _room(dataset: Dataset, good: pd.DataFrame) -> str:
     """Whether the server's CPUs were what limited it; said only where that is plain."""
     row = good.to_dict("records")[0]
-    trials = dataset.trials[(dataset.trials["run"] == row["run"]) & (dataset.trials["cell"] == row["cell"])]
-    used = float(trials.loc[trials["outcome"] == "ok", "server_cpu_share"].median())
-    host = server_of(dataset).get(row["run"])
-    if used != used or host is None or not host.usable:
+    used, there = _cpus(dataset, row)
+    if used != used or not there:
         return ""
-    there = len(host.usable)
     text = f"Its processes used {show.number(used, most=2)} of {there} CPU{'s' if there > 1 else ''}"
     if used >= BUSY * there:
         return f"{text}: that was its limit."
     has_room = used < BUSY and not _is_overloaded(dataset, row)
     return f"{text}: it had room." if has_room else f"{text}."
+
+
+def _cpus(dataset: Dataset, row: dict[Any, Any]) -> tuple[float, int]:
+    """How many CPUs the server used, and how many it could have; nan and 0 where that is not known."""
+    trials = dataset.trials[(dataset.trials["run"] == row["run"]) & (dataset.trials["cell"] == row["cell"])]
+    used = float(trials.loc[trials["outcome"] == "ok", "server_cpu_share"].median())
+    host = server_of(dataset).get(row["run"])
+    return used, len(host.usable or ()) if host else 0

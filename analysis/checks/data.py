@@ -141,7 +141,8 @@ def _change(share: float) -> str:
 def dt7_failed(dataset: Dataset) -> Iterable[Observation]:
     for row in trials(dataset, SPOILT).to_dict("records"):
         reason = "no reason is recorded" if pd.isna(row["reason"]) else str(row["reason"])
-        yield seen(row, f"{contender(row)} is {row['outcome']}: {reason}", 1.0, outcome=row["outcome"], reason=reason)
+        word = row["outcome"] if row["outcome"] == "crashed" else f"is {row['outcome']}"
+        yield seen(row, f"{contender(row)} {word}: {reason}", 1.0, outcome=row["outcome"], reason=reason)
 
 
 def pr1_lost(dataset: Dataset) -> Iterable[Observation]:

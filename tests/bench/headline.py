@@ -21,9 +21,12 @@ from tests.unit.analysis.simulated import BASE, DIFFERENT, drawn, rows, upper_bo
 NAMED = " as many requests per CPU second as "
 RATIO = r"[\d.,]+ × \[[^\]]*\]"
 # Either `b answers 1.2 × […], c 1.1 × […] as many … as a`, or `a answers 1.2 × […] as many … as b, 1.1 × […] as c`.
-CLAIM = re.compile(rf"((?:\w+ (?:answers )?{RATIO},? ?)+)as many requests per CPU second as (\w+)((?:, {RATIO} as \w+)*)")
-ONE = re.compile(rf"(\w+) (?:answers )?([\d.,]+) ×")
-TURNED = re.compile(rf", ([\d.,]+) × \[[^\]]*\] as (\w+)")
+CLAIM = re.compile(
+    rf"((?:\w+ (?:answers )?{RATIO},? ?)+)as many requests per CPU second as (\w+)((?:, {RATIO} as \w+)*)"
+)
+ONE = re.compile(r"(\w+) (?:answers )?([\d.,]+) ×")
+TURNED = re.compile(r", ([\d.,]+) × \[[^\]]*\] as (\w+)")
+FIGURES = ("ratio", "low", "high", "confidence", "family_confidence", "least")
 Row = dict[str, Any]
 
 
@@ -31,7 +34,7 @@ def said(found: Sequence[Row]) -> str:
     """What the report's first sentence, and the ones beside it, say of these contrasts."""
     pairs = [
         Pair(
-            **{name: row.get(name, np.nan) for name in ("ratio", "low", "high", "confidence", "family_confidence", "least")},
+            **{name: row.get(name, np.nan) for name in FIGURES},
             cell=row["cell"], baseline=row["baseline"], name=row["cell"], base=row["baseline"], margin=0.03, n=row["n"],
             verdict=row["verdict"], why=row["why"] or "", is_reference=False,
         )
@@ -46,7 +49,8 @@ def named(text: str) -> dict[str, str]:
     for claim in CLAIM.finditer(text):
         pairs = [(name, float(ratio)) for name, ratio in ONE.findall(claim[1])]
         if pairs[0][0] == BASE:
-            pairs = [(claim[2], 1 / pairs[0][1]), *((name, 1 / float(ratio)) for ratio, name in TURNED.findall(claim[3]))]
+            pairs = [(claim[2], 1 / pairs[0][1])]
+            pairs += [(name, 1 / float(ratio)) for ratio, name in TURNED.findall(claim[3])]
         found |= {name: "better" if ratio > 1 else "worse" for name, ratio in pairs}
     return found
 
@@ -66,10 +70,8 @@ def line(blocks: int, compared: int, runs: int) -> str:
     found = sum(names.get("c1") == "better" for names, _ in with_one)
     wrong = sum(names not in ({}, {"c1": "better"}) for names, _ in with_one)
     other = sum(names != decided for names, decided in [*without, *with_one])
-    return (
-        f"  {blocks:>2} blocks, {compared} compared   {share(none, runs)}   {found / runs:6.1%}   {share(wrong, runs)}   "
-        f"{other} of {2 * runs:,}"
-    )
+    told = (share(none, runs), f"{found / runs:6.1%}", share(wrong, runs), f"{other} of {2 * runs:,}")
+    return "   ".join([f"  {blocks:>2} blocks, {compared} compared", *told])
 
 
 def share(count: int, of: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.cells import natural, outcomes
+from analysis.cells import command_names, natural, outcomes
 from analysis.dataset import load
 from analysis.model import Dataset
 from tests.unit.analysis.build import MS, trial, whole, write
@@ -103,3 +103,18 @@ def test_a_mark_rests_on_the_repetition_with_the_fewest(tmp_path: Path) -> None:
     trials = [trial(n, block=n) for n in (1, 2)]
     data = loaded(tmp_path, trials, [*whole(trials[0], {MS: 2250}), *whole(trials[1], {MS: 5000})])
     assert estimate(data, "p99")["quality"] == "marked"
+
+
+@pytest.mark.parametrize(
+    ("commands", "names"),
+    [
+        (["old/server --port {port} -w 2", "new/server --port {port} -w 2"], ["old/server", "new/server"]),
+        (["python /a/mine.py {host} {port}", "python /a/mine.py {host} {port} --fast 3"], ["mine.py", "mine.py --fast 3"]),
+        (["/opt/v1/mine {host}:{port}", "/opt/v2/mine {host}:{port}"], ["v1/mine", "v2/mine"]),
+        (["/opt/x {host} {port} -w 1", "/opt/x {host} {port} -w 2"], ["-w 1", "-w 2"]),
+        (["./a {host} {port}", "./b {host} {port}", "./b {host} {port} -v"], ["a", "b", "b -v"]),
+        (["./x --p {port}", "./x --q {port}"], ["./x --p {port}", "./x --q {port}"]),
+    ],
+)  # fmt: skip
+def test_own_servers_are_named_by_what_differs(commands: list[str], names: list[str]) -> None:
+    assert list(command_names(commands).values()) == names

@@ -64,7 +64,7 @@ def test_an_invalid_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     status, out, _ = call(capsys, path)
     assert status == 3
     assert out.index("invalid  DT7") < out.index("warn     DS1")
-    assert "what      epoll is crashed: signal 11." in out and "where     struck: epoll · trial 1" in out
+    assert "what      epoll crashed: signal 11." in out and "where     struck: epoll · trial 1" in out
 
 
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

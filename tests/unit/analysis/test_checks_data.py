@@ -121,7 +121,7 @@ def test_a_trial_without_result() -> None:
     change(rows, "generators", 1, "client1", lost=5)
     (one,) = found(rows)
     assert (one["check"], one["severity"], one["trials"], one["cells"]) == ("DT7", "invalid", [1], [])
-    assert one["message"] == "epoll is crashed: the server: signal 11."
+    assert one["message"] == "epoll crashed: the server: signal 11."
 
 
 def test_a_cell_is_struck_when_no_good_trial_is_left() -> None:

@@ -57,7 +57,8 @@ def test_not_run() -> None:
     (one,) = found(rows)
     assert (one["check"], one["trials"]) == ("DS3", [17, 18]) and one["message"].endswith("(trial 17 and 1 more).")
     control = next(row["trial"] for row in rows["trials"] if row["control"])
-    for outcome, check, text in (("not run", "DS3", "has no result: not run."), ("crashed", "DT7", "is crashed: x.")):
+    told = (("not run", "DS3", "has no result: not run."), ("crashed", "DT7", "crashed: x."))
+    for outcome, check, text in told:
         (one,) = found(change(healthy(), "trials", control, outcome=outcome, reason="x"))
         assert (one["check"], one["message"]) == (check, f"The A/A control of epoll {text}")
 

@@ -189,8 +189,18 @@ def test_why_a_row_is_struck_is_told_once(tmp_path: Path, capsys: Capture) -> No
     events = [*whole(trials[0]), *whole(trials[1], outcome="crashed", window=None, reason="Out of memory")]
     text = unwrapped(summary(capsys, write(tmp_path, trials, events, end=3)))
     assert "struck" in text and "the run ended with exit 3: trials failed." in text
-    # Once among the findings, and as the worst of them at the end.
-    assert text.count("poll is crashed: Out of memory.") == text.count("Out of memory") == 2
+    # Once among the findings, and once in the answer, after which it is not told as the worst of them.
+    assert text.count("poll crashed: Out of memory.") == text.count("Out of memory") == 2
+
+
+def test_what_was_not_held_is_not_said_to_be(tmp_path: Path, capsys: Capture) -> None:
+    trials = [trial(1), trial(2, "poll", cell="c2")]
+    events = [*whole(trials[0]), *whole(trials[1], outcome="crashed", window=None, reason="Out of memory", held=None)]
+    both = summary(capsys, write(tmp_path / "both", trials, events, end=3))
+    (row,) = [line for line in both.splitlines() if line.startswith("poll ")]
+    assert "1,000" not in row
+    alone = summary(capsys, write(tmp_path / "one", trials[1:], events[len(whole(trials[0])) :], end=3))
+    assert "in flight" not in alone and "only large differences" not in alone
 
 
 def test_a_row_of_fewer_repetitions_says_so(tmp_path: Path, capsys: Capture) -> None:

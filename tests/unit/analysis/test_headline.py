@@ -44,6 +44,12 @@ def test_an_overloaded_server_is_not_said_to_bear_its_load() -> None:
         "epoll held 10,000 of 10,000 connections and does not sustain 10,000 requests/s: it answered 2,200/s, and less "
         "than half of the requests in time; its server CPU time per request must not be used (SV6)."
     )
+    neighbour = struck("epoll", "Others used it.", "SV5") | {"severity": "warn", "cells": "[]", "trials": "[1]"}
+    starved = said(**tables, findings=[late, neighbour]).sentence
+    assert "answered 2,200 of 10,000 requests/s on CPUs that it had not to itself (SV5)" in starved
+    assert "does not sustain" not in starved
+    full = tables | {"trials": [own(1, "epoll", server_cpu_share=0.97)], "hosts": [SERVER]}
+    assert "does not sustain" in said(**full, findings=[late, neighbour]).sentence
     alone = said(**tables)
     assert "sustain" not in alone.sentence and "10,000 requests/s" in alone.sentence
 
@@ -66,7 +72,7 @@ def test_the_better_ones_against_the_baseline_what_is_not_decided_and_what_stopp
         "No difference in requests per server-CPU-second was shown between epoll and asyncio (95 %, 3 repetitions); "
         "this run could have found one of 8.8 % in 80 % of cases. "
         "For comparison, not in Python: c_epoll answers 3.00 × [2.90, 3.10] as many requests per CPU second as epoll "
-        "(95 %, 3 repetitions). select stopped at 1,018; trio is not valid."
+        "(95 %, 3 repetitions). select stopped at 1,018; trio is not valid: Saturated."
     )
 
 
@@ -260,7 +266,16 @@ def test_without_cpu_nothing_is_ranked() -> None:
 def test_nothing_good() -> None:
     assert said().sentence == "No trial of this run was planned."
     found = said(trials=[own(1, "poll", outcome="crashed"), own(2, "trio", outcome="crashed")])
-    assert found == Headline("Nothing was measured to the end.", "poll, trio crashed.")
+    assert found == Headline("Nothing was measured to the end.", "poll crashed; trio crashed.")
+    many = said(trials=[own(n, name, outcome="crashed") for n, name in enumerate(("poll", "trio", "epoll"), 1)])
+    assert many.more == "poll, trio, epoll crashed."
+
+
+def test_what_became_of_the_only_server_is_the_answer() -> None:
+    crashed = struck("own server", "own server crashed: the server ended on its own with status 7 (trial 1).", "DT7")
+    found = said(trials=[own(1, "own server", outcome="crashed")], findings=[crashed])
+    assert found == Headline("own server crashed: the server ended on its own with status 7 (trial 1).")
+    assert said(trials=[own(1, "poll", outcome="not run")]).sentence == "Nothing was measured to the end."
 
 
 def test_a_limit_of_the_only_strategy_is_the_answer() -> None:

@@ -181,7 +181,7 @@ def test_one_strategy_has_a_report_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("outcome", "fields", "headline"),
     [
-        ("crashed", {"reason": "signal 11"}, "Nothing was measured to the end."),
+        ("crashed", {"reason": "signal 11"}, "epoll crashed: signal 11."),
         ("dnf", {"held": 400}, "epoll held 400 of 1,000 connections and met a limit of its own."),
     ],
 )  # fmt: skip

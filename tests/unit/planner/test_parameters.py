@@ -65,7 +65,7 @@ REFUSALS = [
     ({"frobnicate": 1}, "There is no parameter `frobnicate`; docs/contracts.md lists them"),
     ({"server_command": "./mine"}, "does not hold {host} and {port}"),
     ({"server_command": "./mine '{host} {port}"}, "is not a command line"),
-    ({"server_command": "./mine {host} {port}", "strategy": "poll"}, "server_command takes the place of a strategy"),
+    ({"server_command": "./mine {host} {port}", "strategy": "poll"}, "where a scenario names one, add `-e strategy=`"),
     ({"_raw_params": "x --port {port}"}, "quote it once more"),
     ({"cells": {}}, "cells must be a list of mappings"),
     ({"cells": [{"rate": 0}]}, "Cell 1: rate=0 is out of range"),
