@@ -133,8 +133,8 @@ def caption(frame: pd.DataFrame) -> str:
         if np.isnan(row["capacity_per_s"]):
             told.append(f"{label} misses it in some block at {show.count(float(row['above_per_s']))}/s already{beyond}")
         elif not row["is_bounded"]:
-            least = show.count(float(row["capacity_per_s"]))
-            told.append(f"{label} at least {least}/s (the highest rate meets it in some block)")
+            least = show.count(float(row["below_per_s"]))
+            told.append(f"{label} at least {least}/s (in some block no rate that was tried misses it)")
         else:
             value, low, high = (float(row[f"capacity{part}_per_s"]) for part in ("", "_low", "_high"))
             # Where the blocks agree to the last digit they say no more than between which rates it lies.

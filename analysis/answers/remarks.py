@@ -3,6 +3,8 @@ end."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from typing import Any
 
 import pandas as pd
@@ -11,6 +13,7 @@ from analysis import format as show
 from analysis.answers import capacity
 from analysis.ceilings import ceilings
 from analysis.cells import by_key
+from analysis.environment import document
 from analysis.ingest.trials import MISSING, NOT_RUN, UNFINISHED
 from analysis.metrics import METRICS, PRIMARY
 from analysis.model import Dataset
@@ -80,13 +83,31 @@ def _step(members: pd.DataFrame) -> str:
 
 
 def of_capacity(dataset: Dataset) -> list[str]:
-    """For each ladder of rates the rates to try next; the headline says what it shows."""
+    """For each ladder of rates the rates to try next, and how a search goes on that ended before a miss; the headline
+    says what they show."""
     frame = capacity.data(dataset)
     if frame.empty:
         return []
-    first = frame.drop_duplicates("label").to_dict("records")
-    told = [(row["label"], capacity.next_rates(row)) for row in first]
-    return [f"{label}: {text}" for label, text in told if text]
+    limits = document(dataset.runs["parameters"].iloc[0])
+    told = []
+    for label, rows in frame.groupby("label", sort=False):
+        row = rows.iloc[0].to_dict()
+        text = _further(row, float(rows["rate"].max()), limits) if row["is_search"] else capacity.next_rates(row)
+        told += [f"{label}: {text}"] if text else []
+    return told
+
+
+def _further(row: dict[Hashable, Any], highest: float, limits: dict[str, Any]) -> str:
+    """How a search goes on that found no miss, or no rate that meets the objective."""
+    if math.isnan(row["below_per_s"]):
+        return capacity.next_rates(row)
+    if row["is_bounded"]:
+        return ""
+    name = "search_to" if highest >= (limits.get("search_to") or math.inf) else "search_budget"
+    unit = " s" if name == "search_budget" else "/s"
+    had = f" than {limits[name]:,}{unit}" if isinstance(limits.get(name), (int, float)) else ""
+    begin = f"-e rate={row['below_per_s']:.0f}"
+    return f"the search ended before a miss; go on with the same command, {begin} and a higher {name}{had}"
 
 
 def of_calibration(dataset: Dataset) -> list[str]:

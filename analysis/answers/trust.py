@@ -18,6 +18,8 @@ def counts(dataset: Dataset) -> dict[str, int]:
     trials = dataset.trials[dataset.trials["outcome"].isin(WITHOUT_RESULT) & ~dataset.trials["control"].fillna(False)]
     cut = set(zip(trials["run"], trials["cell"], strict=True))
     unfinished = sum(key in cut for key in zip(left["run"][~limited], left["cell"][~limited], strict=True))
+    whole = left[~limited & [key not in cut for key in zip(left["run"], left["cell"], strict=True)]]
+    told |= {"lost": int((whole["trials"] - whole["counted"]).sum())}
     told |= {"struck": len(cells) - len(left), "limited": int(limited.sum()), "unfinished": unfinished}
     return told | {"cells": len(cells)}
 
@@ -40,6 +42,8 @@ def trust(dataset: Dataset) -> str:
         return "There is nothing here to trust."
     sound = told["cells"] - told["struck"] - told["limited"] - told["unfinished"]
     text = f"{sound} of {told['cells']} rows were measured to the end"
+    if told["lost"]:
+        text += f" ({told['lost']} repetition{'s' if told['lost'] > 1 else ''} struck)"
     whose = "its" if told["limited"] == 1 else "their"
     text += f", {told['limited']} stopped at {whose} own limit" if told["limited"] else ""
     text += f", {told['unfinished']} of fewer repetitions than planned" if told["unfinished"] else ""

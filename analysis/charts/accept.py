@@ -10,6 +10,7 @@ import pandas as pd
 from analysis import format as show
 from analysis.answers import series
 from analysis.charts import axes
+from analysis.checks.shared import overflows
 from analysis.model import Dataset
 from contracts.declared import PASSED
 
@@ -33,8 +34,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
     queues = dataset.listen_queue.groupby(key, as_index=False).agg(
         peak_connections=("length", "max"), limit_connections=("limit", "max")
     )
-    dropped = dataset.kernel[dataset.kernel["counter"] == "TcpExt.ListenOverflows"]
-    dropped = dropped.groupby(key, as_index=False).agg(overflows=("value", "max"))
+    dropped = overflows(dataset).groupby(key, as_index=False).agg(overflows=("value", "max"))
     frame = trials.merge(queues, on=key).merge(dropped, on=key, how="left")
     # The kernel's counters are told where they grew: no row is none.
     frame["overflows"] = frame["overflows"].fillna(0)

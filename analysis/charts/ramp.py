@@ -14,6 +14,7 @@ import pandas as pd
 from analysis import format as show
 from analysis.answers import series
 from analysis.charts import axes
+from analysis.checks.shared import overflows
 from analysis.ingest.plan import traits
 from analysis.model import Dataset
 from contracts.declared import PASSED
@@ -68,7 +69,7 @@ def _samples(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(
         asked_connections=table["connections"], connections=table["open"].fillna(table["established"]).astype(float)
     )
-    dropped = dataset.kernel.loc[dataset.kernel["counter"] == "TcpExt.ListenOverflows", [*key, "t_s", "value"]]
+    dropped = overflows(dataset)[[*key, "t_s", "value"]]
     table = table.merge(dropped, on=[*key, "t_s"], how="left").sort_values([*key, "t_s"], kind="stable")
     by_trial = table.groupby(key)
     table["overflows"] = by_trial["value"].ffill().fillna(0).groupby([table["run"], table["trial"]]).diff().fillna(0)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from analysis import format as show
 from analysis.checks.base import Observation, seen, threshold
-from analysis.checks.server import overflows, retried
+from analysis.checks.server import refused, retried
 from analysis.checks.shared import KEY, clients, counters, number, percent, trials, where
 from analysis.model import Dataset
 from contracts.declared import OUTCOMES
@@ -20,12 +20,15 @@ def nw1_retransmitted(dataset: Dataset) -> Iterable[Observation]:
         sent = row["sent_per_s"] * row["window_s"]
         if row["value"] > threshold("retransmitted") * sent > 0:
             again = row["value"] / sent
-            text = f"{row['host']} sent {row['value']:,} segments again, {percent(again)} of its requests"
+            text = (
+                f"The kernel of {row['host']} sent {row['value']:,} segments again, for whatever sends there: "
+                f"{percent(again)} of the client's requests"
+            )
             yield seen(row, text, again, segments=row["value"], sent=sent)
 
 
 def nw2_handshakes_lost(dataset: Dataset) -> Iterable[Observation]:
-    full = set(zip(*(overflows(dataset)[name] for name in KEY), strict=True))
+    full = set(zip(*(refused(dataset)[name] for name in KEY), strict=True))
     for row in retried(dataset).to_dict("records"):
         if row["count"] > 0 and (row["run"], row["trial"]) not in full:
             text = f"{show.count(row['count'])} handshakes took a second or more, and no accept queue was full"

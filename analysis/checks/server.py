@@ -15,25 +15,26 @@ from analysis.checks.shared import (
     counters,
     growth,
     of_server,
+    overflows,
     percent,
     server_of,
     shares_cpus,
+    totals,
     trials,
     where,
 )
 from analysis.model import Dataset
 from contracts.declared import OUTCOMES, PASSED
 
-OVERFLOWS = "TcpExt.ListenOverflows"
 # Counters that only grow where the kernel is short of memory for sockets.
 MEMORY = ("TcpExt.TCPMemoryPressures", "TcpExt.TCPAbortOnMemory", "TcpExt.PruneCalled", "TcpExt.TCPRcvQDrop")
 SYN_RETRIES = ["syn_retries_1", "syn_retries_2", "syn_retries_3"]
 
 
-def overflows(dataset: Dataset) -> pd.DataFrame:
+def refused(dataset: Dataset) -> pd.DataFrame:
     """How many handshakes the server's full accept queue refused, where it did: run, trial, value."""
-    table = of_server(dataset, counters(dataset).merge(trials(dataset, OUTCOMES)[KEY], on=KEY))
-    return where(table, (table["counter"] == OVERFLOWS) & (table["value"] > 0))[[*KEY, "value"]]
+    table = of_server(dataset, totals(overflows(dataset)).merge(trials(dataset, OUTCOMES)[KEY], on=KEY))
+    return where(table, table["value"] > 0)[[*KEY, "value"]]
 
 
 def retried(dataset: Dataset) -> pd.DataFrame:
@@ -64,7 +65,7 @@ def _own_remedy(limit: float | None) -> str | None:
 
 def sv1_connect_tail(dataset: Dataset) -> Iterable[Observation]:
     own = own_backlogs(dataset)
-    for row in overflows(dataset).merge(retried(dataset), on=KEY).to_dict("records"):
+    for row in refused(dataset).merge(retried(dataset), on=KEY).query("count > 0").to_dict("records"):
         text = (
             f"The accept queue was full {row['value']:,} times while connecting; {show.count(row['count'])} handshakes "
             f"took a second or more, p99 {show.time(row['p99_ns'])}"
@@ -77,7 +78,7 @@ def sv1_connect_tail(dataset: Dataset) -> Iterable[Observation]:
 
 def lq1_refused(dataset: Dataset) -> Iterable[Observation]:
     own = own_backlogs(dataset)
-    for row in overflows(dataset).to_dict("records"):
+    for row in refused(dataset).to_dict("records"):
         text = f"A full accept queue on the server's host turned handshakes away {row['value']:,} times"
         remedy = _own_remedy(own.get((row["run"], row["trial"])))
         yield seen(row, text, row["value"], remedy=remedy, overflows=row["value"])

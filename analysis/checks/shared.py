@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.environment import document
+from analysis.ingest.plan import traits
 from analysis.ingest.trials import NOT_RUN, UNFINISHED
 from analysis.model import Dataset
 from contracts.declared import WORKLOADS
@@ -21,8 +22,10 @@ KEY = ["run", "trial"]
 # Requests have a time at which they are due; elsewhere the server decides when one is sent.
 PACED = tuple(name for name, workload in WORKLOADS.items() if workload.paced)
 OF_TRIAL = ("workload", "arrival", "window_s", "counted_by", "server_ports", "connect_p99_ns")
+OVERFLOWS = "TcpExt.ListenOverflows"
 RANGE, SOMAXCONN = "net.ipv4.ip_local_port_range", "net.core.somaxconn"
 WITHOUT_RESULT = (NOT_RUN, UNFINISHED, "interrupted")
+MANY_TIMES = 9.99
 EDGE_S = 0.5  # samples are taken each second, aligned to go: the nearest to an edge of the window is the edge's
 
 # What is made of a dataset is made once; of the one before it is forgotten soon.
@@ -179,7 +182,25 @@ def growth(dataset: Dataset, samples: pd.DataFrame, column: str) -> pd.DataFrame
 @once
 def counters(dataset: Dataset) -> pd.DataFrame:
     """The kernel's counters at the end of each trial: run, trial, host, counter, value."""
-    return dataset.kernel.groupby([*KEY, "host", "counter"], observed=True)["value"].max().reset_index()
+    return totals(dataset.kernel)
+
+
+def totals(kernel: pd.DataFrame) -> pd.DataFrame:
+    """What each counter came to: run, trial, host, counter, value."""
+    return kernel.groupby([*KEY, "host", "counter"], observed=True)["value"].max().reset_index()
+
+
+@once
+def overflows(dataset: Dataset) -> pd.DataFrame:
+    """How often an accept queue was full, as the kernels count it: rows of the table `kernel`. The kernel counts for
+    all listeners of its host; a trial whose server had room for every connection that was asked for has none."""
+    table = dataset.kernel[dataset.kernel["counter"] == OVERFLOWS]
+    limits = dataset.listen_queue.groupby(KEY, as_index=False).agg(room=("limit", "min"))
+    asked = dataset.trials.drop_duplicates(KEY).merge(limits, on=KEY)
+    holds = asked["workload"].map(lambda name: traits(name).holds) & asked["hostile"].isna()
+    never = asked[holds.astype(bool) & (asked["connections"] <= asked["room"]).fillna(False)]
+    full = set(zip(never["run"], never["trial"], strict=True))
+    return table[np.array([key not in full for key in zip(table["run"], table["trial"], strict=True)], dtype=bool)]
 
 
 def server_threads(dataset: Dataset) -> dict[tuple[str, int], float]:
@@ -203,4 +224,5 @@ def number(value: Any, otherwise: float) -> float:
 
 
 def percent(share: float) -> str:
-    return show.NOTHING if np.isnan(share) else f"{100 * share:.3g} %"
+    text = f"{100 * share:.3g}" if share < MANY_TIMES else show.number(100 * share)  # without a power of ten
+    return show.NOTHING if np.isnan(share) else f"{text} %"

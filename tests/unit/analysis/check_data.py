@@ -58,7 +58,7 @@ def _trial(rows: Rows, n: int, block: int, strategy: str, control: bool) -> None
     key = {"run": RUN, "trial": n}
     rows["trials"].append(key | {
         "block": block, "position": n, "cell": f"c-{strategy}", "control": control, "strategy": strategy,
-        "server_port": 9000, "server_ports": 1, "backlog": 4096, "workload": "open",
+        "server_port": 9000, "server_ports": 1, "backlog": 2048, "workload": "open",
         "connections": 3000, "arrival": "poisson", "payload_bytes": 64, "warmup": 0, "duration": SECONDS,
         "outcome": "ok", "window_s": float(SECONDS),
         "planned_requests": requests, "sent_requests": requests, "answered_requests": requests,
@@ -87,7 +87,7 @@ def _trial(rows: Rows, n: int, block: int, strategy: str, control: bool) -> None
     for t in range(SECONDS + 1 if n < 3 else 0):
         rows["server_samples"].append(key | {"t_s": float(t), "threads": 1, "major_faults": 2, "throttled_ns": 0})
         rows["host_samples"].append(key | {"host": "server", "t_s": float(t), "foreign_ns": 0, "steal_ns": 0})
-    rows["listen_queue"].append(key | {"t_s": 0.0, "listener": 0, "length": 1, "limit": 4096})
+    rows["listen_queue"].append(key | {"t_s": 0.0, "listener": 0, "length": 1, "limit": 2048})
     rows["workers"].append(key | {"worker": 0, "bytes_out": 64 * (requests + 6000)})
 
 

@@ -60,6 +60,7 @@ def queue(limit: int, somaxconn: int | None) -> Rows:
     rows["listen_queue"].append({"run": RUN, "trial": 1, "t_s": 0.0, "listener": 0, "length": 1, "limit": limit})
     rows["kernel"].append({"run": RUN, "trial": 1, "host": "server", "counter": "TcpExt.ListenOverflows", "value": 9,
                            "t_s": 1.0})  # fmt: skip
+    change(rows, "generators", 1, "client1", syn_retries_1=9)
     facts = json.loads(rows["hosts"][0]["facts"]) | ({"somaxconn": somaxconn} if somaxconn else {})
     rows["hosts"][0]["facts"] = json.dumps(facts)
     return rows

@@ -37,6 +37,14 @@ def test_the_fullest_listener_of_all_samples_counts() -> None:
     accept.draw(frame).to_dict()
 
 
+def test_a_queue_with_room_for_all_connections_dropped_none() -> None:
+    counted = [{"run": "r1", "trial": 1, "counter": "TcpExt.ListenOverflows", "t_s": 0, "value": 3852}]
+    for connections, said in ((4096, "None overflowed."), (4097, "it was full: epoll (up to 3,852).")):
+        dataset = dataset_of(trials=[trial(1, connections=connections)], listen_queue=queue(1, 0, 769), kernel=counted)
+        figure = make(accept, dataset)
+        assert figure is not None and said in figure.caption
+
+
 def test_an_empty_queue_is_said_and_drawn() -> None:
     figure = make(accept, dataset_of(trials=[trial(1)], listen_queue=queue(1, 0, 0)))
     assert figure is not None

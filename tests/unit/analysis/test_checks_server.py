@@ -37,6 +37,22 @@ def test_overflow_of_a_good_trial_is_about_connecting() -> None:
     assert "full 120 times" in one["message"] and "32 handshakes" in one["message"] and "1.02 s" in one["message"]
 
 
+def test_a_queue_that_was_full_and_delayed_nobody_is_a_remark() -> None:
+    assert [(one["check"], one["severity"]) for one in found(counter(healthy(), "server", OVERFLOWS, 120))] == [
+        ("LQ1", "info")
+    ]
+
+
+def test_a_queue_with_room_for_all_connections_was_not_the_full_one() -> None:
+    rows = counter(healthy(), "server", OVERFLOWS, 120)  # of every listener of the host
+    change(rows, "generators", 1, "client1", syn_retries_1=30)
+    change(rows, "trials", 1, connections=2048)  # as many as the queue holds
+    assert ids(rows) == ["NW2"]
+    assert ids(change(rows, "trials", 1, connections=2049)) == ["SV1"]
+    assert ids(change(rows, "trials", 1, connections=2048, hostile="storm:100")) == ["SV1"]
+    assert ids(change(rows, "trials", 1, hostile=None, workload="churn")) == ["SV1", "DS7"]
+
+
 def test_overflow_of_a_limit_explains_it() -> None:
     rows = counter(healthy(), "server", OVERFLOWS, 3900)
     (one,) = found(change(rows, "trials", 1, outcome="dnf", limit="clients served at a time"))
@@ -101,6 +117,13 @@ def test_on_shared_cpus_the_clients_are_the_others() -> None:
 def test_retransmitted(segments: int, expected: list[str]) -> None:
     rows = counter(healthy(), "client1", "Tcp.RetransSegs", segments)  # 0.1 % of 3,600 are 3.6
     assert told("NW1", rows) == [1] * len(expected)
+
+
+def test_more_segments_than_requests_is_said_in_percent_without_a_power() -> None:
+    (one,) = found(counter(healthy(), "client1", "Tcp.RetransSegs", 39_240))
+    assert one["message"] == (
+        "The kernel of client1 sent 39,240 segments again, for whatever sends there: 1,090 % of the client's requests."
+    )
 
 
 def test_lost_handshakes_without_an_overflow() -> None:
