@@ -102,6 +102,11 @@ def by_key(cells: pd.DataFrame) -> dict[tuple[str, str], str]:
     return {(run, cell): label for run, cell, label in zip(cells["run"], cells["cell"], cells["label"], strict=True)}
 
 
+def by_label(cells: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """The (run, cell) of each label."""
+    return {label: key for key, label in by_key(cells).items()}
+
+
 def standing(cells: pd.DataFrame) -> pd.DataFrame:
     """The cells that are not struck."""
     return cells[~cells["struck"].fillna(True).astype(bool)]
@@ -138,6 +143,16 @@ def labels(cells: pd.DataFrame, apart: tuple[str, ...] = ()) -> list[str]:
         show.visible(", ".join([contender(row, own)] + [word(name, row[name]) for name in names if is_said(name, row)]))
         for row in cells.to_dict("records")
     ]
+
+
+def told_apart(labels: Sequence[str]) -> tuple[dict[str, str], str]:
+    """Each label as what tells it from the others, and what all share."""
+    parts = [label.split(", ") for label in labels]
+    shared = [part for part in parts[0][1:] if all(part in other[1:] for other in parts)] if len(parts) > 1 else []
+    own = [", ".join([one[0], *(part for part in one[1:] if part not in shared)]) for one in parts]
+    if len(set(own)) < len(set(labels)):
+        return dict(zip(labels, labels, strict=True)), ""
+    return dict(zip(labels, own, strict=True)), ", ".join(shared)
 
 
 def contender(row: dict[Hashable, Any], own: Mapping[str, str]) -> str:

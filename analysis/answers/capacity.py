@@ -11,8 +11,9 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.answers import series
+from analysis.answers.doubt import doubts
 from analysis.answers.objective import Objective, objective
-from analysis.answers.shown import bracketed
+from analysis.answers.shown import bracketed, undetermined
 from analysis.cells import RUNG, labels, series_key
 from analysis.estimates import invalid_trials
 from analysis.ingest.plan import traits
@@ -30,9 +31,10 @@ REFINED_BY = 4  # else the gap between them is cut into so many parts
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per rate of each series of cells that differs in the rate only (three rates or more, or of a search):
-    label, strategy, rate, response_ns, low_ns, high_ns, achieved, saturated, objective, limit_ns, and of the series
-    repetitions, capacity_per_s with its interval, below_per_s, above_per_s and again_per_s as of statistics.knee, and
-    in `untold` the rates that were asked and of which no valid trial tells."""
+    label (the series'), strategy, rate, response_ns, low_ns, high_ns, `why` nothing may rest on it, achieved,
+    saturated, objective, limit_ns, and of the series repetitions, capacity_per_s with its interval, below_per_s,
+    above_per_s and again_per_s as of statistics.knee, and in `untold` the rates that were asked and of which no valid
+    trial tells."""
     cells = dataset.cells
     key = series_key(cells, APART)
     cells = cells.assign(series=labels(cells, APART))
@@ -71,10 +73,13 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
     told = set(rungs.dropna(subset="response")["rate"].astype(float))
     untold = sorted(set(members["rate"].astype(float)) - told)
     e = found.estimate
+    doubt = doubts(dataset)
     rows = []
     for rate, same in rungs.dropna(subset="response").groupby("rate"):
         values = same["response"].to_numpy(dtype=float)
         middle = centre(values.tolist()).value
+        keys = same[["run", "cell"]].drop_duplicates().itertuples(index=False)
+        forbid = dict.fromkeys(check for run, cell in keys for check in doubt.get((run, cell, goal.metric), ()))
         rows.append(
             {
                 "label": members["series"].iloc[0],
@@ -83,6 +88,7 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
                 "response_ns": middle,
                 "low_ns": float(values.min()),
                 "high_ns": float(values.max()),
+                "why": undetermined(*((1.0, 1.0) if len(values) > 1 else (math.nan, math.nan)), " ".join(forbid)),
                 "achieved": float(same["achieved"].median()),
                 "saturated": bool(same["achieved"].median() < LEAST_ANSWERED or np.isinf(middle)),
                 "objective": str(goal),

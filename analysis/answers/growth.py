@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from analysis import format as show
-from analysis.answers.shown import bracketed
+from analysis.answers.doubt import doubts
+from analysis.answers.shown import bracketed, undetermined
 from analysis.cells import labels, series_key, standing
 from analysis.estimates import figures_of_trials
 from analysis.model import Dataset
@@ -23,15 +24,16 @@ PER = 1000  # connections
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per good cell of a series that differs in connections only (three numbers of them or more, `active`
-    fixed): label, strategy, connections, cpu_us, low_us, high_us; `next_us`, the growth to the next size for each PER
-    connections (nan at the last); and of the series `model`, `misfit`, slope_us with its interval, likewise for
-    each PER connections, and its `repetitions`."""
+    fixed): label (the series'), strategy, connections, cpu_us, low_us, high_us and `why` nothing may rest on it;
+    `next_us`, the growth to the next size for each PER connections (nan at the last); and of the series `model`,
+    `misfit`, slope_us with its interval and the fitted fit_start_us + fit_rise_us, likewise for each PER connections,
+    and its `repetitions`."""
     good = standing(dataset.cells.assign(series=labels(dataset.cells, APART)))
     good = good[good["outcome"].ne("dnf")]
     key = series_key(good, APART)
     figures = figures_of_trials(dataset)
     figures = figures[(figures["metric"] == METRIC) & ~figures["control"] & figures["value"].notna()]
-    rows = []
+    rows, doubt = [], doubts(dataset)
     for one in key.unique():
         members = good[key == one].sort_values("connections")
         size = dict(zip(members["cell"], members["connections"].astype(float), strict=True))
@@ -46,10 +48,12 @@ def data(dataset: Dataset) -> pd.DataFrame:
             continue
         series = {"model": found.model, "misfit": found.misfit, "slope_us": found.slope.value * PER,
                   "slope_low_us": found.slope.low * PER, "slope_high_us": found.slope.high * PER,
+                  "fit_start_us": found.start, "fit_rise_us": found.rise * PER,
                   "repetitions": own["block"].nunique()}  # fmt: skip
         local = dict(zip(sorted(set(size.values())), found.local, strict=False))
         for row in members.to_dict("records"):
             figure = centre(own.loc[own["cell"] == row["cell"], "value"].tolist())  # of those that may be used
+            forbid = " ".join(doubt.get((row["run"], row["cell"], METRIC), ()))
             rows.append(
                 {
                     "label": row["series"],
@@ -59,6 +63,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
                     "cpu_us": figure.value,
                     "low_us": figure.low,
                     "high_us": figure.high,
+                    "why": undetermined(figure.low, figure.high, forbid),
                     "next_us": local.get(float(row["connections"]), float("nan")) * PER,
                     **series,
                 }
@@ -67,13 +72,19 @@ def data(dataset: Dataset) -> pd.DataFrame:
 
 
 def slope_text(row: Mapping[Hashable, Any]) -> str:
-    """What the series of a row is, in short: `flat`, `+8.0 [7.8, 8.2] µs per 1,000`, or `no straight line`."""
+    """What the series of a row is, in short: `flat within 3 %`, `+8.0 [7.8, 8.2] µs per 1,000`, or `no straight
+    line`."""
     if row["model"] == "constant":
-        return "flat"
+        return f"flat within {_misfit(row)} %"
     if row["model"] == "neither":
         return "no straight line"
     value, low, high = (float(row[f"slope{part}_us"]) for part in ("", "_low", "_high"))
     return f"{'+' if value > 0 else ''}{bracketed(value, low, high)} µs per {PER:,}"
+
+
+def _misfit(row: Mapping[Hashable, Any]) -> int:
+    """In percent."""
+    return max(1, math.ceil(100 * float(row["misfit"])))
 
 
 def caption(frame: pd.DataFrame) -> str:
@@ -83,9 +94,9 @@ def caption(frame: pd.DataFrame) -> str:
         ordered = rows.sort_values("connections").to_dict("records")
         first, last = ordered[0], ordered[-1]
         times = f"{label} {show.number(float(last['cpu_us'] / first['cpu_us']), most=2)} ×"
-        misfit = max(1, math.ceil(100 * float(last["misfit"])))
+        misfit = _misfit(last)
         if last["model"] == "constant":
-            parts.append(f"{times} (no growth to be told)")
+            parts.append(f"{times} (no growth to be told, flat within {misfit} %)")
         elif last["model"] == "line":
             parts.append(f"{times} ({slope_text(last)} connections, a straight line within {misfit} %)")
         else:

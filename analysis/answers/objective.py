@@ -16,6 +16,7 @@ from contracts.declared import PARAMETERS
 from contracts.judge import percentile_and_limit
 
 DEFAULT = str(PARAMETERS["slo"].default)
+SPEAKS_FOR = ((Fraction(50), "p50"), (Fraction(99), "p99"), (Fraction(100), "p99_9"))
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Objective:
 
     percent: Fraction
     limit_ns: float
+
+    @property
+    def metric(self) -> str:
+        """That whose doubts are the objective's: of the next percentile that has one, beyond them of the last."""
+        return next(name for percent, name in SPEAKS_FOR if self.percent <= percent)
 
     def __str__(self) -> str:
         size, unit = show.unit_of(self.limit_ns)
@@ -58,8 +64,6 @@ class Kept:
         return self.met < self.of
 
 
-# By the highest percentile that it speaks for the metric whose doubts are the objective's; beyond them the last one's.
-SPEAKS_FOR = ((Fraction(50), "p50"), (Fraction(99), "p99"), (Fraction(100), "p99_9"))
 COLUMNS = {Fraction(50): "response_p50_ns", Fraction(99): "response_p99_ns", Fraction("99.9"): "response_p99_9_ns"}
 
 
@@ -78,7 +82,6 @@ def kept(dataset: Dataset) -> dict[tuple[str, str], Kept]:
         values = np.array(known, dtype=float)
         values = values[~np.isnan(values)]
         if len(values):
-            metric = next(name for percent, name in SPEAKS_FOR if goal.percent <= percent)
-            bars = doubt.get((str(run), str(cell), metric), ())
+            bars = doubt.get((str(run), str(cell), goal.metric), ())
             found[str(run), str(cell)] = Kept(goal, int((values <= goal.limit_ns).sum()), len(values), bars)
     return found

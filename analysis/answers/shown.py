@@ -45,13 +45,29 @@ def shown(row: Mapping[Hashable, Any], metric: str) -> Shown:
         spread, most = min(spread, finest) if spread else 0.0, max(3, 2 - math.floor(math.log10(float(row["finest"]))))
     told = text(value, spread, most=most) if math.isfinite(value) else text(value)
     found = Shown(told, is_marked=is_marked, doubt=doubt)
-    if math.isnan(low) or math.isnan(high):
-        return replace(found, why="one repetition: no interval")
-    if low > 0 and high / low >= SAYS_NOTHING:
-        return replace(found, why="too few repetitions for an interval")
+    if why := undetermined(low, high):
+        return replace(found, why=why)
     low_text, high_text = (text(end, spread_of(low, high)) for end in (low, high))
     is_range = float(row.get(f"{metric}_confidence", CONFIDENCE)) < CONFIDENCE
     return replace(found, low=low_text, high=high_text, interval=RANGE if is_range else INTERVAL)
+
+
+def undetermined(low: float, high: float, doubt: str = "") -> str:
+    """Why nothing may rest on a figure with this interval, which these findings forbid; empty where something may. An
+    end beyond the timeout is one."""
+    if doubt:
+        worst, *more = doubt.split()
+        return f"▲{worst}" + (f" and {len(more)} more" if more else "")
+    if math.isnan(low) or math.isnan(high):
+        return "one repetition: no interval"
+    if low > 0 and SAYS_NOTHING <= high / low < math.inf:
+        return "too few repetitions for an interval"
+    return ""
+
+
+def is_forbidden(why: str) -> bool:
+    """Whether that is a finding, and not only that there are few repetitions."""
+    return why.startswith("▲")
 
 
 def spread_of(low: float, high: float) -> float:

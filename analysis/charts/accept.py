@@ -101,4 +101,4 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     )
     full = points.transform_filter("datum.dropped").mark_point(size=70, filled=True)
     limit = base.mark_tick(thickness=2, color=axes.GREY).encode(x="limit_connections:Q")
-    return alt.layer(limit, points, full).properties(width="container", height={"step": 17})
+    return alt.layer(limit, points, full).properties(width="container", height=axes.rows_height(frame))

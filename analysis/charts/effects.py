@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from analysis import format as show
+from analysis.answers.doubt import CONTRASTS, doubts
+from analysis.answers.shown import is_forbidden, undetermined
 from analysis.cells import by_key
 from analysis.charts import axes
 from analysis.estimates import figures_of_trials
@@ -18,9 +20,9 @@ READ = (
     "Each row is a ratio to the baseline: the diamond is its estimate, the dark line its 95 % interval, the thin "
     "line the interval that also holds beside all the other comparisons (Holm's step): that one decides the word at "
     "the right. Each faint dot is one block. The grey band is what counts as equal, as the run stated it beforehand. A "
-    "thin line that crosses 1 leaves it open who is better."
+    "thin line that crosses 1 leaves it open who is better. What reaches beyond the axis is cut at its edge. "
+    + axes.HOLLOW
 )
-ROW_PX = 20
 WIDEST = 100.0  # ratios are drawn from 1/100 to 100; an interval beyond is cut at the edge
 
 
@@ -30,7 +32,7 @@ def data(dataset: Dataset, metric: str = PRIMARY) -> pd.DataFrame:
     found = found[found["cell"] != found["baseline"]]
     if found.empty:
         return pd.DataFrame()
-    label = by_key(dataset.cells)
+    label, doubt = by_key(dataset.cells), doubts(dataset)
     figures = figures_of_trials(dataset)
     figures = figures[~figures["control"]]
     by_block = figures.set_index(["run", "cell", "metric", "block"])["value"].sort_index()
@@ -38,12 +40,15 @@ def data(dataset: Dataset, metric: str = PRIMARY) -> pd.DataFrame:
     for row in found.to_dict("records"):
         ours, theirs = (by_block.loc[(row["run"], row[side], row["metric"])] for side in ("cell", "baseline"))
         blocks = (ours / theirs).dropna()
+        sides = dict.fromkeys((row["cell"], row["baseline"]))
+        forbid = dict.fromkeys(x for c in sides for m in (metric, CONTRASTS) for x in doubt.get((row["run"], c, m), ()))
         rows.append(
             {
                 "metric": METRICS[row["metric"]].title,
                 "label": label[row["run"], row["cell"]],
                 "baseline": label[row["run"], row["baseline"]],
                 "verdict": row["verdict"],
+                "why": undetermined(float(row["low"]), float(row["high"]), " ".join(forbid)),
                 "n": int(row["n"]),
                 **{
                     name: float(row[name])
@@ -61,22 +66,22 @@ def draw(rows: pd.DataFrame) -> alt.TopLevelMixin:
     drawn = rows.drop(columns=["_blocks", "metric"]).copy()
     for name in ("low", "high", "family_low", "family_high"):
         drawn[name] = np.clip(drawn[name].astype(float), 1 / WIDEST, WIDEST)
-    y = axes.rows(drawn, 180)
+    y = axes.rows(drawn)
+    drawn["word"] = (drawn["verdict"] + " " + drawn["why"]).str.strip()
     baseline = rows["baseline"].iloc[0] if rows["baseline"].nunique() == 1 else "baseline"
     least, most = _range(drawn)
     x = axes.log(domain=[least, most], clamp=True)
     axis = alt.Axis(
-        title=f"{rows['metric'].iloc[0]}, × {baseline}",
-        format="~g",
-        values=[v for v in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if least <= v <= most],
-    )
+        title=[f"{rows['metric'].iloc[0]},", f"× {baseline}"], format="~g", values=axes.ticks(least, most),
+        labelOverlap=True,
+    )  # fmt: skip
     margin = float(rows["margin"].max())
     band = pd.DataFrame({"low": [max(least, 1 / (1 + margin))], "high": [min(most, 1 + margin)]})
     dots = pd.DataFrame(
         [(row["label"], value) for row in rows.to_dict("records") for value in row["_blocks"]],
         columns=["label", "block"],
     )
-    tooltip = axes.tips("label:N; ratio:Q[.3~g]; low:Q[.3~g]; high:Q[.3~g]; verdict:N; p_holm:Q[.2~g]; n:Q")
+    tooltip = axes.tips("label:N; ratio:Q[.3~g]; low:Q[.3~g]; high:Q[.3~g]; verdict:N; p_holm:Q[.2~g]; n:Q; why:N")
     base = alt.Chart(drawn).encode(y=y)
     colour = alt.Color(
         "verdict:N",
@@ -91,16 +96,16 @@ def draw(rows: pd.DataFrame) -> alt.TopLevelMixin:
         .mark_rect(color=axes.GREY, opacity=0.18)
         .encode(x=alt.X("low:Q", scale=x, axis=axis), x2="high:Q"),
         alt.Chart(pd.DataFrame({"one": [1.0]})).mark_rule(color=axes.GREY).encode(x=alt.X("one:Q", scale=x)),
-        alt.Chart(dots)
-        .mark_point(size=16, opacity=0.55, color=axes.GREY, filled=True)
-        .encode(x=alt.X("block:Q", scale=x), y=y),
         base.mark_rule(strokeWidth=1).encode(x=alt.X("family_low:Q", scale=x), x2="family_high:Q", color=colour),
         base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", scale=x), x2="high:Q", color=colour),
-        base.mark_point(filled=True, size=70, shape="diamond", opacity=1).encode(
-            x=alt.X("ratio:Q", scale=x), color=colour, tooltip=tooltip
+        alt.Chart(dots)
+        .mark_point(size=16, opacity=0.7, color=axes.GREY, filled=True)
+        .encode(x=alt.X("block:Q", scale=x), y=y),
+        base.mark_point(size=70, shape="diamond", opacity=1).encode(
+            x=alt.X("ratio:Q", scale=x), stroke=colour, fill=colour, fillOpacity=axes.filled(), tooltip=tooltip
         ),
-        base.mark_text(align="left", dx=6, fontSize=11).encode(x=alt.value("width"), text="verdict:N"),
-    ).properties(width="container", height=max(60, ROW_PX * len(drawn)))
+        base.mark_text(align="left", dx=6).encode(x=alt.value("width"), text="word:N"),
+    ).properties(width="container", height=axes.rows_height(drawn))
 
 
 def _range(drawn: pd.DataFrame) -> tuple[float, float]:
@@ -111,9 +116,11 @@ def _range(drawn: pd.DataFrame) -> tuple[float, float]:
 
 def caption(frame: pd.DataFrame) -> str:
     """How many are better, worse, equivalent; and where nothing could be decided, how few blocks that is."""
-    counts = frame["verdict"].value_counts()
+    counts = frame.loc[~frame["why"].map(is_forbidden), "verdict"].value_counts()
+    forbidden = int(frame["why"].map(is_forbidden).sum())
     told = [f"{counts[word]} {word}" for word in ("better", "worse", "equivalent", "inconclusive") if word in counts]
     baseline = frame["baseline"].iloc[0] if frame["baseline"].nunique() == 1 else "the baseline of the same load"
+    told += [f"{forbidden} on which findings forbid a word"] if forbidden else []
     text = f"Against {baseline}, in {frame['metric'].iloc[0]}: {', '.join(told)}."
     if not np.isnan(floor := float(frame["noise_floor"].max())):
         text += f" Two measurements of one thing differ by up to {show.number(100 * floor, most=2)} % here."
@@ -121,7 +128,8 @@ def caption(frame: pd.DataFrame) -> str:
     blocks = int(open_.max()) if len(open_) else 0
     if 0 < blocks < 6:
         text += (
-            f" With {blocks} block{'s' if blocks > 1 else ''} and {len(frame)} comparisons at once few "
+            f" With {blocks} block{'s' if blocks > 1 else ''} and "
+            f"{f'{len(frame)} comparisons at once' if len(frame) > 1 else 'one comparison'} few "
             "differences can be decided: repeat it with -e repetitions=10, or compare fewer."
         )
     return text

@@ -98,4 +98,4 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
         .add_params(picked)
     )
     fair = alt.Chart(pd.DataFrame({"fair": [1.0]})).mark_rule(color=axes.GREY, strokeDash=[6, 4]).encode(x="fair:Q")
-    return alt.layer(fair, points).properties(width="container", height={"step": 20})
+    return alt.layer(fair, points).properties(width="container", height=axes.rows_height(frame))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.answers import series
+from analysis.cells import told_apart
 from analysis.charts import axes
 from analysis.model import Dataset
 
@@ -18,14 +19,14 @@ TITLE = "Response times, second by second"
 READ = (
     "Across: time since the start; up: response time; bright: many of that moment's answers lay there, on one scale "
     "for all panels. A second bright band is a second mode; a bright column that reaches up is a pause. A triangle "
-    "on top: not every request of that moment was answered. One repetition each, the median at p99."
+    "on top: not every request of that moment was answered. Left of the dashed line: the warm-up. One "
+    "repetition each, the median at p99."
 )
 PANELS = 6
 TIME_BINS = 30
-HEADER_CHARACTERS = 34
 PER_DECADE = 6
-KEYS = ["label", "strategy", "trial", "t_s"]
-COLUMNS = ["kind", "label", "strategy", "trial", "t_s", "width_s", "low_ns", "high_ns", "share_percent"]
+KEYS = ["label", "strategy", "trial", "warmup_s", "t_s"]
+COLUMNS = ["kind", "label", "strategy", "trial", "t_s", "width_s", "low_ns", "high_ns", "share_percent", "warmup_s"]
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
@@ -36,7 +37,8 @@ def data(dataset: Dataset) -> pd.DataFrame:
     chosen = series.median_trials(known, "response_p99_ns")
     ranked = chosen.sort_values("response_p99_ns", kind="stable", na_position="last")
     order = series.spread(ranked["label"].tolist(), PANELS)
-    chosen = chosen.loc[chosen["label"].isin(order), ["run", "trial", "label", "strategy"]]
+    chosen = chosen.loc[chosen["label"].isin(order), ["run", "trial", "label", "strategy", "warmup"]]
+    chosen = chosen.assign(warmup_s=chosen["warmup"].fillna(0).astype(float))
     bins = dataset.heat.merge(chosen, on=["run", "trial"])
     planned = dataset.seconds.merge(chosen, on=["run", "trial"])
     width = max(1, math.ceil((float(bins["k"].max()) + 1) / TIME_BINS)) if len(bins) else 1
@@ -71,7 +73,9 @@ def _missing(seconds: pd.DataFrame, width: int) -> pd.DataFrame:
 
 
 def caption(frame: pd.DataFrame) -> str:
-    """The slowest moment, where answers are missing, and which panels are shown."""
+    """The slowest moment after the warm-up, where answers are missing, and which panels are shown."""
+    labels = list(dict.fromkeys(frame["label"]))
+    frame = frame[frame["t_s"] >= frame["warmup_s"]]
     answers, missing = frame[frame["kind"] == "answers"], frame[frame["kind"] == "missing"]
     parts = []
     if len(answers):
@@ -82,7 +86,6 @@ def caption(frame: pd.DataFrame) -> str:
         )
     for label, share in missing.groupby("label", sort=False)["share_percent"].max().items():
         parts.append(f"{label} leaves up to {show.number(share)} % of a moment's requests unanswered.")
-    labels = list(dict.fromkeys(frame["label"]))
     return " ".join([*parts, f"Shown, fastest at p99 first: {'; '.join(labels)}."])
 
 
@@ -92,7 +95,14 @@ def _moment(t_s: float, width_s: float) -> str:
 
 def draw(frame: pd.DataFrame) -> alt.FacetChart:
     """Panels under each other: a facet cannot follow the width of the page, so that they are as wide as a telephone."""
-    names = {"label": "label", "t_s": "t", "low_ns": "low", "high_ns": "high", "share_percent": "share"}
+    names = {
+        "label": "label",
+        "t_s": "t",
+        "low_ns": "low",
+        "high_ns": "high",
+        "share_percent": "share",
+        "warmup_s": "warm",
+    }
     short = frame[list(names)].rename(columns=names)
     answers = short["low"].notna()
     top = float(short["high"].max())
@@ -125,9 +135,11 @@ def draw(frame: pd.DataFrame) -> alt.FacetChart:
         .mark_point(shape="triangle-down", filled=True, color=axes.GREY)
         .encode(x=x, y=alt.datum(top * 1.3), tooltip=axes.tips("t:Q from s; share:Q % not answered"))
     )
+    warm = base.mark_rule(color=axes.GREY, strokeWidth=2, strokeDash=[4, 3]).encode(x="max(warm):Q")
     layers = [cells] if answers.all() else [cells, missing]
+    layers += [warm] if short["warm"].any() else []
     labels = list(dict.fromkeys(frame["label"]))
-    told, common = axes.names(labels, HEADER_CHARACTERS)
+    told, common = told_apart(labels)
     return (
         alt.layer(*layers)
         .properties(width=260, height=110)

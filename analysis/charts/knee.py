@@ -16,7 +16,7 @@ READ = (
     "requests, with their range. A cross marks a rate at which less than "
     f"{100 * LEAST_ANSWERED:.0f} % of the requests were answered or the percentile lies among the unanswered: "
     "saturated. The dashed line is the objective; the capacity is where a block first misses it on the way up, "
-    "interpolated between the rates tested; trials that do not count are left out."
+    "interpolated between the rates tested; trials that do not count are left out. " + axes.HOLLOW
 )
 data, caption = capacity.data, capacity.caption
 
@@ -24,7 +24,7 @@ data, caption = capacity.data, capacity.caption
 def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
     """Response against rate, on logarithmic axes."""
     top = float(frame["response_ns"].replace(np.inf, np.nan).max())
-    drawn = frame[["label", "strategy", "rate", "response_ns", "low_ns", "high_ns", "saturated", "limit_ns"]]
+    drawn = frame[["label", "strategy", "rate", "response_ns", "low_ns", "high_ns", "saturated", "limit_ns", "why"]]
     drawn = drawn.replace(np.inf, top * 1.6).rename(columns={"response_ns": "y", "low_ns": "low", "high_ns": "high"})
     drawn = drawn.assign(answered=[f"{100 * share:.1f} %" for share in frame["achieved"]])
     rates = sorted(drawn["rate"].unique().tolist())
@@ -32,11 +32,14 @@ def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
         "rate:Q",
         title="requests/s offered",
         scale=axes.log(padding=14),
-        axis=alt.Axis(values=rates, format="~s"),
+        axis=alt.Axis(values=rates, format=",", labelOverlap=True),
     )
     y = alt.Y(
         "y:Q",
-        axis=axes.time_axis(str(frame["objective"].iloc[0]).split(" ")[0] + " response"),
+        axis=axes.time_axis(
+            str(frame["objective"].iloc[0]).split(" ")[0] + " response",
+            pd.concat([drawn["low"], drawn["high"], drawn["limit_ns"]]),
+        ),
         scale=axes.log(padding=10),
     )
     strategies = drawn["strategy"].tolist()
@@ -47,15 +50,22 @@ def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
         .transform_calculate(response=axes.time_text("y"))
         .encode(x=x, color=colour, opacity=axes.lit(picked))
     )
-    tooltip = axes.tips("label:N; rate:Q[,]; response:N; answered:N")
+    tooltip = axes.tips("label:N; rate:Q[,]; response:N; answered:N; why:N")
     return alt.layer(
         alt.Chart(drawn).mark_rule(strokeDash=[6, 4], color=axes.GREY).encode(y="min(limit_ns):Q"),
         base.mark_line(strokeWidth=2).encode(y=y, detail="label:N").add_params(picked),
         base.mark_rule(strokeWidth=1.2).encode(y="low:Q", y2="high:Q"),
         base.transform_filter("!datum.saturated")
-        .mark_point(filled=True, size=55)
-        .encode(y=y, shape=axes.shape(strategies), tooltip=tooltip),
+        .mark_point(size=55)
+        .encode(
+            y=y,
+            shape=axes.shape(strategies),
+            tooltip=tooltip,
+            fill=axes.color(strategies, None),
+            fillOpacity=axes.filled(),
+        ),
         base.transform_filter("datum.saturated")
         .mark_point(shape="cross", angle=45, size=110, filled=True)
         .encode(y=y, tooltip=tooltip),
+        *axes.hollow_points(base, drawn, y),
     ).properties(width="container", height=320)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import altair as alt
 import pandas as pd
 
@@ -12,11 +14,12 @@ from analysis.model import Dataset
 
 NAME, TITLE = "overtime", "Second by second"
 READ = (
-    "Across: seconds since the start, the warm-up shaded; one line a strategy, of its repetition that is the median at "
-    "p99. Replies: by the second in which they arrived, in older runs by that in which their request was due. p99: of "
-    "the requests due in a second, missing where it rests on too few or lies among those never answered. CPU: of the "
-    "server's processes, from one sample to the next. Errors: requests of that second without a right reply in time. "
-    "Queue: the longest accept queue of a sample."
+    "Across: seconds since the start, the warm-up shaded; a point stands in the middle of its second. One line a cell, "
+    "of its repetition that is the median at p99; of many cells some, from the fastest to the slowest. Replies: by the "
+    "second in which they arrived, in older runs by that in which their request was due. p99: of the requests due in a "
+    "second, missing where it rests on too few or lies among those never answered. CPU: of the server's processes, "
+    "from one sample to the next. Errors: requests of that second without a right reply in time. Queue: the longest "
+    "accept queue of a sample."
 )
 PANELS = {  # kind: title of its axis
     "replies_per_s": "replies/s", "p99_ms": "p99, ms", "cpu_percent": "CPU, %", "errors_per_s": "errors/s",
@@ -35,6 +38,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
     trials = series.median_trials(series.good_trials(dataset), "response_p99_ns")
     ranked = trials.sort_values("response_p99_ns", kind="stable", na_position="last")
     order = series.spread(ranked["label"].tolist(), SHOWN)
+    rest = len(ranked) - len(order)
     trials = ranked.loc[ranked["label"].isin(order), [*KEY, "label", "strategy", "warmup"]]
     trials = trials.assign(warmup_s=trials["warmup"].fillna(0).astype(float), rank=range(len(trials)))
     frame = pd.concat([_seconds(dataset, trials), _samples(dataset, trials)], ignore_index=True)
@@ -44,7 +48,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
     frame = frame[kept | ~frame["kind"].isin(QUIET)].copy()
     frame["place"] = frame["kind"].map({kind: place for place, kind in enumerate(PANELS)})
     frame = frame.sort_values(["place", "rank", "t_s"], kind="stable")[COLUMNS].reset_index(drop=True)
-    frame.attrs["quiet"] = quiet
+    frame.attrs |= {"quiet": quiet, "rest": rest}
     return frame
 
 
@@ -63,12 +67,15 @@ def _seconds(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
         own["replies_per_s"] = own["arrived_requests"].where(known, own["answered_requests"])
     own["errors_per_s"] = own["planned_requests"] - own["answered_requests"]
     own["p99_ms"] = (own["p99_ms"] / 1e6).where(own["p99_ms"] < float("inf"))
-    return _long(own.assign(t_s=own["k"].astype(float)), ("replies_per_s", "p99_ms", "errors_per_s"))
+    return _long(own.assign(t_s=own["k"].astype(float) + 0.5), ("replies_per_s", "p99_ms", "errors_per_s"))
 
 
 def _samples(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
-    """What the server's agent saw: CPU between two samples, at the later one, and the longest queue of each."""
+    """What the server's agent saw while requests were due: CPU between two samples, half way between them, and the
+    longest queue of each."""
     table = dataset.server_samples.merge(trials, on=KEY)
+    ends = dataset.seconds.groupby(KEY)["k"].max().add(1).astype(float).rename("end_s").reset_index()
+    table = table.merge(ends, on=KEY, how="left").fillna({"end_s": float("inf")})
     table = table[table["t_s"] >= -1].sort_values([*KEY, "t_s"], kind="stable")
     busy = (table["cpu_user_ns"].astype(float) + table["cpu_system_ns"].astype(float)).groupby(table["rank"]).diff()
     table["cpu_percent"] = 100 * busy / (1e9 * table.groupby("rank")["t_s"].diff())
@@ -77,7 +84,12 @@ def _samples(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
     table = table.merge(queues, on=[*KEY, "t_s"], how="left")
     # The CPU time of the sample at the start is that of arming.
     table["cpu_percent"] = table["cpu_percent"].where(table["t_s"] > 0.5)
-    return _long(table[table["t_s"] >= 0].round({"t_s": 2}), ("cpu_percent", "queue"))
+    half = table.assign(t_s=table["t_s"] - table.groupby("rank")["t_s"].diff() / 2)
+    parts = [
+        _long(own[(own["t_s"] >= 0) & (own["t_s"] <= own["end_s"])].round({"t_s": 2}), (kind,))
+        for own, kind in ((half, "cpu_percent"), (table, "queue"))
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _long(table: pd.DataFrame, kinds: tuple[str, ...]) -> pd.DataFrame:
@@ -94,43 +106,46 @@ def caption(frame: pd.DataFrame) -> str:
     ]
     text = f"Replies in a second, least to most after the warm-up: {'; '.join(parts)}." if parts else ""
     quiet = [f"{words[0].upper()}{words[1:]}." for words in frame.attrs.get("quiet", ())]
-    return " ".join([text, *quiet]).strip()
+    rest = int(frame.attrs.get("rest", 0))
+    few = [f"{frame['label'].nunique()} of {frame['label'].nunique() + rest} cells are shown."] if rest else []
+    return " ".join([text, *quiet, *few]).strip()
 
 
 def draw(frame: pd.DataFrame) -> alt.VConcatChart:
     """A panel for each kind, under each other."""
     shown = [kind for kind in PANELS if kind in set(frame["kind"])]
-    end = float(frame["t_s"].max())
-    scale = alt.Scale(domain=[0, max(1.0, end)], nice=False)
-    picked = axes.pick()
-    labels = list(dict.fromkeys(frame["strategy"]))
-    shade = pd.DataFrame({"from": [0.0], "to": [float(frame["warmup_s"].max())]})
+    end = math.ceil(frame["t_s"].max())
+    scale = alt.Scale(domain=[0, max(1, end)], nice=False)
+    picked = axes.pick(legend=frame["label"].nunique() == frame["strategy"].nunique())
+    frame, encoded = axes.lines_apart(frame)
+    shade = pd.DataFrame({"from": 0.0, "to": frame["warmup_s"].drop_duplicates(), "text": "warm-up"})
+    shade = shade[shade["to"] > 0]
     panels = []
     for kind in shown:
         own = frame[frame["kind"] == kind]
         last = kind == shown[-1]
+        legend = kind == shown[0]
         axis = alt.Axis(title="seconds since the start" if last else None, labels=last, tickMinStep=1, format="d")
         x = alt.X("t_s:Q", scale=scale, axis=axis)
         lines = (
-            alt.Chart(own[["label", "strategy", "t_s", "value"]])
+            alt.Chart(own[["label", "name", "strategy", "t_s", "value"]])
             .mark_line(strokeWidth=1.5, point=alt.OverlayMarkDef(size=14))
             .encode(
                 x=x,
                 y=alt.Y(
-                    "value:Q", title=PANELS[kind], scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=4, format="~s")
+                    "value:Q", title=PANELS[kind], scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=4, format=",~f")
                 ),
-                color=axes.color(labels, labels if kind == shown[0] else None),
+                **encoded(legend),
                 detail="label:N",
                 opacity=axes.lit(picked),
                 tooltip=axes.tips(f"label:N; t_s:Q second; value:Q[,.4~r] {PANELS[kind]}"),
             )
         )
-        lines = lines.add_params(picked) if kind == shown[0] else lines
-        warm = (
-            alt.Chart(shade)
-            .mark_rect(color=axes.GREY, opacity=0.15)
-            .encode(x=alt.X("from:Q", scale=scale, axis=axis), x2="to:Q")
-        )
-        panels.append(alt.layer(warm, lines).properties(width=260, height=90))
-    made: alt.VConcatChart = alt.vconcat(*panels, spacing=14).resolve_scale(color="shared")
+        lines = lines.add_params(picked) if legend else lines
+        warm = alt.Chart(shade).encode(x=alt.X("from:Q", scale=scale, axis=axis), x2="to:Q")
+        word = warm.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color=axes.GREY)
+        told = [word.encode(y=alt.value(90), text="text:N")] if legend else []
+        layers = [warm.mark_rect(color=axes.GREY, opacity=0.15), lines, *told]
+        panels.append(alt.layer(*(layers if len(shade) else [lines])).properties(width=260, height=90))
+    made: alt.VConcatChart = alt.vconcat(*panels, spacing=14).resolve_scale(color="shared", strokeDash="shared")
     return made

@@ -188,7 +188,7 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     )
     layers = [rest, line]
     if len(stopped):
-        layers += _stopped(stopped, x, y, float(lines["y"].max()), by_step)
+        layers += _stopped(stopped, x, y, lines, by_step)
     dropped = lines[lines["overflows"].fillna(0).astype(float) > 0]
     if len(dropped):
         layers.append(
@@ -208,15 +208,17 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     return alt.layer(*layers).properties(width="container", height=HEIGHT)
 
 
-def _stopped(stopped: pd.DataFrame, x: alt.X, y: alt.Y, top: float, by_step: bool) -> list[alt.Chart]:
+def _stopped(stopped: pd.DataFrame, x: alt.X, y: alt.Y, lines: pd.DataFrame, by_step: bool) -> list[alt.Chart]:
     """The limits: a rule where the strategy stopped, its name above it, apart where several stop close together."""
+    top, most_x = float(lines["y"].max()), float(lines["x"].max())
     near = stopped.sort_values("y", kind="stable")
     near = near.assign(
         place=series.stacked(near["y"].astype(float).tolist(), top * 14 / HEIGHT),
         text=[f"{row['label']}: {show.count(row['y'])}, {row['note']}" for row in near.to_dict("records")],
     )
     base = alt.Chart(near).encode(x=x, tooltip=axes.tips("label:N cell; y:Q[,.0f] held; note:N limit"))
-    side: dict[str, Any] = {"align": "left", "dx": 8} if by_step else {"align": "right", "dx": -8}
+    is_left = by_step and float(stopped["x"].max()) < most_x / 2
+    side: dict[str, Any] = {"align": "left", "dx": 8} if is_left else {"align": "right", "dx": -8}
     return [
         base.mark_point(shape="cross", angle=45, size=70, filled=True, color=axes.GREY).encode(y=y),
         base.mark_text(**side, baseline="bottom", color=axes.GREY).encode(y="place:Q", text="text:N"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pandas as pd
 
+from analysis.cells import told_apart
 from analysis.charts import (
     accept,
     cost,
@@ -88,8 +89,18 @@ def make(module: Module, dataset: Dataset) -> Chart | None:
     quiet = getattr(module, "is_quiet", None)
     drawing = draw(frame) if draw else None
     return Chart(
-        module.NAME, module.TITLE, module.caption(frame), module.READ, shown, drawing, bool(quiet and quiet(frame))
+        module.NAME, module.TITLE, said(module, frame), module.READ, shown, drawing, bool(quiet and quiet(frame))
     )
+
+
+def said(module: Module, frame: pd.DataFrame) -> str:
+    """The caption, in which what all cells share is said once."""
+    columns = [name for name in ("label", "baseline") if name in frame]
+    cells = frame[frame["strategy"].notna()] if "strategy" in frame else frame
+    labels = list(dict.fromkeys(label for name in columns for label in cells[name].dropna()))
+    told, common = told_apart(labels) if labels else ({}, "")
+    text = module.caption(frame.replace(dict.fromkeys(columns, told)) if common else frame)
+    return f"{text} All of them: {common}." if common else text
 
 
 def make_all(dataset: Dataset) -> list[Chart]:

@@ -18,7 +18,9 @@ import pandas as pd
 from analysis import format as show
 from analysis import histograms
 from analysis.answers import series
+from analysis.answers.doubt import doubts
 from analysis.answers.objective import DEFAULT, objective
+from analysis.cells import by_label
 from analysis.charts import axes
 from analysis.model import Dataset
 
@@ -44,8 +46,9 @@ TOOLTIP = axes.tips(
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
-    """Rows of kind `response` (a cell at a percentile), `lag` (the generator's, median of all trials), `objective`, and
-    `left out` (a cell without a line; `note` says why). Times in ns to 4 figures; high_ns is inf among the missing."""
+    """Rows of kind `response` (a cell at a percentile; `note`: what forbids its p99), `lag` (the generator's, median of
+    all trials), `objective`, and `left out` (a cell without a line; `note` says why). Times in ns to 4 figures; high_ns
+    is inf among the missing."""
     trials = series.good_trials(dataset)
     sums = _sums(dataset, trials)
     goals = [objective(text) for text in dict.fromkeys(dataset.runs["slo"].fillna(DEFAULT))]
@@ -60,8 +63,10 @@ def data(dataset: Dataset) -> pd.DataFrame:
     ranked = ranking(pd.DataFrame(rows, columns=COLUMNS))
     shown = set(series.spread(ranked, colours=series.colours(trials)))
     rows.sort(key=lambda row: ranked.index(str(row["label"])))
+    doubt, key = doubts(dataset), by_label(dataset.cells)
     for row in rows:
         row["shown"] = row["label"] in shown
+        row["note"] = " ".join(doubt.get((*key[str(row["label"])], "p99"), ()))
     lags = [(counts, int(counts.sum())) for (*_, kind), counts in sums.items() if kind == "lag" and counts.sum()]
     rows += [
         row | {"kind": "lag", "label": "generator's own lag", "low_ns": math.nan, "high_ns": math.nan}
@@ -152,6 +157,11 @@ def caption(frame: pd.DataFrame) -> str:
     if ended:
         named = [f"p{row['percentile']:.5g} with {row['label']}" for row in ended]
         parts.append(f"Requests stay unanswered beyond {', '.join(named)}.")
+    doubted = lines[lines["note"].fillna("").ne("")].drop_duplicates("label")
+    if len(doubted):
+        checks = list(dict.fromkeys(" ".join(doubted["note"]).split()))
+        of = "any of them" if len(doubted) == lines["label"].nunique() else ", ".join(doubted["label"])
+        parts.append(f"Findings forbid a claim on the p99 of {of} (▲{' ▲'.join(checks)}).")
     deep = lines[lines["percentile"] == 99.9]
     if len(deep):
         weak = int((deep["quality"] == "marked").sum())
@@ -176,7 +186,8 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     last = float(lines["x"].max())  # on a wide screen with room for names behind it
     room = axes.log(domainMin=2, domainMax=alt.expr(f"width < 600 ? {last} : {last} * 6"))
     x = alt.X("x:Q", axis=axes.nines_axis("share of planned requests answered"), scale=room)
-    y = alt.Y("y:Q", axis=axes.time_axis("response time"), scale=axes.log(zero=False))
+    spanned = pd.concat([lines[["y", "low", "high"]].stack(), frame.loc[frame["kind"] == "lag", "response_ns"]])
+    y = alt.Y("y:Q", axis=axes.time_axis("response time", spanned), scale=axes.log(zero=False))
     strategy = axes.color(lines["strategy"].tolist(), shown["strategy"].tolist())
     rest = alt.Chart(lines.loc[~is_shown, ["label", "x", "y"]])
     marked = shown["quality"] == "marked"

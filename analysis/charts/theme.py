@@ -19,14 +19,15 @@ INK = {
     True: {"text": "#e6e8eb", "soft": "#a5adb8", "grid": "#2d333b"},
 }
 GROUND = {False: "#ffffff", True: "#15181d"}
-SLIDE_CHARACTERS = 115  # of a line below a title
+SLIDE_CHARACTERS, SLIDE_TEXT_PX = 104, 14  # of a line below the title; of every letter but the title
+SLIDE_ABREAST = 3  # panels
 ID = re.compile(r'(\bid="|url\(#|href="#)([^")]+)')
 FINE = re.compile(r"\d+\.\d{4,}")
 BESIDE_PX = 100  # an axis of a panel
 DRAWN_WIDTH = 760  # of a picture that has no page to fit itself to, pixels
 
 
-def config(dark: bool) -> dict[str, Any]:
+def config(dark: bool, text_px: int = 12) -> dict[str, Any]:
     """The look of every chart."""
     ink = INK[dark]
     return {
@@ -39,21 +40,26 @@ def config(dark: bool) -> dict[str, Any]:
             "gridColor": ink["grid"],
             "tickColor": ink["grid"],
             "domainColor": ink["soft"],
-            "labelFontSize": 12,
-            "titleFontSize": 12,
+            "labelFontSize": text_px,
+            "titleFontSize": text_px,
             "titleFontWeight": 500,
         },
-        "legend": {"labelColor": ink["text"], "titleColor": ink["text"], "labelFontSize": 12, "titleFontSize": 12},
+        "legend": {
+            "labelColor": ink["text"],
+            "titleColor": ink["text"],
+            "labelFontSize": text_px,
+            "titleFontSize": text_px,
+        },
         "header": {
             "labelColor": ink["text"],
             "titleColor": ink["text"],
-            "labelFontSize": 13,
+            "labelFontSize": text_px + 1,
             "labelFontWeight": 600,
             "labelAnchor": "start",
-            "labelLimit": 240,
+            "labelLimit": 0,
         },
         "title": {"color": ink["text"]},
-        "text": {"color": ink["text"], "fontSize": 12},
+        "text": {"color": ink["text"], "fontSize": text_px},
     }
 
 
@@ -90,12 +96,24 @@ def drawn(document: dict[str, Any], width: int = DRAWN_WIDTH) -> dict[str, Any]:
 
 
 def slide(document: dict[str, Any], title: str, told: Sequence[str], dark: bool = False) -> dict[str, Any]:
-    """The document as a picture that stands alone: on the ground of its theme, titled, with these sentences below the
-    title."""
+    """The document as a picture that stands alone: on the ground of its theme, in larger letters, titled, with these
+    sentences below the title."""
     lines = [line for text in told for line in textwrap.wrap(show.visible(text).strip(), SLIDE_CHARACTERS)]
-    soft = {"subtitleColor": INK[dark]["soft"], "subtitleFontSize": 12, "subtitlePadding": 6}
-    text = {"text": show.visible(title), "subtitle": lines, "anchor": "start", "fontSize": 18, "offset": 14}
-    return document | {"background": GROUND[dark], "padding": 20, "title": text | soft}
+    soft = {"subtitleColor": INK[dark]["soft"], "subtitleFontSize": SLIDE_TEXT_PX, "subtitlePadding": 6}
+    text = {"text": show.visible(title), "subtitle": lines, "anchor": "start", "fontSize": 20, "offset": 14}
+    look = {"background": GROUND[dark], "padding": 20, "title": text | soft, "config": config(dark, SLIDE_TEXT_PX)}
+    return _abreast(document) | look
+
+
+def _abreast(document: dict[str, Any]) -> dict[str, Any]:
+    """Panels side by side, for a slide is wide."""
+    if "spec" not in document:
+        return document
+    columns = min(SLIDE_ABREAST, len(document["facet"]["sort"]))
+    return document | {
+        "columns": columns,
+        "spec": document["spec"] | {"width": DRAWN_WIDTH // columns - BESIDE_PX // 2},
+    }
 
 
 def svg(document: dict[str, Any], width: int = DRAWN_WIDTH) -> str:

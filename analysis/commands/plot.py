@@ -20,7 +20,7 @@ DRAWN: dict[str, Callable[[dict[str, Any]], bytes]] = {
     "svg": lambda document: theme.svg(document).encode(), "png": theme.png, "pdf": theme.pdf,
     "json": lambda document: json.dumps(document, indent=1, sort_keys=True).encode(),
 }  # fmt: skip
-SLIDES = ("png", "pdf")  # stand alone, on any ground: with their title, and on their own
+SLIDES = ("svg", "png", "pdf")  # stand alone, on any ground: with their title, and on their own
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,5 +93,8 @@ def drawn(chart: Chart, ending: str, *, dark: bool, missing: pd.DataFrame) -> by
         raise Unreadable(f"{chart.name} is a table: write it as csv.")
     document = theme.spec(chart.drawing, dark)
     if ending in SLIDES:
-        document = theme.slide(document, chart.title, [chart.caption, series.left_out_sentence(missing, 99)], dark)
+        is_drawn = chart.frame["kind"].ne("left out") if "kind" in chart.frame else slice(None)
+        named = series.left_out_sentence(missing[~missing["label"].isin(chart.frame.loc[is_drawn, "label"])], 99)
+        caption = chart.caption.replace(series.left_out_sentence(missing), "")  # of many it says only how many
+        document = theme.slide(document, chart.title, [caption, named], dark)
     return DRAWN[ending](document)

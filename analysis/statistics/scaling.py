@@ -24,10 +24,13 @@ Block = tuple[Sequence[float], Sequence[float]]
 @dataclass(frozen=True)
 class Growth:
     """What (size, figure) of several blocks say. `slope`: figure for each unit of size, of the best a + b·size of each
-    block; `misfit`: the furthest that a size lies from the blocks' mean line, a share of the figure; `local`: the slope
-    from each size to the next. `model`: constant, line or neither."""
+    block; `local`: the slope from each size to the next. `model`: constant, line or neither. `start` + `rise`·size is
+    what fits: the mean of the sizes, or the blocks' mean line (nan of neither); `misfit`: the furthest that a size lies
+    from it (of neither: from the line), a share of the figure."""
 
     slope: Estimate
+    start: float
+    rise: float
     misfit: float
     local: tuple[float, ...]
     model: str
@@ -53,11 +56,16 @@ def growth(blocks: Sequence[Block]) -> Growth | None:
     a, b = (float(np.mean(part)) for part in zip(*lines, strict=True))
     misfit = max(abs(means[s] - (a + b * s)) / means[s] for s in sizes)
     flat = float(np.mean(list(means.values())))
-    is_flat = max(abs(mean - flat) / flat for mean in means.values()) <= MOST_MISFIT
+    off = max(abs(mean - flat) / flat for mean in means.values())
     rounding = NO_SLOPE * flat / sizes[-1]
+    is_flat = off <= MOST_MISFIT
     is_flat &= len(lines) < LEAST_BLOCKS or slope.low - rounding <= 0 <= slope.high + rounding
     local = tuple((means[v] - means[u]) / (v - u) for u, v in itertools.pairwise(sizes))
-    return Growth(slope, misfit, local, "constant" if is_flat else "line" if misfit <= MOST_MISFIT else "neither")
+    if is_flat:
+        return Growth(slope, flat, 0.0, off, local, "constant")
+    if misfit <= MOST_MISFIT:
+        return Growth(slope, a, b, misfit, local, "line")
+    return Growth(slope, math.nan, math.nan, misfit, local, "neither")
 
 
 def _points(sizes: Sequence[float], figures: Sequence[float]) -> list[tuple[float, float]]:

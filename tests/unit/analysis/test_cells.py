@@ -109,7 +109,7 @@ def test_a_mark_rests_on_the_repetition_with_the_fewest(tmp_path: Path) -> None:
     ("commands", "names"),
     [
         (["old/server --port {port} -w 2", "new/server --port {port} -w 2"], ["old/server", "new/server"]),
-        (["python /a/mine.py {host} {port}", "python /a/mine.py {host} {port} --fast 3"], ["mine.py", "mine.py --fast 3"]),
+        (["python /a/x.py {host} {port}", "python /a/x.py {host} {port} --fast 3"], ["x.py", "x.py --fast 3"]),
         (["/opt/v1/mine {host}:{port}", "/opt/v2/mine {host}:{port}"], ["v1/mine", "v2/mine"]),
         (["/opt/x {host} {port} -w 1", "/opt/x {host} {port} -w 2"], ["-w 1", "-w 2"]),
         (["./a {host} {port}", "./b {host} {port}", "./b {host} {port} -v"], ["a", "b", "b -v"]),

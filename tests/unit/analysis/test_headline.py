@@ -18,6 +18,10 @@ def own(n: int, strategy: str, **fields: Any) -> Row:
     return trial(n, strategy, held_connections=10_000, active=10_000, rate=10_000) | fields
 
 
+def server(cpus: list[int] | None) -> Row:
+    return {"run": "r1", "host": "server", "role": "server", "facts": json.dumps({"cpus": cpus})}
+
+
 def said(**tables: Any) -> Headline:
     return headline(dataset_of(**tables))
 
@@ -48,7 +52,7 @@ def test_an_overloaded_server_is_not_said_to_bear_its_load() -> None:
     starved = said(**tables, findings=[late, neighbour]).sentence
     assert "answered 2,200 of 10,000 requests/s on CPUs that it had not to itself (SV5)" in starved
     assert "does not sustain" not in starved
-    full = tables | {"trials": [own(1, "epoll", server_cpu_share=0.97)], "hosts": [SERVER]}
+    full = tables | {"trials": [own(1, "epoll", server_cpu_share=0.97)], "hosts": [server([0])]}
     assert "does not sustain" in said(**full, findings=[late, neighbour]).sentence
     alone = said(**tables)
     assert "sustain" not in alone.sentence and "10,000 requests/s" in alone.sentence
@@ -293,8 +297,7 @@ def test_a_limit_of_the_only_strategy_is_the_answer() -> None:
     ],
 )
 def test_what_limited_it(used: float, cpus: list[int] | None, sentence: str) -> None:
-    host = {"run": "r1", "host": "server", "role": "server", "facts": json.dumps({"cpus": cpus})}
-    assert said(trials=[own(1, "epoll", server_cpu_share=used)], hosts=[host]).more == sentence
+    assert said(trials=[own(1, "epoll", server_cpu_share=used)], hosts=[server(cpus)]).more == sentence
 
 
 def test_a_ladder_and_idle_connections_are_answered_by_their_figure() -> None:

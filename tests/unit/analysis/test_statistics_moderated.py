@@ -9,6 +9,7 @@ from analysis.statistics import moderated
 from analysis.statistics.family import compare, strictest
 from tests.unit.analysis.simulated import drawn
 
+
 def told(logs: np.ndarray, *, controlled: bool = True) -> list[bool]:
     """Of each cell whether it is called different."""
     base = logs[: 2 if controlled else 1]
