@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from analysis.cells import by_key, standing
@@ -18,7 +19,8 @@ def counts(dataset: Dataset) -> dict[str, int]:
     trials = dataset.trials[dataset.trials["outcome"].isin(WITHOUT_RESULT) & ~dataset.trials["control"].fillna(False)]
     cut = set(zip(trials["run"], trials["cell"], strict=True))
     unfinished = sum(key in cut for key in zip(left["run"][~limited], left["cell"][~limited], strict=True))
-    whole = left[~limited & [key not in cut for key in zip(left["run"], left["cell"], strict=True)]]
+    is_cut = np.array([key in cut for key in zip(left["run"], left["cell"], strict=True)], dtype=bool)
+    whole = left[~limited & ~is_cut]
     told |= {"lost": int((whole["trials"] - whole["counted"]).sum())}
     told |= {"struck": len(cells) - len(left), "limited": int(limited.sum()), "unfinished": unfinished}
     return told | {"cells": len(cells)}

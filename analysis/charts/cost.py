@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
@@ -52,7 +54,7 @@ def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
     # `user` is drawn first in every row, whatever the alphabet says.
     modes["place"] = modes["mode"].map({"user": 0, "system": 1})
     colours = alt.Scale(domain=["user", "system"], range=["#2f7fd6", "#7db1ea"])
-    room = {"domainMax": WORDS_ROOM * float(frame["cpu_us"].max())} if frame["why"].any() else {}
+    room: Any = {"domainMax": WORDS_ROOM * float(frame["cpu_us"].max())} if frame["why"].any() else {}
     bars = (
         alt.Chart(modes)
         .mark_bar(height=9)

@@ -72,4 +72,5 @@ def caption(frame: pd.DataFrame) -> str:
 
 
 def _bytes(row: pd.Series) -> str:
-    return bracketed(*(float(row[f"memory{end}_bytes"]) for end in ("", "_low", "_high")), " B")
+    value, low, high = (float(row[f"memory{end}_bytes"]) for end in ("", "_low", "_high"))
+    return bracketed(value, low, high, " B")

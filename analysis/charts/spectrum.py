@@ -186,7 +186,8 @@ def draw(frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     last = float(lines["x"].max())  # on a wide screen with room for names behind it
     room = axes.log(domainMin=2, domainMax=alt.expr(f"width < 600 ? {last} : {last} * 6"))
     x = alt.X("x:Q", axis=axes.nines_axis("share of planned requests answered"), scale=room)
-    spanned = pd.concat([lines[["y", "low", "high"]].stack(), frame.loc[frame["kind"] == "lag", "response_ns"]])
+    of_lag = frame.loc[frame["kind"] == "lag", "response_ns"]
+    spanned = pd.concat([*(lines[name] for name in ("y", "low", "high")), of_lag]).dropna()
     y = alt.Y("y:Q", axis=axes.time_axis("response time", spanned), scale=axes.log(zero=False))
     strategy = axes.color(lines["strategy"].tolist(), shown["strategy"].tolist())
     rest = alt.Chart(lines.loc[~is_shown, ["label", "x", "y"]])

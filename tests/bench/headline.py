@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from analysis.answers.comparison import Compared, Pair, sentences
+from analysis.contrasts import MARGIN
 from analysis.metrics import PRIMARY
 from tests.unit.analysis.simulated import BASE, DIFFERENT, drawn, rows, upper_bound
 
@@ -35,8 +36,8 @@ def said(found: Sequence[Row]) -> str:
     pairs = [
         Pair(
             **{name: row.get(name, np.nan) for name in FIGURES},
-            cell=row["cell"], baseline=row["baseline"], name=row["cell"], base=row["baseline"], margin=0.03, n=row["n"],
-            verdict=row["verdict"], why=row["why"] or "", is_reference=False,
+            run="r1", cell=row["cell"], baseline=row["baseline"], name=row["cell"], base=row["baseline"],
+            margin=MARGIN, n=row["n"], verdict=row["verdict"], why=row["why"] or "", is_reference=False,
         )
         for row in found if row["cell"] != row["baseline"]
     ]  # fmt: skip
@@ -45,7 +46,7 @@ def said(found: Sequence[Row]) -> str:
 
 def named(text: str) -> dict[str, str]:
     """Who is said to be better or worse than the baseline, read from the text."""
-    found = {}
+    found: dict[str, str] = {}
     for claim in CLAIM.finditer(text):
         pairs = [(name, float(ratio)) for name, ratio in ONE.findall(claim[1])]
         if pairs[0][0] == BASE:

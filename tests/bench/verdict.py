@@ -15,8 +15,9 @@ from analysis.statistics.family import compare
 from analysis.statistics.interval import centre
 from analysis.statistics.paired import ratio
 from analysis.statistics.power import detectable
-from tests.unit.analysis.test_statistics_family import simulated, upper_bound
-from tests.unit.analysis.test_statistics_moderated import drawn, told
+from tests.unit.analysis.simulated import drawn, upper_bound
+from tests.unit.analysis.test_statistics_family import simulated
+from tests.unit.analysis.test_statistics_moderated import told
 
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
 SIZES = ((2, 3), (3, 3), (8, 3), (3, 4), (8, 4), (2, 5), (3, 5), (8, 5), (3, 7), (8, 7), (3, 10), (8, 10))

@@ -1,30 +1,35 @@
 """Labels say what differs, and every axis has ticks."""
 
+import json
+
 import pytest
 
+from analysis.cells import told_apart
 from analysis.charts import axes
 
 
 def test_what_all_share_is_said_once() -> None:
-    told, common = axes.names(
-        ["epoll, capacity, 1,000 connections, 50/s", "poll, capacity, 1,000 connections, 99/s"], 24
-    )
+    told, common = told_apart(["epoll, capacity, 1,000 connections, 50/s", "poll, capacity, 1,000 connections, 99/s"])
     assert list(told.values()) == ["epoll, 50/s", "poll, 99/s"]
     assert common == "capacity, 1,000 connections"
 
 
-def test_a_long_label_is_cut_in_its_middle_and_stays_its_own() -> None:
-    labels = [f"poll, capacity number {n}, {rate}/s" for n in (1, 2) for rate in (2000, 64_000)]
-    told, _ = axes.names(labels, 16)
-    assert len(set(told.values())) == 4
-    assert axes.middle("poll, capacity, 1,000 connections, 64,000/s", 24) == "poll, capaci…s, 64,000/s"
-    assert len(axes.middle("x" * 99, 24)) == 24
-    same, _ = axes.names(["a" * 20 + "1" + "b" * 20, "a" * 20 + "2" + "b" * 20], 12)
-    assert len(set(same.values())) == 2
+def test_a_long_label_has_lines_and_of_many_its_ends() -> None:
+    assert axes.lines("poll, capacity, 1,000 connections, 64,000/s", 24) == [
+        "poll, capacity,", "1,000 connections,", "64,000/s"]  # fmt: skip
+    names = {text: f"{text} " + "word " * 40 + text for text in ("one", "two")}
+    told = json.loads(axes.renamed(names).removesuffix("[datum.value]"))
+    assert [(len(told[text]), told[text][-1][0], told[text][-1][-3:]) for text in names] == [
+        (axes.LABEL_LINES, "…", "one"), (axes.LABEL_LINES, "…", "two")]  # fmt: skip
+    alike = {text: "word " * 40 + f"{text} " + "word " * 40 for text in ("one", "two")}
+    told = json.loads(axes.renamed(alike).removesuffix("[datum.value]"))
+    assert told["one"] != told["two"] and all(" ".join(told[text]).split() == alike[text].split() for text in alike)
 
 
-def test_one_label_is_itself() -> None:
-    assert axes.names(["epoll, 50/s"], 24) == ({"epoll, 50/s": "epoll, 50/s"}, "")
+def test_labels_that_only_what_they_share_tells_apart_stay_whole() -> None:
+    assert told_apart(["epoll, 50/s"]) == ({"epoll, 50/s": "epoll, 50/s"}, "")
+    labels = ["epoll, 50/s, 50/s", "epoll, 50/s"]
+    assert told_apart(labels) == (dict(zip(labels, labels, strict=True)), "")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,10 @@ def test_memory_the_least_first_and_only_growth() -> None:
                    estimate("trio", "memory", -3.0)])  # fmt: skip
     frame = memory.data(dataset)
     assert frame[["label", "memory_bytes"]].to_numpy().tolist() == [["poll", 299], ["epoll", 2048]]
-    assert memory.caption(frame) == "A connection takes 299 B of the server's memory with poll, 2,050 B with epoll."
+    assert memory.caption(frame) == (
+        "A connection takes 299 B [290, 310] of the server's memory with poll, 2,050 B [2,000, 2,100] with epoll. "
+        "No figure for trio."
+    )
     memory.draw(frame).to_dict()
 
 

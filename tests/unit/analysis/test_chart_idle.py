@@ -40,8 +40,8 @@ def test_growth_in_words() -> None:
     assert poll["slope_us"].tolist() == pytest.approx([9, 9, 9])
     assert idle.caption(frame) == (
         "From 100 to 10,000 connections with 100 active, a request's server CPU time grows: epoll 1.0 × (no growth to "
-        "be told), poll 9.2 × (+9.00 [9.00, 9.00] µs per 1,000 connections, a straight line within 1 %). "
-        "Nothing follows for more than 10,000."
+        "be told, flat within 1 %), poll 9.2 × (+9.00 [9.00, 9.00] µs per 1,000 connections, a straight line within "
+        "1 %). Nothing follows for more than 10,000."
     )
     idle.draw(frame).to_dict()
 
@@ -67,7 +67,7 @@ def test_series_that_differ_in_more_than_the_connections_are_told_apart() -> Non
     for row in small["trials"]:
         row |= {"payload_bytes": 64}
     caption = idle.caption(idle.data(dataset(small, large)))
-    assert "poll, 64 B 9.2 × " in caption and "poll, 1,024 B 1.0 × (no growth to be told)" in caption
+    assert "poll, 64 B 9.2 × " in caption and "poll, 1,024 B 1.0 × (no growth to be told, flat within 1 %)" in caption
     once = idle.caption(idle.data(dataset(series("poll", 1, (10.9, 19, 100)))))
     assert once.endswith("Nothing follows for more than 10,000. One repetition does not tell how sure that is.")
 

@@ -41,19 +41,19 @@ def values(dataset: Dataset, kind: str) -> list[tuple[float, float]]:
 
 def test_every_figure_of_a_second() -> None:
     dataset = one_trial(answered_requests=80)
-    assert values(dataset, "replies_per_s") == [(0, 90), (1, 91), (2, 92)]
-    assert values(dataset, "p99_ms") == [(0, 2), (1, 2), (2, 2)]
-    assert values(dataset, "cpu_percent") == [(1, 50), (2, 25)]  # that before the start is of arming
-    assert values(dataset, "errors_per_s") == [(0, 0), (1, 20), (2, 0)]
+    assert values(dataset, "replies_per_s") == [(0.5, 90), (1.5, 91), (2.5, 92)]
+    assert values(dataset, "p99_ms") == [(0.5, 2), (1.5, 2), (2.5, 2)]
+    assert values(dataset, "cpu_percent") == [(0.5, 50), (1.5, 25)]  # that before the start is of arming
+    assert values(dataset, "errors_per_s") == [(0.5, 0), (1.5, 20), (2.5, 0)]
     assert values(dataset, "queue") == [(0, 0), (1, 7), (2, 0)]
 
 
 def test_an_older_run_counts_by_intended_time() -> None:
-    assert values(one_trial(arrived_requests=None), "replies_per_s") == [(0, 100), (1, 100), (2, 100)]
+    assert values(one_trial(arrived_requests=None), "replies_per_s") == [(0.5, 100), (1.5, 100), (2.5, 100)]
 
 
 def test_a_percentile_among_the_missing_is_not_drawn() -> None:
-    assert values(one_trial(response_p99_ns=math.inf), "p99_ms") == [(0, 2), (2, 2)]
+    assert values(one_trial(response_p99_ns=math.inf), "p99_ms") == [(0.5, 2), (2.5, 2)]
 
 
 def test_what_there_was_none_of_is_said_and_not_drawn() -> None:

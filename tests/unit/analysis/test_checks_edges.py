@@ -43,7 +43,7 @@ TRIAL = ("trials", None)
         ("DT4", CLIENT, {"over_60s": 0}, {"over_60s": 1}),
         ("DT5", TRIAL, {"response_p99_9_tail_requests": 100.0}, {"response_p99_9_tail_requests": 99.9}),
         ("DT7", TRIAL, {"outcome": "dnf"}, {"outcome": "partial"}),  # a limit is a result
-        ("SV2", ("listen_queue", None), {"limit": 4096}, {"limit": 4095}),
+        ("SV2", ("listen_queue", None), {"limit": 2048}, {"limit": 2047}),
         ("CL1", ("clocks", "client1"), {"bound_ns": 5.0 * MS}, {"bound_ns": 5.1 * MS}),
         # From 5 ms, both ends known to 0.1 ms.
         ("CK1", ("clocks", "client3"), {"offset_after_ns": 15.2 * MS}, {"offset_after_ns": 15.3 * MS}),

@@ -10,8 +10,12 @@ import pytest
 
 from analysis.answers import glance
 from analysis.answers.headline import Headline, headline
-from tests.bench.headline import outcome
+from analysis.contrasts import contrasts_table
+from analysis.estimates import estimates_table, metrics_table
+from tests.bench import headline as bench
+from tests.bench.headline import named, outcome
 from tests.unit.analysis.chart_data import Row, contrast, dataset_of, estimate, struck, trial
+from tests.unit.analysis.simulated import BASE, drawn, rows
 
 
 def own(n: int, strategy: str, **fields: Any) -> Row:
@@ -272,7 +276,7 @@ def test_nothing_good() -> None:
     found = said(trials=[own(1, "poll", outcome="crashed"), own(2, "trio", outcome="crashed")])
     assert found == Headline("Nothing was measured to the end.", "poll crashed; trio crashed.")
     many = said(trials=[own(n, name, outcome="crashed") for n, name in enumerate(("poll", "trio", "epoll"), 1)])
-    assert many.more == "poll, trio, epoll crashed."
+    assert many.more == "epoll, poll, trio crashed."
 
 
 def test_what_became_of_the_only_server_is_the_answer() -> None:
@@ -309,11 +313,31 @@ def test_a_ladder_and_idle_connections_are_answered_by_their_figure() -> None:
     )
 
 
-@pytest.mark.parametrize(("blocks", "effects"), [(3, [0.0, 0.0]), (3, [0.1, 0.0]), (6, [0.1, 0.0])], ids=str)
-def test_a_side_is_named_exactly_where_a_contrast_is_decided(blocks: int, effects: list[float]) -> None:
+EFFECTS = [(3, [0.0, 0.0]), (3, [0.1, 0.0]), (6, [0.1, 0.0]), (6, [-0.1, 0.1])]
+
+
+@pytest.mark.parametrize(("blocks", "effects"), EFFECTS, ids=str)
+def test_who_is_named_is_who_is_decided(blocks: int, effects: list[float]) -> None:
     """Unpaired intervals named one in 9 to 15 % of the runs without a difference; tests.bench.headline makes more."""
     draw = np.random.default_rng([11, blocks, len(effects)])
     found = [outcome(draw, blocks, effects) for _ in range(12)]
-    assert [named for named, _ in found] == [decided for _, decided in found]
+    assert [names for names, _ in found] == [decided for _, decided in found]
     if not any(effects):
-        assert sum(named for named, _ in found) <= 2  # of 12 at 5 %: more in 2 of 100 such tests
+        assert sum(bool(names) for names, _ in found) <= 2  # of 12 at 5 %: more in 2 of 100 such tests
+
+
+@pytest.mark.parametrize(("blocks", "effects"), EFFECTS, ids=str)
+def test_a_whole_run_names_whom_the_simulations_name(blocks: int, effects: list[float]) -> None:
+    """From its trials on, by every step of the analysis."""
+    logs = drawn(np.random.default_rng([13, blocks, len(effects)]), blocks, effects)
+    names = [BASE, BASE, *(f"c{n}" for n in range(1, len(logs) - 1))]
+    trials = [
+        own(len(names) * block + n + 1, name, cell=name, block=block + 1, control=n == 1,
+            requests_per_cpu_s=float(20_000 * np.exp(logs[n, block])))
+        for block in range(blocks) for n, name in enumerate(names)
+    ]  # fmt: skip
+    data = dataset_of(runs=[{"run": "r1", "repetitions": blocks}], trials=trials)
+    data = replace(data, metrics=metrics_table(data))
+    data = replace(data, estimates=estimates_table(data))
+    found = headline(replace(data, contrasts=contrasts_table(data)))
+    assert named(f"{found.sentence} {found.more}") == named(bench.said(rows(logs)))

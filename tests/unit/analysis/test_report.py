@@ -99,7 +99,8 @@ WARNINGS = [struck("epoll", message) | {"severity": "warn"} for message in ("Min
 def test_may_i_trust_these_numbers(
     trials: list[Row], findings: list[Row], told: dict[str, int], repetitions: int, sentence: str
 ) -> None:
-    dataset = dataset_of(runs=[{"run": "r1", "repetitions": repetitions}], trials=trials, findings=findings)
+    repeated = [row | {"trial": row["trial"] + 10 * n, "block": n + 1} for n in range(repetitions) for row in trials]
+    dataset = dataset_of(trials=repeated, findings=findings)
     assert {name: n for name, n in counts(dataset).items() if name in told} == told
     assert trust(dataset) == sentence
 
@@ -113,7 +114,8 @@ def test_findings_the_worst_first_and_where() -> None:
     assert found[0][1] == "s1; s2; s3; s4; s5; s6; s7; s8 and 3 more · trials 1, 2"
     assert found[1][1] == "client1"
     assert counts(dataset_of(trials=trials, findings=[mild, many])) == {
-        "invalid": 1, "warn": 0, "info": 1, "struck": 11, "limited": 0, "unfinished": 0, "cells": 11}  # fmt: skip
+        "invalid": 1, "warn": 0, "info": 1, "struck": 11, "limited": 0, "unfinished": 0, "lost": 0,
+        "cells": 11}  # fmt: skip
 
 
 def test_what_may_be_claimed() -> None:

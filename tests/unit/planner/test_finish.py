@@ -73,6 +73,7 @@ def test_the_manifest_says_whether_a_host_is_tuned(tune: str, keys: list[str], s
         "resolved": {"run": RUN, "seed": 7, "started_utc": "now"}, "admitted": admitted, "binaries": {"amd64": "ab"},
         "tuned": {"server": {"keys": keys} if keys else {"skipped": True}},
     }  # fmt: skip
-    made = measure.manifest(told, request(tune=tune), "2.19")
+    made = measure.manifest(told, request(tune=tune), measure.Asked("2.19", ["inventory/lab"], None))
     assert made["tuning"] == {"server": {"state": state, "keys": keys, "restored": None}}
+    assert made["inventory"] == {"sources": ["inventory/lab"], "limit": None}
     assert made["versions"]["loadgen-linux-amd64"] == "sha256:ab"
