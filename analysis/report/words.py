@@ -70,7 +70,7 @@ def methods(dataset: Dataset) -> tuple[str, ...]:
         "Strategies are compared block by block: Hodges and Lehmann's estimate with the exact signed-rank interval "
         "from 6 blocks, Student's on the logarithms below. The word rests on the interval at the level of Holm's "
         "step, which holds for all comparisons of a metric together. What lies within the margin, stated before the "
-        "run, is called equivalent; the noise floor, which the A/A control measures, only withholds better and worse.",
+        "run, is called equivalent, at the level of Holm's first step; the noise floor, which the A/A control measures, only withholds better and worse.",
         "Throughput is of the replies that arrived in the window, and a request's cost the CPU time of the server's "
         "whole process tree within the window over these. Memory is growth between two samples over the connections "
         "that came between them.",

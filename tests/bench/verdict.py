@@ -10,12 +10,14 @@ import sys
 
 import numpy as np
 
+from analysis.contrasts import MARGIN
 from analysis.statistics import unpaired
 from analysis.statistics.family import compare
 from analysis.statistics.interval import centre
 from analysis.statistics.paired import ratio
 from analysis.statistics.power import detectable
-from tests.unit.analysis.simulated import drawn, upper_bound
+from analysis.statistics.verdict import EQUIVALENT
+from tests.unit.analysis.simulated import drawn, upper_bound, words
 from tests.unit.analysis.test_statistics_family import simulated
 from tests.unit.analysis.test_statistics_moderated import told
 
@@ -25,8 +27,8 @@ SIZES = ((2, 3), (3, 3), (8, 3), (3, 4), (8, 4), (2, 5), (3, 5), (8, 5), (3, 7),
 
 def interval_of_a_cell(n: int) -> str:
     values = np.exp(np.random.default_rng([1, n]).normal(0, 0.12, (RUNS, n)))
-    covered = sum(found.low <= 1 <= found.high for found in map(centre, values.tolist()))
-    return f"{covered / RUNS:.2%}"
+    found = [centre(one) for one in values.tolist()]
+    return f"{sum(one.low <= 1 <= one.high for one in found) / RUNS:.2%} (says {found[0].confidence:.2%})"
 
 
 def interval_of_a_ratio(n: int) -> str:
@@ -61,8 +63,15 @@ def between_runs(runs: int, differ: float) -> str:
     return f"{sum(one.low > 1 or one.high < 1 for one in words) / RUNS:.2%}"
 
 
+def at_the_margin(cells: int, blocks: int) -> str:
+    """All differ by exactly the margin, so that none is equivalent."""
+    draw = np.random.default_rng([7, cells, blocks])
+    runs = (words(drawn(draw, blocks, [MARGIN] * cells, spread=0.01)) for _ in range(RUNS))
+    return f"{sum(EQUIVALENT in one for one in runs) / RUNS:6.2%}"
+
+
 def main() -> None:
-    print("The 95 % interval of a figure covers the truth")
+    print("The interval of a figure covers the truth")
     for n in (2, 3, 5, 6, 10, 20):
         print(f"  {n:>2} repetitions   {interval_of_a_cell(n)}")
     print("The interval of a ratio, by blocks, covers the truth")
@@ -75,6 +84,9 @@ def main() -> None:
     for cells, blocks in SIZES[:8]:
         shares = [noisy(cells, blocks, times, which) for which in ("cell", "baseline") for times in (2, 5, 10)]
         print(f"  {blocks:>2} blocks, {cells} compared   {' '.join(shares)}")
+    print("All differ by the margin, measurements within a block by 1 %: any is called equivalent")
+    for cells, blocks in ((2, 10), (8, 10), (8, 20)):
+        print(f"  {blocks:>2} blocks, {cells} compared   {at_the_margin(cells, blocks)}")
     print("Identical builds called different, by runs a side, where runs differ by 2 % and 4 %")
     for runs in (2, 3, 5, 10):
         print(f"  {runs:>2} runs   {between_runs(runs, 0.02)}   {between_runs(runs, 0.04)}")

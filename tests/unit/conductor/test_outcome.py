@@ -88,7 +88,7 @@ LIMIT = {"event": "limit", "resource": "FD_SETSIZE", "held": 1015}
         ({"done": {"client1": done(**CUT), "client2": done()}}, "ok", None),
         ({"done": {"client1": done(planned=0, sent=0, answered=0)}}, "invalid", "no request was planned"),
         ({"done": {"client1": done(planned=0, sent=0, answered=0)}, "expects_requests": False}, "ok", None),
-        ({"done": {"client1": done(answered=490, timed_out=10, wrong={"partial": 10})}}, "ok", None),
+        ({"done": {"client1": done(answered=490, timed_out=10, wrong={"incomplete": 10})}}, "ok", None),
         ({"done": {"client1": done(answered=400, timed_out=100)}}, "ok", None),
         (
             {"lost": {"client2": "gone"}, "done": {"client1": done(answered=499, mismatched=1)}},
