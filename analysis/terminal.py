@@ -79,15 +79,15 @@ def of_objective(frame: pd.DataFrame) -> str:
     known = frame[frame["kept"].ne("") & ~frame["struck"].astype(bool)]
     if known.empty:
         return ""
-    rest = known[known["kept"] != "met"]
+    told_of = known[known["kept_doubt"].eq("")]
+    rest = told_of[told_of["kept"] != "met"]
     names = [
         label if word == "missed" else f"{label} ({word})"
         for label, word in zip(rest["label"], rest["kept"], strict=True)
     ]
     told = f"; missed by {some(names, '; ', 3)}" if names else ""
-    return (
-        f"{known['slo'].iloc[0]}: met by {len(known) - len(rest)} of {len(known)} rows{glance.in_doubt(known)}{told}."
-    )
+    met = len(told_of) - len(rest)
+    return f"{known['slo'].iloc[0]}: met by {met} of {len(known)} rows{glance.in_doubt(known)}{told}."
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

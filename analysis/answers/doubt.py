@@ -10,6 +10,7 @@ from analysis.metrics import METRICS
 from analysis.model import Dataset
 
 CONTRASTS = "contrasts"  # stands beside the metrics in `forbids`: who is better than whom
+ASIDE = {"connect_p99"}  # of the load, once it stands, it tells nothing
 # By (run, cell) and metric the ids of the checks, the worst first.
 Doubts = Mapping[tuple[str, str, str], tuple[str, ...]]
 
@@ -46,9 +47,9 @@ def forbidden(finding: Finding) -> tuple[str, ...]:
 
 def warnings(dataset: Dataset, most: int, said: str = "") -> list[str]:
     """The worst warnings in words, such as `Do not use the p99 response: … (GN3)`; those that forbid something come
-    before those that do not. What is `said` already is left out."""
+    before those that do not, and last of them those that only touch ASIDE. What is `said` already is left out."""
     told = []
-    for one in sorted(parsed(dataset.findings), key=lambda one: (not one.is_invalid, not forbidden(one))):
+    for one in sorted(parsed(dataset.findings), key=_lightness):
         if one.severity == "info" or one.message.rstrip(".") in said:
             continue
         names = forbidden(one)
@@ -57,6 +58,11 @@ def warnings(dataset: Dataset, most: int, said: str = "") -> list[str]:
             rule = f"Do not use the {named(names)}"
         told.append(f"{rule}: {one.message} ({one.check})" if rule else f"{one.message} ({one.check})")
     return told[:most]
+
+
+def _lightness(finding: Finding) -> tuple[bool, bool, bool]:
+    names = forbidden(finding)
+    return not finding.is_invalid, not names, set(names) <= ASIDE
 
 
 def named(names: tuple[str, ...]) -> str:

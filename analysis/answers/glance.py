@@ -124,7 +124,7 @@ def in_doubt(known: pd.DataFrame) -> str:
     """Of how many of these rows a finding forbids to say whether they kept the objective, in brackets; or nothing."""
     bars = known.loc[known["kept_doubt"].ne(""), "kept_doubt"]
     checks = dict.fromkeys(check for one in bars for check in one.split())
-    return f" ({len(bars)} of them in doubt: {', '.join(checks)})" if len(bars) else ""
+    return f" ({len(bars)} cannot be told: {', '.join(checks)})" if len(bars) else ""
 
 
 def caption(frame: pd.DataFrame) -> str:
@@ -138,7 +138,6 @@ def caption(frame: pd.DataFrame) -> str:
     parts += [f"{struck} {'is' if struck == 1 else 'are'} struck, with the reason"] if struck else []
     known = frame[~is_struck & frame["kept"].ne("")]
     if len(known):
-        parts.append(
-            f"{int((known['kept'] == 'met').sum())} of {len(known)} met {known['slo'].iloc[0]}{in_doubt(known)}"
-        )
+        met = int((known["kept"].eq("met") & known["kept_doubt"].eq("")).sum())
+        parts.append(f"{met} of {len(known)} met {known['slo'].iloc[0]}{in_doubt(known)}")
     return "; ".join(parts) + "."

@@ -69,8 +69,9 @@ def methods(dataset: Dataset) -> tuple[str, ...]:
         "intervals are of 95 %, and none is narrower than what the figure is known to.",
         "Strategies are compared block by block: Hodges and Lehmann's estimate with the exact signed-rank interval "
         "from 6 blocks, Student's on the logarithms below. The word rests on the interval at the level of Holm's "
-        "step, which holds for all comparisons of a metric together. What lies within the margin, stated before the "
-        "run, is called equivalent, at the level of Holm's first step; the noise floor, which the A/A control measures, only withholds better and worse.",
+        "step, which holds for all comparisons of a metric together; equivalent rests on that of its first step and "
+        "the margin stated before the run. The noise floor, which the A/A control measures, only withholds better and "
+        "worse.",
         "Throughput is of the replies that arrived in the window, and a request's cost the CPU time of the server's "
         "whole process tree within the window over these. Memory is growth between two samples over the connections "
         "that came between them.",

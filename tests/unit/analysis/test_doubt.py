@@ -41,6 +41,12 @@ def test_the_worst_in_words() -> None:
     ]
 
 
+def test_what_the_table_shows_comes_before_how_it_was_connected() -> None:
+    """The defect: of a server whose CPUs others had used the worst was its accept queue."""
+    found = warnings(dataset_of(trials=TRIALS, findings=[warned("SV2", "[1]"), warned("SV5", "[1]")]), 2)
+    assert [one[-4:] for one in found] == ["SV5)", "SV2)"]
+
+
 def test_what_is_forbidden_has_a_name() -> None:
     assert {name for check in CHECKS.values() for name in check.forbids} <= {*METRICS, CONTRASTS}
     assert named(("p50", CONTRASTS)) == "median response and comparisons"

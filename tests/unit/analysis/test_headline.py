@@ -156,7 +156,7 @@ def test_an_objective_that_a_finding_doubts_is_not_called_missed() -> None:
     )
     frame = glance.data(data)
     assert dict(zip(frame["label"], frame["kept_doubt"], strict=True)) == {"epoll": "", "poll": "GN3"}
-    assert glance.caption(frame).endswith("1 of 2 met p99 ≤ 10 ms (1 of them in doubt: GN3).")
+    assert glance.caption(frame).endswith("1 of 2 met p99 ≤ 10 ms (1 cannot be told: GN3).")
     # The median is not touched by it.
     median = replace(data, runs=data.runs.assign(slo="p50=10ms"))
     assert not glance.data(median)["kept_doubt"].any()
