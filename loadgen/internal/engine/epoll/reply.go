@@ -101,11 +101,13 @@ func (l *Loop) conclude(i int32, c *connection) {
 	c.onWire--
 	c.received = 0
 	flags := r.flags
-	if r.settled {
+	switch {
+	case r.ended && result == engine.Answered: // nobody waited any more, and it is not late
+	case r.settled:
 		l.accounts.Afterwards(result == engine.Mismatched, flags, len(l.expected), l.watch.now)
-	} else if r.sent == 0 { // not even its first byte
+	case r.sent == 0: // not even its first byte
 		l.unsent(n, result, false)
-	} else {
+	default:
 		l.settle(n, result)
 	}
 	l.requests.release(n)

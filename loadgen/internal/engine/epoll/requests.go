@@ -18,6 +18,7 @@ type request struct {
 	onWire       bool
 	tardy        bool // planned when half of its timeout was over
 	settled      bool // its reply is still to come, but counts no more
+	ended        bool // settled because the load ended, not because it timed out
 }
 
 // A slab holds a bounded number of requests. It is allocated once, and touches only what was ever in use at a time.

@@ -73,13 +73,18 @@ func (l *Loop) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
 	}
 	l.watch.punctual()
 	l.offer()
-	l.end = 0 // nothing follows what is given up now
-	l.accounts.Ledger.Finish()
-	l.abandon(engine.Monotonic())
-	l.linger()
+	l.finish()
 	d := l.accounts.Done(l.watch.loopLag, l.watch.maxGap)
 	l.phase.over(&d)
 	return d, nil
+}
+
+// finish settles what is left of a load that is over or was stopped. Nothing follows it.
+func (l *Loop) finish() {
+	l.end, l.due = 0, pacing.Never
+	l.accounts.Ledger.Finish()
+	l.abandon(engine.Monotonic())
+	l.linger()
 }
 
 // linger accounts for the replies of which only a part has come, after a while in which they may go on.

@@ -85,6 +85,7 @@ func (l *Loop) retire(i int32, o engine.Outcome) {
 	} else {
 		l.settle(i, o)
 	}
+	r.ended = o == engine.Censored
 	if !onWire {
 		c.waiting.pop(&l.requests)
 		l.requests.release(i)

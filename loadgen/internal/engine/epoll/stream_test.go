@@ -62,6 +62,62 @@ func TestARestThatIsNotReadIsNotCut(t *testing.T) {
 	}
 }
 
+// A reply to a request that was given up because the load was stopped is not late.
+func TestStoppedIsNotLate(t *testing.T) {
+	s := newStream(t, 1, 64)
+	s.ask()
+	s.answer()
+	s.l.abandon(Monotonic())
+	if errno := watchSocket(s.l.watch.ep, unix.EPOLL_CTL_ADD, s.c.fd, interest, 0, s.c.generation); errno != 0 {
+		t.Fatal(errno)
+	}
+	s.l.linger()
+	if g := s.l.accounts.Integrity; g != (Integrity{}) || s.c.onWire != 0 {
+		t.Errorf("%+v, %d on the wire", g, s.c.onWire)
+	}
+}
+
+// pumped counts how often it was asked for requests.
+type pumped struct {
+	held
+	times int
+}
+
+func (p *pumped) pump() { p.times++ }
+
+// Nothing is planned once a load that was stopped is summed up, though replies are still read.
+func TestNothingFollowsTheStop(t *testing.T) {
+	s := newStream(t, 1, 64)
+	s.ask()
+	s.answer()
+	p := &pumped{held: held{s.l}}
+	s.l.phase, s.l.due = p, 1 // long ago
+	if errno := watchSocket(s.l.watch.ep, unix.EPOLL_CTL_ADD, s.c.fd, interest, 0, s.c.generation); errno != 0 {
+		t.Fatal(errno)
+	}
+	s.l.finish()
+	if s.c.onWire != 0 || p.times != 0 {
+		t.Errorf("%d on the wire, asked %d times for more", s.c.onWire, p.times)
+	}
+}
+
+// A reply that another record cuts short before its request has been written ends the connection: nobody can tell what the rest
+// of the request would be.
+func TestCutShortWhileItIsSent(t *testing.T) {
+	s := newStream(t, 1, 1<<22)
+	s.ask()
+	if !s.c.stuck || s.c.unsent == 0 {
+		t.Fatalf("%+v", s.c)
+	}
+	other := make([]byte, len(s.l.expected))
+	wire.Encode(other, wire.Header{Run: s.l.cfg.Run + 1})
+	s.feed(append(s.sent()[:40], other[:100]...))
+	if s.c.state != closed || s.l.requests.oldest != nothing {
+		t.Errorf("%+v", s.c)
+	}
+	s.balance()
+}
+
 // What never left was kept by the server, unless this loop came too late to see that it might leave.
 func TestWhoKeptARequest(t *testing.T) {
 	for name, c := range map[string]struct {

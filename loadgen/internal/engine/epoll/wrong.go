@@ -37,14 +37,19 @@ func (l *Loop) cut(i int32, c *connection, b []byte, at int) {
 		return
 	}
 	l.accounts.Torn(!right)
+	early := c.unsent > 0 && n == c.wire.tail // nobody can tell what the server would make of the rest
 	c.wire.pop(&l.requests)
 	c.onWire--
 	flags := r.flags
-	if !r.settled {
+	switch {
+	case r.settled:
+	case r.sent == 0:
+		l.unsent(n, engine.Mismatched, false)
+	default:
 		l.settle(n, engine.Mismatched)
 	}
 	l.requests.release(n)
-	l.phase.replied(i, c, flags, engine.Mismatched, false)
+	l.phase.replied(i, c, flags, engine.Mismatched, early)
 }
 
 // differs adds a piece to a reply that is not what was sent. What came of it before was right.
