@@ -100,10 +100,15 @@ class Column:
         return max(len(text) for text in (*self.heading.split("\n"), *self.texts))
 
 
+def width_of(columns: Sequence[Column]) -> int:
+    """Of a table of these columns."""
+    return sum(column.width + 2 for column in columns) - 2
+
+
 def fit(columns: Sequence[Column], width: int = WIDTH) -> tuple[list[Column], list[Column]]:
     """The columns that fit, and those left out: the highest `drop` goes first."""
     kept, dropped = list(columns), []
-    while sum(column.width + 2 for column in kept) - 2 > width and any(column.drop for column in kept):
+    while width_of(kept) > width and any(column.drop for column in kept):
         worst = max(kept, key=lambda column: column.drop)
         kept.remove(worst)
         dropped.append(worst)

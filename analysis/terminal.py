@@ -28,7 +28,7 @@ MOST_FINDINGS = 12
 WIDTH = 80
 """Of the text, and of the table too where its reader is no terminal."""
 LONGEST_OUTCOME = 10
-LONGEST_LABEL = 24  # a longer one goes on under itself
+LONGEST_LABEL, LEAST_LABEL = 24, 12  # a longer one goes on under itself
 # Of a metric: heading, and how early the column gives way where the table is too wide. CPU time goes first: it is the
 # requests for each second of CPU turned over.
 COLUMNS = {
@@ -116,15 +116,9 @@ def facts(dataset: Dataset) -> list[str]:
 def grid(frame: pd.DataFrame, width: int = WIDTH) -> tuple[list[str], list[str]]:
     """The table, each figure over its interval, with the columns that have room; and the legend it needs."""
     rows = frame.to_dict("records")
-    texts: list[dict[str, str]] = []
-    for row in rows:
-        top, *below = lines_of(row)
-        texts += [top, *(line for line in below if any(line.values()))]
-    columns = [
-        show.Column(heading, [show.visible(text.get(name, "")) for text in texts], name in LEFT, drop)
-        for name, (heading, drop) in headings(frame, rows).items()
-    ]
-    kept, dropped = show.fit(columns, width)
+    kept, dropped = show.fit(columns_of(frame, rows, LONGEST_LABEL), width)
+    if (over := show.width_of(kept) - width) > 0:
+        kept, dropped = show.fit(columns_of(frame, rows, max(LEAST_LABEL, kept[0].width - over)), width)
     left_out = ", ".join(column.heading.replace("\n", " ").removeprefix("= ") for column in dropped)
     told = [text for column in kept for text in column.texts]
     has_intervals = any(shown(row, name).low for row in rows for name in COLUMNS)
@@ -142,6 +136,18 @@ def grid(frame: pd.DataFrame, width: int = WIDTH) -> tuple[list[str], list[str]]
         f"for want of width only in the report: {left_out}": bool(dropped),
     }
     return show.table(kept, width), [text for text, is_needed in legend.items() if is_needed]
+
+
+def columns_of(frame: pd.DataFrame, rows: list[dict[Hashable, Any]], label: int) -> list[show.Column]:
+    """All columns that there are, with labels of so many characters a line."""
+    texts: list[dict[str, str]] = []
+    for row in rows:
+        top, *below = lines_of(row, label)
+        texts += [top, *(line for line in below if any(line.values()))]
+    return [
+        show.Column(heading, [show.visible(text.get(name, "")) for text in texts], name in LEFT, drop)
+        for name, (heading, drop) in headings(frame, rows).items()
+    ]
 
 
 def headings(frame: pd.DataFrame, rows: list[dict[Hashable, Any]]) -> dict[str, tuple[str, int]]:
@@ -165,14 +171,14 @@ def headings(frame: pd.DataFrame, rows: list[dict[Hashable, Any]]) -> dict[str, 
     }  # fmt: skip
 
 
-def lines_of(row: dict[Hashable, Any]) -> list[dict[str, str]]:
+def lines_of(row: dict[Hashable, Any], longest: int) -> list[dict[str, str]]:
     """The texts of one cell by column: its figures, under them their intervals, and what is left of long names."""
     texts = [str(row["outcomes"]).replace(", ", ",\n"), *(["struck"] if row["struck"] else [])][::-1]
     outcome = [line for text in texts for part in text.split("\n") for line in textwrap.wrap(part, LONGEST_OUTCOME)]
     ratio, interval, verdict = against(row)
     modes = [shown(row, f"cpu_{mode}").text for mode in ("user", "system")]
     compared = f"{ratio.removesuffix(' ×')} {interval}{_mark(row, 'ratio')}" if ratio else verdict
-    label = textwrap.wrap(show.visible(str(row["label"])), LONGEST_LABEL, break_on_hyphens=False)
+    label = textwrap.wrap(show.visible(str(row["label"])), longest, break_on_hyphens=False)
     top = {
         "errors": share(float(row["errors_share"])),
         "against": compared,

@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 from analysis.__main__ import main
+from analysis.answers import glance
+from analysis.dataset import load
 from analysis.ingest.events import read
+from analysis.terminal import grid
 from tests.unit.analysis.build import MS, event, header, plan, sample, started, trial, went, whole, write
 
 ROOT = Path(__file__).parents[3]
@@ -256,6 +259,9 @@ def test_many_factors_still_fit(tmp_path: Path, capsys: Capture) -> None:
     # A long name goes on under itself.
     assert "\nepoll, 1,000,002         met " in text and "\nconnections, 12 active,\n3,000/s, 192 B\n" in text
     assert all(line.endswith(" ok") for line in text.splitlines() if line.startswith("epoll, 1"))
+    # Where nothing more can give way, names are narrower: the outcome was cut off.
+    narrow, _ = grid(glance.data(load([str(tmp_path)])), 58)
+    assert max(map(len, narrow)) <= 58 and "…" not in "".join(narrow)
 
 
 def test_the_usual_run_fits_with_all_its_columns(tmp_path: Path, capsys: Capture) -> None:
