@@ -27,6 +27,7 @@ NINES = [2.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]
 NINES_LABEL = "format(100 - 100 / datum.value, '.5~f') + ' %'"
 TIP = re.compile(r"(\w+:[NQ])(?:\[(.+)\])? ?(.*)")
 LABEL_CHARACTERS, LABEL_LINES = 26, 3  # of a row
+ABREAST_CHARACTERS, NARROW_PX = 16, 240  # of a legend that a telephone shows whole: two names side by side, one
 ROW_PX, LINE_PX = 20, 13
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 6], [12, 4])
 HOLLOW = "Hollow: no claim may rest on it, for the reason that stands beside it; ▲ names a finding that forbids it."
@@ -202,7 +203,15 @@ def lines_apart(frame: pd.DataFrame) -> tuple[pd.DataFrame, Callable[[bool], dic
     names = own["name"].tolist()
 
     def encoded(legend: bool) -> dict[str, Any]:
-        how: Any = alt.Legend(title=None, orient="top", labelLimit=0, columns=alt.expr("width < 500 ? 1 : 2"))
+        # Panels under each other do not tell their legend how wide they are.
+        abreast = 2 if max(map(len, names)) <= ABREAST_CHARACTERS else 1
+        how: Any = alt.Legend(
+            title=None,
+            orient="top",
+            labelLimit=NARROW_PX,
+            columns=abreast,
+            labelExpr=renamed(dict(zip(names, names, strict=True))),
+        )
         how = how if legend else None
         return {
             "color": alt.Color("name:N", scale=alt.Scale(domain=names, range=colours), legend=how),
