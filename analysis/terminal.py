@@ -80,6 +80,8 @@ def of_objective(frame: pd.DataFrame) -> str:
     if known.empty:
         return ""
     told_of = known[known["kept_doubt"].eq("")]
+    if told_of.empty:
+        return f"{known['slo'].iloc[0]}: whether it was met cannot be told ({glance.of_doubt(known)})."
     rest = told_of[told_of["kept"] != "met"]
     names = [
         label if word == "missed" else f"{label} ({word})"

@@ -122,9 +122,13 @@ def ratio_title(frame: pd.DataFrame) -> str:
 
 def in_doubt(known: pd.DataFrame) -> str:
     """Of how many of these rows a finding forbids to say whether they kept the objective, in brackets; or nothing."""
-    bars = known.loc[known["kept_doubt"].ne(""), "kept_doubt"]
-    checks = dict.fromkeys(check for one in bars for check in one.split())
-    return f" ({len(bars)} cannot be told: {', '.join(checks)})" if len(bars) else ""
+    doubtful = int(known["kept_doubt"].ne("").sum())
+    return f" ({doubtful} cannot be told: {of_doubt(known)})" if doubtful else ""
+
+
+def of_doubt(known: pd.DataFrame) -> str:
+    """The findings that forbid it."""
+    return ", ".join(dict.fromkeys(" ".join(known["kept_doubt"]).split()))
 
 
 def caption(frame: pd.DataFrame) -> str:

@@ -12,6 +12,7 @@ from analysis.answers import glance
 from analysis.answers.headline import Headline, headline
 from analysis.contrasts import contrasts_table
 from analysis.estimates import estimates_table, metrics_table
+from analysis.terminal import of_objective
 from tests.bench import headline as bench
 from tests.bench.headline import named, outcome
 from tests.unit.analysis.chart_data import Row, contrast, dataset_of, estimate, struck, trial
@@ -157,6 +158,8 @@ def test_an_objective_that_a_finding_doubts_is_not_called_missed() -> None:
     frame = glance.data(data)
     assert dict(zip(frame["label"], frame["kept_doubt"], strict=True)) == {"epoll": "", "poll": "GN3"}
     assert glance.caption(frame).endswith("1 of 2 met p99 ≤ 10 ms (1 cannot be told: GN3).")
+    assert of_objective(frame) == "p99 ≤ 10 ms: met by 1 of 2 rows (1 cannot be told: GN3)."
+    assert of_objective(frame[frame["kept_doubt"].ne("")]) == "p99 ≤ 10 ms: whether it was met cannot be told (GN3)."
     # The median is not touched by it.
     median = replace(data, runs=data.runs.assign(slo="p50=10ms"))
     assert not glance.data(median)["kept_doubt"].any()
