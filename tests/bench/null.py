@@ -5,7 +5,8 @@
 Each pair is a run of its own (`null=1`): one strategy, its control and its repetition as a rival, in blocks of random
 order. The seed fixes the series beforehand: pair n of a series has the seed `seed * 1000 + n`. Nothing is discarded: a
 pair is written down when it begins and when it ends, one that failed or was broken off stays in the series without a
-verdict, and the same command goes on where the last one stopped. Its verdicts are of one metric, that is named here.
+verdict, and the same command goes on where the last one stopped. A pair whose run was refused before anything was
+measured ends the command, is counted, and is made by the next one. Verdicts are of one metric, which is named here.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from tests.bench.common import ROOT
 from tests.bench.headline import NAMED
 
 LEDGERS = ROOT / ".cache/bench/null"
+REFUSED = "refused"
 SHORT = {
     "strategy": "epoll", "connections": 500, "rate": 2000, "repetitions": 5, "warmup": 1, "duration": 2,
     "calibrate": "false",
@@ -53,12 +55,20 @@ def main() -> None:
         sys.exit(
             f"{ledger} is of another series: {json.dumps(lines[0])}. Give what it was begun with, or another seed."
         )
-    begun = {line["pair"] for line in lines if "pair" in line}
+    last = {line["pair"]: line["state"] for line in lines if "pair" in line}
     for pair in range(1, options.pairs + 1):
-        if pair not in begun and not options.show:
+        if last.get(pair, REFUSED) == REFUSED and not options.show:
             write(ledger, {"pair": pair, "state": "begun"})
-            write(ledger, {"pair": pair, "state": "ended", **measured(options, given, options.seed * 1000 + pair)})
+            seed = options.seed * 1000 + pair
+            found = measured(options, given, seed)
+            write(ledger, {"pair": pair, "state": "ended" if found["run"] else REFUSED, **found})
+            if not found["run"]:
+                sys.exit(f"Pair {pair} was refused: see {log_of(seed)}. Then give the same command.")
     report(read(ledger))
+
+
+def log_of(seed: int) -> Path:
+    return LEDGERS / f"{seed}.log"
 
 
 def read(ledger: Path) -> list[Line]:
@@ -80,7 +90,7 @@ def measured(options: argparse.Namespace, given: Line, seed: int) -> Line:
     words = [f"{name}={value}" for name, value in {**given, "null": 1, "seed": seed}.items()]
     playbook = str(Path(sys.executable).with_name("ansible-playbook"))
     told = [part for word in words for part in ("-e", word)]
-    with (LEDGERS / f"{seed}.log").open("w") as log:
+    with log_of(seed).open("w") as log:
         ran = subprocess.run([playbook, "-i", options.inventory, "run_benchmark.yml", *told], cwd=ROOT, check=False,
                              stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)  # fmt: skip
     run = latest.resolve()
@@ -106,8 +116,11 @@ def measured(options: argparse.Namespace, given: Line, seed: int) -> Line:
 def report(lines: list[Line]) -> None:
     ended = {line["pair"]: line for line in lines if line.get("state") == "ended"}
     begun = {line["pair"] for line in lines if "pair" in line}
+    refused = sum(line.get("state") == REFUSED for line in lines)
     words = [line["verdict"] for line in ended.values() if line["verdict"]]
     print(f"{len(begun)} pairs begun, {len(words)} with a verdict in {PRIMARY}; {json.dumps(lines[0])}")
+    if refused:
+        print(f"  {refused} times a run was refused before anything was measured; the pair was made later")
     print("  " + ", ".join(f"{words.count(word)} {word}" for word in VERDICTS if word in words))
     if not words:
         return
