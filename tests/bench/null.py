@@ -22,7 +22,7 @@ from scipy import stats
 from analysis.answers.headline import headline
 from analysis.dataset import load
 from analysis.metrics import PRIMARY
-from analysis.statistics.verdict import BETTER, VERDICTS, WORSE
+from analysis.statistics.verdict import BETTER, NOT_COMPARABLE, VERDICTS, WORSE
 from analysis.unreadable import Unreadable
 from tests.bench.common import ROOT
 from tests.bench.headline import NAMED
@@ -117,7 +117,7 @@ def report(lines: list[Line]) -> None:
     ended = {line["pair"]: line for line in lines if line.get("state") == "ended"}
     begun = {line["pair"] for line in lines if "pair" in line}
     refused = sum(line.get("state") == REFUSED for line in lines)
-    words = [line["verdict"] for line in ended.values() if line["verdict"]]
+    words = [line["verdict"] for line in ended.values() if line["verdict"] not in (None, NOT_COMPARABLE)]
     print(f"{len(begun)} pairs begun, {len(words)} with a verdict in {PRIMARY}; {json.dumps(lines[0])}")
     if refused:
         print(f"  {refused} times a run was refused before anything was measured; the pair was made later")
