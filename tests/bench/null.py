@@ -12,7 +12,6 @@ measured ends the command, is counted, and is made by the next one. Verdicts are
 import argparse
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from analysis.statistics.verdict import BETTER, NOT_COMPARABLE, VERDICTS, WORSE
 from analysis.unreadable import Unreadable
 from tests.bench.common import ROOT
 from tests.bench.headline import NAMED
+from tests.bench.runs import play
 
 LEDGERS = ROOT / ".cache/bench/null"
 REFUSED = "refused"
@@ -85,29 +85,21 @@ def write(ledger: Path, line: Line) -> None:
 
 def measured(options: argparse.Namespace, given: Line, seed: int) -> Line:
     """One run, and what is said of it."""
-    latest = ROOT / "results/latest"
-    before = latest.resolve()
-    words = [f"{name}={value}" for name, value in {**given, "null": 1, "seed": seed}.items()]
-    playbook = str(Path(sys.executable).with_name("ansible-playbook"))
-    told = [part for word in words for part in ("-e", word)]
-    with log_of(seed).open("w") as log:
-        ran = subprocess.run([playbook, "-i", options.inventory, "run_benchmark.yml", *told], cwd=ROOT, check=False,
-                             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)  # fmt: skip
-    run = latest.resolve()
-    if run == before:
-        return {"run": None, "exit": ran.returncode, "verdict": None}
+    run, status = play(options.inventory, {**given, "null": 1, "seed": seed}, log_of(seed))
+    if run is None:
+        return {"run": None, "exit": status, "verdict": None}
     try:
         dataset = load([str(run)])
     except Unreadable as problem:
-        return {"run": run.name, "exit": ran.returncode, "verdict": None, "why": str(problem)}
+        return {"run": run.name, "exit": status, "verdict": None, "why": str(problem)}
     table = dataset.contrasts
     rows = table[(table["metric"] == PRIMARY) & ~table["control"]].to_dict("records")
     if len(rows) != 1:
-        return {"run": run.name, "exit": ran.returncode, "verdict": None, "why": f"{len(rows)} comparisons"}
+        return {"run": run.name, "exit": status, "verdict": None, "why": f"{len(rows)} comparisons"}
     row = rows[0]
     sentence = headline(dataset).sentence
     return {
-        "run": run.name, "exit": ran.returncode, "verdict": row["verdict"], "ratio": row["ratio"],
+        "run": run.name, "exit": status, "verdict": row["verdict"], "ratio": row["ratio"],
         "low": row["family_low"], "high": row["family_high"], "least": row["least"], "headline": sentence,
         "names": NAMED in sentence,
     }  # fmt: skip
