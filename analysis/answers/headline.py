@@ -84,7 +84,8 @@ def _compared(dataset: Dataset, good: pd.DataFrame) -> tuple[str, str]:
 
 
 def _missed(dataset: Dataset, found: Compared) -> str:
-    """Of those whom the sentence puts first, who missed the objective: that is no recommendation."""
+    """Of those whom the sentence puts first, who missed the objective, else who may have, as a finding forbids to tell:
+    that is no recommendation."""
     if found.factor != "strategy":
         return ""
     first = []
@@ -95,11 +96,14 @@ def _missed(dataset: Dataset, found: Compared) -> str:
     missed = [(name, held[key]) for key, name in first if key in held and held[key].is_missed]
     if not missed:
         return ""
-    names = some([name for name, _ in missed], ", ", MOST_NAMED)
-    goal, of = missed[0][1].goal, missed[0][1]
-    if bars := dict.fromkeys(check for _, one in missed for check in one.doubt):
+    sure = [(name, one) for name, one in missed if not one.doubt]
+    those = sure or missed
+    names = some([name for name, _ in those], ", ", MOST_NAMED)
+    goal, of = those[0][1].goal, those[0][1]
+    if not sure:
+        bars = dict.fromkeys(check for _, one in missed for check in one.doubt)
         return f"whether {names} would keep {goal} cannot be told ({', '.join(bars)}), so this is no recommendation"
-    often = "" if len(missed) > 1 or of.met == 0 else f" in {of.of - of.met} of {of.of} repetitions"
+    often = "" if len(sure) > 1 or of.met == 0 else f" in {of.of - of.met} of {of.of} repetitions"
     return f"{names} missed {goal}{often}, so this is no recommendation"
 
 

@@ -158,6 +158,11 @@ def test_an_objective_that_a_finding_doubts_is_not_called_missed() -> None:
     frame = glance.data(data)
     assert dict(zip(frame["label"], frame["kept_doubt"], strict=True)) == {"epoll": "", "poll": "GN3"}
     assert glance.caption(frame).endswith("1 of 2 met p99 ≤ 10 ms (1 cannot be told: GN3).")
+    # A miss that nothing doubts is told, whoever else is in doubt.
+    third = [missed("epoll", 5e6), missed("poll", 89e6), own(3, "uvloop", response_p99_ns=70e6)]
+    better = [contrast(name, 1.3, 1.2, 1.4, "better") for name in ("poll", "uvloop")]
+    both = dataset_of(runs=[{"run": "r1", "slo": "p99=10ms"}], contrasts=better, trials=third, findings=[late])
+    assert "uvloop missed p99 ≤ 10 ms, so this is no recommendation" in headline(both).sentence
     assert of_objective(frame) == "p99 ≤ 10 ms: met by 1 of 2 rows (1 cannot be told: GN3)."
     assert of_objective(frame[frame["kept_doubt"].ne("")]) == "p99 ≤ 10 ms: whether it was met cannot be told (GN3)."
     # The median is not touched by it.
