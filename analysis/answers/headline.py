@@ -28,6 +28,7 @@ FATES = dict.fromkeys(WITHOUT_RESULT, ("was not run to its end", "were not run t
 FATES |= {"crashed": ("crashed", "crashed")}
 NOT_VALID = ("is not valid", "are not valid")
 BUSY = 0.9  # of a CPU: from here on requests wait for it
+ROOMY = 0.7  # up to here it has room; between the two nobody can tell
 MOST_EXPLAINED = 2
 KEPT_FROM_CPUS = ("SV4", "SV5")
 
@@ -272,7 +273,7 @@ def _room(dataset: Dataset, good: pd.DataFrame) -> str:
     text = f"Its processes used {show.number(used, most=2)} of {there} CPU{'s' if there > 1 else ''}"
     if used >= BUSY * there:
         return f"{text}: that was its limit."
-    has_room = used < BUSY and not _is_overloaded(dataset, row)
+    has_room = used <= ROOMY and not _is_overloaded(dataset, row)
     return f"{text}: it had room." if has_room else f"{text}."
 
 

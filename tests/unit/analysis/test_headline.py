@@ -303,6 +303,7 @@ def test_a_limit_of_the_only_strategy_is_the_answer() -> None:
     ("used", "cpus", "sentence"),
     [
         (0.42, [0], "Its processes used 0.42 of 1 CPU: it had room."),
+        (0.896, [0], "Its processes used 0.90 of 1 CPU."),  # it was said to have room
         (0.97, [0], "Its processes used 0.97 of 1 CPU: that was its limit."),
         (0.97, [0, 1], "Its processes used 0.97 of 2 CPUs."),  # a single thread may have been at its limit, or not
         (0.97, None, ""),
