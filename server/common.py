@@ -18,6 +18,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
@@ -35,6 +36,8 @@ BLOCKED = 2  # the peer does not read: wait until it can be written to
 FLUSHED = 3  # what waited has been sent: wait for input again
 GONE = 4  # ended or broken: unregister, then close
 
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
 
 class Stopped(BaseException):
     """SIGTERM or SIGINT came. Like KeyboardInterrupt, no handler of ordinary errors may catch it."""
@@ -48,15 +51,25 @@ def stop_on_signals() -> None:
     """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPS:
             signal.signal(number, signal.SIG_IGN)
         raise Stopped
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         signal.signal(number, stop)
     atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)  # Python takes its handlers back before its end
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)
+
+
+@contextmanager
+def held_back(*numbers: int) -> Iterator[None]:
+    """These signals wait until the block has ended; a process that is forked in it begins with them held back."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Worker:

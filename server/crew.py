@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import connection
 from pathlib import Path
 
-from server.common import Stopped, Worker, stop_on_signals
+from server.common import STOPS, Stopped, Worker, held_back, stop_on_signals
 from server.linux.launch import die_with_parent
 from server.ports import intake
 from server.slots import table
@@ -49,6 +49,7 @@ def run(count: int, work: Work, stats: Path | None, lead: Lead = watch) -> int:
         worker = Worker(words, index)
         try:
             stop_on_signals()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
             work(index, worker)
         except Stopped:
             pass
@@ -59,8 +60,9 @@ def run(count: int, work: Work, stats: Path | None, lead: Lead = watch) -> int:
     hands = [context.Process(target=child, args=(index,), daemon=True) for index in range(count)]
     try:
         stop_on_signals()
-        for hand in hands:
-            hand.start()
+        with held_back(*STOPS):  # between a fork and our note of the worker one would leave it to nobody
+            for hand in hands:
+                hand.start()
         lead([hand.sentinel for hand in hands])
         ended = [hand.pid for hand in hands if hand.exitcode is not None]
         print(f"Worker process {ended} ended on its own, so the server ends too.", file=sys.stderr)

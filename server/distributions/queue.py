@@ -19,7 +19,6 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Semaphore
@@ -27,22 +26,12 @@ from pathlib import Path
 
 from server import crew
 from server.catalog import Loop
-from server.common import Intake, Spare, Worker
+from server.common import Intake, Spare, Worker, held_back
 from server.slots import DESCRIPTORS
 
 ON_THE_WAY = 32  # sockets dealt and not yet taken: each holds a descriptor of the acceptor
 FULL_S = 0.05  # how long to wait for room between two looks at the workers
 SPARES = 4  # taking a socket from the queue needs two descriptors for a moment; some room beyond that
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Hold the timer's signal back; SIGTERM and SIGINT still come through, and raise Stopped."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGALRM,))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Hand(Intake):
@@ -60,7 +49,7 @@ class Hand(Intake):
             if self._queue.empty():
                 break
             self._spare.give_up()  # a socket that finds no room would be lost, and its client would wait for ever
-            with undisturbed():
+            with held_back(signal.SIGALRM):  # SIGTERM and SIGINT still come through
                 sock = self._queue.get()
             self._room.release()
             if self._spare.take_back():

@@ -40,6 +40,26 @@ def test_bursts_and_resets_leave_every_worker_at_work(strategy: str, workers: in
         assert len((tmp_path / "log").read_text().splitlines()) == 1, "it says only where it listens"
 
 
+# The parent sleeps after each fork: all workers serve by the time that it notes the last.
+SLOW_TO_NOTE = """
+import time
+from multiprocessing import popen_fork
+launch = popen_fork.Popen._launch
+popen_fork.Popen._launch = lambda self, process: (launch(self, process), time.sleep(0.5))
+"""
+
+
+@pytest.mark.parametrize("strategy", [name for name in SEVERAL if not catalog.find(name).is_program])
+def test_a_signal_between_a_fork_and_its_note_leaves_no_worker(strategy: str, tmp_path: Path) -> None:
+    """One that the parent did not know outlived it by a moment, and sendfd's told of an acceptor that was gone."""
+    with serving(strategy, tmp_path, setup=f"exec({SLOW_TO_NOTE!r})") as served:
+        pids = served.pids()
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(timeout=PATIENCE_S) == 0
+        assert not any(map(alive, pids))
+        assert len((tmp_path / "log").read_text().splitlines()) == 1, "it says only where it listens"
+
+
 @pytest.mark.parametrize("strategy", ["workers", "sendfd"])
 def test_a_dead_worker_ends_the_server_though_the_acceptor_waits_for_room(strategy: str, tmp_path: Path) -> None:
     """Stopped workers take nothing, so the acceptor has no room; then one of them dies."""
