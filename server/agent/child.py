@@ -11,8 +11,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from server.agent.log import Log
 from server.linux import launch
+from server.linux.log import Log
 from server.linux.processes import Tree
 
 TERM_S = 1.0  # from SIGTERM to SIGKILL

@@ -18,6 +18,7 @@ from server import catalog
 from server.conformance.subject import Subject, family
 from server.linux import processes
 from server.linux.launch import die_with_parent
+from server.linux.log import Log
 
 LISTEN_S = 12.0
 HOST = "127.0.0.1"
@@ -83,9 +84,9 @@ def command(line: str) -> Target:
 
 
 def launch(
-    words: list[str], log: Path, descriptors: int | None = None, cwd: Path | None = None
+    words: list[str], output: int, descriptors: int | None = None, cwd: Path | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program as our child, which does not outlive us; its output goes to `log`."""
+    """Start a program as our child, which does not outlive us; what it writes goes to the descriptor `output`."""
     parent = os.getpid()
 
     def prepare() -> None:
@@ -93,16 +94,15 @@ def launch(
         if descriptors:
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
-    with log.open("wb") as file:
-        return subprocess.Popen(
-            words,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            preexec_fn=prepare,
-            start_new_session=True,
-        )
+    return subprocess.Popen(
+        words,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        preexec_fn=prepare,
+        start_new_session=True,
+    )
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -119,16 +119,20 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def start(target: Target, directory: Path, descriptors: int | None = None) -> Subject:
     """The running server; NotStarted, when it has not listened in time, or ended."""
-    port, stats, log = free_port(), directory / "stats.bin", directory / "log"
-    stats.unlink(missing_ok=True)
+    port, stats, written = free_port(), directory / "stats.bin", directory / "log"
+    for old in (stats, written):
+        old.unlink(missing_ok=True)
     words = list(target.words)
     for mark, value in (("{host}", HOST), ("{port}", str(port)), ("{stats}", str(stats))):
         words = [word.replace(mark, value) for word in words]
+    log = Log(written)
     try:
-        process = launch(words, log, descriptors, ROOT if target.slots else None)
+        process = launch(words, log.writer, descriptors, ROOT if target.slots else None)
     except (OSError, subprocess.SubprocessError) as error:
         raise NotStarted(f"{words[0]!r} cannot be started: {getattr(error, 'strerror', None) or error}.") from None
-    subject = Subject(process, (HOST, port), log, stats if target.keeps_stats else None)
+    finally:
+        log.started()
+    subject = Subject(process, (HOST, port), log.last_line, stats if target.keeps_stats else None)
     subject.holds_many = "mute" not in target.cannot
     deadline = time.monotonic() + LISTEN_S
     try:

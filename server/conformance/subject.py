@@ -67,10 +67,14 @@ class Subject:
     connections = 200
 
     def __init__(
-        self, process: subprocess.Popen[bytes], address: tuple[str, int], log: Path, stats: Path | None
+        self,
+        process: subprocess.Popen[bytes],
+        address: tuple[str, int],
+        last_line: Callable[[], str],
+        stats: Path | None,
     ) -> None:
         self.process, self.address = process, address
-        self._log, self._stats_file = log, stats
+        self._last_line, self._stats_file = last_line, stats
         self._clients: list[Client] = []
         self._paced = True
 
@@ -128,8 +132,8 @@ class Subject:
         return ""
 
     def last_words(self) -> str:
-        lines = self._log.read_text(errors="replace").strip().splitlines()
-        return f" ({lines[-1].strip()})" if lines else ""
+        line = self._last_line()
+        return f" ({line})" if line else ""
 
     def waiting(self) -> int:
         """How many connections are in the accept queue."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from server.agent import log, sampling
+from server.agent import sampling
+from server.linux import log
 from tests.contract.pipes import Event
 from tests.contract.test_server_agent import Conductor
 from tests.unit.server.harness import alive, echoes, eventually

@@ -50,7 +50,8 @@ class Served(Subject):
     def __init__(
         self, strategy: str, port: int, process: "subprocess.Popen[bytes]", stats: Path, workers: int = 2
     ) -> None:
-        super().__init__(process, ("127.0.0.1", port), stats.with_name("log"), stats)
+        log = stats.with_name("log")
+        super().__init__(process, ("127.0.0.1", port), lambda: log.read_text().strip().rpartition("\n")[2], stats)
         self.strategy, self.port = strategy, port
         self.workers = catalog.find(strategy).processes(workers)
         eventually(lambda: self.ready(self.workers), "every worker ready")
@@ -85,7 +86,8 @@ def serving(
     words = [sys.executable, *(run if setup else ["-m", "server"]), "serve", "--strategy", strategy]
     words += ["--port", str(port), "--ports", str(ports), "--stats", str(stats), *more]
     words += ["--workers", str(catalog.find(strategy).processes(workers))]
-    process = launch(words, directory / "log", descriptors, ROOT)
+    with (directory / "log").open("wb") as log:
+        process = launch(words, log.fileno(), descriptors, ROOT)
     try:
         yield Served(strategy, port, process, stats, workers)
     finally:

@@ -13,6 +13,7 @@ from server.conformance import start
 from server.conformance.clauses import CLAUSES, FIRST, Clause
 from server.conformance.start import ROOT, Target
 from server.conformance.suite import CANNOT, FAILED, NOT_ASKED, OK, SKIPPED, Suite
+from server.linux import log
 from tests.unit.server.harness import need_program
 
 # What it swallows, null_server does not answer, so that nothing can be asked of it.
@@ -43,6 +44,16 @@ def test_the_page_for_users_explains_every_clause() -> None:
     page = (ROOT / "docs/own-server.md").read_text()
     for clause in CLAUSES:
         assert f"| `{clause.name}` | {clause.meaning} |" in page
+
+
+def test_of_a_server_that_floods_its_log_the_beginning_and_the_last_line_are_kept(tmp_path: Path) -> None:
+    """A file of all that it wrote would fill the disk: a server can write 1 GB in three seconds."""
+    script = tmp_path / "own.py"
+    script.write_text("import sys\nfor _ in range(16):\n    print('x' * (1 << 20))\nsys.exit('no licence')\n")
+    own = start.command(f"{sys.executable} {script} {{host}} {{port}}")
+    with Suite(own, tmp_path) as suite, pytest.raises(start.NotStarted, match=r"ended with status 1 \(no licence\)"):
+        suite.run(FIRST)
+    assert (tmp_path / "log").stat().st_size <= 2 * log.HEAD_BYTES
 
 
 @pytest.fixture(scope="module", params=STRATEGIES)

@@ -1,4 +1,4 @@
-"""server.log: the beginning and the end of what the server writes, and how much is left out between them."""
+"""A server's log: the beginning and the end of what it writes, and how much is left out between them."""
 
 from __future__ import annotations
 
@@ -50,9 +50,14 @@ class Log:
             poller.poll()
             with self._lock:
                 going = self._read() is not None
+        with self._lock:
+            os.close(self._pipe)
+            self._pipe = -1
 
     def _read(self) -> int | None:
         """Take over what the pipe gives at once; how many bytes, None at its end."""
+        if self._pipe < 0:
+            return None
         try:
             data = os.read(self._pipe, READ_BYTES)
         except BlockingIOError:
