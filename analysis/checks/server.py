@@ -85,15 +85,18 @@ def lq1_refused(dataset: Dataset) -> Iterable[Observation]:
 
 
 def sv2_backlog(dataset: Dataset) -> Iterable[Observation]:
-    own = own_backlogs(dataset)
+    """One that the server itself chose, and that turned nobody away, explains and forbids nothing."""
+    own, full = own_backlogs(dataset), {(row["run"], row["trial"]) for row in refused(dataset).to_dict("records")}
     table = dataset.listen_queue.merge(trials(dataset, PASSED)[[*KEY, "backlog"]], on=KEY)
     table = table.dropna(subset=["limit", "backlog"]).groupby(KEY)[["limit", "backlog"]].min().reset_index()
     for row in table[table["limit"] < table["backlog"]].to_dict("records"):
-        remedy = _own_remedy(own.get((row["run"], row["trial"])))
+        key = row["run"], row["trial"]
+        remedy = _own_remedy(own.get(key))
+        severity = "info" if key in own and key not in full else None
         text = f"The accept queue holds {row['limit']:,} where {row['backlog']:,} were asked"
         text += ": the server listens with a number of its own" if remedy else ""
         size = row["backlog"] / max(1, row["limit"])
-        yield seen(row, text, size, remedy=remedy, limit=row["limit"], asked=row["backlog"])
+        yield seen(row, text, size, severity=severity, remedy=remedy, limit=row["limit"], asked=row["backlog"])
 
 
 def sv3_memory(dataset: Dataset) -> Iterable[Observation]:

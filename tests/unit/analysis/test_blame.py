@@ -79,6 +79,21 @@ def test_a_server_that_listens_with_a_number_of_its_own_is_not_told_to_raise_som
         assert all("somaxconn" in remedy for remedy in remedies(queue(100, somaxconn)).values())
 
 
+def test_a_queue_that_a_server_chose_and_that_turned_nobody_away_is_no_warning() -> None:
+    def severity(rows: Rows) -> list[str]:
+        return [one["severity"] for one in found(rows) if one["check"] == "SV2"]
+
+    for limit, somaxconn, never_full, expected in [
+        (100, 65_535, True, "info"),
+        (100, 65_535, False, "warn"),
+        (100, 100, True, "warn"),  # the kernel cut what was asked
+    ]:
+        rows = queue(limit, somaxconn)
+        if never_full:
+            rows["kernel"] = [row for row in rows["kernel"] if row["counter"] != "TcpExt.ListenOverflows"]
+        assert severity(rows) == [expected]
+
+
 def slow_handshakes(share: int) -> Rows:
     rows = everywhere(healthy(), "generators", 1, connections_share=share)
     return everywhere(rows, "generators", 1, syn_retries_1=3)
