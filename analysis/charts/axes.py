@@ -118,8 +118,8 @@ def _in_lines(told: Mapping[str, str]) -> dict[str, list[str]]:
         label: found if len(found) <= LABEL_LINES else [*found[: LABEL_LINES - 1], f"… {found[-1]}"]
         for label, found in whole.items()
     }
-    told_apart = [tuple(found) for found in cut.values()]
-    return {label: cut[label] if told_apart.count(tuple(cut[label])) == 1 else whole[label] for label in told}
+    shown = [tuple(found) for found in cut.values()]
+    return {label: cut[label] if shown.count(tuple(cut[label])) == 1 else whole[label] for label in told}
 
 
 def renamed(told: Mapping[str, str]) -> str:

@@ -20,6 +20,7 @@ from contracts.declared import PARAMETERS
 from contracts.judge import percentile_and_limit
 
 DEFAULT_SLO = str(PARAMETERS["slo"].default)
+MAPPINGS = ("parameters", "inventory", "versions", "tuning", "overhead")  # of the manifest, kept as JSON
 
 
 def ingest(given: str) -> Dataset:
@@ -71,9 +72,6 @@ def is_objective(slo: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-MAPPINGS = ("parameters", "inventory", "versions", "tuning", "overhead")
 
 
 def read_manifest(directory: Path) -> tuple[Row, list[str]]:

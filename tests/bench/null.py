@@ -16,8 +16,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scipy import stats
-
 from analysis.answers.headline import headline
 from analysis.dataset import load
 from analysis.metrics import PRIMARY
@@ -26,6 +24,7 @@ from analysis.unreadable import Unreadable
 from tests.bench.common import ROOT
 from tests.bench.headline import NAMED
 from tests.bench.runs import play
+from tests.unit.analysis.simulated import upper_bound
 
 LEDGERS = ROOT / ".cache/bench/null"
 REFUSED = "refused"
@@ -110,7 +109,8 @@ def report(lines: list[Line]) -> None:
     begun = {line["pair"] for line in lines if "pair" in line}
     refused = sum(line.get("state") == REFUSED for line in lines)
     words = [line["verdict"] for line in ended.values() if line["verdict"] not in (None, NOT_COMPARABLE)]
-    print(f"{len(begun)} pairs begun, {len(words)} with a verdict in {PRIMARY}; {json.dumps(lines[0])}")
+    print(f"{len(begun)} pairs begun, {len(words)} with a verdict in {PRIMARY}")
+    print(f"  {json.dumps(lines[0])}")
     if refused:
         print(f"  {refused} times a run was refused before anything was measured; the pair was made later")
     print("  " + ", ".join(f"{words.count(word)} {word}" for word in VERDICTS if word in words))
@@ -119,15 +119,10 @@ def report(lines: list[Line]) -> None:
     false = sum(word in (BETTER, WORSE) for word in words)
     named = sum(bool(line.get("names")) for line in ended.values())
     for what, count in (("false verdicts", false), ("false headlines", named)):
-        print(f"  {what}: {count} of {len(words)} (upper 95 % bound {bound(count, len(words)):.1%})")
+        print(f"  {what}: {count} of {len(words)} (upper 95 % bound {upper_bound(count, len(words)):.1%})")
     for line in ended.values():
         if line.get("names") or line["verdict"] in (BETTER, WORSE):
             print(f"  pair {line['pair']}, {line['run']}: {line['verdict']}; {line['headline']}")
-
-
-def bound(count: int, of: int) -> float:
-    """The one-sided bound of Clopper and Pearson."""
-    return 1.0 if count == of else float(stats.beta.ppf(0.95, count + 1, of - count))
 
 
 if __name__ == "__main__":
