@@ -9,6 +9,7 @@ from conductor import progress
 from conductor.clock import Clock
 from conductor.events import EventLog
 from conductor.fleet import Fleet
+from conductor.meeting import Meeting
 from conductor.outcome import Proof
 from conductor.plan import Plan, Trial
 from conductor.shares import Share
@@ -27,6 +28,7 @@ class Course:
     fleet: Fleet
     shares: Mapping[str, Share]
     bounds: Bounds
+    meeting: Meeting | None = None  # with the trial beside it
     tally: progress.Tally = field(default_factory=progress.Tally)
     phase: str = "starting"
     marks: dict[str, int] = field(default_factory=dict)

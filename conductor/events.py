@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,19 +11,21 @@ from typing import Any
 
 
 class EventLog:
-    """Begins with a header and ends with a trailer that counts the lines between."""
+    """Begins with a header and ends with a trailer that counts the lines between. Trials side by side share it."""
 
     def __init__(self, path: Path, run: str) -> None:
         self._file = path.open("x", encoding="utf-8")
         self._lines = 0
+        self._lock = threading.Lock()
         utc = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         header = {"header": 1, "file": "events", "version": 1, "run": run, "host": "controller", "trial": None}
         self._put(header | {"t": time.monotonic_ns(), "utc": utc})
 
     def write(self, host: str, trial: int | None, at_ns: int, event: Mapping[str, Any]) -> None:
         """An agent's event, with what the controller knows of it."""
-        self._put({**event, "host": host, "trial": trial, "at": at_ns})
-        self._lines += 1
+        with self._lock:
+            self._put({**event, "host": host, "trial": trial, "at": at_ns})
+            self._lines += 1
 
     def say(self, trial: int | None, event: str, **fields: Any) -> None:
         """An event of the conductor's own."""

@@ -1,6 +1,7 @@
 """The agents of one trial, and the one loop in which everything that they say is heard.
 
-All orders are given by the main thread, in `Fleet`; other threads only read and put what they read into the inbox.
+All orders are given by the thread that runs the trial, in `Fleet`; others only read, and put what they read into its
+inbox.
 """
 
 import contextlib

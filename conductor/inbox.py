@@ -1,4 +1,5 @@
-"""Everything that happens to the conductor arrives in one queue, read by one thread."""
+"""Everything that happens to the conductor arrives in one queue, read by one thread; where two trials run side by side,
+each has a queue and a thread of its own."""
 
 import threading
 import time

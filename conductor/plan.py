@@ -51,6 +51,10 @@ class Server:
     def label(self) -> str:
         return self.strategy or "own server"
 
+    @property
+    def ports(self) -> range:
+        return range(self.server_port, self.server_port + self.server_ports)
+
 
 @dataclass(frozen=True)
 class Load:
@@ -132,6 +136,8 @@ class Trial:
     search: Search | None = None
     null: int | None = None
     """Of a cell that repeats the baseline as a rival of its own: which repetition. Passed on unread."""
+    beside: int | None = None
+    """The trial next to it in the plan that runs at the same time."""
 
     @property
     def numbers(self) -> range:
@@ -163,6 +169,17 @@ class Plan:
     @property
     def clients(self) -> tuple[Host, ...]:
         return tuple(host for host in self.hosts if host.role == "client")
+
+    @property
+    def turns(self) -> list[tuple[Trial, ...]]:
+        """What comes after each other: single trials, and pairs that run side by side."""
+        found: list[tuple[Trial, ...]] = []
+        for trial in self.trials:
+            if found and found[-1][-1].beside == trial.n:
+                found[-1] += (trial,)
+            else:
+                found.append((trial,))
+        return found
 
     def app(self, host: Host) -> str:
         return f"{self.base}/{host.name}/app"
@@ -201,6 +218,7 @@ def parse_plan(document: Any) -> Plan:
     trials = tuple(_trial(fields) for fields in document["trials"])
     numbers = [n for trial in trials for n in trial.numbers]
     _need(len(set(numbers)) == len(numbers), "two of its trials have the same number")
+    _check_pairs(trials)
     return Plan(
         document["run"], document["owner_base"].rstrip("/"), document["ssh_config"], document["known_hosts"],
         cpus, hosts, trials, document,
@@ -223,8 +241,7 @@ def _trial(fields: dict[str, Any]) -> Trial:
     server: Server = _build(Server, where, fields["server"])
     load: Load = _build(Load, where, fields["load"])
     _need((server.strategy is None) != (server.server_command is None), f"{where}: give a strategy or a command")
-    last_port = server.server_port + server.server_ports - 1
-    _need(server.server_ports >= 1 and last_port <= 65_535, f"{where}: {server.server_ports} ports")
+    _need(server.ports and server.ports[-1] <= 65_535, f"{where}: {server.server_ports} ports")
     _need(server.server_command is None or server.server_ports == 1, f"{where}: a command listens on one port")
     _check_load(where, load)
     search = {"search": _search(where, fields["search"])} if "search" in fields else {}
@@ -235,6 +252,17 @@ def _trial(fields: dict[str, Any]) -> Trial:
         f"{where}: the workload {load.workload} is not for the kind {trial.kind}",
     )
     return trial
+
+
+def _check_pairs(trials: Sequence[Trial]) -> None:
+    """Two that run side by side are neighbours, name each other and listen on other ports."""
+    for before, trial, after in zip((None, *trials), trials, (*trials[1:], None), strict=False):
+        if trial.beside is None:
+            continue
+        where, others = f"trial {trial.n}", [one for one in (before, after) if one and one.n == trial.beside]
+        _need(others and others[0].beside == trial.n, f"{where}: trial {trial.beside} is not the one beside it")
+        _need(not trial.search, f"{where}: a search runs alone")
+        _need(not set(trial.server.ports) & set(others[0].server.ports), f"{where}: its ports are those of the other")
 
 
 def _search(where: str, fields: dict[str, Any]) -> Search:

@@ -3,16 +3,19 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from queue import Empty
+from queue import Empty, SimpleQueue
+from typing import Any
 
 from conductor import progress
 from conductor.course import Course
 from conductor.errors import Interrupted, RunEnded, RunRefused
 from conductor.events import EventLog
 from conductor.inbox import Inbox, Interrupt, Task, in_background
+from conductor.meeting import Meeting
 from conductor.output import complain, say
 from conductor.plan import Host, Plan, Search, Trial
 from conductor.result import write_result
@@ -62,13 +65,16 @@ def run_trials(plan: Plan, sessions: dict[str, Session], inbox: Inbox, log: Even
         f"{about} {progress.show_duration(estimate_s(plan))}"
     )
     work = Work(plan, sessions, inbox, log, results)
-    for position, entry in enumerate(plan.trials, 1):
-        label = f"trial {position}/{count} {entry.label}"
+    labels = {entry.n: f"trial {place}/{count} {entry.label}" for place, entry in enumerate(plan.trials, 1)}
+    for first, *beside in plan.turns:
+        label = labels[first.n]
         try:
-            if entry.search:
-                work.search(entry, entry.search, label)
+            if first.search:
+                work.search(first, first.search, label)
+            elif beside:
+                work.duet((first, *beside), labels)
             else:
-                work.trial(entry, label)
+                work.trial(first, label)
         except RunEnded as end:
             complain(str(end))
             return FAILED
@@ -90,13 +96,44 @@ class Work:
     def trial(self, trial: Trial, label: str) -> tuple[Course, str]:
         """Run one and write it down: how it went, and its outcome. Raises what ends the run."""
         course = run_trial(self.plan, trial, label, self.is_first, self.sessions, self.inbox, self.log)
+        return course, self.judged(course, self.written(course))
+
+    def duet(self, pair: Sequence[Trial], labels: Mapping[int, str]) -> None:
+        """Run two side by side, each in a thread of its own; what comes to the run's own inbox is for both."""
+        inboxes: tuple[Inbox, Inbox] = (SimpleQueue(), SimpleQueue())
+        meeting = Meeting(inboxes)
+        singing = [
+            in_background(
+                self.inbox, "controller",
+                partial(
+                    run_trial, self.plan, trial, labels[trial.n], self.is_first, self.sessions, inbox, self.log, meeting
+                ),
+            )
+            for trial, inbox in zip(pair, inboxes, strict=True)
+        ]  # fmt: skip
+        while not all(task.over for task in singing):
+            item = self.inbox.get()
+            for inbox in inboxes if isinstance(item, Interrupt) else ():
+                inbox.put(item)
+        for task in singing:
+            if task.error:
+                raise task.error
+        ended = [(task.result, self.written(task.result)) for task in singing]
+        for course, result in ended:
+            self.judged(course, result)
+
+    def written(self, course: Course) -> dict[str, Any]:
         self.is_first = False
         result = write_result(course, self.results)
-        say(progress.end_line(label, result, course.tally))
+        say(progress.end_line(course.label, result, course.tally))
+        return result
+
+    def judged(self, course: Course, result: Mapping[str, Any]) -> str:
+        """The outcome, where the run may go on."""
         if course.interrupted:
             raise Interrupted(course.interrupted)
-        if trial.kind == "calibration":
-            return course, "ok"  # a yardstick for the others: whatever became of it, they stand as they are
+        if course.trial.kind == "calibration":
+            return "ok"  # a yardstick for the others: whatever became of it, they stand as they are
         if course.refused:
             raise RunRefused(course.refused)
         if result["outcome"] not in PASSED:
@@ -107,7 +144,7 @@ class Work:
             raise RunEnded(
                 course.run_over or f"{', '.join(gone)}: out of reach, so no trial can be what the plan asks."
             )
-        return course, str(result["outcome"])
+        return str(result["outcome"])
 
     def search(self, entry: Trial, search: Search, label: str) -> None:
         """Rung after rung, until the knee is found, time or numbers are used up, or a rung says nothing of its rate."""

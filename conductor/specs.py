@@ -56,7 +56,7 @@ def estimate_s(plan: Plan) -> float:
     return sum(
         trial.search.budget_s if trial.search
         else trial.load.warmup + trial.load.duration + trial.load.ramp_s + trial.load.steps_held_s + 1.5
-        for trial in plan.trials
+        for trial, *_ in plan.turns
     )  # fmt: skip
 
 
@@ -102,10 +102,9 @@ def server_spec(plan: Plan, trial: Trial) -> dict[str, Any]:
 
 
 def generator_spec(plan: Plan, trial: Trial, host: Host, share: Share) -> dict[str, Any]:
-    first_port, ports = trial.server.server_port, trial.server.server_ports
     return _common(plan, trial, host) | {
         "run_number": run_number(plan.run, trial.n),
-        "targets": [f"{plan.server.load_address}:{port}" for port in range(first_port, first_port + ports)],
+        "targets": [f"{plan.server.load_address}:{port}" for port in trial.server.ports],
         "sources": host.sources,
         "first_connection": share.first_connection,
         "phase": share.phase,

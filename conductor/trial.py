@@ -11,6 +11,7 @@ from conductor.events import EventLog
 from conductor.fleet import Fleet
 from conductor.greeting import greet
 from conductor.inbox import Inbox, in_background
+from conductor.meeting import Meeting
 from conductor.outcome import Proof
 from conductor.output import say
 from conductor.plan import STEP_HELD_S, Plan, Trial
@@ -28,16 +29,20 @@ CLOSE_S = 1.0
 
 
 def run_trial(
-    plan: Plan, trial: Trial, label: str, is_first: bool, sessions: Mapping[str, Session], inbox: Inbox, log: EventLog
-) -> Course:
-    """Run one trial to whatever end it has, which is in the course, never an exception. `label`: before a person."""
+    plan: Plan, trial: Trial, label: str, is_first: bool, sessions: Mapping[str, Session], inbox: Inbox, log: EventLog,
+    meeting: Meeting | None = None,
+) -> Course:  # fmt: skip
+    """Run one trial to whatever end it has, which is in the course, never an exception. `label`: before a person.
+    `meeting`: with the trial that another thread runs beside it."""
     parts = shares(trial.load, plan.clients)
-    told = {name: getattr(trial, name) for name in ("n", "cell", "block", "kind", "control")}
+    told = {name: getattr(trial, name) for name in ("n", "cell", "block", "kind", "control", "beside")}
     told |= {"server": trial.server.given, "load": trial.load.given}
     log.say(trial.n, "trial", state="started", **told, shares={name: part.load for name, part in parts.items()})
     started_ns = time.monotonic_ns()
     fleet = Fleet(plan, trial, parts, sessions, inbox, log)
-    course = Course(plan, trial, label, is_first, log, fleet, parts, bounds(trial), marks={"starting": started_ns})
+    course = Course(
+        plan, trial, label, is_first, log, fleet, parts, bounds(trial), meeting, marks={"starting": started_ns}
+    )
     fleet.on_second = lambda: show(course)
     fleet.on_interval = course.tally.take
     try:
@@ -63,6 +68,8 @@ def run_trial(
         course.run_over = str(end)
     except Interrupted as interruption:
         course.interrupted = str(interruption)
+    if meeting:
+        meeting.leave(course.refused)
     stop(course)
     return course
 
@@ -221,14 +228,26 @@ def log_proof(course: Course, when: str, proof: Proof | None) -> None:
 def go(course: Course) -> None:
     """Give all agents the same moment, each in its own clock."""
     fleet = course.fleet
+    go_ns = moment_of_both(course, course.meeting) if course.meeting else None
     fleet.tolerant = True
     course.phase = "load"
-    course.go_ns = time.monotonic_ns() + lead_ns(course.clocks.values())
+    course.go_ns = go_ns or time.monotonic_ns() + lead_ns(course.clocks.values())
     at_ns = {name: clock.there(course.go_ns) for name, clock in course.clocks.items()}
     for name, agent in fleet.agents.items():
         agent.tell("go", at=at_ns[name])
     course.marks["go"] = course.go_ns
     course.log.say(course.trial.n, "went", at_ns=at_ns, go_ns=course.go_ns)
+
+
+def moment_of_both(course: Course, meeting: Meeting) -> int | None:
+    """When this trial and the one beside it go; None: the other does not, and this one goes alone."""
+    meeting.arrive(lead_ns(course.clocks.values()))
+    bounds = course.bounds
+    if not course.fleet.wait(lambda: meeting.is_over, bounds.listen_s + bounds.arm_s + bounds.prove_s):
+        meeting.leave()
+    if meeting.refused:
+        raise RunRefused(meeting.refused)
+    return meeting.go_ns
 
 
 def follow(course: Course) -> None:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from planner import duet
 from planner.available import asked
 from planner.cells import Catalog, Request
 from planner.parameters import Refused
@@ -81,6 +82,8 @@ def problems_of_one(request: Request, host: Host, facts: Mapping[str, Any]) -> l
 
 
 def ports(request: Request) -> list[int]:
+    if request.run_wide["duet"]:
+        return sorted({port for cell in request.cells for port in duet.ports(cell)})
     return sorted({cell["server_port"] + i for cell in request.cells for i in range(cell["server_ports"])})
 
 
@@ -194,7 +197,7 @@ def needs(request: Request, hosts: Sequence[Host]) -> dict[str, int]:
     return {
         "backlog": max(cell["backlog"] for cell in request.cells),
         "ports": max(math.ceil(sockets(cell) * share / cell["server_ports"]) for cell in request.cells),
-        "descriptors": 3 * max(sockets(cell) for cell in request.cells) + 10_000,
+        "descriptors": 3 * (1 + request.run_wide["duet"]) * max(sockets(cell) for cell in request.cells) + 10_000,
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.declared import GENERATORS, PARAMETERS
 from contracts.judge import nearest
+from planner import duet
 from planner.parameters import Refused, typed, unknown_names
 from server.catalog import SEED, Strategy
 
@@ -193,6 +194,7 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
         typed(common, problems)
     problems += of_other_workloads([name for name in wide if common.get(name) not in (None, "")], cells)
     problems += searches(cells, wide)
+    problems += duet.problems(cells, wide)
     problems += idle_workers(cells, catalog, common, given.get("cells"))
     if wide["profile"] is not None and wide["profile"] not in profiles:
         meant = nearest(wide["profile"], profiles) or ";"
@@ -212,6 +214,8 @@ def without(request: Request, absent: Container[str]) -> Request:
     cells = [cell for cell in request.cells if cell["strategy"] not in absent]
     if not cells:
         raise Refused(["Nothing is left to measure: no strategy of the request is available on these hosts."])
+    if problems := list(duet.problems(cells, request.run_wide)):
+        raise Refused(problems)
     return Request(request.run_wide, cells, [name for name in request.optional if name not in absent])
 
 

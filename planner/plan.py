@@ -8,6 +8,7 @@ from typing import Any
 
 from contracts.declared import LOAD, PARAMETERS, SERVER
 from contracts.judge import LEAST_ANSWERED, percentile_and_limit
+from planner import duet
 from planner.cells import Catalog, Request
 
 CALIBRATED_PER_CLIENT, CALIBRATION_S = 1000, 1
@@ -86,14 +87,16 @@ def workers(cell: Mapping[str, Any], catalog: Catalog, cores: int, descriptors: 
     return max(2, cores, asked)
 
 
-def order(cells: list[dict[str, Any]], repetitions: int, seed: int, null: int = 0) -> list[dict[str, Any]]:
+def order(cells: list[dict[str, Any]], wide: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
     """Block after block, in each every cell once in random order; the first strategy twice where an A/A is due, and
-    again as `null` rivals of its own."""
-    contenders = list(dict.fromkeys((cell["strategy"], cell["server_command"]) for cell in cells))
+    again as `null` rivals of its own. In a duet each of these has the first strategy `beside` it: in the next entry,
+    or in the one before."""
+    repetitions, null = wide["repetitions"], wide["null"]
+    contenders = list(dict.fromkeys(map(duet.contender, cells)))
     entries: list[dict[str, Any]] = [
         {"cell": f"c{i}", "control": False, "factors": cell} for i, cell in enumerate(cells, 1)
     ]
-    first = [e for e in entries if (e["factors"]["strategy"], e["factors"]["server_command"]) == contenders[0]]
+    first = [e for e in entries if duet.contender(e["factors"]) == contenders[0]]
     if len(contenders) + null >= 2 and repetitions >= 2:
         entries += [{**entry, "control": True} for entry in first]
     rivals = [(which, entry) for which in range(1, null + 1) for entry in first]
@@ -101,7 +104,8 @@ def order(cells: list[dict[str, Any]], repetitions: int, seed: int, null: int = 
     dice = random.Random(seed)
     trials = []
     for block in range(1, repetitions + 1):
-        trials += [{**entry, "block": block} for entry in dice.sample(entries, len(entries))]
+        members = duet.paired(entries, dice) if wide["duet"] else dice.sample(entries, len(entries))
+        trials += [{**entry, "block": block} for entry in members]
     return trials
 
 
@@ -115,12 +119,13 @@ def make(
     cores = len(cpus["server"] or server["cpus"])
     trials: list[dict[str, Any]] = []
     n = 1
-    for entry in order(request.cells, request.run_wide["repetitions"], seed, request.run_wide["null"]):
+    for entry in order(request.cells, request.run_wide, seed):
         cell = entry["factors"]
         trials.append(
             {
                 "n": n, "block": entry["block"], "cell": entry["cell"], "kind": "measure", "control": entry["control"],
                 **({"null": entry["null"]} if "null" in entry else {}),
+                **({"beside": n + entry["beside"]} if "beside" in entry else {}),
                 "server": {
                     **{name: cell[name] for name in SERVER},
                     "workers": workers(cell, catalog, cores, server["nofile_hard"]),

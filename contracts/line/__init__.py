@@ -2,7 +2,7 @@
 
 The conductor starts an agent, writes orders to its stdin and reads events from its stdout, one JSON object a line
 (docs/contracts.md). `Outbox` says events and `Inbox` hears orders, each with a thread of its own, so that a full or an
-empty pipe never holds the agent up. `Journal` keeps every event in agent.jsonl, `identify` writes agent.json.
+empty pipe never holds the agent up. `Journal` keeps every event in agent.jsonl, `identify` writes agent-<nnn>.json.
 """
 
 from contracts.line.events import Event, encode, error, hello, protocol_error, whole

@@ -1,4 +1,4 @@
-"""agent.json: enough to end this agent by its pid, and no other process."""
+"""agent-<nnn>.json in a host's directory: enough to end the agent of a trial by its pid, and no other process."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def identify(path: Path, run: str) -> None:
-    """Write agent.json; whole, or not at all."""
+def place(trial_dir: Path) -> Path:
+    """Of <base>/<host>/runs/<run>/<nnn>. Two trials that run side by side have an agent each."""
+    return trial_dir.parents[2] / f"agent-{trial_dir.name}.json"
+
+
+def identify(trial_dir: Path, run: str) -> None:
+    """Write the record; whole, or not at all."""
+    path = place(trial_dir)
     start_ticks = int(Path("/proc/self/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps({"pid": os.getpid(), "start_ticks": start_ticks, "run": run}) + "\n")
     temporary.replace(path)
 
 
-def forget(path: Path) -> None:
-    """Remove agent.json, unless another agent has put its own there since."""
+def forget(trial_dir: Path) -> None:
+    """Remove the record, unless another agent has put its own there since."""
+    path = place(trial_dir)
     with suppress(OSError, ValueError, LookupError, TypeError):
         if json.loads(path.read_text())["pid"] == os.getpid():
             path.unlink()

@@ -103,10 +103,9 @@ def main(text: str) -> int:
     descriptors = line.raise_descriptor_limit()
     crew = Crew(spec, processes_for(spec, descriptors))  # before there is any thread
     sys.setswitchinterval(line.SWITCH_S)
-    where = spec.dir.parents[2] / "agent.json"
-    line.identify(where, spec.run)
+    line.identify(spec.dir, spec.run)
     try:
         with log:
             return Agent(spec, crew, descriptors, log).run()
     finally:
-        line.forget(where)
+        line.forget(spec.dir)

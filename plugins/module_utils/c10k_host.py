@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -33,10 +34,15 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] in ("Z", "X") else int(fields[19])
 
 
-def live_agent(home: Path) -> dict[str, Any] | None:
-    """The content of <base>/<host>/agent.json, if the recorded process still runs and is that of the file's owner."""
+def live_agents(home: Path) -> list[dict[str, Any]]:
+    """What the files agent-<trial>.json of <base>/<host> say, where the recorded process still runs and is that of the
+    file's owner."""
+    return [agent for path in sorted(home.glob("agent-*.json")) for agent in [live_agent(path)] if agent]
+
+
+def live_agent(path: Path) -> dict[str, Any] | None:
     try:
-        record, owner = read_plain(home / "agent.json")
+        record, owner = read_plain(path)
         agent = json.loads(record)
         alive = start_ticks(int(agent["pid"])) == int(agent["start_ticks"])
         # Root may read it too, and must not end whatever process an ordinary account names there.
@@ -46,19 +52,21 @@ def live_agent(home: Path) -> dict[str, Any] | None:
     return agent if alive else None
 
 
-def stop_agent(home: Path, patience_s: float = 8) -> dict[str, Any] | None:
-    """End the recorded agent and nothing else: SIGTERM first, SIGKILL if it goes on."""
-    agent = live_agent(home)
-    if agent is None:
-        return None
+def stop_agents(home: Path, patience_s: float = 8) -> list[dict[str, Any]]:
+    """End the recorded agents and nothing else: SIGTERM first, SIGKILL to those that go on. `signal` of each is the one
+    that ended it, or None."""
+    ended: dict[int, dict[str, Any]] = {}
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
-        os.kill(int(agent["pid"]), signal_number)
+        for agent in live_agents(home):
+            ended[agent["pid"]] = {**agent, "signal": signal_number.name}
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(agent["pid"]), signal_number)
         deadline = time.monotonic() + patience_s
-        while time.monotonic() < deadline:
-            if live_agent(home) is None:
-                return {**agent, "signal": signal_number.name}
+        while live_agents(home) and time.monotonic() < deadline:
             time.sleep(0.05)
-    return {**agent, "signal": None}
+    for agent in live_agents(home):
+        ended[agent["pid"]]["signal"] = None
+    return list(ended.values())
 
 
 def runs(home: Path) -> list[str]:
@@ -131,7 +139,7 @@ def facts(home: Path) -> dict[str, Any]:
         "user": uid,
         "root": uid == 0 or may_become_root(),
         "base_writable": writable(home) and writable(home / "app") and writable(home / "runs"),
-        "agent": live_agent(home),
+        "agent": next(iter(live_agents(home)), None),
         "uncollected": runs(home),
         "tuned_by": sorted({str(state.get("run") or "an earlier run") for state in saved}),
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 {
 "module": "c10k_home",
-"short_description": "Look at a host, pack or delete the logs of a run, stop the agent, or remove what was deployed",
+"short_description": "Look at a host, pack or delete the logs of a run, stop the agents, or remove what was deployed",
 "description": [
   "An agent is ended by its recorded process id, and only where that process began when the record says.",
   "Logs that were not collected are never removed."
@@ -20,7 +20,7 @@ DOCUMENTATION = r"""
       "C(described) changes nothing, and says what the host is and what earlier runs left on it.",
       "C(packed) waits until the run's agent has ended, so that nothing is cut off, and makes one archive of its logs.",
       "C(deleted) removes these logs and the archive.",
-      "C(stopped) ends the agent that runs; C(removed) also removes the deployed files."
+      "C(stopped) ends the agents that run; C(removed) also removes the deployed files."
     ]
   },
   "run": {"type": "str", "default": "", "description": "Id of the run of which the logs are packed or deleted."}
@@ -39,7 +39,7 @@ facts: {type: dict, returned: state is described, description: "Kernel, user, li
 archive: {type: str, returned: state is packed, description: "Path, or null where the host has nothing of the run."}
 sha256: {type: str, returned: state is packed, description: Of the archive.}
 agent_runs: {type: bool, returned: state is packed, description: The run's agent was still alive after ten seconds.}
-agent: {type: dict, returned: state is stopped or removed, description: "The agent that was ended, or null."}
+agents: {type: list, returned: state is stopped or removed, description: "The agents that were ended."}
 left: {type: list, returned: state is stopped or removed, description: What is still there on purpose.}
 """
 
@@ -51,13 +51,12 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.c10k_host import facts, live_agent, runs, stop_agent
+from ansible.module_utils.c10k_host import facts, live_agents, runs, stop_agents
 from ansible.module_utils.c10k_tree import digest
 
 
 def agent_of(home: Path, run: str) -> bool:
-    agent = live_agent(home)
-    return agent is not None and agent.get("run") == run
+    return any(agent.get("run") == run for agent in live_agents(home))
 
 
 def of_run(module: AnsibleModule, home: Path, run: str) -> None:
@@ -89,7 +88,8 @@ def remove(home: Path) -> bool:
     deployed = [place for place in (home / "app", home / "venv", home / "wheels") if place.exists()]
     for place in deployed:
         shutil.rmtree(str(place))
-    (home / "agent.json").unlink(missing_ok=True)
+    for record in home.glob("agent-*.json*"):
+        record.unlink(missing_ok=True)
     if not list((base / "kernel").glob("*.json")):
         (base / "kernel/lock").unlink(missing_ok=True)
     for directory in (home / "runs", home, base / "kernel", base):
@@ -100,16 +100,17 @@ def remove(home: Path) -> bool:
 
 def stop(module: AnsibleModule, home: Path) -> None:
     if module.check_mode:
-        agent = live_agent(home)
-        module.exit_json(changed=agent is not None, agent=agent, left=runs(home))
+        agents = live_agents(home)
+        module.exit_json(changed=bool(agents), agents=agents, left=runs(home))
     try:
-        agent = stop_agent(home)
-        if agent and agent["signal"] is None:
-            module.fail_json(msg=f"The agent of run {agent.get('run')} (process {agent['pid']}) does not end.")
+        agents = stop_agents(home)
+        for agent in agents:
+            if agent["signal"] is None:
+                module.fail_json(msg=f"The agent of run {agent.get('run')} (process {agent['pid']}) does not end.")
         removed = module.params["state"] == "removed" and remove(home)
     except OSError as error:
         module.fail_json(msg=f"{error}.")
-    module.exit_json(changed=bool(agent or removed), agent=agent, left=runs(home))
+    module.exit_json(changed=bool(agents or removed), agents=agents, left=runs(home))
 
 
 def main() -> None:

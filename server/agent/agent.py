@@ -245,10 +245,9 @@ def main(text: str) -> int:
         refusal.close(FLUSH_S)
         print(message, file=sys.stderr)
         return options.BAD_INPUT
-    where = spec.dir.parents[2] / "agent.json"
     launch.prctl(launch.PR_SET_CHILD_SUBREAPER, 1)
-    line.identify(where, spec.run)
+    line.identify(spec.dir, spec.run)
     try:
         return agent.run(line.raise_descriptor_limit())
     finally:
-        line.forget(where)
+        line.forget(spec.dir)

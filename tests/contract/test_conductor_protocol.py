@@ -116,6 +116,50 @@ def test_what_goes_well(tmp_path: Path, changes: dict[str, Any], fields: dict[st
     assert {name: trial[name] for name in fields} == fields
 
 
+def side_by_side(tmp_path: Path, **behaviours: dict[str, Any]) -> Stage:
+    return Stage(tmp_path, trials=4, duet=True, behaviours=behaviours)
+
+
+def test_two_trials_run_side_by_side_and_go_at_one_moment(tmp_path: Path) -> None:
+    ended = side_by_side(tmp_path, client2={"is": "slow arm after"}).run()
+    assert [(trial["n"], trial["outcome"]) for trial in ended.trials] == [(n, "ok") for n in (1, 2, 3, 4)]
+    first, second, third, fourth = (trial["go_ns"] for trial in ended.trials)
+    assert first == second < third == fourth
+    began = {e["n"]: (e["at"], e["beside"]) for e in ended.events("trial") if e["state"] == "started"}
+    assert {n: beside for n, (_, beside) in began.items()} == {1: 2, 2: 1, 3: 4, 4: 3}
+    assert max(began[1][0], began[2][0]) < first < min(began[3][0], began[4][0])
+    ports = {spec["trial"]: spec["targets"] for spec in ended.stage.specs("client1")}
+    assert ports == {n: [f"127.0.0.1:{9000 + n}"] for n in (1, 2, 3, 4)}
+    for n in (1, 2, 3, 4):
+        assert {e["host"] for e in ended.events("done") if e["trial"] == n} == {"client1", "client2", "client3"}
+    assert "trial 2/4 epoll  ok" in ended.out
+
+
+def test_beside_a_trial_that_ends_early_the_other_goes_alone(tmp_path: Path) -> None:
+    ended = side_by_side(tmp_path, client2={"is": "some refused after"}).run(3)
+    assert [trial["outcome"] for trial in ended.trials] == ["ok", "invalid", "invalid", "invalid"]
+    assert ended.trials[0]["counts"]["answered"] == 2000
+    assert [event["trial"] for event in ended.events("went")] == [1]
+
+
+def test_a_refusal_of_one_is_one_of_both(tmp_path: Path) -> None:
+    ended = side_by_side(tmp_path, client2={"is": "budget after"}).run(2)
+    assert not ended.events("went")
+    assert ended.err.count("40000 source ports") == 1
+
+
+def test_an_interruption_ends_both(tmp_path: Path) -> None:
+    stage = side_by_side(tmp_path)
+    stage.load = {"duration": 60}
+    stage.set_up()
+    process = stage.start()
+    events = stage.results / "events.jsonl"
+    eventually("both go", lambda: events.exists() and events.read_text().count('"went"') == 2, 20)
+    process.send_signal(signal.SIGINT)
+    ended = stage.end(process, 130)
+    assert [trial["outcome"] for trial in ended.trials] == ["interrupted", "interrupted"]
+
+
 CAPACITY: dict[str, Any] = {"workload": "capacity", "warmup": 0, "duration": 1}
 
 

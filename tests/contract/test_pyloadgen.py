@@ -36,7 +36,7 @@ class Agent(Pipes):
 
     def __init__(self, base: Path, target: str, stdout: int = subprocess.PIPE, **spec: Any) -> None:
         home = base / "client1/runs" / RUN / "001"
-        self.where = base / "client1/agent.json"
+        self.where = base / "client1/agent-001.json"
         load: Event = {"connections": 50, "active": 50, "rate": 200, "connect_rate": 2000, "warmup": 0, "duration": 1}
         load.update(timeout=10, arm_timeout=10, hostile=None, think_time=0)
         load.update((name, spec.pop(name)) for name in VECTOR["load"] if name in spec)

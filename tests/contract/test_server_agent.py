@@ -34,7 +34,7 @@ class Conductor(Pipes):
     def __init__(self, base: Path, constants: str = "", ports: int = 1, cwd: Path = ROOT, **spec: Any) -> None:
         self.port = free_port(ports)
         home = base / "server/runs" / RUN / "001"
-        self.where = base / "server/agent.json"
+        self.where = base / "server/agent-001.json"
         server = {**SERVER, "server_port": self.port, "server_ports": ports}
         server.update((name, spec.pop(name)) for name in [*spec] if name in SERVER)
         self.spec = {**SPEC, "dir": str(home), "server": server, **spec}

@@ -30,7 +30,7 @@ Usage:
 
 agent is started by the conductor, once per client host and trial. The specification is one JSON object; its
 fields, the orders and the events are described in docs/contracts.md. It writes agent.jsonl, latency.hlog and
-loadgen.log in the directory that the specification names, and <base>/<host>/agent.json while it runs. It ends by itself
+loadgen.log in the directory that the specification names, and <base>/<host>/agent-<trial>.json while it runs. It ends by itself
 at the order stop, at the end of its input, after 10 s without an order, after lifetime_s, and on SIGTERM or SIGINT.
 
 Exit of agent: 0 told to stop; 1 ended for another reason; 2 refused: wrong command line or specification, or this host lacks

@@ -75,7 +75,7 @@ const (
 // Run is the agent's life; it returns the exit code.
 func Run(text string, stdin io.Reader, stdout, stderr io.Writer) int {
 	signal.Ignore(unix.SIGPIPE) // a closed stdout is seen as EPIPE
-	// From before agent.json is written, so that no signal leaves it behind.
+	// From before the record of this process is written, so that no signal leaves it behind.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	a := newAgent(stderr)

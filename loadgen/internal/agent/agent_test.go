@@ -195,9 +195,9 @@ func TestWholeTrial(t *testing.T) {
 		t.Errorf("%v", h)
 	}
 	var id identity
-	text, err := os.ReadFile(filepath.Join(dir, "../../../agent.json"))
+	text, err := os.ReadFile(identityPath(dir))
 	if err != nil || json.Unmarshal(text, &id) != nil || id.PID != p.cmd.Process.Pid || id.StartTicks == 0 || id.Run != spec["run"] {
-		t.Errorf("agent.json is %s, %v", text, err)
+		t.Errorf("the record is %s, %v", text, err)
 	}
 	p.say(`{"order":"alive"}`)
 	p.say(`{"order":"clock","n":7}`)
@@ -227,8 +227,8 @@ func TestWholeTrial(t *testing.T) {
 	p.say(`{"order":"prove"}`)
 	p.next("proved")
 	p.stop(0)
-	if _, err := os.Stat(filepath.Join(dir, "../../../agent.json")); err == nil {
-		t.Error("agent.json is left behind")
+	if _, err := os.Stat(identityPath(dir)); err == nil {
+		t.Error("the record is left behind")
 	}
 	checkFiles(t, dir)
 }
@@ -331,7 +331,7 @@ func TestEnds(t *testing.T) {
 				t.Errorf("not %q: %s, %v", c.why, text, err)
 			}
 			if _, err := os.Stat(identityPath(spec["dir"].(string))); err == nil {
-				t.Error("agent.json is left behind")
+				t.Error("the record is left behind")
 			}
 		})
 	}

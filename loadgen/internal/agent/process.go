@@ -9,15 +9,18 @@ import (
 	"strings"
 )
 
-// identity is agent.json: enough to end this process, and no other, by its id.
+// identity is agent-<trial>.json: enough to end this process, and no other, by its id.
 type identity struct {
 	PID        int    `json:"pid"`
 	StartTicks uint64 `json:"start_ticks"` // field 22 of /proc/<pid>/stat
 	Run        string `json:"run"`
 }
 
-// identityPath is <base>/<host>/agent.json for a directory <base>/<host>/runs/<run>/<trial>.
-func identityPath(dir string) string { return filepath.Join(dir, "..", "..", "..", "agent.json") }
+// identityPath is <base>/<host>/agent-<trial>.json for a directory <base>/<host>/runs/<run>/<trial>: two trials that run side by
+// side have an agent each.
+func identityPath(dir string) string {
+	return filepath.Join(dir, "..", "..", "..", "agent-"+filepath.Base(dir)+".json")
+}
 
 func writeIdentity(s *Spec) error {
 	ticks, err := startTicks()
@@ -30,12 +33,12 @@ func writeIdentity(s *Spec) error {
 		err = os.Rename(temporary, path)
 	}
 	if err != nil {
-		return fmt.Errorf("write agent.json: %w", err)
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}
 	return nil
 }
 
-// removeIdentity removes agent.json unless another agent has put its own there since.
+// removeIdentity removes the record unless another agent has put its own there since.
 func removeIdentity(s *Spec) {
 	var id identity
 	b, err := os.ReadFile(identityPath(s.Dir))

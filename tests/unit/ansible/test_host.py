@@ -27,32 +27,49 @@ def test_model_and_virtualisation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert c10k_host.cpu_facts("") == {"cpu_model": None, "virtualisation": None}
 
 
+def recorded(pid: int) -> str:
+    return json.dumps({"pid": pid, "start_ticks": c10k_host.start_ticks(pid)})
+
+
+def test_every_agent_of_a_host_is_ended(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as one, subprocess.Popen(["sleep", "60"]) as beside:
+        for n, process in enumerate((one, beside), 7):
+            (tmp_path / f"agent-{n:03d}.json").write_text(recorded(process.pid))
+        ended = c10k_host.stop_agents(tmp_path)
+    assert {(agent["pid"], agent["signal"]) for agent in ended} == {(p.pid, "SIGTERM") for p in (one, beside)}
+    assert c10k_host.stop_agents(tmp_path) == []
+
+
+def test_an_agent_that_goes_on_is_killed_and_the_other_is_not_told_so(tmp_path: Path) -> None:
+    deaf = ["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"]
+    with subprocess.Popen(["sleep", "60"]) as one, subprocess.Popen(deaf, stdout=subprocess.PIPE) as beside:
+        assert beside.stdout
+        beside.stdout.readline()
+        for n, process in enumerate((one, beside), 7):
+            (tmp_path / f"agent-{n:03d}.json").write_text(recorded(process.pid))
+        ended = c10k_host.stop_agents(tmp_path, patience_s=0.5)
+    assert {(a["pid"], a["signal"]) for a in ended} == {(one.pid, "SIGTERM"), (beside.pid, "SIGKILL")}
+
+
 def test_an_agent_is_ended_only_where_the_record_is_its_owners(tmp_path: Path) -> None:
-    record = tmp_path / "agent.json"
-    with subprocess.Popen(["sleep", "60"]) as process:
-        record.write_text(json.dumps({"pid": process.pid, "start_ticks": c10k_host.start_ticks(process.pid)}))
-        assert c10k_host.stop_agent(tmp_path) is not None
-    another = 1 if os.geteuid() else os.getpid()
-    record.write_text(json.dumps({"pid": another, "start_ticks": c10k_host.start_ticks(another)}))
+    record, another = tmp_path / "agent-001.json", 1 if os.geteuid() else os.getpid()
+    record.write_text(recorded(another))
     if os.geteuid() == 0:
         os.chown(record, 65534, 65534)
-    assert c10k_host.live_agent(tmp_path) is None
+    assert c10k_host.live_agents(tmp_path) == []
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "large"])
 def test_the_record_of_an_agent_is_a_small_file_and_no_link(tmp_path: Path, kind: str) -> None:
-    record, text = (
-        tmp_path / "agent.json",
-        json.dumps({"pid": os.getpid(), "start_ticks": c10k_host.start_ticks(os.getpid())}),
-    )
+    record, text = tmp_path / "agent-001.json", recorded(os.getpid())
     record.write_text(text)
-    assert c10k_host.live_agent(tmp_path) is not None
+    assert c10k_host.live_agents(tmp_path)
     if kind == "large":
         record.write_text(text + " " * (1 << 20))
     else:
         record.rename(tmp_path / "elsewhere")
         record.symlink_to(tmp_path / "elsewhere") if kind == "link" else os.mkfifo(record)
-    assert c10k_host.live_agent(tmp_path) is None
+    assert c10k_host.live_agents(tmp_path) == []
 
 
 def test_the_manifest_takes_facts_that_there_are() -> None:

@@ -51,6 +51,7 @@ class Stage:
     plan_fields: dict[str, Any] = field(default_factory=dict)
     calibration: bool = False
     search: dict[str, Any] | None = None
+    duet: bool = False
 
     @property
     def results(self) -> Path:
@@ -68,6 +69,8 @@ class Stage:
         if self.search is not None:
             first["search"] = {**SEARCH, **self.search}
         trials = [{**first, "n": n, "block": n} for n in range(1, self.trials + 1)]
+        for n, trial in enumerate(trials if self.duet else (), 1):
+            trial |= {"beside": n + 1 if n % 2 else n - 1, "server": {**server, "server_port": 9000 + n}}
         if self.calibration:
             last = {"n": self.trials + 1, "cell": "calibration", "kind": "calibration"}
             load = {**LOAD, "workload": "calibrate", "warmup": 0, "duration": 1}

@@ -134,21 +134,23 @@ def test_a_clock_without_its_number_is_the_agents_to_refuse(n: str) -> None:
     assert heard(f'{{"order":"clock","n":{n}}}\n'.encode()) == ([{"order": "clock", "n": json.loads(n)}], [])
 
 
-def test_identity(tmp_path: Path) -> None:
-    path = tmp_path / "agent.json"
-    forget(path)  # there is none
-    identify(path, "run")
+def test_each_agent_of_a_host_has_a_record_of_its_own(tmp_path: Path) -> None:
+    here, beside = tmp_path / "runs/run/004", tmp_path / "runs/run/005"
+    path = tmp_path / "agent-004.json"
+    forget(here)  # there is none
+    identify(here, "run")
+    identify(beside, "run")
     mine = json.loads(path.read_text())
     ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
     assert mine == {"pid": os.getpid(), "start_ticks": ticks, "run": "run"}
-    assert [one.name for one in tmp_path.iterdir()] == ["agent.json"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["agent-004.json", "agent-005.json"]
     for other in (json.dumps({**mine, "pid": 1}), "{}", "[]", "7", "nonsense"):
         path.write_text(other)
-        forget(path)
+        forget(here)
         assert path.exists(), other
-    identify(path, "run")
-    forget(path)
-    assert not path.exists()
+    identify(here, "run")
+    forget(here)
+    assert [one.name for one in tmp_path.iterdir()] == ["agent-005.json"]
 
 
 def test_the_limit_is_raised_to_the_hard_one() -> None:

@@ -162,3 +162,62 @@ def test_what_nobody_asked_for_is_repeated_often_enough_to_decide_and_what_was_a
         assert any(trial["control"] for trial in trials)
     trials = plan(strategy="poll", repetitions=1, duration=10)["trials"]
     assert [(trial["block"], trial["load"]["duration"]) for trial in trials] == [(1, 10)]
+
+
+def test_a_duet_has_the_baseline_beside_each_rival_and_each_control() -> None:
+    made = plan(strategy="epoll,poll,selectors", connections="10,20", repetitions=3, null=1, duet=True)
+    validator("plan").validate(made)
+    trials = {trial["n"]: trial for trial in made["trials"]}
+    assert all(trials[t["beside"]]["beside"] == n and abs(t["beside"] - n) == 1 for n, t in trials.items())
+    for block in (1, 2, 3):
+        held = [t for t in trials.values() if t["block"] == block]
+        rivals = [t for t in held if t["server"]["strategy"] != "epoll" or t["control"] or "null" in t]
+        assert len(rivals) == 2 * (2 + 1 + 1) and len(held) == 2 * len(rivals)
+        for rival in rivals:
+            baseline = trials[rival["beside"]]
+            assert (baseline["server"]["strategy"], baseline["control"]) == ("epoll", False)
+            assert baseline["load"]["connections"] == rival["load"]["connections"]
+            assert {baseline["server"]["server_port"], rival["server"]["server_port"]} == {9000, 9001}
+    assert parse_plan(made).turns == [pair for pair in parse_plan(made).turns if len(pair) == 2]
+    assert not any("beside" in trial for trial in plan(strategy="epoll,poll")["trials"])
+
+
+def test_which_of_a_pair_is_the_first_is_left_to_chance() -> None:
+    trials = plan(strategy="epoll,poll", repetitions=100, duet=True)["trials"]
+    polls = [trial for trial in trials if trial["server"]["strategy"] == "poll"]
+    assert 30 < sum(trial["server"]["server_port"] == 9000 for trial in polls) < 70
+    assert all((t["server"]["server_port"] == 9000) == (t["beside"] == t["n"] + 1) for t in polls)
+
+
+def test_the_second_server_of_a_duet_listens_behind_all_ports_of_the_first() -> None:
+    made = plan(strategy="epoll,prefork_reuseport", server_ports=3, duet=True)
+    assert {t["server"]["server_port"] for t in made["trials"]} == {9000, 9003}
+    assert parse_plan(made)
+    made["trials"][1]["server"]["server_port"] = made["trials"][0]["server"]["server_port"] = 9000
+    with pytest.raises(ValueError, match="ports are those of the other"):
+        parse_plan(made)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"strategy": "epoll"}, "two strategies"),
+        ({"strategy": "epoll,poll", "workload": "churn"}, "not churn"),
+        ({"strategy": "epoll,poll", "workload": "open,capacity"}, "not capacity"),
+        ({"strategy": "epoll,poll", "server_port": 65_535}, "65536"),
+        ({"cells": [{"strategy": "epoll"}, {"strategy": "poll", "connections": 7}]}, "poll beside"),
+    ],
+)
+def test_what_cannot_be_measured_side_by_side(given: dict[str, Any], why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        request(duet=True, **given)
+
+
+def test_a_pair_of_a_plan_is_two_neighbours_that_name_each_other() -> None:
+    made = plan(strategy="epoll,poll", repetitions=1, duet=True)
+    made["trials"][0]["beside"] = 7
+    with pytest.raises(ValueError, match="trial 7 is not the one beside it"):
+        parse_plan(made)
+    del made["trials"][0]["beside"]
+    with pytest.raises(ValueError, match="trial 1 is not the one beside it"):
+        parse_plan(made)
