@@ -74,8 +74,15 @@ class Fake:
     def is_server(self) -> bool:
         return "server" in self.spec
 
+    def mine(self, what: str) -> Path:
+        """A file of this trial's: another may run at the same time."""
+        return Path(f"{what}-{self.spec['trial']}")
+
+    def of_clients(self, what: str) -> list[Path]:
+        return list(Path().glob(f"../../client*/app/{self.mine(what)}"))
+
     def run(self) -> None:
-        Path("pid").write_text(str(os.getpid()))
+        self.mine("pid").write_text(str(os.getpid()))
         with Path("specs.jsonl").open("a") as log:
             log.write(json.dumps(self.spec) + "\n")
         self.before_hello()
@@ -101,7 +108,7 @@ class Fake:
                 handler = getattr(self, f"on_{order['order']}", None)
                 if handler:
                     handler(order)
-            if self.is_server and not self.limit_said and list(Path().glob("../../client*/app/limited")):
+            if self.is_server and not self.limit_said and self.of_clients("limited"):
                 self.limit_said = True
                 emit("limit", resource="FD_SETSIZE", held=1015)
             if self.go_at and not self.silent:
@@ -113,7 +120,7 @@ class Fake:
         if self.behaviour == "greeting":
             print("Welcome to this host!\n\n{not json")
         if self.behaviour == "flood" and os.fork() == 0:
-            while Path("pid").read_text() == str(os.getppid()):
+            while self.mine("pid").read_text() == str(os.getppid()):
                 os.write(2, (b"x" * 100 + b"\n") * 500)
             os._exit(0)
         if self.behaviour == "bad spec":
@@ -149,14 +156,14 @@ class Fake:
         self.held = share - missing
         verified = 0 if self.given["workload"] == "calibrate" else self.held
         syn_retries = dict.fromkeys("123", 0)
-        Path("held").write_text(str(self.held))
+        self.mine("held").write_text(str(self.held))
         if missing and self.behaviour == "limited":
-            Path("limited").touch()
+            self.mine("limited").touch()
         emit("armed", connected=share, verified=verified, failed=failed, retries=0, syn_retries=syn_retries)
 
     def on_prove(self, _order: dict[str, Any]) -> None:
         if self.is_server:
-            held = sum(int(path.read_text()) for path in Path().glob("../../client*/app/held"))
+            held = sum(int(path.read_text()) for path in self.of_clients("held"))
             count = self.behaviours.get("count", held)
             emit("counts", t=now(), established=count, open=None if self.spec["server"]["strategy"] is None else count)
         else:

@@ -120,7 +120,7 @@ class Stage:
         return Ended(self, status, out, err)
 
     def pids(self) -> list[int]:
-        return [int(path.read_text()) for path in sorted(self.base.glob("*/app/pid")) if path.read_text()]
+        return [int(path.read_text()) for path in sorted(self.base.glob("*/app/pid-*")) if path.read_text()]
 
     def specs(self, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.base / name / "app/specs.jsonl").read_text().splitlines()]
