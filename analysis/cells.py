@@ -41,7 +41,7 @@ def cell_table(dataset: Dataset) -> pd.DataFrame:
         outcome = worst_outcome(members["outcome"])
         good = members[members["outcome"] == ("dnf" if outcome == "dnf" else "ok")]
         is_counted = members["outcome"].isin(PASSED) & ~members["trial"].isin(invalid.get(str(run), set()))
-        row = {"run": run, "cell": cell, "null": members["null"].iloc[0]} | {
+        row = {"run": run, "cell": cell, "null": members["null"].iloc[0], "duet": members["beside"].notna().any()} | {
             name: members[name].iloc[0] for name in FACTORS
         }
         row |= {

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
+from analysis.duet import ONLY_COSTS
 from analysis.estimates import COUNTS_AT_A_LIMIT, barred_trials, figures_of_trials, resolution
 from analysis.metrics import METRICS, Metric
 from analysis.model import Dataset, frame
@@ -26,7 +27,7 @@ CONTROL_FROM = 3  # blocks: with fewer the noise floor is itself only noise
 COMPARED_FROM = 2  # blocks
 # Per block the figure of a cell, of one metric.
 Blocks = dict[int, float]
-Measured = tuple[str, str, bool]  # metric, cell, control
+Measured = tuple[str, str, bool, str]  # metric, cell, control, and of a duet the cell beside
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,11 @@ def stated_margin(dataset: Dataset, run: str) -> float:
 
 def measured_blocks(figures: pd.DataFrame) -> dict[Measured, Blocks]:
     """Of each cell of one run and its control the figures by block, of those that `figures_of_trials` gives and are
-    known."""
+    known; of a duet those that were measured beside each other cell."""
     found: dict[Measured, Blocks] = {}
-    columns = (figures[name] for name in ("metric", "cell", "control", "block", "value"))
-    for metric, cell, control, block, value in zip(*columns, strict=True):
-        found.setdefault((metric, cell, control), {})[int(block)] = float(value)
+    columns = (figures[name] for name in ("metric", "cell", "control", "beside", "block", "value"))
+    for *key, block, value in zip(*columns, strict=True):
+        found.setdefault(cast(Measured, tuple(key)), {})[int(block)] = float(value)
     return found
 
 
@@ -125,11 +126,11 @@ def known_to(figures: pd.DataFrame) -> dict[tuple[str, str], float]:
 def controls(measured: dict[Measured, Blocks], steps: dict[tuple[str, str], float]) -> dict[tuple[str, str], Again]:
     """By metric and cell each control against its own cell. All of a run share the risk of a false word."""
     pairs = {}
-    for (metric, cell, control), its in measured.items():
+    for (metric, cell, control, beside), its in measured.items():
         if control:
-            step = steps.get((metric, cell), 0.0)
-            base = Side(cell, measured.get((metric, cell, False), {}), step=step)
-            pairs[metric, cell] = _pair(metric, Side(cell, its, step=step), base, {})
+            step, why = steps.get((metric, cell), 0.0), "" if METRICS[metric].is_cost or not beside else ONLY_COSTS
+            base = Side(cell, measured.get((metric, cell, False, beside), {}), step=step)
+            pairs[metric, cell] = _pair(metric, Side(cell, its, why, step), base, {})
     found = iter(_compared([pair for pair in pairs.values() if not pair.why]))
     again = {}
     for key, pair in pairs.items():
@@ -158,23 +159,27 @@ def decided(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The rows of one run and metric: the A/A contrasts, then those of the family: those that can be made share the
     risk of a false word. `cells`: the run's rows of that table."""
-    sides = {}
+    known = {cell for name, cell, control, _ in measured if name == metric.name and not control}
+    sides, duets = {}, set()
     for told in cells:
-        own = measured.get((metric.name, told["cell"], False), {})
-        sides[told["cell"]] = Side(
-            told["cell"], own, why_not(told, metric, is_known=bool(own)), steps.get((metric.name, told["cell"]), 0.0)
-        )
+        cell = told["cell"]
+        sides[cell] = Side(cell, {}, why_not(told, metric, is_known=cell in known), steps.get((metric.name, cell), 0.0))
+        duets |= {cell} if told.get("duet") else set()
     twins = {
         cell: one
-        if not (why := sides[cell].why)
+        if one.pair.why or not (why := sides[cell].why)
         else Again(replace(one.pair, why=f"its baseline: {why}"), None, math.nan)
         for (name, cell), one in again.items()
         if name == metric.name and cell in sides
     }
-    together = [
-        _pair(metric.name, sides[cell], sides[base], measured.get((metric.name, base, True), {}))
-        for cell, base in pairs.items()
-    ]
+    together = []
+    for cell, base in pairs.items():
+        beside = (base, cell) if cell in duets else ("", "")  # each its blocks with the other, and with nobody else
+        ours, theirs = (
+            replace(sides[own], blocks=measured.get((metric.name, own, False, other), {}))
+            for own, other in zip((cell, base), beside, strict=True)
+        )
+        together.append(_pair(metric.name, ours, theirs, measured.get((metric.name, base, True, ""), {})))
     # Of a baseline without a control of its own: what two measurements of one thing differ by elsewhere in the run.
     widest = max((one.floor for one in twins.values() if not math.isnan(one.floor)), default=math.nan)
     found = iter(_compared([pair for pair in together if not pair.why], alpha))
@@ -187,6 +192,8 @@ def decided(
 
 def why_not(row: Mapping[Any, Any], metric: Metric, *, is_known: bool) -> str:
     """Why a row of `cells` has nothing to compare of this metric; empty: it has."""
+    if row.get("duet") and not metric.is_cost:
+        return ONLY_COSTS
     if row["struck"] and row["good"]:
         return "a finding makes it invalid"
     if row["outcome"] == "dnf" and metric.name not in COUNTS_AT_A_LIMIT:
@@ -228,11 +235,12 @@ def _unfit(side: Side, base: Side, both: Sequence[int]) -> str:
 
 
 def _compared(family: Sequence[Pair], alpha: float = ALPHA) -> list[Comparison]:
-    """Those with the same figures of one baseline are of one load, and say of each other how much they spread."""
+    """Those with the same figures of one baseline are of one load, and say of each other how much they spread. In a
+    duet each has figures of its own."""
     highest = strictest(len(family), alpha)
-    alike: dict[tuple[str, str, tuple[int, ...]], list[int]] = {}
+    alike: dict[tuple[Any, ...], list[int]] = {}
     for place, pair in enumerate(family):
-        alike.setdefault((pair.metric, pair.baseline, pair.blocks), []).append(place)
+        alike.setdefault((pair.metric, pair.baseline, pair.blocks, *map(tuple, pair.theirs)), []).append(place)
     shifts: dict[int, Shift] = {}
     for places in alike.values():
         ours, theirs = [family[place].ours for place in places], family[places[0]].theirs

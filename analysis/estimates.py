@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.duet import beside
 from analysis.findings import parsed
 from analysis.histograms import MARKED_BELOW, SLOT_SHARE, WITHHELD_BELOW
 from analysis.ingest.trials import BY_INTENDED_TIME
 from analysis.metrics import METRICS, Metric
 from analysis.model import Dataset, frame
-from analysis.statistics.interval import centre
+from analysis.statistics.interval import centre, middle
 from contracts.declared import PASSED
 
 CONFIDENCE = 0.95
@@ -65,8 +66,8 @@ def _of_metric(trials: pd.DataFrame, metric: Metric, is_barred: npt.NDArray[np.b
 
 
 def figures_of_trials(dataset: Dataset) -> pd.DataFrame:
-    """The metrics on which a verdict may rest, with run, trial, block, cell, control and strategy beside them: without
-    what is `barred` and without the trials that a finding makes invalid."""
+    """The metrics on which a verdict may rest, with run, trial, block, cell, control, strategy and of a duet the cell
+    beside: without what is `barred` and without the trials that a finding makes invalid."""
     figures = _figures(dataset)
     return figures[figures["quality"] != BARRED]
 
@@ -74,6 +75,7 @@ def figures_of_trials(dataset: Dataset) -> pd.DataFrame:
 def _figures(dataset: Dataset) -> pd.DataFrame:
     resolutions = [metric.resolution for metric in METRICS.values() if metric.resolution]
     keys = dataset.trials[["run", "trial", "block", "cell", "control", "strategy", *resolutions]]
+    keys = keys.assign(beside=beside(dataset.trials, "cell").fillna(""))
     # A run that was given twice is one run: its trials are no repetitions of themselves.
     keys, metrics = keys.drop_duplicates(["run", "trial"]), dataset.metrics.drop_duplicates(["run", "trial", "metric"])
     table = metrics.merge(keys, on=["run", "trial"], how="left")
@@ -109,13 +111,20 @@ def resolution(metric: Metric, members: pd.DataFrame, value: float) -> float:
     return value * SLOT_SHARE if metric.unit == "ns" and math.isfinite(value) else 0.0
 
 
+def by_block(known: pd.DataFrame) -> list[float]:
+    """The figures of a cell. A duet measures its baseline beside each rival: the figures of one block are one."""
+    if not known["beside"].any():
+        return [float(value) for value in known["value"]]
+    return [middle(own.tolist()) for _, own in known.groupby("block")["value"]]
+
+
 def _of_cell(members: pd.DataFrame, metric: Metric) -> dict[str, Any]:
     known = members[members["value"].notna()]
     qualities = set((members if known.empty else known)["quality"])
     quality = next((word for word in reversed(WORST_LAST) if word in qualities), "absent")
     if known.empty:
         return {"n": 0, "method": "no repetition", "quality": quality}
-    found = centre(known["value"].tolist(), CONFIDENCE)
+    found = centre(by_block(known), CONFIDENCE)
     step = resolution(metric, known, found.value)
     # Repetitions that are all alike say what the figure is known to, and not that it is exact; nan stays nan.
     low, high = (float(np.minimum(found.low, found.value - step)), float(np.maximum(found.high, found.value + step)))

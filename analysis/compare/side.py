@@ -10,20 +10,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-import numpy as np
 import pandas as pd
 
 from analysis.cells import INCIDENTAL
 from analysis.contrasts import MARGIN, stated_margin, why_not
 from analysis.dataset import load
 from analysis.environment import COLUMNS, environment
-from analysis.estimates import figures_of_trials
+from analysis.estimates import by_block, figures_of_trials
 from analysis.findings import parsed
 from analysis.foreign import content
 from analysis.ingest.plan import unsaid
 from analysis.ingest.trials import NOT_RUN, UNFINISHED
 from analysis.metrics import METRICS
 from analysis.model import FACTORS, TABLES, Dataset
+from analysis.statistics.interval import middle
 from analysis.unreadable import Unreadable
 from contracts.older import RENAMED
 
@@ -129,13 +129,6 @@ def _joined_cell(factors: dict[str, Factor], cells: Sequence[tuple[str, Cell | N
     return Cell(factors, there[0].outcome, values, why)
 
 
-def middle(values: Sequence[float]) -> float:
-    """The geometric mean; of values that have none the median."""
-    if min(values) <= 0 or math.isinf(max(values)):
-        return float(np.median(values))
-    return math.exp(math.fsum(map(math.log, values)) / len(values))
-
-
 def by_key(cells: Sequence[Cell]) -> dict[Key, Cell]:
     """By what tells them apart from run to run: their factors, where that is not enough what the hosts decide too."""
     by_factors = [tuple(cell.factors[name] for name in FACTORS_COMPARED) for cell in cells]
@@ -150,9 +143,7 @@ def of_dataset(dataset: Dataset) -> Side:
     run = str(dataset.runs["run"].iloc[0])
     figures = figures_of_trials(dataset)
     figures = figures[figures["value"].notna() & ~figures["control"]]
-    known: dict[tuple[str, str], list[float]] = {}
-    for cell, metric, value in zip(figures["cell"], figures["metric"], figures["value"], strict=True):
-        known.setdefault((cell, metric), []).append(float(value))
+    known = {key: by_block(own) for key, own in figures.groupby(["cell", "metric"], sort=False)}
     cells, names = [], {}
     for row in dataset.cells.to_dict("records"):
         factors = {name: _plain(row[name]) for name in FACTORS}

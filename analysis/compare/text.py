@@ -11,10 +11,11 @@ from typing import Any
 from analysis import format as show
 from analysis.answers.shown import UNITS, with_unit
 from analysis.compare.judge import Change, Comparison, Row, sorted_rows
-from analysis.compare.side import Side, as_json, middle
+from analysis.compare.side import Side, as_json
 from analysis.findings import some
 from analysis.metrics import METRICS
 from analysis.statistics.family import ALPHA
+from analysis.statistics.interval import middle
 from analysis.statistics.power import POWER
 from analysis.statistics.verdict import BETTER, VERDICTS, WORSE
 from analysis.unreadable import Unreadable

@@ -38,7 +38,7 @@ def _row(run: str, trial: dict[str, Any]) -> dict[str, Any]:
     return {
         "run": run, "trial": trial["n"], "block": trial["block"], "cell": trial["cell"],
         "control": trial.get("control") is True,
-        "null": trial.get("null"),
+        "null": trial.get("null"), "beside": trial.get("beside"),
         **{name: server.get(name, unsaid(name)) for name in SERVER},
         **{name: load.get(name, unsaid(name)) for name in LOAD},
         "strategy": server.get("strategy") or OWN_SERVER,

@@ -37,8 +37,8 @@ def centre(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     if n < STUDENT_FROM or not all(map(math.isfinite, values)):
         # A deviation of two says nothing, beyond the timeout no mean has a meaning; what the extremes cover is known.
         value = math.sqrt(math.prod(values)) if n < STUDENT_FROM and 0 < min(values) <= max(values) < math.inf else None
-        middle = median(values) if value is None else value
-        return Estimate(middle, min(values), max(values), 1 - 2.0 ** (1 - n), n, "range")
+        value = median(values) if value is None else value
+        return Estimate(value, min(values), max(values), 1 - 2.0 ** (1 - n), n, "range")
     if min(values) <= 0:
         return Estimate(*student(values, confidence), confidence, n, "mean, Student's t, small n")
     value, low, high = (factor(log) for log in student([math.log(value) for value in values], confidence))
@@ -49,6 +49,13 @@ def median(values: Sequence[float]) -> float:
     """The middle one, or half way between the two; inf counts as the largest."""
     ordered = sorted(values)
     return between(ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2], 0.5)
+
+
+def middle(values: Sequence[float]) -> float:
+    """The geometric mean; of values that have none the median."""
+    if min(values) <= 0 or math.isinf(max(values)):
+        return median(values)
+    return math.exp(math.fsum(map(math.log, values)) / len(values))
 
 
 def between(a: float, b: float, share: float) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from analysis.contrasts import MARGIN, controls, decided
+from analysis.contrasts import MARGIN, Measured, controls, decided
 from analysis.metrics import METRICS, PRIMARY
 from analysis.statistics.verdict import BETTER, WORSE
 
@@ -34,11 +34,27 @@ def rows(logs: np.ndarray) -> list[dict[str, Any]]:
     names = [BASE, BASE, *(f"c{n}" for n in range(1, len(logs) - 1))]
     figures = 20_000 * np.exp(logs)
     measured = {
-        (PRIMARY, name, n == 1): dict(zip(blocks, row, strict=True))
+        (PRIMARY, name, n == 1, ""): dict(zip(blocks, row, strict=True))
         for n, (name, row) in enumerate(zip(names, figures.tolist(), strict=True))
     }
     cells = [{"cell": name, "struck": False, "good": len(blocks), "outcome": "ok"} for name in (BASE, *names[2:])]
     pairs = dict.fromkeys(names[2:], BASE)
+    return decided(METRICS[PRIMARY], cells, {}, measured, pairs, controls(measured, {}), MARGIN)
+
+
+def duet(
+    draw: np.random.Generator, blocks: int, effects: Sequence[float], shared: float = 0.10, own: float = 0.01
+) -> list[dict[str, Any]]:
+    """The contrasts of a duet, the control's first: what is common to a pair spreads by `shared`, what each of the two
+    has of its own by `own`."""
+    measured: dict[Measured, dict[int, float]] = {}
+    names = [BASE, *(f"c{n}" for n in range(1, len(effects) + 1))]
+    for name, effect in zip(names, [0.0, *effects], strict=True):
+        logs = draw.normal(0, own, (2, blocks)) + draw.normal(0, shared, blocks) + np.log1p([[effect], [0.0]])
+        for side, row in zip(((name, name == BASE, BASE), (BASE, False, name)), np.exp(logs).tolist(), strict=True):
+            measured[(PRIMARY, *side)] = dict(enumerate(row, 1))
+    cells = [{"cell": name, "struck": False, "good": blocks, "outcome": "ok", "duet": True} for name in names]
+    pairs = dict.fromkeys(names[1:], BASE)
     return decided(METRICS[PRIMARY], cells, {}, measured, pairs, controls(measured, {}), MARGIN)
 
 
