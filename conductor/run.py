@@ -102,7 +102,7 @@ class Work:
         """Run two side by side, each in a thread of its own; what comes to the run's own inbox is for both."""
         inboxes: tuple[Inbox, Inbox] = (SimpleQueue(), SimpleQueue())
         meeting = Meeting(inboxes)
-        singing = [
+        voices = [
             in_background(
                 self.inbox, "controller",
                 partial(
@@ -111,14 +111,14 @@ class Work:
             )
             for trial, inbox in zip(pair, inboxes, strict=True)
         ]  # fmt: skip
-        while not all(task.over for task in singing):
+        while not all(task.over for task in voices):
             item = self.inbox.get()
             for inbox in inboxes if isinstance(item, Interrupt) else ():
                 inbox.put(item)
-        for task in singing:
+        for task in voices:
             if task.error:
                 raise task.error
-        ended = [(task.result, self.written(task.result)) for task in singing]
+        ended = [(task.result, self.written(task.result)) for task in voices]
         for course, result in ended:
             self.judged(course, result)
 

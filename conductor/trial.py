@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from conductor import progress
+from conductor import progress, proving
 from conductor.clock import EXCHANGES, Clock, clock_of, lead_ns
 from conductor.course import Course
 from conductor.errors import Abandoned, Interrupted, RunEnded, RunRefused
@@ -12,18 +12,12 @@ from conductor.fleet import Fleet
 from conductor.greeting import greet
 from conductor.inbox import Inbox, in_background
 from conductor.meeting import Meeting
-from conductor.outcome import Proof
 from conductor.output import say
 from conductor.plan import STEP_HELD_S, Plan, Trial
 from conductor.sessions import Session
 from conductor.shares import heights, shares
 from conductor.specs import CLOCK_S, bounds
 
-# How long the server's agent may take to report a limit that the clients have already met.
-LIMIT_TELLS_WITHIN_S = 1.5
-RECOUNT_AFTER_S = 0.02
-LIMIT_RECOUNT_S = 1.0
-END_RECOUNT_S = 0.5
 INTERRUPTED_STOP_S = 2.0
 CLOSE_S = 1.0
 
@@ -53,12 +47,12 @@ def run_trial(
             climb(course)
         else:
             arm_generators(course)
-        if limit_met(course) or not barrier_proved(course):
-            prove_what_is_left(course)
+        if proving.limit_met(course) or not proving.barrier_proved(course):
+            proving.prove_what_is_left(course)
         else:
             go(course)
             follow(course)
-            prove_end(course)
+            proving.prove_end(course)
             course.clocks_after = read_clocks(course, "after")
     except Abandoned:
         pass  # the agents hold why they are lost or spoiled
@@ -113,11 +107,13 @@ def climb(course: Course) -> None:
         course.enter(f"step {n}/{load.steps}")
         arm_generators(course, parts)
         arm_s = (time.monotonic_ns() - course.marks[course.phase]) / 1e9
-        whole = verified(course) == sum(parts.values())
+        whole = proving.verified(course) == sum(parts.values())
         if not whole:
-            fleet.wait(lambda: "limit" in fleet.server.said, LIMIT_TELLS_WITHIN_S)
-        counted = count_on_server(course, verified(course), load.arm_timeout if whole else LIMIT_RECOUNT_S)
-        proof = proven(course, counted)
+            fleet.wait(lambda: "limit" in fleet.server.said, proving.LIMIT_TELLS_WITHIN_S)
+        counted = proving.count_on_server(
+            course, proving.verified(course), load.arm_timeout if whole else proving.LIMIT_RECOUNT_S
+        )
+        proof = proving.proven(course, counted)
         course.steps.append({"connections": sum(parts.values()), "arm_s": round(arm_s, 6), **vars(proof)})
         course.log.say(course.trial.n, "step", n=n, **course.steps[-1])
         if whole and not proof.agrees:
@@ -138,91 +134,6 @@ def arm_generators(course: Course, parts: Mapping[str, int] | None = None) -> No
         slow = [agent for agent in fleet.clients if "armed" not in agent.said]
         fleet.spoil(slow, f"it was not armed within {course.bounds.arm_s:.0f} s")
         raise Abandoned
-
-
-def verified(course: Course) -> int:
-    return sum(agent.said["armed"]["verified"] for agent in course.fleet.clients)
-
-
-def all_armed(course: Course) -> bool:
-    """Every connection was verified; or, where the workload holds none, no connection failed."""
-    armed = [agent.said["armed"] for agent in course.fleet.clients]
-    if not course.trial.load.traits.holds:
-        return not any(event["failed"] for event in armed)
-    return verified(course) == course.trial.load.connections
-
-
-def limit_met(course: Course) -> bool:
-    """The strategy reached a limit while arming. Unverified connections end the trial where no limit explains them."""
-    fleet = course.fleet
-    course.enter("proving")
-    if all_armed(course) and "limit" not in fleet.server.said:
-        return False
-    if fleet.wait(lambda: "limit" in fleet.server.said, LIMIT_TELLS_WITHIN_S):
-        return course.trial.load.traits.holds
-    raise Abandoned
-
-
-def barrier_proved(course: Course) -> bool:
-    """Kernel, server and clients must count the same connections before anyone may go. False: a limit after all."""
-    if not course.trial.load.traits.holds:
-        return True
-    proof = count_on_server(course, verified(course), course.trial.load.arm_timeout)
-    log_proof(course, "barrier", proof)
-    if "limit" in course.fleet.server.said:
-        return False
-    course.barrier = proven(course, proof)
-    if not course.barrier.agrees:
-        raise Abandoned
-    return True
-
-
-def proven(course: Course, proof: Proof | None) -> Proof:
-    """The proof that there must be; a server's host that does not count ends the trial."""
-    if proof is None:
-        course.fleet.spoil([course.fleet.server], "it did not count its connections")
-        raise Abandoned
-    return proof
-
-
-def prove_what_is_left(course: Course) -> None:
-    """The limit is the result: count the connections that are still served, and skip the window."""
-    course.dnf = True
-    course.barrier = count_on_server(course, ask_generators(course), LIMIT_RECOUNT_S)
-    log_proof(course, "barrier", course.barrier)
-
-
-def ask_generators(course: Course) -> int | None:
-    """How many connections have just answered one more verified echo; None if a client did not say."""
-    fleet = course.fleet
-    clients = fleet.working_clients
-    fleet.forget(clients, "proved")
-    fleet.tell(clients, "prove")
-    fleet.wait(lambda: all("proved" in a.said or not a.takes_part for a in clients), course.bounds.prove_s)
-    answers = [agent.said["proved"]["verified"] for agent in clients if "proved" in agent.said]
-    return sum(answers) if len(answers) == len(clients) else None
-
-
-def count_on_server(course: Course, clients: int | None, seconds: float) -> Proof | None:
-    """Ask the server's host to count, again and again, until it agrees with the clients or the time is over."""
-    fleet = course.fleet
-    deadline_ns = time.monotonic_ns() + int(seconds * 1e9)
-    proof = None
-    while True:
-        fleet.forget([fleet.server], "counts")
-        fleet.tell([fleet.server], "prove")
-        if fleet.wait(lambda: "counts" in fleet.server.said, seconds):
-            counts = fleet.server.said["counts"]
-            proof = Proof(counts["established"], counts["open"], clients)
-        limit_is_news = "limit" in fleet.server.said and not course.dnf and course.go_ns is None
-        if time.monotonic_ns() >= deadline_ns or (proof and proof.agrees) or limit_is_news:
-            return proof
-        fleet.wait(lambda: False, RECOUNT_AFTER_S)
-
-
-def log_proof(course: Course, when: str, proof: Proof | None) -> None:
-    if proof:
-        course.log.say(course.trial.n, "proof", when=when, **vars(proof))
 
 
 def go(course: Course) -> None:
@@ -260,16 +171,6 @@ def follow(course: Course) -> None:
             if "done" not in agent.said:
                 fleet.lose(agent, f"it was not done within {course.bounds.load_s:.0f} s")
     course.marks["done"] = time.monotonic_ns()
-
-
-def prove_end(course: Course) -> None:
-    if not course.trial.load.traits.holds:
-        return
-    course.enter("checking")
-    clients = ask_generators(course)
-    course.end = count_on_server(course, clients, END_RECOUNT_S)
-    log_proof(course, "end", course.end)
-    course.marks["proved"] = time.monotonic_ns()
 
 
 def stop(course: Course) -> None:

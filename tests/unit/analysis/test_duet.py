@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from analysis.contrasts import contrasts_table
 from analysis.dataset import load
 from analysis.duet import ONLY_COSTS
 from analysis.estimates import estimates_table, metrics_table
+from analysis.ingest.plan import plan_rows
 from analysis.model import Dataset
 from tests.unit.analysis import build, duets
 from tests.unit.analysis.chart_data import dataset_of
@@ -134,3 +136,15 @@ def test_how_often_a_duet_errs_and_finds() -> None:
     assert upper_bound(false, runs) <= 0.05
     found = [duet(draw, 8, [0.05, 0.0, 0.0])[1]["verdict"] for _ in range(300)]
     assert found.count("better") >= 297
+
+
+def test_which_of_the_two_ports_a_server_got_tells_no_cells_apart() -> None:
+    def trial(n: int, beside: object, port: int, strategy: str) -> dict[str, Any]:
+        server = {"strategy": strategy, "server_port": port}
+        return {"n": n, "block": 1, "cell": strategy, "beside": beside, "server": server, "load": {"workload": "open"}}
+
+    pairs = [trial(1, 2, 9001, "a"), trial(2, 1, 9000, "b"), trial(3, 4, 9000, "a"), trial(4, 3, 9001, "b")]
+    foreign = [trial(5, None, 9001, "c"), trial(6, [7], 9001, "d"), trial(7, "x", 9001, "e"), trial(8, 99, 9001, "f")]
+    rows = plan_rows(SimpleNamespace(run="r1", planned=[*pairs, *foreign]))  # type: ignore[arg-type]
+    assert [row["server_port"] for row in rows] == [9000] * 4 + [9001] * 4
+    assert [row["beside"] for row in rows] == [2, 1, 4, 3, None, None, None, 99]
