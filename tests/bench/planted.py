@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tests.bench.planted [--runs 10] [--seed 1] [--share 0.05] [-i inventory/lab] [-e …]
 
-Each run compares epoll, as tests/fixtures/burning_server.py runs it, with the same that burns `share` more CPU time, and
-with epoll_raw and selectors, so that three comparisons share the risk of a false word; side by side, or with
+Each run compares epoll, as tests/fixtures/burning_server.py runs it, with the same that burns `share` more CPU time,
+and with epoll_raw and selectors, so that three comparisons share the risk of a false word; side by side, or with
 `-e duet=false` one after the other. What is burnt is a little more than what a request costs more: those that come
 meanwhile share a wake-up. The seed fixes all runs beforehand: run n has the seed `seed * 1000 + n`. None is discarded.
 """

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
 
 @pytest.fixture(scope="module")
 def duet(lab: None) -> Path:
-    """poll beside epoll, and epoll beside itself, with 3,000 connections of which poll asks the kernel in every call."""
+    """poll beside epoll, and epoll beside itself. With 3,000 connections poll's calls are dear."""
     result = line.play(
         "run_benchmark.yml", "lab", strategy="epoll,poll", duet="true", connections=3000, rate=1000, repetitions=3,
         warmup=0, duration=2,
