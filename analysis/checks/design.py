@@ -6,9 +6,12 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import pandas as pd
+
 from analysis.cells import RUNG
 from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.shared import PACED, WITHOUT_RESULT, contender, shares_cpus, trials, where
+from analysis.duet import beside
 from analysis.environment import differences, environment
 from analysis.model import Dataset
 from analysis.statistics.series import moved, succession
@@ -62,6 +65,10 @@ def ds4_same_order(dataset: Dataset) -> Iterable[Observation]:
     ran = dataset.trials.dropna(subset=["position", "block"]).sort_values("position")
     for run, members in ran.groupby("run", sort=False):
         names = members["cell"] + members["control"].fillna(False).map({True: " control", False: ""}).astype("string")
+        others = beside(members.assign(name=names), "name").fillna("")
+        # Two that run side by side have one place in the order.
+        names = pd.Series([" ".join(sorted(pair)) for pair in zip(names, others, strict=True)], members.index)
+        members = members[~(members["beside"] < members["trial"]).fillna(False)]
         orders = {block: tuple(names[own.index]) for block, own in members.groupby("block")}
         if len(orders) < 2 or len(set(orders.values())) > 1:
             continue
@@ -94,6 +101,11 @@ def ds7_closed_loop(dataset: Dataset) -> Iterable[Observation]:
     for row in where(table, table["workload"].notna() & ~table["workload"].isin(PACED)).to_dict("records"):
         loop = "A churn keeps so many connections in flight: it" if row["workload"] == "churn" else "A closed loop"
         yield seen(row, f"{loop} asks less the slower the server is")
+
+
+def ds12_side_by_side(dataset: Dataset) -> Iterable[Observation]:
+    for run in dataset.trials.loc[dataset.trials["beside"].notna(), "run"].unique():
+        yield seen({"run": run}, "Each trial shared the server's CPUs with the one beside it")
 
 
 def ds8_shared_cpus(dataset: Dataset) -> Iterable[Observation]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import format as show
+from analysis.checks import beside
 from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.shared import (
     KEY,
@@ -34,16 +35,19 @@ LOADED = ("ok", "invalid", "partial")
 
 @once
 def busy_cpus(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataFrame:
-    """How much clients used of the CPUs that they share: run, trial, hosts, cpus (of all together), share of these."""
+    """How much clients used of the CPUs that they share, those of the trial beside too: run, trial, hosts, cpus (of all
+    together), share of these."""
     rows = []
     for row in client_rows(dataset, outcomes):
         host, name = host_of(dataset, row), str(row["host"])
+        its = [row, other] if host.usable and (other := beside.sender(dataset, row)) else [row]
+        longest = max(number(one["wall_ns"], 0.0) for one in its)
         rows.append(
             {
                 "run": row["run"], "trial": row["trial"], "host": name,
                 "place": json.dumps([host.machine, host.usable]) if host.machine and host.usable else name,
                 "cpus": len(host.usable) if host.usable else number(row["processes"], 1.0),
-                "used": (row["cpu_user_ns"] + row["cpu_system_ns"]) / (row["wall_ns"] or np.nan),
+                "used": sum(one["cpu_user_ns"] + one["cpu_system_ns"] for one in its) / (longest or np.nan),
             }
         )  # fmt: skip
     if not rows:
@@ -59,12 +63,14 @@ def schedule(dataset: Dataset) -> pd.DataFrame:
 
     `lag_ns`: median over the clients of their median lag; `gap_ns`: longest turn of a loop; `unsent`: share of the
     planned requests that the generator did not come to; `busy`: share of the generators' CPUs; `room`: the server used
-    less than its `usable` CPUs, those that its threads can; `is_generator`: the loops made requests late, not busy
+    less than its `usable` CPUs, those that its threads can, and with the server beside it less than `usable_both`, of
+    which the two used `both`; `is_generator`: the loops made requests late, not busy
     connections; `is_late`: so it is with the unsent ones.
     """
     table = paced(trials(dataset, LOADED))[
-        [*KEY, "planned_requests", "sent_requests", "unsent_late_requests", "response_p50_ns", "server_cpu_share"]
-    ]
+        [*KEY, "planned_requests", "sent_requests", "unsent_late_requests", "response_p50_ns", "server_cpu_share",
+         "warmup", "window_s"]
+    ]  # fmt: skip
     own = clients(dataset, LOADED).groupby(KEY).agg(lag_ns=("lag_p50_ns", "median"), gap_ns=("max_loop_gap_ns", "max"))
     busy = busy_cpus(dataset, LOADED).groupby(KEY).agg(busy=("share", "max"))
     table = table.merge(own.reset_index(), on=KEY, how="left").merge(busy.reset_index(), on=KEY, how="left")
@@ -73,17 +79,27 @@ def schedule(dataset: Dataset) -> pd.DataFrame:
     # Older runs do not say whose doing it was: there a loop that was never late had to wait for busy connections.
     is_told = table["unsent_late_requests"].notna()
     table["unsent"] = (table["unsent_late_requests"] / planned).where(is_told, 1 - table["sent_requests"] / planned)
-    threads, servers = server_threads(dataset), server_of(dataset)
-    usable = [
-        max(1.0, min(threads.get((run, int(trial)), 1.0), servers.get(run, UNKNOWN).cpus))
-        for run, trial in zip(table["run"], table["trial"], strict=True)
-    ]
-    table["usable"] = np.array(usable, dtype=float)
+    table["usable"], table["both"], table["usable_both"] = _cpus(dataset, table)
     table["room"] = table["server_cpu_share"] < threshold("room") * table["usable"]
+    table["room"] &= table["both"] < threshold("room") * table["usable_both"]
     # A loop makes no request later than its longest turn; what waits longer waits behind a busy connection.
     table["is_generator"] = (table["busy"] >= threshold("busy")) | ~(table["lag_ns"] > table["gap_ns"])
     table["is_late"] = table["is_generator"] | is_told
     return table
+
+
+def _cpus(dataset: Dataset, table: pd.DataFrame) -> np.ndarray:
+    """Of each trial how many CPUs its server can use; how many it and the one beside it used; how many both can."""
+    threads, servers = server_threads(dataset), server_of(dataset)
+    rows = []
+    for row in table.to_dict("records"):
+        there, own = servers.get(row["run"], UNKNOWN).cpus, threads.get((row["run"], row["trial"]), 1.0)
+        start, seconds = number(row["warmup"], 0.0), row["window_s"]
+        beside_ns = beside.cpu_ns(dataset, row, start, start + seconds) if seconds > 0 else 0.0
+        both = own + threads.get(beside.partner(dataset, row) or ("", 0), 0.0)
+        used = row["server_cpu_share"] + (beside_ns / 1e9 / seconds if beside_ns else 0.0)
+        rows.append((max(1.0, min(own, there)), used, max(1.0, min(both, there))))
+    return np.array(rows, dtype=float).reshape(-1, 3).T
 
 
 def gn1_saturated(dataset: Dataset) -> Iterable[Observation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from analysis import format as show
+from analysis.checks import beside
 from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.server import refused, retried
 from analysis.checks.shared import KEY, clients, counters, number, percent, trials, where
@@ -13,11 +14,12 @@ from contracts.declared import OUTCOMES
 
 
 def nw1_retransmitted(dataset: Dataset) -> Iterable[Observation]:
-    """Segments that a client sent again between `go` and its end, against the requests of its window."""
+    """Segments that a client sent again between `go` and its end, against the requests of its window; in a duet the
+    kernel counts for both trials."""
     table = counters(dataset)
     table = where(table, table["counter"] == "Tcp.RetransSegs")
     for row in table.merge(clients(dataset), on=[*KEY, "host"]).to_dict("records"):
-        sent = row["sent_per_s"] * row["window_s"]
+        sent = row["sent_per_s"] * row["window_s"] + beside.sent(dataset, row)
         if row["value"] > threshold("retransmitted") * sent > 0:
             again = row["value"] / sent
             text = (

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis import format as show
+from analysis.checks import beside
 from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.lateness import schedule
 from analysis.checks.shared import KEY, by_trial, number, paced, percent, trials, where
@@ -65,6 +66,15 @@ def sv7_saturated(dataset: Dataset) -> Iterable[Observation]:
                 f"{show.number(row['requests_per_s'])} requests/s no cost above {show.number(most)} µs can show"
             )
             yield seen(row, text, share / row["usable"], cpus=share, usable=row["usable"], most_us=most)
+
+
+def sv8_wait_for_each_other(dataset: Dataset) -> Iterable[Observation]:
+    """Two that run side by side under paced loads, and leave their CPUs hardly any time."""
+    for row in schedule(dataset).to_dict("records"):
+        if beside.partner(dataset, row) and row["both"] > threshold("both") * row["usable_both"]:
+            size = row["both"] / row["usable_both"]
+            text = f"The server and the one beside it used {percent(size)} of their CPUs: they wait for each other"
+            yield seen(row, text, size, cpus=row["both"], own=row["server_cpu_share"], usable=row["usable_both"])
 
 
 def dt9_unlike_echoes(dataset: Dataset) -> Iterable[Observation]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis import format as show
 from analysis.ceilings import ceilings, sent_per_s
+from analysis.checks import beside
 from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.lateness import busy_cpus
 from analysis.checks.shared import KEY, client_rows, host_of, number, percent, trials, where
@@ -88,7 +89,9 @@ def gn9_near_ceiling(dataset: Dataset) -> Iterable[Observation]:
     table = ceilings(dataset)
     known = table[~table["is_refuted"]].set_index(["run", "host"])["ceiling_per_s"].to_dict()
     for row in client_rows(dataset):
-        own, ceiling = sent_per_s(row), known.get((row["run"], row["host"]), np.nan)
+        other = beside.sender(dataset, row)
+        own = sent_per_s(row) + (number(sent_per_s(other), 0.0) if other else 0.0)
+        ceiling = known.get((row["run"], row["host"]), np.nan)
         if own / ceiling > threshold("ceiling"):
             sent = f"{row['host']} sent {show.number(own)} requests/s"
             text = f"{sent}, {percent(own / ceiling)} of the {show.number(ceiling)}/s that it can send"

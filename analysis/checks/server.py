@@ -7,9 +7,11 @@ from collections.abc import Iterable
 import pandas as pd
 
 from analysis import format as show
+from analysis.checks import beside
 from analysis.checks.base import Observation, seen, threshold
 from analysis.checks.shared import (
     KEY,
+    SYN_RETRIES,
     UNKNOWN,
     clients,
     counters,
@@ -28,7 +30,6 @@ from contracts.declared import OUTCOMES, PASSED
 
 # Counters that only grow where the kernel is short of memory for sockets.
 MEMORY = ("TcpExt.TCPMemoryPressures", "TcpExt.TCPAbortOnMemory", "TcpExt.PruneCalled", "TcpExt.TCPRcvQDrop")
-SYN_RETRIES = ["syn_retries_1", "syn_retries_2", "syn_retries_3"]
 
 
 def refused(dataset: Dataset) -> pd.DataFrame:
@@ -66,10 +67,11 @@ def _own_remedy(limit: float | None) -> str | None:
 def sv1_connect_tail(dataset: Dataset) -> Iterable[Observation]:
     own = own_backlogs(dataset)
     for row in refused(dataset).merge(retried(dataset), on=KEY).query("count > 0").to_dict("records"):
-        text = (
-            f"The accept queue was full {row['value']:,} times while connecting; {show.count(row['count'])} handshakes "
-            f"took a second or more, p99 {show.time(row['p99_ns'])}"
-        )
+        is_alone = beside.partner(dataset, row) is None
+        full = "The accept queue was full" if is_alone else "The duet's accept queues were full"
+        text = f"{full} {row['value']:,} times while connecting"
+        text += f"; {show.count(row['count'])} handshakes took a second or more"
+        text += f", p99 {show.time(row['p99_ns'])}"
         yield seen(
             row, text, row["value"], remedy=_own_remedy(own.get((row["run"], row["trial"]))), overflows=row["value"],
             retried=row["count"], connect_p99_ns=row["p99_ns"],
@@ -127,8 +129,10 @@ def sv4_kept_from_cpus(dataset: Dataset) -> Iterable[Observation]:
 def sv5_neighbour(dataset: Dataset) -> Iterable[Observation]:
     servers, shared = server_of(dataset), shares_cpus(dataset)
     for row in growth(dataset, of_server(dataset, dataset.host_samples), "foreign_ns").to_dict("records"):
-        share = row["growth"] / 1e9 / row["span_s"] / servers.get(row["run"], UNKNOWN).cpus
+        # To a server that runs beside another the other one is no stranger.
+        foreign = row["growth"] - beside.cpu_ns(dataset, row, row["t0"], row["t1"])
+        share = foreign / 1e9 / row["span_s"] / servers.get(row["run"], UNKNOWN).cpus
         # Where the clients work on the server's CPUs they are the others: DS8 says that.
         if row["run"] not in shared and share > threshold("foreign"):
             text = f"Others used {percent(share)} of the server's CPUs"
-            yield seen(row, text, share, foreign_ns=row["growth"], share=share)
+            yield seen(row, text, share, foreign_ns=foreign, share=share)

@@ -22,6 +22,7 @@ KEY = ["run", "trial"]
 # Requests have a time at which they are due; elsewhere the server decides when one is sent.
 PACED = tuple(name for name, workload in WORKLOADS.items() if workload.paced)
 OF_TRIAL = ("workload", "arrival", "window_s", "counted_by", "server_ports", "connect_p99_ns")
+SYN_RETRIES = ["syn_retries_1", "syn_retries_2", "syn_retries_3"]
 OVERFLOWS = "TcpExt.ListenOverflows"
 RANGE, SOMAXCONN = "net.ipv4.ip_local_port_range", "net.core.somaxconn"
 WITHOUT_RESULT = (NOT_RUN, UNFINISHED, "interrupted")
@@ -166,7 +167,8 @@ def of_server(dataset: Dataset, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def growth(dataset: Dataset, samples: pd.DataFrame, column: str) -> pd.DataFrame:
-    """How much a counter grew in the window of each good trial, and in how many seconds: run, trial, growth, span_s."""
+    """How much a counter grew in the window of each good trial, from which second to which: run, trial, growth, t0, t1
+    and span_s."""
     known = samples.dropna(subset=[column])[[*KEY, "t_s", column]].drop_duplicates([*KEY, "t_s"])
     table = known.merge(trials(dataset)[[*KEY, "warmup", "window_s", "duration"]], on=KEY)
     start = table["warmup"].fillna(0)
@@ -174,7 +176,7 @@ def growth(dataset: Dataset, samples: pd.DataFrame, column: str) -> pd.DataFrame
     table = table[(table["t_s"] >= start - EDGE_S) & (table["t_s"] <= end + EDGE_S)].sort_values([*KEY, "t_s"])
     edges = table.groupby(KEY).agg(first=(column, "first"), last=(column, "last"), t0=("t_s", "min"), t1=("t_s", "max"))
     edges = edges[edges["t1"] > edges["t0"]].reset_index()
-    return edges[KEY].assign(
+    return edges[[*KEY, "t0", "t1"]].assign(
         growth=(edges["last"] - edges["first"]).astype(float), span_s=(edges["t1"] - edges["t0"]).astype(float)
     )
 
@@ -193,13 +195,18 @@ def totals(kernel: pd.DataFrame) -> pd.DataFrame:
 @once
 def overflows(dataset: Dataset) -> pd.DataFrame:
     """How often an accept queue was full, as the kernels count it: rows of the table `kernel`. The kernel counts for
-    all listeners of its host; a trial whose server had room for every connection that was asked for has none."""
+    all listeners of its host; a trial whose server had room for every connection that was asked for has none, and of
+    two that ran side by side one whose clients had no handshake to repeat."""
     table = dataset.kernel[dataset.kernel["counter"] == OVERFLOWS]
     limits = dataset.listen_queue.groupby(KEY, as_index=False).agg(room=("limit", "min"))
     asked = dataset.trials.drop_duplicates(KEY).merge(limits, on=KEY)
     holds = asked["workload"].map(lambda name: traits(name).holds) & asked["hostile"].isna()
     never = asked[holds.astype(bool) & (asked["connections"] <= asked["room"]).fillna(False)]
     full = set(zip(never["run"], never["trial"], strict=True))
+    retries = dataset.generators.groupby(KEY)[SYN_RETRIES].sum().sum(axis=1)
+    waited = set(retries[retries > 0].index)
+    duets = dataset.trials[dataset.trials["beside"].notna()]
+    full |= set(zip(duets["run"], duets["trial"], strict=True)) - waited
     return table[np.array([key not in full for key in zip(table["run"], table["trial"], strict=True)], dtype=bool)]
 
 
