@@ -40,12 +40,14 @@ class Design:
     contenders: frozenset[tuple[str, str]]  # strategy and command
     workloads: frozenset[str]
     comparisons: int  # cells to compare with one of the baseline
-    baselines: int  # how often a block measures the baseline: with a control twice
+    baselines: float  # how often a block measures the baseline: with a control twice; of a duet inf, see `Spread`
+    is_duet: bool
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The standard deviation of the logarithm of one measurement within its block and cell, and whence it is known."""
+    """The standard deviation of the logarithm of one measurement within its block and cell, of a duet that of the ratio
+    of a pair, and whence it is known."""
 
     value: float
     source: str
@@ -78,17 +80,23 @@ def design(plan: dict[str, Any]) -> Design:
     rivals = {trial["cell"] for trial in measured if trial.get("null")}
     controlled = [_contender(trial) for trial in measured if trial.get("control")]
     first = controlled[0] if controlled else _contender(measured[0])
+    is_duet = any(trial.get("beside") for trial in measured)
     return Design(
         run=_text(plan["run"]),
         trials=len(measured),
         blocks=len({int(trial["block"]) for trial in measured}),
-        duration_s=math.fsum(map(duration_s, plan["trials"])),
+        duration_s=math.fsum(duration_s(trial) for trial in plan["trials"] if not _is_second(trial)),
         is_open_ended=any(trial["load"].get("requests") for trial in measured),
         contenders=frozenset(cells.values()),
         workloads=frozenset(_text(trial["load"]["workload"]) for trial in measured),
         comparisons=sum(contender != first or cell in rivals for cell, contender in cells.items()),
-        baselines=2 if controlled else 1,
-    )
+        baselines=math.inf if is_duet else 2 if controlled else 1, is_duet=is_duet,
+    )  # fmt: skip
+
+
+def _is_second(trial: dict[str, Any]) -> bool:
+    """Whether its time is that of the trial beside, which the plan has before it."""
+    return int(trial.get("beside") or 0) in range(1, trial["n"])
 
 
 def _contender(trial: dict[str, Any]) -> tuple[str, str]:
@@ -122,7 +130,7 @@ def duration_s(trial: dict[str, Any]) -> float:
 
 def earlier_spread(results: Path, plan: Design) -> Spread | None:
     """That of requests per CPU-second, pooled over the newest runs beside the plan's that had most of its strategies
-    and its workload; None where no such run says enough. Read from their summary.csv.
+    and its workload, duets for a duet; None where no such run says enough. Read from their summary.csv.
     """
     squares, freedom = 0.0, 0
     runs: list[str] = []
@@ -164,13 +172,25 @@ def _residual_of(path: Path, plan: Design) -> tuple[float, int]:
         trials = trials[trials["cpu_us_per_request"] > 0]
         trials = trials[(trials["outcome"] == "ok") & trials["workload"].isin(plan.workloads)]
         contenders = list(zip(trials["strategy"], trials["server_command"].fillna(""), strict=True))
-        logs = trials["cpu_us_per_request"].map(math.log)
-        measured = pd.DataFrame({"block": trials["block"], "cell": trials["cell"], "log": logs})
+        trials = trials.assign(log=trials["cpu_us_per_request"].map(math.log))
+        is_duet = bool(trials["beside"].notna().any()) if "beside" in trials else False
+        if not contenders or is_duet != plan.is_duet or not is_alike(set(contenders), plan):
+            return 0.0, 0
+        mine = trials[[contender in plan.contenders for contender in contenders]]
+        return residual(_ratios(mine) if is_duet else mine[["block", "cell", "log"]])
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0, 0
-    if not contenders or not is_alike(set(contenders), plan):
-        return 0.0, 0
-    return residual(measured[[contender in plan.contenders for contender in contenders]])
+
+
+def _ratios(trials: pd.DataFrame) -> pd.DataFrame:
+    """The logarithm of the ratio of each pair, the two always the same way round. What a block does to both is out of
+    it, so all are of one block."""
+    sides = trials.assign(name=trials["cell"].str.cat(trials["control"].astype(str), " "))
+    pairs = sides.merge(sides, left_on="beside", right_on="trial", suffixes=("", "_beside"))
+    pairs = pairs[pairs["name"] > pairs["name_beside"]]
+    return pd.DataFrame({
+        "block": 1, "cell": pairs["name"].str.cat(pairs["name_beside"], " "), "log": pairs["log"] - pairs["log_beside"],
+    })  # fmt: skip
 
 
 def is_alike(measured: set[tuple[str, str]], plan: Design) -> bool:

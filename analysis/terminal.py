@@ -78,7 +78,8 @@ def of_objective(frame: pd.DataFrame) -> str:
     """Who kept the objective of the run."""
     known = frame[frame["kept"].ne("") & ~frame["struck"].astype(bool)]
     if known.empty:
-        return ""
+        is_duet = len(frame) and frame["duet"].all()
+        return "The objective is not judged: a duet does not tell how long a request takes." if is_duet else ""
     told_of = known[known["kept_doubt"].eq("")]
     if told_of.empty:
         return f"{known['slo'].iloc[0]}: whether it was met cannot be told ({glance.of_doubt(known)})."
@@ -112,6 +113,7 @@ def facts(dataset: Dataset) -> list[str]:
     parts += [text.format(first[name]) for name, text in FACTS.items() if name not in unsaid and pd.notna(first[name])]
     for count, noun in ((int((dataset.hosts["role"] == "client").sum()), "client"), (len(dataset.trials), "trial")):
         parts.append(f"{count:,} {noun}{'s' if count != 1 else ''}")
+    parts[-1] += " side by side" if cells["duet"].all() else ""
     return parts
 
 

@@ -46,6 +46,7 @@ class Pair:
     why: str
     is_reference: bool
     least: float  # the smallest difference, as a share, that a comparison of this spread finds in 80 % of the runs
+    is_duet: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def compared(dataset: Dataset, metric: str | None = None) -> Compared:
                 run=row["run"], cell=row["cell"], baseline=row["baseline"], name=names[ours], base=names[theirs],
                 least=float(row["least"]), margin=float(row["margin"]), n=int(row["n"]), verdict=str(row["verdict"]),
                 why=f"{', '.join(dict.fromkeys(bars))} forbids it" if bars else why,
-                is_reference=identity(rows[ours]["strategy"]).is_reference,
+                is_reference=identity(rows[ours]["strategy"]).is_reference, is_duet=bool(rows[ours]["duet"]),
             )
         )  # fmt: skip
     return Compared(factor, metric, tuple(sorted(pairs, key=lambda pair: natural(pair.cell))))
@@ -184,10 +185,11 @@ def _ratio(pair: Pair, *, turned: bool = False) -> str:
 
 
 def certainty(pairs: Sequence[Pair]) -> str:
-    """Such as `95 %, 5 repetitions`."""
+    """Such as `95 %, 5 repetitions`; of duets `95 %, 5 repetitions side by side`."""
     least, most = min(pair.n for pair in pairs), max(pair.n for pair in pairs)
     n = f"{least}" if least == most else f"{least} to {most}"
-    return f"{100 * min(pair.confidence for pair in pairs):.0f} %, {n} repetition{'s' if most > 1 else ''}"
+    n += f" repetition{'s' if most > 1 else ''}{' side by side' if all(pair.is_duet for pair in pairs) else ''}"
+    return f"{100 * min(pair.confidence for pair in pairs):.0f} %, {n}"
 
 
 def _undecided(ours: Compared, open_: Sequence[Pair]) -> str:

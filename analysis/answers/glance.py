@@ -40,6 +40,7 @@ OF_CELL = [
     "why",
     "held_connections",
     "rate",
+    "duet",
 ]
 LEAST_FINEST, MOST_FINEST = 0.001, 0.1
 FULLER = {PRIMARY: "requests per CPU second"}
@@ -117,7 +118,9 @@ def ratio_title(frame: pd.DataFrame) -> str:
     """What the ratio is of, and against what, such as `requests per CPU second ÷ epoll's`."""
     metric = str(frame["ratio_metric"].iloc[0])
     bases = sorted({base for base in frame["against"] if base})
-    return f"{FULLER.get(metric, METRICS[metric].title)}, ÷ {bases[0] if len(bases) == 1 else 'the baseline'}"
+    against = bases[0] if len(bases) == 1 else "the baseline"
+    against += " beside it" if frame["duet"].all() else ""
+    return f"{FULLER.get(metric, METRICS[metric].title)}, ÷ {against}"
 
 
 def in_doubt(known: pd.DataFrame) -> str:

@@ -248,6 +248,8 @@ def _is_overloaded(dataset: Dataset, row: dict[Any, Any]) -> bool:
 
 def _kept_from_cpus(dataset: Dataset, row: dict[Any, Any]) -> str:
     """The findings that others had the server's CPUs, where its own processes did not fill them."""
+    if row["duet"]:
+        return "another server ran beside it"
     used, there = _cpus(dataset, row)
     found = doubts(dataset).get((row["run"], row["cell"], "p99"), ())
     return "" if used >= BUSY * there else ", ".join(one for one in found if one in KEPT_FROM_CPUS)
@@ -268,7 +270,7 @@ def _room(dataset: Dataset, good: pd.DataFrame) -> str:
     """Whether the server's CPUs were what limited it; said only where that is plain."""
     row = good.to_dict("records")[0]
     used, there = _cpus(dataset, row)
-    if used != used or not there:
+    if used != used or not there or row["duet"]:
         return ""
     text = f"Its processes used {show.number(used, most=2)} of {there} CPU{'s' if there > 1 else ''}"
     if used >= BUSY * there:

@@ -68,9 +68,12 @@ COLUMNS = {Fraction(50): "response_p50_ns", Fraction(99): "response_p99_ns", Fra
 
 
 def kept(dataset: Dataset) -> dict[tuple[str, str], Kept]:
-    """By (run, cell), over the repetitions that count; none for a cell whose percentile is not known."""
+    """By (run, cell), over the repetitions that count; none for a cell whose percentile is not known, or that is one of
+    a duet: each makes the other wait."""
     goals = {str(row["run"]): objective(row["slo"]) for row in dataset.runs.to_dict("records")}
-    trials, invalid, doubt = series.good_trials(dataset), invalid_trials(dataset.findings), doubts(dataset)
+    trials = series.good_trials(dataset)
+    trials = trials[trials["beside"].isna()]
+    invalid, doubt = invalid_trials(dataset.findings), doubts(dataset)
     found: dict[tuple[str, str], Kept] = {}
     for (run, cell), members in trials.groupby(["run", "cell"], sort=False):
         goal = goals.get(str(run))

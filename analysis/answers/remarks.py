@@ -27,8 +27,10 @@ def of_control(dataset: Dataset) -> list[str]:
     """A line for each A/A control: the ratio of the baseline to itself, and what counts as equal for that."""
     own = dataset.contrasts[dataset.contrasts["metric"] == PRIMARY]
     labels, lines = by_key(dataset.cells), []
+    duets = set(by_key(dataset.cells[dataset.cells["duet"].fillna(False)]))
     for row in own[own["cell"] == own["baseline"]].to_dict("records"):
         against = f"A/A control: {labels[row['run'], row['cell']]} against itself"
+        against += " side by side" if (row["run"], row["cell"]) in duets else ""
         if pd.isna(row["ratio"]):
             lines.append(f"{against}: {row['why']}")
             continue

@@ -35,10 +35,15 @@ def data(dataset: Dataset, metric: str = PRIMARY) -> pd.DataFrame:
     label, doubt = by_key(dataset.cells), doubts(dataset)
     figures = figures_of_trials(dataset)
     figures = figures[~figures["control"]]
-    by_block = figures.set_index(["run", "cell", "metric", "block"])["value"].sort_index()
+    by_block = figures.set_index(["run", "cell", "metric", "beside", "block"])["value"].sort_index()
     rows = []
     for row in found.to_dict("records"):
-        ours, theirs = (by_block.loc[(row["run"], row[side], row["metric"])] for side in ("cell", "baseline"))
+        pair = (row["cell"], row["baseline"])
+        is_duet = figures.loc[(figures["run"] == row["run"]), "beside"].any()
+        ours, theirs = (
+            by_block.loc[(row["run"], own, row["metric"], other if is_duet else "")]
+            for own, other in (pair, pair[::-1])
+        )
         blocks = (ours / theirs).dropna()
         sides = dict.fromkeys((row["cell"], row["baseline"]))
         forbid = dict.fromkeys(x for c in sides for m in (metric, CONTRASTS) for x in doubt.get((row["run"], c, m), ()))

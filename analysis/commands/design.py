@@ -9,13 +9,15 @@ from analysis.statistics.family import ALPHA
 from analysis.statistics.power import POWER, detectable
 
 ASSUMED = Spread(0.03, "assumed: no earlier run here is like it")
+ASSUMED_OF_DUET = Spread(0.01, "assumed: no earlier duet here is like it")
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", type=Path, metavar="RUN", help="a run's directory, or its plan.yml")
     parser.add_argument(
         "--spread", type=share, metavar="SHARE",
-        help="how much a measurement spreads within its block, such as 3%%; by default as in the newest earlier runs",
+        help="how much a measurement spreads within its block, such as 3%%, of a duet the ratio of a pair; by default "
+        "as in the newest earlier runs",
     )  # fmt: skip
 
 
@@ -30,7 +32,8 @@ def run(options: argparse.Namespace) -> int:
     path = options.plan / "plan.yml" if options.plan.is_dir() else options.plan
     plan = read_plan(path)
     spread = Spread(options.spread, "as given") if options.spread else None
-    spread = spread or earlier_spread(path.absolute().parent.parent, plan) or ASSUMED
+    spread = spread or earlier_spread(path.absolute().parent.parent, plan)
+    spread = spread or (ASSUMED_OF_DUET if plan.is_duet else ASSUMED)
     for line in lines(plan, spread):
         print(show.visible(line))
     return 0
@@ -39,7 +42,8 @@ def run(options: argparse.Namespace) -> int:
 def lines(plan: Design, spread: Spread) -> list[str]:
     """Two lines: what it costs, what it can find."""
     blocks = "1 block" if plan.blocks == 1 else f"{plan.blocks} blocks"
-    first = f"{plan.trials:,} trial{'s' if plan.trials > 1 else ''} in {blocks}, about {lasting(plan.duration_s)}"
+    first = f"{plan.trials:,} trial{'s' if plan.trials > 1 else ''}{', two at a time,' if plan.is_duet else ''}"
+    first += f" in {blocks}, about {lasting(plan.duration_s)}"
     first += " and what the requests take" if plan.is_open_ended else ""
     if not plan.comparisons:
         return [f"{first}; one strategy, so nothing is compared"]
@@ -52,7 +56,8 @@ def lines(plan: Design, spread: Spread) -> list[str]:
             detectable(plan.blocks, spread.value, 1 - ALPHA / plan.comparisons, measured=plan.baselines)
         )
         found += f"; with {plan.comparisons} compared at once: {beside}"
-    return [first, f"{found}; at a spread of {show.number(100 * spread.value, most=2)} % ({spread.source})"]
+    of = "a pair's ratio of " if plan.is_duet else ""
+    return [first, f"{found}; at a spread of {of}{show.number(100 * spread.value, most=2)} % ({spread.source})"]
 
 
 def lasting(seconds: float) -> str:

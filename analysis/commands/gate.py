@@ -67,6 +67,7 @@ def lines(rows: list[gate.Row]) -> list[str]:
         f"Intervals hold at 95 % for all {len(rows)} together. finds: the smallest difference that "
         f"{100 * POWER:.0f} % of such runs find."
     )
+    note += " Old and new ran side by side." if rows[0].is_duet else ""
     return [*show.table(columns, width=160), note]
 
 

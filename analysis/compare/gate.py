@@ -32,6 +32,7 @@ class Row:
     least: float  # the smallest difference, as a share, that 80 % of such runs find
     verdict: str
     why: str
+    is_duet: bool
 
 
 def rows_of(dataset: Dataset, metrics: list[str], baseline: str | None = None) -> list[Row]:
@@ -44,12 +45,12 @@ def rows_of(dataset: Dataset, metrics: list[str], baseline: str | None = None) -
         raise Unreadable(
             """the run compares nothing: measure old and new in one run, -e '{"server_command": ["OLD", "NEW"]}'."""
         )
-    names = by_key(dataset.cells)
+    names, is_duet = by_key(dataset.cells), bool(dataset.cells["duet"].any())
     return [
         Row(
             names[row["run"], row["cell"]], names[row["run"], row["baseline"]], METRICS[row["metric"]],
             float(row["ratio"]), float(row["family_low"]), float(row["family_high"]), float(row["least"]),
-            str(row["verdict"]), "" if pd.isna(row["why"]) else str(row["why"]),
+            str(row["verdict"]), "" if pd.isna(row["why"]) else str(row["why"]), is_duet,
         )
         for name in metrics for row in table[table["metric"] == name].to_dict("records")
     ]  # fmt: skip

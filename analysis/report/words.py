@@ -33,6 +33,12 @@ def limits(dataset: Dataset) -> tuple[str, ...]:
             "network card took part. Ratios between strategies carry over to other machines better than absolute "
             "times do."
         )
+    if cells["duet"].any():
+        lines.append(
+            "Each server ran beside another on the same CPUs: that tells the ratio of what a request costs them, and "
+            "not how long a request takes, how many are answered, or what either costs alone. The two share caches: "
+            "one that spoils them for the other makes both dearer, and the ratio comes out a little too near 1."
+        )
     if any(not its.paced for its in map(traits, cells["workload"])):
         lines.append(
             "In a closed loop, and a churn is one, a slow answer delays the next question: its percentiles say nothing "
@@ -76,6 +82,13 @@ def methods(dataset: Dataset) -> tuple[str, ...]:
         "whole process tree within the window over these. Memory is growth between two samples over the connections "
         "that came between them.",
     ]
+    if dataset.cells["duet"].any():
+        lines.append(
+            "Side by side: each trial of a rival ran at the same time as one of the baseline, on the same CPUs under "
+            "the same load, and is compared with that one alone; so is the A/A control. What disturbs one disturbs the "
+            "other (Bulej et al., Duet Benchmarking, ICPE 2020). A figure of the baseline rests on its blocks, each "
+            "the geometric mean of its trials."
+        )
     for run in dataset.runs.to_dict("records"):
         text = f"Run {run['run']}: {run['trials_planned']} trials in {run['repetitions']} block"
         text += "s" if run["repetitions"] != 1 else ""

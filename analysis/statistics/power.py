@@ -17,12 +17,13 @@ MOST_SIMULATED = 40  # blocks; with more, ranks are as their limit
 PITMAN = math.sqrt(3 / math.pi)  # the efficiency of signed ranks where the logarithms are normal
 
 
-def detectable(n: int, spread: float, confidence: float = 0.95, wanted: float = POWER, *, measured: int = 1) -> float:
+def detectable(n: int, spread: float, confidence: float = 0.95, wanted: float = POWER, *, measured: float = 1) -> float:
     """The smallest difference, as a share, that `paired.ratio` of n blocks tells from none so often; inf: none at all.
 
     `spread` is the standard deviation of the logarithm of one measurement, beside what its block does to all of them;
-    `measured`: how often a block measures the baseline. A pair has √2 of the spread, with a control
-    √1.5. What the difference the wrong way round adds to the power is below what a double keeps of it.
+    `measured`: how often a block measures the baseline. A pair has √2 of the spread, with a control √1.5; inf: the
+    spread is that of the ratio itself, as in a duet. What the difference the wrong way round adds to the power is below
+    what a double keeps of it.
     """
     if n < 2:
         return math.inf

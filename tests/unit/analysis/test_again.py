@@ -101,6 +101,16 @@ def test_it_is_as_short_as_a_person_would_write_it() -> None:
     assert line == "ansible-playbook run_benchmark.yml -e strategy=epoll,poll -e rate=100 -e server_cpus=0,1 -e seed=7"
 
 
+def test_a_duet_again_is_a_duet_on_the_port_that_was_asked_for() -> None:
+    """Each of the two has a port of its own, which the planner derives."""
+    parameters, plan = planned({"strategy": "epoll,poll", "duet": True, "server_port": 7000}, 7)
+    for place, trial in enumerate(plan["trials"]):
+        trial["server"] = trial["server"] | {"server_port": 7000 + place % 2}
+    line = printed(parameters, 7, plan)
+    assert line.endswith("run_benchmark.yml -e strategy=epoll,poll -e server_port=7000 -e duet=true -e seed=7")
+    assert planned(typed(line), 7)[0]["duet"] is True
+
+
 @pytest.mark.parametrize(
     ("inventory", "words"),
     [

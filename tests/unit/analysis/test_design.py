@@ -306,3 +306,70 @@ def test_what_is_no_share_is_refused(text: str, capsys: pytest.CaptureFixture[st
         main(["design", "plan.yml", f"--spread={text}"])
     assert ended.value.code == 2
     assert "is no share between 0 and 1" in capsys.readouterr().err
+
+
+def duet(blocks: int = 8) -> Document:
+    """epoll twice and poll once beside epoll in each block."""
+    trials = []
+    for first in range(1, 4 * blocks, 4):
+        block = first // 4 + 1
+        trials += [
+            trial(first, "poll", block=block, cell="c2") | {"beside": first + 1},
+            trial(first + 1, "epoll", block=block) | {"beside": first},
+            trial(first + 2, "epoll", block=block) | {"beside": first + 3},
+            trial(first + 3, "epoll", block=block, control=True) | {"beside": first + 2},
+        ]
+    return plan(trials)
+
+
+def test_two_beside_each_other_take_their_time_once() -> None:
+    found = design(duet())
+    assert (found.trials, found.blocks, found.comparisons, found.is_duet) == (32, 8, 1, True)
+    assert found.duration_s == pytest.approx(16 * 4.7)
+
+
+def test_a_duet_finds_what_the_spread_of_a_ratio_lets_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, duet())
+    assert main(["design", str(path)]) == main(["design", str(path), "--spread", "2%"]) == 0
+    first, second, _, other = capsys.readouterr().out.splitlines()
+    assert first == "32 trials, two at a time, in 8 blocks, about 75 s"
+    assert second.endswith("; at a spread of a pair's ratio of 1.0 % (assumed: no earlier duet here is like it)")
+    assert other.endswith("; at a spread of a pair's ratio of 2.0 % (as given)")
+    # Differences that spread by 1 % themselves, not measurements that do.
+    draw = np.random.default_rng(3)
+    ratios = (1 + detectable(8, 0.01, measured=math.inf)) * np.exp(draw.normal(0, 0.01, (2000, 8)))
+    found = sum(ratio(one, [1.0] * 8).low > 1 for one in ratios.tolist())
+    assert found / 2000 == pytest.approx(0.8, abs=0.027)
+
+
+def earlier_duet(path: Path, run: str, d: float, *, lost: int = 0) -> None:
+    """In each of four blocks poll over epoll by 1 ± d, and the control by ± d; what a pair shares is far more."""
+    rows = []
+    for entry in duet(4)["trials"]:
+        n, sign = entry["n"], 1 if entry["block"] % 2 else -1
+        is_first = entry["cell"] == "c2" or entry["control"]
+        log = 0.3 * entry["block"] + (sign * d + (entry["cell"] == "c2") if is_first else 0.0)
+        rows.append(
+            {"run": run, "trial": n, "beside": entry["beside"], "block": entry["block"], "cell": entry["cell"],
+             "control": entry["control"], "strategy": entry["server"]["strategy"], "server_command": None,
+             "workload": "open", "outcome": "crashed" if n == lost else "ok", "cpu_us_per_request": math.exp(log)}
+        )  # fmt: skip
+    path.mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(path / "summary.csv", index=False)
+    (path / "manifest.json").write_text(json.dumps({"run": run, "started_utc": "2026-01-02"}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(("lost", "squares", "freedom"), [(0, 8.0, 6), (13, 4 + 8 / 3, 5), (14, 4 + 8 / 3, 5)])
+def test_the_spread_of_an_earlier_duet(tmp_path: Path, lost: int, squares: float, freedom: int) -> None:
+    # Two kinds of pairs, four blocks each, all off by d: 8 d² of 8 - 2. Without one of a kind its mean is off by d/3.
+    earlier_duet(tmp_path / "one", "one", 0.01, lost=lost)
+    found = earlier_spread(tmp_path, design(duet()))
+    assert found is not None and found.source == "as in one"
+    assert found.value == pytest.approx(0.01 * math.sqrt(squares / freedom))
+
+
+def test_a_duet_and_a_run_without_say_nothing_of_each_other(tmp_path: Path) -> None:
+    earlier_duet(tmp_path / "one", "one", 0.01)
+    assert earlier_spread(tmp_path, design(two_strategies())) is None
+    summary(tmp_path / "two" / "solo", "2026-01-01T00:00:00Z", logs(0.1), "solo")
+    assert earlier_spread(tmp_path / "two", design(duet())) is None
