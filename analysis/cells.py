@@ -121,13 +121,11 @@ def series_key(cells: pd.DataFrame, apart: tuple[str, ...]) -> pd.Series:
 
 
 def varying(cells: pd.DataFrame) -> list[str]:
-    """The factors, besides the strategy, that tell the cells apart. In a duet each of the two has a port of its own."""
-    derived = ("server_port",) if "duet" in cells and cells["duet"].any() else ()
+    """The factors, besides the strategy, that tell the cells apart."""
     shown = [
         name
         for name in FACTORS[1:]
         if cells[name].nunique(dropna=False) > 1
-        and name not in derived
         and (name not in INCIDENTAL or cells.groupby("strategy")[name].nunique(dropna=False).max() > 1)
     ]
     if "active" in shown and (cells["active"] == cells["connections"]).all():

@@ -62,8 +62,6 @@ def _cell(cell: dict[str, Any], told: Cell) -> Cell:
         cell["strategy"] = None
     if cell["active"] == cell["connections"]:
         cell["active"] = PARAMETERS["active"].default
-    if told.get("duet") is True and isinstance(told.get("server_port"), int):
-        cell["server_port"] = told["server_port"]  # that of one of the two
     workers = told.get("workers", PARAMETERS["workers"].default)
     if isinstance(workers, list):  # of this cell, where its strategy has several
         workers = cell["workers"] if (cell["workers"] or 0) > 1 else PARAMETERS["workers"].default

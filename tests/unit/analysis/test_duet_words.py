@@ -92,14 +92,6 @@ def test_each_point_of_the_chart_is_a_pair() -> None:
     }  # fmt: skip
 
 
-def test_the_port_of_each_of_the_two_is_no_difference() -> None:
-    rows = duets.trials({"c1": GOOD, "c2": EQUAL})
-    ports = {"c1": 9001, "c2": 9001, "c0": 9000}
-    rows = [row | {"strategy": "s0", "server_port": ports[row["cell"]]} for row in rows]
-    rows = [row | {"null": int(row["cell"][1:])} if row["cell"] != "c0" else row for row in rows]
-    assert dataset_of(trials=rows).cells["label"].tolist() == ["s0", "s0 (null 1)", "s0 (null 2)"]
-
-
 def test_alone_after_a_duet_nothing_is_said_of_its_limits() -> None:
     """Where the other cells failed."""
     data = dataset()
