@@ -167,7 +167,7 @@ def decided(
         duets |= {cell} if told.get("duet") else set()
     twins = {
         cell: one
-        if one.pair.why or not (why := sides[cell].why)
+        if (why := sides[cell].why) in ("", ONLY_COSTS)
         else Again(replace(one.pair, why=f"its baseline: {why}"), None, math.nan)
         for (name, cell), one in again.items()
         if name == metric.name and cell in sides
