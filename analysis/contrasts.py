@@ -179,7 +179,9 @@ def decided(
             replace(sides[own], blocks=measured.get((metric.name, own, False, other), {}))
             for own, other in zip((cell, base), beside, strict=True)
         )
-        together.append(_pair(metric.name, ours, theirs, measured.get((metric.name, base, True, ""), {})))
+        pair = _pair(metric.name, ours, theirs, measured.get((metric.name, base, True, ""), {}))
+        is_apart = cell in duets and not (pair.blocks or ours.why or theirs.why)
+        together.append(replace(pair, why="the two did not run side by side to their end") if is_apart else pair)
     # Of a baseline without a control of its own: what two measurements of one thing differ by elsewhere in the run.
     widest = max((one.floor for one in twins.values() if not math.isnan(one.floor)), default=math.nan)
     found = iter(_compared([pair for pair in together if not pair.why], alpha))

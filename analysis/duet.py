@@ -9,6 +9,21 @@ import pandas as pd
 ONLY_COSTS = "measured side by side, where each hinders the other: only costs are compared"
 
 
+def is_alone(trials: pd.DataFrame) -> pd.Series:
+    """Of a duet the trials that went alone, or went on alone: the other one did not go at the same moment, or did not
+    come to its end."""
+    known = dict(zip(zip(trials["run"], trials["trial"], strict=True), _ends(trials), strict=True))
+    keys = zip(trials["run"], trials["beside"], strict=True)
+    pairs = [(own, known.get(key)) for own, key in zip(_ends(trials), keys, strict=True)]
+    together = [other is not None and other == (own[0], "ok") for own, other in pairs]
+    return trials["beside"].notna() & ~pd.Series(together, trials.index, dtype=bool)
+
+
+def _ends(trials: pd.DataFrame) -> list[tuple[int, str]]:
+    """When each went (0: it is not told), and its outcome."""
+    return list(zip(trials["go_ns"].fillna(0), trials["outcome"].fillna(""), strict=True))
+
+
 def beside(trials: pd.DataFrame, column: str) -> pd.Series:
     """What the trial that ran beside each of these has in this column; missing where none did."""
     known = dict(zip(zip(trials["run"], trials["trial"], strict=True), trials[column], strict=True))

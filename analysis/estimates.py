@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.duet import beside
+from analysis.duet import beside, is_alone
 from analysis.findings import parsed
 from analysis.histograms import MARKED_BELOW, SLOT_SHARE, WITHHELD_BELOW
 from analysis.ingest.trials import BY_INTENDED_TIME
@@ -30,7 +30,8 @@ BARRING = ("SV6", "DT9")
 
 def metrics_table(dataset: Dataset) -> pd.DataFrame:
     """One row per trial and metric, controls too, of a dataset with findings. A trial that does not count for a metric
-    has it `absent`; one of which no verdict on it can rest has it `barred`."""
+    has it `absent`, as one of a duet that ran alone has its costs; one of which no verdict on it can rest has it
+    `barred`."""
     barred = barred_trials(dataset.findings)
     keys = zip(dataset.trials["run"], dataset.trials["trial"], strict=True)
     is_barred = np.array([key in barred for key in keys], dtype=bool)
@@ -47,6 +48,7 @@ def barred_trials(findings: pd.DataFrame) -> set[tuple[str, int]]:
 def _of_metric(trials: pd.DataFrame, metric: Metric, is_barred: npt.NDArray[np.bool_]) -> pd.DataFrame:
     allowed = PASSED if metric.name in COUNTS_AT_A_LIMIT else ("ok",)
     counts = trials["outcome"].isin(allowed).to_numpy(dtype=bool, na_value=False)
+    counts = counts & ~is_alone(trials).to_numpy(dtype=bool) if metric.is_cost else counts
     value = np.where(counts, trials[metric.column].to_numpy(dtype=float), np.nan)
     tail = np.where(counts, trials[metric.tail].to_numpy(dtype=float), np.nan) if metric.tail else np.nan * value
     is_by_time = trials["counted_by"].eq(BY_INTENDED_TIME).to_numpy(dtype=bool, na_value=False)

@@ -91,12 +91,13 @@ def window(course: Course) -> dict[str, int] | None:
 
 
 def durations(course: Course) -> tuple[dict[str, float], float]:
-    """Seconds of each phase that was reached, and of all that is neither arming nor load nor drain.
+    """Seconds of each phase that was reached, and of all that is neither arming nor load nor drain, nor waiting for the
+    trial beside it.
 
     `prove` is the first proof and the lead before `go`; the second proof and the second clocks are in `stop`.
     """
     marks = course.marks
-    phases = {"starting": "start", "arming": "arm", "proving": "prove", "go": "load"}
+    phases = {"starting": "start", "arming": "arm", "proving": "prove", "meeting": "meet", "go": "load"}
     reached = [mark for mark in phases if mark in marks]
     spans_ns = {
         phases[mark]: max(0, marks[following] - marks[mark])
@@ -114,7 +115,7 @@ def durations(course: Course) -> tuple[dict[str, float], float]:
         spans_ns["stop"] = marks["stopped"] - marks["stopping"]
     spans_s = {name: round(span / 1e9, 6) for name, span in spans_ns.items()}
     whole_s = (marks["stopped"] - marks["starting"]) / 1e9
-    overhead_s = whole_s - sum(spans_s.get(name, 0.0) for name in ("arm", "load", "drain"))
+    overhead_s = whole_s - sum(spans_s.get(name, 0.0) for name in ("arm", "meet", "load", "drain"))
     return spans_s, round(max(0.0, overhead_s), 6)
 
 

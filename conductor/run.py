@@ -111,16 +111,21 @@ class Work:
             )
             for trial, inbox in zip(pair, inboxes, strict=True)
         ]  # fmt: skip
+        interrupts = []
         while not all(task.over for task in voices):
             item = self.inbox.get()
-            for inbox in inboxes if isinstance(item, Interrupt) else ():
-                inbox.put(item)
+            if isinstance(item, Interrupt):
+                interrupts.append(item)
+                for inbox in inboxes:
+                    inbox.put(item)
+        ended = [(task.result, self.written(task.result)) for task in voices if task.result]
         for task in voices:
             if task.error:
                 raise task.error
-        ended = [(task.result, self.written(task.result)) for task in voices]
         for course, result in ended:
             self.judged(course, result)
+        if interrupts:  # neither heard it any more
+            raise Interrupted(interrupts[0].why)
 
     def written(self, course: Course) -> dict[str, Any]:
         self.is_first = False

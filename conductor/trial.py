@@ -40,20 +40,7 @@ def run_trial(
     fleet.on_second = lambda: show(course)
     fleet.on_interval = course.tally.take
     try:
-        greet(course)
-        course.clocks = read_clocks(course, "before")
-        arm_server(course)
-        if trial.load.climbs:
-            climb(course)
-        else:
-            arm_generators(course)
-        if proving.limit_met(course) or not proving.barrier_proved(course):
-            proving.prove_what_is_left(course)
-        else:
-            go(course)
-            follow(course)
-            proving.prove_end(course)
-            course.clocks_after = read_clocks(course, "after")
+        measure(course)
     except Abandoned:
         pass  # the agents hold why they are lost or spoiled
     except RunRefused as refusal:
@@ -62,10 +49,29 @@ def run_trial(
         course.run_over = str(end)
     except Interrupted as interruption:
         course.interrupted = str(interruption)
-    if meeting:
-        meeting.leave(course.refused)
+    finally:
+        if meeting:
+            meeting.leave(course.refused)
     stop(course)
     return course
+
+
+def measure(course: Course) -> None:
+    """All of a trial that goes well, but its end."""
+    greet(course)
+    course.clocks = read_clocks(course, "before")
+    arm_server(course)
+    if course.trial.load.climbs:
+        climb(course)
+    else:
+        arm_generators(course)
+    if proving.limit_met(course) or not proving.barrier_proved(course):
+        proving.prove_what_is_left(course)
+    else:
+        go(course)
+        follow(course)
+        proving.prove_end(course)
+        course.clocks_after = read_clocks(course, "after")
 
 
 def read_clocks(course: Course, when: str) -> dict[str, Clock]:
@@ -152,9 +158,10 @@ def go(course: Course) -> None:
 
 def moment_of_both(course: Course, meeting: Meeting) -> int | None:
     """When this trial and the one beside it go; None: the other does not, and this one goes alone."""
+    course.enter("meeting")
     meeting.arrive(lead_ns(course.clocks.values()))
-    bounds = course.bounds
-    if not course.fleet.wait(lambda: meeting.is_over, bounds.listen_s + bounds.arm_s + bounds.prove_s):
+    # The other leaves at its own end at the latest, so this bound is for a defect alone.
+    if not course.fleet.wait(lambda: meeting.is_over, course.bounds.lifetime_s):
         meeting.leave()
     if meeting.refused:
         raise RunRefused(meeting.refused)

@@ -8,9 +8,9 @@ from typing import Any
 
 from contracts.declared import LOAD, PARAMETERS, SERVER
 
-WORKLOADS = ("open", "closed")
-"""Those that offer the same to both until the same moment."""
-OF_THE_SERVER = ("strategy", "server_command", "workers", "server_port")
+WORKLOADS = ("open",)
+"""Those that offer the same to both until the same moment, however long each takes."""
+OF_THE_SERVER = ("strategy", "server_command", "workers")
 """In which a rival and what it is measured beside may differ."""
 Cell = Mapping[str, Any]
 Entry = dict[str, Any]
@@ -24,20 +24,31 @@ def contender(cell: Cell) -> tuple[str | None, str | None]:
     return cell["strategy"], cell["server_command"]
 
 
+def beside(cell: Cell, baseline: Sequence[Cell]) -> Cell | None:
+    """Of the cells of the first strategy the one that is the same but for the server; as many workers, if any has."""
+    candidates = [one for one in baseline if alike(one) == alike(cell)]
+    return max(candidates, key=lambda one: bool(one["workers"] == cell["workers"]), default=None)
+
+
 def problems(cells: Sequence[Cell], wide: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for each reason for which these cells cannot be measured side by side."""
     if not wide["duet"] or not cells:
         return
     for workload in dict.fromkeys(cell["workload"] for cell in cells):
         if workload not in WORKLOADS:
-            yield f"duet measures the workloads {' and '.join(WORKLOADS)} side by side, and not {workload}."
+            yield f"duet measures the workload {WORKLOADS[0]} side by side, and not {workload}."
+    if len({cell["server_port"] for cell in cells}) > 1:
+        yield "The second server of a duet listens behind the first: give one server_port for all."
     first = contender(cells[0])
-    beside = {alike(cell) for cell in cells if contender(cell) == first}
+    baseline = [cell for cell in cells if contender(cell) == first]
     rivals = [cell for cell in cells if contender(cell) != first]
     if not rivals and not wide["null"]:
         yield "duet measures each rival beside the first strategy: name two strategies or commands, or give null=N."
-    for cell in rivals:
-        if alike(cell) not in beside:
+    chosen = [beside(cell, baseline) for cell in rivals]
+    if wide["repetitions"] < 2 and not wide["null"] and any(cell not in chosen for cell in baseline):
+        yield "With one repetition there is no control, so a duet would not measure every cell: give repetitions=2."
+    for cell, partner in zip(rivals, chosen, strict=True):
+        if partner is None:
             yield (
                 f"duet has nothing to measure {cell['strategy'] or 'a server_command'} beside: it takes a cell of "
                 f"{cells[0]['strategy'] or 'the first server_command'} that is the same but for the server."
@@ -57,10 +68,10 @@ def paired(entries: Sequence[Entry], dice: random.Random) -> list[Entry]:
     """Of what one block measures alone: each rival and each control beside the baseline, in random order. Which of the
     two is the first, and so has the lower port, is left to chance."""
     first = contender(entries[0]["factors"])
-    baseline = {alike(e["factors"]): e for e in entries if is_baseline(e) and contender(e["factors"]) == first}
-    pairs = [
-        (baseline[alike(e["factors"])], e) for e in entries if not is_baseline(e) or contender(e["factors"]) != first
-    ]
+    baseline = [e for e in entries if is_baseline(e) and contender(e["factors"]) == first]
+    others = [e for e in entries if e not in baseline]
+    cells = [e["factors"] for e in baseline]
+    pairs = [(baseline[cells.index(beside(e["factors"], cells))], e) for e in others]
     made = []
     for pair in dice.sample(pairs, len(pairs)):
         one, other = dice.sample(pair, 2)

@@ -12,7 +12,7 @@ from analysis import format as show
 from analysis.answers.doubt import doubts
 from analysis.answers.shown import bracketed, undetermined
 from analysis.cells import labels, series_key, standing
-from analysis.estimates import figures_of_trials
+from analysis.estimates import by_block, figures_of_trials
 from analysis.model import Dataset
 from analysis.statistics.interval import centre
 from analysis.statistics.scaling import LEAST_LEVELS, growth
@@ -52,7 +52,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
                   "repetitions": own["block"].nunique()}  # fmt: skip
         local = dict(zip(sorted(set(size.values())), found.local, strict=False))
         for row in members.to_dict("records"):
-            figure = centre(own.loc[own["cell"] == row["cell"], "value"].tolist())  # of those that may be used
+            figure = centre(by_block(own[own["cell"] == row["cell"]]))  # of those that may be used
             forbid = " ".join(doubt.get((row["run"], row["cell"], METRIC), ()))
             rows.append(
                 {

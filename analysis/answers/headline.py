@@ -219,7 +219,8 @@ def _one(dataset: Dataset, good: pd.DataFrame) -> str:
     if told := _late(p50, p99):
         parts.append(told)
     if cost is not None:
-        parts.append(f"and spent {show.number(float(cost['value']))} µs of server CPU on each request")
+        spent = f"and spent {show.number(float(cost['value']))} µs of server CPU on each request"
+        parts.append(spent + (" beside another server" if row["duet"] else ""))
     by: dict[tuple[str, ...], list[str]] = {}
     for name, checks in bars.items():
         if checks:

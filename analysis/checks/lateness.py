@@ -40,14 +40,16 @@ def busy_cpus(dataset: Dataset, outcomes: tuple[str, ...] = ("ok",)) -> pd.DataF
     rows = []
     for row in client_rows(dataset, outcomes):
         host, name = host_of(dataset, row), str(row["host"])
-        its = [row, other] if host.usable and (other := beside.sender(dataset, row)) else [row]
-        longest = max(number(one["wall_ns"], 0.0) for one in its)
+        other = (beside.sender(dataset, row) if host.usable else None) or {}
+        cpu_ns = row["cpu_user_ns"] + row["cpu_system_ns"]
+        cpu_ns += sum(number(other.get(name), 0.0) for name in ("cpu_user_ns", "cpu_system_ns"))
+        longest = max(number(one.get("wall_ns"), 0.0) for one in (row, other))
         rows.append(
             {
                 "run": row["run"], "trial": row["trial"], "host": name,
                 "place": json.dumps([host.machine, host.usable]) if host.machine and host.usable else name,
                 "cpus": len(host.usable) if host.usable else number(row["processes"], 1.0),
-                "used": sum(one["cpu_user_ns"] + one["cpu_system_ns"] for one in its) / (longest or np.nan),
+                "used": cpu_ns / (longest or np.nan),
             }
         )  # fmt: skip
     if not rows:
@@ -96,7 +98,8 @@ def _cpus(dataset: Dataset, table: pd.DataFrame) -> np.ndarray:
         there, own = servers.get(row["run"], UNKNOWN).cpus, threads.get((row["run"], row["trial"]), 1.0)
         start, seconds = number(row["warmup"], 0.0), row["window_s"]
         beside_ns = beside.cpu_ns(dataset, row, start, start + seconds) if seconds > 0 else 0.0
-        both = own + threads.get(beside.partner(dataset, row) or ("", 0), 0.0)
+        other = beside.partner(dataset, row)
+        both = own + (threads.get(other, 1.0) if other else 0.0)
         used = row["server_cpu_share"] + (beside_ns / 1e9 / seconds if beside_ns else 0.0)
         rows.append((max(1.0, min(own, there)), used, max(1.0, min(both, there))))
     return np.array(rows, dtype=float).reshape(-1, 3).T

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from analysis.cells import labels
-from analysis.compare.side import FACTORS_COMPARED, UNLIKE, Cell, Side, by_key, environments
+from analysis.compare.side import FACTORS_COMPARED, Cell, Side, by_key, environments
 from analysis.environment import differences
 from analysis.findings import some
 from analysis.format import fraction
@@ -71,8 +71,6 @@ class Comparison:
 
 def judge(base: Side, new: Side, metrics: list[str] | None = None) -> Comparison:
     """Every figure of every cell that both have, as one family of comparisons."""
-    if base.is_duet != new.is_duet:
-        raise Unreadable(UNLIKE)
     both, missing, added = match(base.cells, new.cells)
     names = labelled([pair[0] for pair in both] + missing + added)
     rest = names[len(both) :]

@@ -16,7 +16,7 @@ from analysis.cells import INCIDENTAL
 from analysis.contrasts import MARGIN, stated_margin, why_not
 from analysis.dataset import load
 from analysis.environment import COLUMNS, environment
-from analysis.estimates import by_block, figures_of_trials
+from analysis.estimates import figures_of_trials
 from analysis.findings import parsed
 from analysis.foreign import content
 from analysis.ingest.plan import unsaid
@@ -34,7 +34,6 @@ OLD_NAMES = RENAMED | {
     "duration_s": "duration", "timeout_s": "timeout", "arm_timeout_s": "arm_timeout",
 }  # fmt: skip
 KIND = "c10k baseline"
-UNLIKE = "some of these runs are duets: what a request costs beside another server is not what it costs alone."
 Factor = str | int | float | None
 Key = tuple[Factor, ...]
 # Set for each strategy by itself, from what the hosts are: the environment tells of it.
@@ -73,7 +72,6 @@ class Side:
     floors: dict[str, float]  # noise floor by metric, as a share
     environment: list[tuple[str, str, str, str]]  # host, role, key, value
     findings: list[Finding]
-    is_duet: bool = False  # what is compared within it ran side by side
 
 
 def side(given: Sequence[str]) -> Side:
@@ -102,8 +100,6 @@ def joined(sides: Sequence[Side]) -> Side:
     first, runs = sides[0], [one.run for one in sides]
     if len(sides) == 1:
         return first
-    if len({one.is_duet for one in sides}) > 1:
-        raise Unreadable(UNLIKE)
     if twice := [run for run in dict.fromkeys(runs) if runs.count(run) > 1]:
         raise Unreadable(f"{twice[0]} is given twice: a run says nothing of how much runs differ from itself.")
     keys = {key: cell.factors for one in reversed(sides) for key, cell in by_key(one.cells).items()}
@@ -145,9 +141,14 @@ def by_key(cells: Sequence[Cell]) -> dict[Key, Cell]:
 def of_dataset(dataset: Dataset) -> Side:
     """The one run of a dataset."""
     run = str(dataset.runs["run"].iloc[0])
+    if dataset.cells["duet"].any():
+        raise Unreadable(
+            f"{run} is a duet: what a request costs beside another server cannot be held against another run; `gate` "
+            "judges within the run."
+        )
     figures = figures_of_trials(dataset)
     figures = figures[figures["value"].notna() & ~figures["control"]]
-    known = {key: by_block(own) for key, own in figures.groupby(["cell", "metric"], sort=False)}
+    known = {key: own["value"].tolist() for key, own in figures.groupby(["cell", "metric"], sort=False)}
     cells, names = [], {}
     for row in dataset.cells.to_dict("records"):
         factors = {name: _plain(row[name]) for name in FACTORS}
@@ -161,7 +162,7 @@ def of_dataset(dataset: Dataset) -> Side:
         run, run, [run], unfinished(dataset), stated_margin(dataset, run), cells, noise_floors(dataset.contrasts),
         list(around[list(COLUMNS[1:])].itertuples(index=False, name=None)),
         [Finding(one.check, one.message, [names[cell] for cell in one.cells if cell in names])
-         for one in parsed(dataset.findings) if one.is_invalid], bool(dataset.cells["duet"].any()),
+         for one in parsed(dataset.findings) if one.is_invalid],
     )  # fmt: skip
 
 
@@ -238,7 +239,7 @@ def _side(document: dict[str, Any]) -> Side:
         # A parameter that is younger than the file had its default; what names a cell has none, and must be there.
         told = {name: unsaid(name) for name in FACTORS if unsaid(name) is not None} | known
         one["factors"] = {name: _factor(name, told[name]) for name in FACTORS}
-    younger = {"runs": [document["run"]], "unfinished": "", "margin": MARGIN, "is_duet": False}
+    younger = {"runs": [document["run"]], "unfinished": "", "margin": MARGIN}
     found: Side = _as(Side, younger | document)
     if not {name for cell in found.cells for name in (*cell.values, *cell.why)}.union(found.floors) <= set(METRICS):
         raise ValueError("a metric that there is not")
@@ -265,7 +266,7 @@ def _as(kind: Any, value: Any) -> Any:
         return tuple(_as(one, each) for one, each in zip(inner, value, strict=True))
     if kind is float and not isinstance(value, bool) and (isinstance(value, int | float) or value == "inf"):
         return float(value)
-    if kind in (str, bool) and isinstance(value, kind):
+    if kind is str and isinstance(value, str):
         return value
     raise TypeError(value)
 

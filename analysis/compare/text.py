@@ -77,7 +77,6 @@ def counted(found: Comparison) -> str:
     """How many of each verdict, and what they rest on."""
     words = [row.verdict for row in found.rows]
     parts = [f"{words.count(word)} {word}" for word in VERDICTS if word in words]
-    parts += ["each measured beside another server, and so dearer than alone"] if found.base.is_duet else []
     compared = sum(row.ratio is not None for row in found.rows)
     if not found.is_decided:
         return f"{', '.join(parts)}. The intervals are of the repetitions within two runs, not of how much runs differ."

@@ -64,8 +64,8 @@ def stop_agents(home: Path, patience_s: float = 8) -> list[dict[str, Any]]:
         deadline = time.monotonic() + patience_s
         while live_agents(home) and time.monotonic() < deadline:
             time.sleep(0.05)
-    for agent in live_agents(home):
-        ended[agent["pid"]]["signal"] = None
+    for agent in live_agents(home):  # one that began meanwhile too
+        ended[agent["pid"]] = {**agent, "signal": None}
     return list(ended.values())
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.compare.side import of_dataset
 from analysis.contrasts import contrasts_table
 from analysis.dataset import load
 from analysis.duet import ONLY_COSTS
@@ -95,7 +94,8 @@ def test_what_did_not_run_beside_each_other_is_not_compared() -> None:
     rows = duets.trials({"c1": [(2.0, 1.0)] * 6, "c2": [(3.0, 1.0)] * 6})
     found = contrasts(rows, baseline="s1")
     assert found["c0"]["ratio"] == pytest.approx(0.5) and found["c0"]["baseline"] == "c1"
-    assert (found["c2"]["verdict"], found["c2"]["why"]) == ("not comparable", "no block has both")
+    assert found["c2"]["verdict"] == "not comparable"
+    assert found["c2"]["why"] == "the two did not run side by side to their end"
 
 
 def test_a_plan_whose_trials_stand_beside_nothing_known_compares_nothing() -> None:
@@ -103,6 +103,17 @@ def test_a_plan_whose_trials_stand_beside_nothing_known_compares_nothing() -> No
     for beside in (None, 99):
         odd = [row | {"beside": beside} if row["cell"] == "c0" else row for row in rows]
         assert contrasts(odd)["c1"]["verdict"] == "not comparable"
+
+
+@pytest.mark.parametrize(
+    "other", [{"outcome": "crashed"}, {"outcome": "dnf"}, {"go_ns": 7}, {"go_ns": None}, {"trial": 99}]
+)
+def test_who_ran_alone_tells_no_cost(other: duets.Row) -> None:
+    rows = [row | {"go_ns": 5} for row in duets.trials({"c1": [(1.0, 2.0)] * 3})]
+    rows[2] |= other  # the rival's trial of the second block
+    table = dataset(rows).metrics.set_index(["trial", "metric"])["quality"]
+    assert [table[n, "efficiency"] for n in (2, 4, 6)] == ["solid", "absent", "solid"]
+    assert contrasts(rows)["c1"]["n"] == 2
 
 
 def test_several_of_one_block_are_no_repetitions() -> None:
@@ -115,8 +126,6 @@ def test_several_of_one_block_are_no_repetitions() -> None:
     # Blocks of 2 and 8, 8 and 32, 4 and 16: by their geometric means 4, 16, 8, as one of three repetitions.
     assert found.loc["c0", "value"] == pytest.approx(8)
     assert found.loc["c0", "high"] == pytest.approx(8 * 2 ** (4.302653 / math.sqrt(3)))
-    kept = next(cell for cell in of_dataset(data).cells if cell.factors["strategy"] == "s0")
-    assert kept.values["efficiency"] == pytest.approx([4, 16, 8])
 
 
 def test_a_plan_says_what_runs_beside_what(tmp_path: Path) -> None:

@@ -12,9 +12,7 @@ from analysis.charts import effects
 from analysis.checks import findings_table
 from analysis.commands.gate import lines
 from analysis.compare import gate
-from analysis.compare.judge import judge
-from analysis.compare.side import as_json, joined, of_dataset
-from analysis.compare.text import counted
+from analysis.compare.side import of_dataset
 from analysis.contrasts import contrasts_table
 from analysis.estimates import estimates_table, metrics_table
 from analysis.model import Dataset
@@ -111,15 +109,7 @@ def test_a_gate_says_it() -> None:
     assert code == 3 and "measured side by side" in why
 
 
-def test_runs_of_both_kinds_are_not_compared() -> None:
-    both = of_dataset(dataset()), of_dataset(solo())
-    assert as_json(both[0].is_duet) is True
-    with pytest.raises(Unreadable, match="some of these runs are duets"):
-        judge(*both)
-    with pytest.raises(Unreadable, match="some of these runs are duets"):
-        joined([both[0], replace(both[1], run="r2")])
-    found = judge(both[0], both[0], ["efficiency", "p99"])
-    assert "each measured beside another server" in counted(found)
-    assert {row.why for row in found.rows if row.metric.name == "p99"} == {
-        "both: measured side by side, where each hinders the other: only costs are compared"
-    }
+def test_a_duet_is_not_compared_with_other_runs() -> None:
+    with pytest.raises(Unreadable, match="r1 is a duet"):
+        of_dataset(dataset())
+    assert of_dataset(solo())

@@ -204,6 +204,15 @@ def test_the_second_server_of_a_duet_listens_behind_all_ports_of_the_first() -> 
         ({"strategy": "epoll"}, "two strategies"),
         ({"strategy": "epoll,poll", "workload": "churn"}, "not churn"),
         ({"strategy": "epoll,poll", "workload": "open,capacity"}, "not capacity"),
+        ({"strategy": "epoll,poll", "workload": "closed"}, "not closed"),
+        ({"strategy": "epoll,poll", "server_port": [9000, 9100]}, "one server_port"),
+        (
+            {
+                "cells": [{"strategy": "epoll"}, {"strategy": "poll"}, {"strategy": "epoll", "rate": 7}],
+                "repetitions": 1,
+            },
+            "give repetitions=2",
+        ),
         ({"strategy": "epoll,poll", "server_port": 65_535}, "65536"),
         ({"cells": [{"strategy": "epoll"}, {"strategy": "poll", "connections": 7}]}, "poll beside"),
     ],
@@ -211,6 +220,15 @@ def test_the_second_server_of_a_duet_listens_behind_all_ports_of_the_first() -> 
 def test_what_cannot_be_measured_side_by_side(given: dict[str, Any], why: str) -> None:
     with pytest.raises(Refused, match=why):
         request(duet=True, **given)
+
+
+def test_beside_so_many_workers_stand_as_many() -> None:
+    made = plan(strategy="prefork_reuseport,prefork_select,epoll", workers="2,4", repetitions=3, duet=True)
+    workers = {trial["n"]: trial["server"]["workers"] for trial in made["trials"]}
+    for trial in made["trials"]:
+        if trial["server"]["strategy"] != "epoll" and made["trials"][trial["beside"] - 1]["server"]["workers"] != 1:
+            assert workers[trial["n"]] == workers[trial["beside"]]
+    assert sorted({t["cell"] for t in made["trials"] if t["server"]["strategy"] == "prefork_reuseport"}) == ["c1", "c2"]
 
 
 def test_a_pair_of_a_plan_is_two_neighbours_that_name_each_other() -> None:
