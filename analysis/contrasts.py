@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from analysis.duet import ONLY_COSTS
+from analysis.duet import ONLY_COSTS, put_beside
 from analysis.estimates import COUNTS_AT_A_LIMIT, barred_trials, figures_of_trials, resolution
 from analysis.metrics import METRICS, Metric
 from analysis.model import Dataset, frame
@@ -86,8 +86,10 @@ def contrasts_table(dataset: Dataset, baseline: str | None = None, alpha: float 
     cells = cells.assign(is_barred=[key in barred_cells for key in zip(cells["run"], cells["cell"], strict=True)])
     rows: list[dict[str, Any]] = []
     for run, members in cells.groupby("run", sort=False):
-        controlled = dataset.trials[(dataset.trials["run"] == run) & dataset.trials["control"].fillna(False)]["cell"]
-        pairs = pairs_of(members, set(controlled), baseline)
+        trials = dataset.trials[dataset.trials["run"] == run]
+        pairs = pairs_of(members, set(trials.loc[trials["control"].fillna(False), "cell"]), baseline)
+        if baseline is None:
+            pairs |= put_beside(trials, pairs)
         margin = stated_margin(dataset, str(run))
         ours = figures[figures["run"] == run]
         measured, steps = measured_blocks(ours), known_to(ours)

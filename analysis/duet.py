@@ -4,9 +4,20 @@ Prokopec, "Duet Benchmarking: Improving Measurement Accuracy in the Cloud", ICPE
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import pandas as pd
 
 ONLY_COSTS = "measured side by side, where each hinders the other: only costs are compared"
+
+
+def put_beside(trials: pd.DataFrame, rivals: Container[str]) -> dict[str, str]:
+    """Of one run by rival the cell of the baseline beside which the plan put it, where that is one."""
+    found: dict[str, set[str]] = {}
+    for cell, other in zip(trials["cell"], beside(trials, "cell"), strict=True):
+        if cell in rivals and other is not None and other not in rivals:
+            found.setdefault(cell, set()).add(other)
+    return {cell: next(iter(others)) for cell, others in found.items() if len(others) == 1}
 
 
 def is_alone(trials: pd.DataFrame) -> pd.Series:

@@ -35,7 +35,11 @@ def metrics_table(dataset: Dataset) -> pd.DataFrame:
     barred = barred_trials(dataset.findings)
     keys = zip(dataset.trials["run"], dataset.trials["trial"], strict=True)
     is_barred = np.array([key in barred for key in keys], dtype=bool)
-    parts = [_of_metric(dataset.trials, metric, is_barred & metric.is_cost) for metric in METRICS.values()]
+    alone = is_alone(dataset.trials).to_numpy(dtype=bool)
+    parts = [
+        _of_metric(dataset.trials, metric, is_barred & metric.is_cost, alone & metric.is_cost)
+        for metric in METRICS.values()
+    ]
     return frame("metrics", pd.concat(parts).sort_index(kind="stable"))
 
 
@@ -45,10 +49,11 @@ def barred_trials(findings: pd.DataFrame) -> set[tuple[str, int]]:
     return {(one.run, trial) for one in told for trial in one.trials}
 
 
-def _of_metric(trials: pd.DataFrame, metric: Metric, is_barred: npt.NDArray[np.bool_]) -> pd.DataFrame:
+def _of_metric(
+    trials: pd.DataFrame, metric: Metric, is_barred: npt.NDArray[np.bool_], is_absent: npt.NDArray[np.bool_]
+) -> pd.DataFrame:
     allowed = PASSED if metric.name in COUNTS_AT_A_LIMIT else ("ok",)
-    counts = trials["outcome"].isin(allowed).to_numpy(dtype=bool, na_value=False)
-    counts = counts & ~is_alone(trials).to_numpy(dtype=bool) if metric.is_cost else counts
+    counts = trials["outcome"].isin(allowed).to_numpy(dtype=bool, na_value=False) & ~is_absent
     value = np.where(counts, trials[metric.column].to_numpy(dtype=float), np.nan)
     tail = np.where(counts, trials[metric.tail].to_numpy(dtype=float), np.nan) if metric.tail else np.nan * value
     is_by_time = trials["counted_by"].eq(BY_INTENDED_TIME).to_numpy(dtype=bool, na_value=False)

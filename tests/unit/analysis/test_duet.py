@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ from analysis.contrasts import contrasts_table
 from analysis.dataset import load
 from analysis.duet import ONLY_COSTS
 from analysis.estimates import estimates_table, metrics_table
-from analysis.ingest.plan import plan_rows
 from analysis.model import Dataset
 from tests.unit.analysis import build, duets
 from tests.unit.analysis.chart_data import dataset_of
 from tests.unit.analysis.simulated import DIFFERENT, duet, upper_bound
+from tests.unit.planner.asking import plan
 
 # What a block did to both is ten times as much as what they differ by.
 SHARED = (1.0, 1.3, 0.8, 1.1, 0.9, 1.2, 0.7, 1.05)
@@ -147,13 +146,33 @@ def test_how_often_a_duet_errs_and_finds() -> None:
     assert found.count("better") >= 297
 
 
-def test_which_of_the_two_ports_a_server_got_tells_no_cells_apart() -> None:
-    def trial(n: int, beside: object, port: int, strategy: str) -> dict[str, Any]:
-        server = {"strategy": strategy, "server_port": port}
-        return {"n": n, "block": 1, "cell": strategy, "beside": beside, "server": server, "load": {"workload": "open"}}
+def test_which_of_the_two_ports_a_server_got_tells_no_cells_apart(tmp_path: Path) -> None:
+    besides = [2, 1, 4, 3, None, [7], "x", 99]
+    ports = [9001, 9000, 9000, 9001, 9001, 9001, 9001, 9001]
+    entries = [
+        build.trial(n, "ab"[n % 2], cell="ab"[n % 2], server_port=port) | {"beside": other}
+        for n, (other, port) in enumerate(zip(besides, ports, strict=True), 1)
+    ]
+    trials = load([str(build.write(tmp_path / "run", entries, []))]).trials
+    assert trials["server_port"].tolist() == [9000] * 4 + [9001] * 4
+    assert trials["beside"].fillna(0).tolist() == [2, 1, 4, 3, 0, 0, 0, 99]
 
-    pairs = [trial(1, 2, 9001, "a"), trial(2, 1, 9000, "b"), trial(3, 4, 9000, "a"), trial(4, 3, 9001, "b")]
-    foreign = [trial(5, None, 9001, "c"), trial(6, [7], 9001, "d"), trial(7, "x", 9001, "e"), trial(8, 99, 9001, "f")]
-    rows = plan_rows(SimpleNamespace(run="r1", planned=[*pairs, *foreign]))  # type: ignore[arg-type]
-    assert [row["server_port"] for row in rows] == [9000] * 4 + [9001] * 4
-    assert [row["beside"] for row in rows] == [2, 1, 4, 3, None, None, None, 99]
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"strategy": "epoll,poll,selectors", "connections": "10,20", "null": 2},
+        {"strategy": "prefork_reuseport,prefork_select,epoll", "workers": "2,4"},
+        {"strategy": "epoll,prefork_herd", "workers": "2,4", "payload_bytes": "64,128"},
+        {"cells": [{"server_command": f"{name} {{host}} {{port}}"} for name in ("old", "new", "other")]},
+    ],
+)
+def test_each_is_compared_with_what_the_planner_put_beside_it(given: dict[str, Any], tmp_path: Path) -> None:
+    entries = plan(duet=True, repetitions=2, **given)["trials"]
+    dataset = load([str(build.write(tmp_path / "run", entries, []))])
+    cells = {trial["n"]: trial["cell"] for trial in entries}
+    controlled = {trial["cell"] for trial in entries if trial["control"]}
+    put = {trial["cell"]: cells[trial["beside"]] for trial in entries if trial["cell"] not in controlled}
+    found = dataset.contrasts[~dataset.contrasts["control"]]
+    assert dict(zip(found["cell"], found["baseline"], strict=True)) == put
+    assert controlled | put.keys() == set(cells.values())

@@ -11,9 +11,12 @@ import pytest
 
 from conductor import run
 from conductor.errors import Interrupted
+from conductor.events import EventLog
 from conductor.inbox import Inbox, Interrupt
 from conductor.meeting import Meeting
+from conductor.plan import parse_plan
 from conductor.run import Work
+from tests.unit.conductor.stage import RUN, Stage
 
 
 def inboxes() -> tuple[Inbox, Inbox]:
@@ -54,8 +57,9 @@ def test_a_refusal_is_told_and_each_step_wakes_both() -> None:
 class Voices(Work):
     """The two trials of a duet, as they are told here."""
 
-    def __init__(self, voice: Callable[[int, Inbox], Any]) -> None:
-        super().__init__(None, {}, SimpleQueue(), None, Path())  # type: ignore[arg-type]  # nothing of it is asked
+    def __init__(self, place: Path, voice: Callable[[int, Inbox], Any]) -> None:
+        log = EventLog(place / "events.jsonl", RUN)
+        super().__init__(parse_plan(Stage(place, trials=2, duet=True).plan()), {}, SimpleQueue(), log, place)
         self.voice, self.kept = voice, list[int]()
 
     def written(self, course: Any) -> dict[str, Any]:
@@ -67,16 +71,15 @@ class Voices(Work):
 
     def sing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(run, "run_trial", lambda _plan, trial, *_: self.voice(trial.n, self.inbox))
-        pair = [SimpleNamespace(n=n) for n in (1, 2)]
-        self.duet(pair, {1: "one", 2: "two"})  # type: ignore[arg-type]
+        self.duet(self.plan.trials, {1: "one", 2: "two"})
 
 
-def test_an_interruption_that_neither_heard_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_that_neither_heard_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def voice(n: int, own: Inbox) -> Any:
         own.put(Interrupt("SIGINT received"))
         return SimpleNamespace(n=n)
 
-    work = Voices(voice)
+    work = Voices(tmp_path, voice)
     try:
         work.sing(monkeypatch)
     except Interrupted:
@@ -87,13 +90,13 @@ def test_an_interruption_that_neither_heard_is_not_lost(monkeypatch: pytest.Monk
     assert work.kept == [1, 2]
 
 
-def test_a_defect_in_one_does_not_lose_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_in_one_does_not_lose_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def voice(n: int, _own: Inbox) -> Any:
         if n == 1:
             raise OSError("no space")
         return SimpleNamespace(n=n)
 
-    work = Voices(voice)
+    work = Voices(tmp_path, voice)
     with pytest.raises(OSError, match="no space"):
         work.sing(monkeypatch)
     assert work.kept == [2]
