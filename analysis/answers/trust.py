@@ -56,7 +56,7 @@ def trust(dataset: Dataset) -> str:
     repetitions = left.loc[left["outcome"] != "dnf", "counted"].min()
     if pd.notna(repetitions) and repetitions < 2:
         text += ". One repetition says nothing of how much repetitions differ, so no difference can be told"
-    elif pd.notna(repetitions) and repetitions < 6 and sound > 1:
+    elif pd.notna(repetitions) and repetitions < 6 and sound > 1 and not left["duet"].all():  # pairs differ little
         text += f". With {repetitions} repetitions only large differences can be told"
     return f"{text}."
 

@@ -8,6 +8,7 @@ import pytest
 from analysis.answers import glance, remarks
 from analysis.answers.headline import headline
 from analysis.answers.objective import kept
+from analysis.answers.trust import trust
 from analysis.charts import effects
 from analysis.checks import findings_table
 from analysis.commands.gate import lines
@@ -81,6 +82,13 @@ def test_table_and_remarks_say_it() -> None:
     assert control.startswith("A/A control: s0 against itself side by side 1.00")
     assert any("caches" in line for line in words.limits(data)) and not any("caches" in x for x in words.limits(solo()))
     assert any(line.startswith("Side by side:") for line in words.methods(data))
+
+
+@pytest.mark.parametrize(("data", "is_said"), [(dataset(), False), (solo(), True)])
+def test_few_pairs_are_not_said_to_tell_large_differences_only(data: Dataset, is_said: bool) -> None:
+    few = dataset_of(runs=data.runs, trials=data.trials[data.trials["block"] <= 3].to_dict("records"))
+    assert trust(few).startswith("3 of 3 rows were measured to the end")
+    assert ("only large differences" in trust(few)) is is_said
 
 
 def test_each_point_of_the_chart_is_a_pair() -> None:
