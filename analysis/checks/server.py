@@ -30,6 +30,8 @@ from contracts.declared import OUTCOMES, PASSED
 
 # Counters that only grow where the kernel is short of memory for sockets.
 MEMORY = ("TcpExt.TCPMemoryPressures", "TcpExt.TCPAbortOnMemory", "TcpExt.PruneCalled", "TcpExt.TCPRcvQDrop")
+RETRIED_NS = 1_000_000_000
+"""After so long without an answer the kernel sends a SYN again."""
 
 
 def refused(dataset: Dataset) -> pd.DataFrame:
@@ -71,7 +73,8 @@ def sv1_connect_tail(dataset: Dataset) -> Iterable[Observation]:
         full = "The accept queue was full" if is_alone else "The duet's accept queues were full"
         text = f"{full} {row['value']:,} times while connecting"
         text += f"; {show.count(row['count'])} handshakes took a second or more"
-        text += f", p99 {show.time(row['p99_ns'])}"
+        if row["p99_ns"] >= RETRIED_NS:  # else the percentile is of those that were not
+            text += f", p99 {show.time(row['p99_ns'])}"
         yield seen(
             row, text, row["value"], remedy=_own_remedy(own.get((row["run"], row["trial"]))), overflows=row["value"],
             retried=row["count"], connect_p99_ns=row["p99_ns"],

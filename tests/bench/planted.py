@@ -5,7 +5,7 @@
 Each run compares epoll, as tests/fixtures/burning_server.py runs it, with the same that burns `share` more CPU time,
 and with epoll_raw and selectors, so that three comparisons share the risk of a false word; side by side, or with
 `-e duet=false` one after the other. What is burnt is more than what a request costs more, since requests that come
-meanwhile share a wake-up: of 5 % 2.7 are left, of 7.5 % 4, of 50 % 44. The
+meanwhile share a wake-up: of 5 % 2.7 are left, of 7.5 % 4, of 9.5 % 6. The
 seed fixes all runs beforehand: run n has the seed `seed * 1000 + n`. None is discarded.
 """
 

@@ -35,6 +35,9 @@ def test_overflow_of_a_good_trial_is_about_connecting() -> None:
     (one,) = found(rows)
     assert (one["check"], one["severity"], one["trials"]) == ("SV1", "warn", [1])
     assert "full 120 times" in one["message"] and "32 handshakes" in one["message"] and "1.02 s" in one["message"]
+    # Fewer than one in a hundred: the percentile is of the others, and says nothing of these.
+    (one,) = found(change(rows, "trials", 1, connect_p99_ns=0.0009 * S))
+    assert one["message"].endswith("; 32 handshakes took a second or more.")
 
 
 def test_a_queue_that_was_full_and_delayed_nobody_is_a_remark() -> None:
