@@ -184,6 +184,10 @@ def _ratio(pair: Pair, *, turned: bool = False) -> str:
     return f"{times(1 / value, 1 / high, 1 / low) if turned else times(value, low, high)}"
 
 
+TENFOLD = 9.0
+"""A difference of 900 %: beyond it a percentage says less than the word."""
+
+
 def certainty(pairs: Sequence[Pair]) -> str:
     """Such as `95 %, 5 repetitions`; of duets `95 %, 5 repetitions side by side`."""
     least, most = min(pair.n for pair in pairs), max(pair.n for pair in pairs)
@@ -198,8 +202,9 @@ def _undecided(ours: Compared, open_: Sequence[Pair]) -> str:
     found = [pair.least for pair in open_ if math.isfinite(pair.least)]
     if not found:
         return f"{text} ({certainty(open_)})"
-    could = show.number(100 * max(found), most=2)
-    return f"{text} ({certainty(open_)}); this run could have found one of {could} % in {100 * POWER:.0f} % of cases"
+    least = max(found)
+    could = f"{show.number(100 * least, most=2)} %" if least < TENFOLD else "more than tenfold"
+    return f"{text} ({certainty(open_)}); this run could have found one of {could} in {100 * POWER:.0f} % of cases"
 
 
 def _alike(ours: Compared, same: Sequence[Pair]) -> str:

@@ -109,6 +109,8 @@ def test_a_dearer_estimate_wins_nothing_without_a_contrast() -> None:
         + "no difference in requests per server-CPU-second was shown between epoll and poll (95 %, 3 repetitions); "
         "this run could have found one of 8.8 % in 80 % of cases."
     )
+    blind = contrast("poll", 0.967, 0.1, 9.0, "inconclusive") | {"least": 36.0}
+    assert "could have found one of more than tenfold in 80 %" in said(**tables, contrasts=[blind]).sentence
     found = said(**tables, contrasts=[contrast("poll", 1.0, 0.98, 1.02, "equivalent")])
     assert found.sentence == (
         LOAD + "poll and epoll are equal within 3 % in requests per server-CPU-second (95 %, 3 repetitions)."
