@@ -184,10 +184,6 @@ def _ratio(pair: Pair, *, turned: bool = False) -> str:
     return f"{times(1 / value, 1 / high, 1 / low) if turned else times(value, low, high)}"
 
 
-TENFOLD = 9.0
-"""A difference of 900 %: beyond it a percentage says less than the word."""
-
-
 def certainty(pairs: Sequence[Pair]) -> str:
     """Such as `95 %, 5 repetitions`; of duets `95 %, 5 repetitions side by side`."""
     least, most = min(pair.n for pair in pairs), max(pair.n for pair in pairs)
@@ -202,8 +198,7 @@ def _undecided(ours: Compared, open_: Sequence[Pair]) -> str:
     found = [pair.least for pair in open_ if math.isfinite(pair.least)]
     if not found:
         return f"{text} ({certainty(open_)})"
-    least = max(found)
-    could = f"{show.number(100 * least, most=2)} %" if least < TENFOLD else "more than tenfold"
+    could = show.difference(max(found))
     return f"{text} ({certainty(open_)}); this run could have found one of {could} in {100 * POWER:.0f} % of cases"
 
 

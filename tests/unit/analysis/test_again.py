@@ -3,13 +3,13 @@
 import json
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from ansible.parsing.splitter import parse_kv
 
+from analysis.ingest.events import Log
 from analysis.ingest.plan import plan_rows
 from analysis.model import Dataset
 from analysis.report.again import USUAL_HOSTS, commands
@@ -59,10 +59,9 @@ def planned(given: dict[str, Any], seed: int) -> tuple[dict[str, Any], dict[str,
 
 
 def printed(parameters: dict[str, Any], seed: int, plan: dict[str, Any]) -> str:
-    entries = [trial for trial in plan["trials"] if trial["kind"] == "measure"]
-    for trial in entries:  # as the conductor names the rungs of a search
+    for trial in plan["trials"]:  # as the conductor names the rungs of a search
         trial["cell"] += f"@{trial['load']['rate']}" if "search" in trial else ""
-    rows = plan_rows(SimpleNamespace(run="r1", planned=entries))  # type: ignore[arg-type]  # all it asks of a Log
+    rows = plan_rows(Log(Path("events.jsonl"), "r1", plan, [], trailer=True))
     run = {"run": "r1", "parameters": json.dumps(parameters), "seed": seed}
     (line,) = commands(Dataset.of(runs=[run], trials=rows))
     return line
