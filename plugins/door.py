@@ -24,6 +24,9 @@ class Door(ActionBase):
             return self.do(plain(self._task.args), task_vars or {})
         except Refused as refused:
             raise AnsibleActionFail(visible_lines(" ".join(refused.problems))) from None
+        except OSError as error:  # of a file of the controller
+            what = error.filename2 or error.filename or "a file"
+            raise AnsibleActionFail(visible_lines(f"{what} cannot be used: {error.strerror or error}.")) from None
 
     def do(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError

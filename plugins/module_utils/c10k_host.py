@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .c10k_sysctl import Kernel
+from .c10k_ground import obstacle
+from .c10k_state import PLACE, tuned_by
 from .c10k_tree import read_plain
 
 
@@ -47,7 +48,7 @@ def live_agent(path: Path) -> dict[str, Any] | None:
         alive = start_ticks(int(agent["pid"])) == int(agent["start_ticks"])
         # Root may read it too, and must not end whatever process an ordinary account names there.
         alive = alive and owner == Path(f"/proc/{int(agent['pid'])}").stat().st_uid
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return agent if alive else None
 
@@ -57,16 +58,36 @@ def stop_agents(home: Path, patience_s: float = 8) -> list[dict[str, Any]]:
     that ended it, or None."""
     ended: dict[int, dict[str, Any]] = {}
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
-        for agent in live_agents(home):
-            ended[agent["pid"]] = {**agent, "signal": signal_number.name}
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(agent["pid"]), signal_number)
+        for path in sorted(home.glob("agent-*.json")):
+            agent = send(path, signal_number)
+            if agent:
+                ended[agent["pid"]] = {**agent, "signal": signal_number.name}
         deadline = time.monotonic() + patience_s
         while live_agents(home) and time.monotonic() < deadline:
             time.sleep(0.05)
     for agent in live_agents(home):  # one that began meanwhile too
         ended[agent["pid"]] = {**agent, "signal": None}
     return list(ended.values())
+
+
+def send(path: Path, number: signal.Signals) -> dict[str, Any] | None:
+    """Signal the agent of this record; returns the record, or None where it runs no longer. By pidfd, where Python and
+    the kernel have it: the id may be another process's from one moment to the next."""
+    agent = live_agent(path)
+    if agent is None:
+        return None
+    with contextlib.suppress(ProcessLookupError):
+        if not hasattr(signal, "pidfd_send_signal"):  # before Python 3.9
+            os.kill(int(agent["pid"]), number)
+            return agent
+        process = os.pidfd_open(int(agent["pid"]))
+        try:
+            if live_agent(path) != agent:  # is what was opened still that process?
+                return None
+            signal.pidfd_send_signal(process, number)
+        finally:
+            os.close(process)
+    return agent
 
 
 def runs(home: Path) -> list[str]:
@@ -108,16 +129,14 @@ def cpu_facts(cpuinfo: str) -> dict[str, str | None]:
 
 
 def facts(home: Path) -> dict[str, Any]:
-    kernel = Kernel(str(home.parent))
-    saved = [state for state in map(kernel.saved, kernel.files) if state.get("originals")]
     memory = dict(line.split(":", 1) for line in (read("/proc/meminfo") or "").splitlines() if ":" in line)
     range_ = (read("/proc/sys/net/ipv4/ip_local_port_range") or "32768 60999").split()
-    uid = os.getuid()
+    uid, netns = os.getuid(), Path("/proc/self/ns/net").stat().st_ino
     return {
         "python": platform.python_version(),
         "executable": sys.executable,
-        "boot_id": kernel.boot,
-        "netns": kernel.netns,
+        "boot_id": read("/proc/sys/kernel/random/boot_id"),
+        "netns": netns,
         "arch": platform.machine(),
         "cpus": sorted(os.sched_getaffinity(0)),
         **cpu_facts(read("/proc/cpuinfo") or ""),
@@ -139,7 +158,9 @@ def facts(home: Path) -> dict[str, Any]:
         "user": uid,
         "root": uid == 0 or may_become_root(),
         "base_writable": writable(home) and writable(home / "app") and writable(home / "runs"),
+        "obstacle": obstacle(home),
         "agent": next(iter(live_agents(home)), None),
         "uncollected": runs(home),
-        "tuned_by": sorted({str(state.get("run") or "an earlier run") for state in saved}),
+        "tuned_by": tuned_by(netns),
+        "lockable": os.access(f"{PLACE}.lock", os.R_OK),
     }

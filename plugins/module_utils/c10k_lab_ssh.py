@@ -161,11 +161,9 @@ c10k:
 {clients}""",
         "group_vars/c10k.yml": f"""\
 ---
-# Made by playbooks/lab.yml. Ansible and the conductor read the same two files, and accept no other host key.
+# Made by playbooks/lab.yml. Ansible and the conductor use the same options of ssh, and accept no other host key.
 c10k_base: {base}
-c10k_ssh_config: "{{{{ inventory_dir }}}}/.ssh/ssh_config"
-c10k_known_hosts: "{{{{ inventory_dir }}}}/.ssh/known_hosts"
-ansible_ssh_common_args: "-F {{{{ c10k_ssh_config | quote }}}}"
+ansible_ssh_common_args: "-F {{{{ (inventory_dir ~ '/.ssh/ssh_config') | quote }}}}"
 ansible_control_path_dir: {state}/control
 {python}""",
         ".ssh/known_hosts": "".join(

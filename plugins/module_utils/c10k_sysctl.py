@@ -1,25 +1,33 @@
 """Kernel values: saved before they are changed, read back after, and put back. Runs on the hosts (Python 3.8).
 
-Every path hangs off a root, so that the tests can bring a /proc/sys of their own.
+Every path hangs off a root, so that the tests can bring a /proc/sys and a /run/c10k of their own.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
-import json
-import os
-import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .c10k_tree import read_plain, sync_directory, write_whole
+from .c10k_state import PLACE, SCOPES, Distrusted, State, in_container, namespace
 
 RANGE = "net.ipv4.ip_local_port_range"
-OWNERS = (0, os.geteuid())
-"""Whose saved originals are believed: root's, and in a test one's own."""
+KEYS = {
+    "net.core.somaxconn": "netns",
+    "net.ipv4.tcp_max_syn_backlog": "netns",
+    RANGE: "netns",
+    "net.ipv4.tcp_tw_reuse": "netns",
+    "net.ipv4.tcp_max_tw_buckets": "netns",
+    "net.netfilter.nf_conntrack_max": "global",
+    "net.core.netdev_max_backlog": "global",
+    "fs.file-max": "global",
+    "fs.epoll.max_user_watches": "global",
+}
+"""Every key that a profile ever had, with its scope; no other is written, whoever asks."""
+UNRESTORED = ("read_only", "refused")
+"""After these a value is still tuned."""
+NOT_OURS = "a container does not write what belongs to the whole machine"
 
 
 def words(value: Any) -> str:
@@ -57,18 +65,19 @@ def spare(asked: str, ports: Iterable[int]) -> str:
 
 
 class Kernel:
-    def __init__(self, base: str, run: str = "", proc: str = "/proc", dry: bool = False) -> None:
+    def __init__(
+        self, run: str = "", dry: bool = False, *, proc: str = "/proc", place: str = PLACE,
+        name: str | None = None, contained: bool | None = None,
+    ) -> None:  # fmt: skip
+        """`dry`: say what would be done, and do nothing. The rest is for tests: where /proc and /run/c10k are, what the
+        namespace is called, and whether this is a container."""
         self.proc = Path(proc)
-        self.state = Path(base) / "kernel"
-        self.run = run
-        self.dry = dry
-        """Say what would be done, and do nothing."""
+        self.run, self.dry = run, dry
+        self.contained = in_container() if contained is None else contained
         self.written: list[str] = []
-        self.boot = (self.proc / "sys/kernel/random/boot_id").read_text().strip()
-        self.netns = (self.proc / "self/ns/net").stat().st_ino
-        self.files = {"netns": self.state / f"netns-{self.netns}.json", "global": self.state / "global.json"}
-
-    # What is known of each kernel ------------------------------------------------------------------------------------
+        boot = (self.proc / "sys/kernel/random/boot_id").read_text().strip()
+        inode = (self.proc / "self/ns/net").stat().st_ino
+        self.state = State(place, boot, inode, name or namespace())
 
     def path(self, key: str) -> Path:
         return self.proc / "sys" / key.replace(".", "/")
@@ -89,96 +98,84 @@ class Kernel:
         self.written.append(key)
         return None
 
-    def saved(self, scope: str) -> dict[str, Any]:
-        """The originals saved in this boot; those of another boot are void, and what an ordinary account wrote is."""
-        try:
-            text, owner = read_plain(self.files[scope])
-            state = json.loads(text)
-        except (OSError, ValueError):
-            return {}
-        same_boot = owner in OWNERS and isinstance(state, dict) and state.get("boot_id") == self.boot
-        return state if same_boot and isinstance(state.get("originals"), dict) else {}
-
-    def save(self, scope: str, originals: dict[str, str]) -> None:
-        """On the disk, whole, before this returns."""
-        run = self.saved(scope).get("run") or self.run
-        state = {"version": 1, "boot_id": self.boot, "scope": scope, "run": run, "originals": originals}
-        write_whole(self.files[scope], json.dumps(state, indent=1, sort_keys=True))
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """One host at a time of those that share this kernel."""
-        if self.dry:
-            yield
-            return
-        self.state.mkdir(mode=0o755, parents=True, exist_ok=True)
-        there = self.state.lstat()
-        if not stat.S_ISDIR(there.st_mode) or there.st_uid not in OWNERS:
-            raise PermissionError(errno.EPERM, "root did not make this directory", str(self.state))
-        with open(str(self.state / "lock"), "a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    # What is done to it ----------------------------------------------------------------------------------------------
+    # Tuning ----------------------------------------------------------------------------------------------------------
 
     def tune(self, entries: list[dict[str, Any]], ports: Iterable[int] = ()) -> list[dict[str, Any]]:
         """Ask for each entry; the result has the value before, the value after, and a status for each."""
-        with self.alone():
-            results = []
-            for entry in entries:
-                asked = words(entry["value"])
-                if entry["key"] == RANGE:
-                    asked = spare(asked, ports)
-                results.append(self.tune_one(entry["key"], entry["scope"], asked, bool(entry.get("at_least"))))
-            return results
+        foreign = [str(entry["key"]) for entry in entries if KEYS.get(entry["key"]) is None]
+        if foreign:
+            raise Distrusted(f"{foreign[0]} is not a key of any profile, so it is not written.")
+        with self.state.held(make=not self.dry) as there:
+            saved = {scope: self.state.load(scope) if there else {} for scope in SCOPES}
+            return [self.tune_one(entry, ports, saved[KEYS[entry["key"]]]) for entry in entries]
 
-    def tune_one(self, key: str, scope: str, asked: str, at_least: bool) -> dict[str, Any]:
-        present = self.read(key)
-        originals = dict(self.saved(scope).get("originals", {}))
-        result = {"key": key, "scope": scope, "before": originals.get(key, present), "asked": asked, "after": present}
+    def tune_one(self, entry: Mapping[str, Any], ports: Iterable[int], saved: dict[str, Any]) -> dict[str, Any]:
+        """`saved`: what State.load gave for the key's scope; it grows by what is saved here."""
+        key, at_least = entry["key"], bool(entry.get("at_least"))
+        asked, scope, present = words(entry["value"]), KEYS[key], self.read(key)
+        if key == RANGE:
+            asked = spare(asked, ports)
+        own = saved.get("originals", {}).get(key)
+        before = own["original"] if own else present
+        result = {"key": key, "scope": scope, "before": before, "asked": asked, "after": present}
         if present is None:
             return {**result, "status": "absent"}
         if suffices(key, present, asked, at_least):
             # What another of our runs, or another host on this kernel, has already set counts as set.
-            return {**result, "status": "set" if key in originals and originals[key] != present else "kept"}
+            return {**result, "status": "set" if own and before != present else "kept"}
+        if scope == "global" and self.contained:
+            return {**result, "status": "refused", "why": NOT_OURS}
         if self.dry:
             return {**result, "after": asked, "status": "set"}
-        if key not in originals:
-            self.save(scope, {**originals, key: present})
+        own = own or {"original": present, "asked": []}
+        self.save(scope, saved, key, {**own, "asked": [*own["asked"], asked]})
         refusal = self.write(key, asked)
         after = self.read(key)
         result["after"] = after
         if after is not None and suffices(key, after, asked, at_least):
+            if after != asked:  # the kernel made another value of it, and that is ours too
+                self.save(scope, saved, key, {**own, "asked": [*own["asked"], asked, after]})
             return {**result, "status": "set"}
         return {**result, "status": refusal or "refused"}
 
-    def restore(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Put back all that is saved, prove it, and forget it; what cannot be put back (the second list) stays."""
-        restored: list[dict[str, Any]] = []
-        unrestored: list[dict[str, Any]] = []
-        if any(path.exists() for path in self.files.values()):
-            with self.alone():
-                for scope in self.files:
-                    self.restore_scope(scope, restored, unrestored)
-        return restored, unrestored
+    def save(self, scope: str, saved: dict[str, Any], key: str, own: Mapping[str, Any]) -> None:
+        saved.setdefault("run", self.run)
+        saved.setdefault("originals", {})[key] = own
+        self.state.save(scope, saved["run"], saved["originals"])
 
-    def restore_scope(self, scope: str, restored: list[dict[str, Any]], unrestored: list[dict[str, Any]]) -> None:
-        left = {}
-        for key, original in self.saved(scope).get("originals", {}).items():
-            before, refusal = self.read(key), None
-            if before != original and not self.dry:
-                refusal = self.write(key, original)
-            after = original if self.dry else self.read(key)
-            report = {"key": key, "scope": scope, "before": before, "asked": original, "after": after}
-            if after == original:
-                restored.append({**report, "status": "kept" if before == original else "set"})
-            else:
-                left[key] = original
-                unrestored.append({**report, "status": "absent" if after is None else refusal or "refused"})
-        if self.dry:
-            return
-        if left:
-            self.save(scope, left)
-        elif self.files[scope].exists():
-            self.files[scope].unlink()
-            sync_directory(self.state)
+    # Putting back ----------------------------------------------------------------------------------------------------
+
+    def restore(self) -> list[dict[str, Any]]:
+        """Put back all that is saved, and prove it. Status of each: `set` and `kept` as it was; `changed` by somebody
+        meanwhile, so it stays as he left it; `absent`, gone with its module. All these are forgotten. `read_only` and
+        `refused`: it could not be put back, and stays saved."""
+        reports: list[dict[str, Any]] = []
+        with self.state.held(make=False) as there:
+            for scope in SCOPES if there else ():
+                reports += self.restore_scope(scope)
+        return reports
+
+    def restore_scope(self, scope: str) -> list[dict[str, Any]]:
+        saved = self.state.load(scope)
+        originals = saved.get("originals", {})
+        foreign = [key for key in originals if KEYS.get(key) != scope]
+        if foreign:
+            raise Distrusted(f"{self.state.files[scope]} names {foreign[0]}, which no run of ours tunes: remove it.")
+        reports = [self.restore_one(key, scope, own) for key, own in originals.items()]
+        left = {report["key"]: originals[report["key"]] for report in reports if report["status"] in UNRESTORED}
+        if not self.dry:
+            self.state.save(scope, saved.get("run", ""), left)
+        return reports
+
+    def restore_one(self, key: str, scope: str, own: Mapping[str, Any]) -> dict[str, Any]:
+        original, before = own["original"], self.read(key)
+        report = {"key": key, "scope": scope, "before": before, "asked": original, "after": before}
+        if before == original:
+            return {**report, "status": "kept"}
+        if before is None:
+            return {**report, "status": "absent"}
+        if before not in own["asked"]:
+            return {**report, "status": "changed"}
+        refusal = None if self.dry else self.write(key, original)
+        report["after"] = original if self.dry else self.read(key)
+        return {**report, "status": "set" if report["after"] == original else refusal or "refused"}

@@ -84,15 +84,12 @@ def of_run(module: AnsibleModule, home: Path, run: str) -> None:
 
 def remove(home: Path) -> bool:
     """The deployed files (venv and wheels: of earlier versions), then every directory that is empty without them."""
-    base = home.parent
     deployed = [place for place in (home / "app", home / "venv", home / "wheels") if place.exists()]
     for place in deployed:
         shutil.rmtree(str(place))
     for record in home.glob("agent-*.json*"):
         record.unlink(missing_ok=True)
-    if not list((base / "kernel").glob("*.json")):
-        (base / "kernel/lock").unlink(missing_ok=True)
-    for directory in (home / "runs", home, base / "kernel", base):
+    for directory in (home / "runs", home, home.parent):
         with contextlib.suppress(OSError):
             directory.rmdir()
     return bool(deployed)

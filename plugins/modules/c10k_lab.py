@@ -59,6 +59,7 @@ from ansible.module_utils import c10k_lab_network as network
 from ansible.module_utils import c10k_lab_ssh as ssh
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.c10k_lab_request import HOST_NAMESPACE, PREFIX, SWITCH, Host, hosts
+from ansible.module_utils.c10k_state import PLACE, State
 
 PROGRAMS = {
     "sshd": "openssh-server",
@@ -69,6 +70,8 @@ PROGRAMS = {
 }
 SSHD_DIRECTORY = Path("/run/sshd")
 """sshd needs this directory, empty, when it starts."""
+LOCK = Path(f"{PLACE}.lock")
+"""Runs in the lab make it, since its hosts have this machine's /run."""
 
 
 def impossible() -> str | None:
@@ -110,7 +113,7 @@ class Lab:
     # Making -----------------------------------------------------------------------------------------------------------
 
     def make(self, wanted: list[Host]) -> None:
-        needed = [SSHD_DIRECTORY, network.NAMESPACES, *(self.base / host.name for host in wanted)]
+        needed = [SSHD_DIRECTORY, LOCK, network.NAMESPACES, *(self.base / host.name for host in wanted)]
         new = {str(path): not path.exists() for path in needed if str(path) not in self.ours}
         if new or not all(record.exists() for record in self.records):
             self.ours.update(new)
@@ -216,10 +219,17 @@ class Lab:
 
     def forget_kernel(self, name: str) -> None:
         """Remove the saved originals of a namespace: another namespace may get its number."""
-        saved = self.base / f"kernel/netns-{network.inode(PREFIX + name)}.json"
+        state = State(PLACE, "", network.inode(PREFIX + name) or 0, "")
+        saved = state.files["netns"]
         if saved.exists():
             self.notes.append(f"{name} was still tuned; {saved} goes with its namespace.")
-            self.step(f"remove {saved}", saved.unlink)
+            self.step(f"remove {saved}", self.forget, state)
+
+    @staticmethod
+    def forget(state: State) -> None:
+        with state.held(make=False) as there:
+            if there:
+                state.save("netns", "", {})
 
     def remove_directories(self) -> None:
         shutil.rmtree(self.inventory, ignore_errors=True)
@@ -232,15 +242,21 @@ class Lab:
                 with contextlib.suppress(OSError):
                     path.rmdir()
         self.remove_empty_base()
+        self.remove_lock()
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def remove_lock(self) -> None:
+        """Unless a run on this machine holds it, or has tuned its kernel."""
+        if not self.ours.get(str(LOCK)) or not LOCK.exists():
+            return
+        with LOCK.open(encoding="utf-8") as file, contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if file.read().strip() in ("", "{}"):
+                LOCK.unlink()
+
     def remove_empty_base(self) -> None:
-        kernel = self.base / "kernel"
-        if self.base.is_dir() and set(self.base.iterdir()) <= {kernel} and not list(kernel.glob("*.json")):
-            (kernel / "lock").unlink(missing_ok=True)
-            for path in (kernel, self.base):
-                with contextlib.suppress(OSError):
-                    path.rmdir()
+        with contextlib.suppress(OSError):
+            self.base.rmdir()
 
 
 def main() -> None:

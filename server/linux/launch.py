@@ -1,4 +1,5 @@
-"""Starts a program as the agent's child: in a session of its own, on its CPUs, and not outliving the agent.
+"""Starts a program as the agent's child: in a session of its own, on its CPUs, never with more rights than the agent's,
+and not outliving it.
 
 Run as a script, `launch.py PARENT CPUS program argument…`, because only a process of its own may do all this safely
 between fork and exec: the agent has threads.
@@ -13,6 +14,7 @@ import sys
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
 NOT_STARTED = 127
 
 
@@ -32,6 +34,7 @@ def die_with_parent(parent: int, number: int) -> None:
 def main(arguments: list[str]) -> None:
     parent, cpus, *command = arguments
     os.setsid()
+    prctl(PR_SET_NO_NEW_PRIVS, 1)  # the measured server is not trusted: sudo and the like give it nothing
     die_with_parent(int(parent), signal.SIGKILL)
     os.sched_setaffinity(0, [int(cpu) for cpu in cpus.split(",")])
     # Python ignores these two, and what is ignored stays so across exec.

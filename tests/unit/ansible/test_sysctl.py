@@ -2,13 +2,16 @@
 
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from plugins.module_utils import c10k_sysctl
-from plugins.module_utils.c10k_sysctl import Kernel, spare
+from plugins.module_utils import c10k_state, c10k_sysctl
+from plugins.module_utils.c10k_state import Distrusted
+from plugins.module_utils.c10k_sysctl import KEYS, UNRESTORED, Kernel, spare
 
 SOMAXCONN = {"key": "net.core.somaxconn", "value": 65535, "at_least": True, "scope": "netns"}
 REUSE = {"key": "net.ipv4.tcp_tw_reuse", "value": 1, "scope": "netns"}
@@ -21,7 +24,9 @@ FRESH = {SOMAXCONN["key"]: "4096", REUSE["key"]: "2", PORTS["key"]: "32768\t6099
 
 class Machine:
     def __init__(self, root: Path) -> None:
-        self.proc, self.base = root / "proc", root / "base"
+        self.proc, self.place = root / "proc", root / "run/c10k"
+        self.place.parent.mkdir()
+        self.name, self.contained = "cookie 7", False
         for key, value in {**FRESH, "kernel.random.boot_id": "boot-1"}.items():
             self.put(str(key), value)
         (self.proc / "self/ns").mkdir(parents=True)
@@ -38,10 +43,18 @@ class Machine:
         return {str(key): " ".join(self.path(str(key)).read_text().split()) for key in FRESH}
 
     def kernel(self, run: str = "run-1", dry: bool = False) -> Kernel:
-        return Kernel(str(self.base), run, str(self.proc), dry)
+        return Kernel(
+            run, dry, proc=str(self.proc), place=str(self.place), name=self.name, contained=self.contained
+        )  # fmt: skip
 
     def states(self) -> list[str]:
-        return sorted(path.name.split("-")[0] for path in (self.base / "kernel").glob("*.json"))
+        return sorted(path.name.split("-")[0] for path in self.place.glob("*"))
+
+    def tuned_by(self) -> list[str]:
+        return c10k_state.tuned_by((self.proc / "self/ns/net").stat().st_ino, str(self.place))
+
+    def unrestored(self) -> list[str]:
+        return [report["key"] for report in self.kernel().restore() if report["status"] in UNRESTORED]
 
 
 ORIGINAL = {str(key): " ".join(value.split()) for key, value in FRESH.items()}
@@ -64,18 +77,20 @@ def test_tune_reads_back_and_restore_proves(machine: Machine) -> None:
         "after": "15000 64999", "status": "set",
     }  # fmt: skip
     assert machine.states() == ["global.json", "netns"]
-    assert machine.kernel().restore()[1] == []
+    assert machine.tuned_by() == ["run-1"]
+    assert set(statuses(machine.kernel().restore())) == {"set"}
     assert machine.values() == ORIGINAL
-    assert machine.states() == []
+    assert machine.tuned_by() == []
+    assert [path.name for path in machine.place.parent.iterdir()] == ["c10k.lock"], "what a run locks is never replaced"
 
 
 def test_restoring_twice_or_with_nothing_saved_changes_nothing(machine: Machine) -> None:
-    assert machine.kernel().restore() == ([], [])
-    assert not machine.base.exists(), "a restore of nothing leaves nothing behind"
+    assert machine.kernel().restore() == []
+    assert not machine.place.exists(), "a restore of nothing leaves nothing behind"
     machine.kernel().tune(ALL)
     machine.kernel().restore()
     machine.put("net.core.somaxconn", "777")
-    assert machine.kernel().restore() == ([], [])
+    assert machine.kernel().restore() == []
     assert machine.values()["net.core.somaxconn"] == "777"
 
 
@@ -84,8 +99,10 @@ def test_tuned_values_are_never_saved_as_originals(machine: Machine) -> None:
     again = machine.kernel("run-2").tune([{**SOMAXCONN, "value": 70000}, *ALL[1:]])
     assert again[0]["before"] == "4096"
     assert statuses(again) == ["set", "set", "set", "set", "absent"]
-    state = json.loads((machine.base / "kernel/global.json").read_text())
-    assert (state["originals"], state["run"]) == ({"fs.file-max": "400000"}, "run-1")
+    state = json.loads((machine.place / "global.json").read_text())
+    assert (state["originals"], state["run"]) == (
+        {"fs.file-max": {"original": "400000", "asked": ["1048576"]}}, "run-1",
+    )  # fmt: skip
     machine.kernel().restore()
     assert machine.values() == ORIGINAL
 
@@ -128,28 +145,170 @@ def test_a_crash_before_any_write_is_undone(machine: Machine, monkeypatch: pytes
     assert machine.values() == ORIGINAL
 
 
-def test_originals_that_an_ordinary_account_wrote_are_void(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root would write what they say into the kernel."""
-    machine.kernel().tune([SOMAXCONN])
-    monkeypatch.setattr(c10k_sysctl, "OWNERS", (os.geteuid() + 1,))
-    assert machine.kernel().saved("netns") == {}
-    for deed in (machine.kernel().restore, lambda: machine.kernel().tune([FILES])):
-        with pytest.raises(PermissionError, match="root did not make"):
-            deed()
-    monkeypatch.undo()
-    (state,) = (machine.base / "kernel").glob("netns-*")
-    state.rename(machine.base / "elsewhere")
-    state.symlink_to(machine.base / "elsewhere")
-    assert machine.kernel().saved("netns") == {}
-
-
-def test_originals_are_not_saved_where_a_link_leads(machine: Machine) -> None:
-    (machine.base / "etc").mkdir(parents=True)
-    (machine.base / "kernel").symlink_to("etc")
-    with pytest.raises(PermissionError, match="root did not make"):
+def test_what_root_keeps_root_alone_can_read(machine: Machine) -> None:
+    before = os.umask(0)
+    try:
         machine.kernel().tune(ALL)
-    assert not list((machine.base / "etc").iterdir())
+    finally:
+        os.umask(before)
+    modes = {path.name.split("-")[0]: stat.S_IMODE(path.stat().st_mode) for path in machine.place.iterdir()}
+    assert modes == {"global.json": 0o600, "netns": 0o600}
+    assert stat.S_IMODE(machine.place.stat().st_mode) == 0o700
+
+
+def test_every_account_may_know_which_run_has_tuned(machine: Machine) -> None:
+    before = os.umask(0o077)
+    try:
+        machine.kernel().tune(ALL)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(Path(f"{machine.place}.lock").stat().st_mode) == 0o644
+
+
+def someone_elses(machine: Machine) -> None:
+    """As good as we can without another account: one that is not root alone's."""
+    machine.place.mkdir(mode=0o755)
+
+
+def a_link(machine: Machine) -> None:
+    (machine.place.parent / "etc").mkdir(mode=0o700)
+    machine.place.symlink_to("etc")
+
+
+def a_file(machine: Machine) -> None:
+    machine.place.touch()
+
+
+@pytest.mark.parametrize("planted", [someone_elses, a_link, a_file])
+def test_a_directory_that_is_not_roots_alone_is_not_believed(machine: Machine, planted: Any) -> None:
+    planted(machine)
+    for deed in (machine.kernel().restore, lambda: machine.kernel().tune(ALL)):
+        with pytest.raises(Distrusted, match="and remove it"):
+            deed()
     assert machine.values() == ORIGINAL
+    assert not list((machine.place.parent / "etc").glob("*"))
+
+
+def cut(text: str) -> str:
+    return text[: len(text) // 2]
+
+
+def other(text: str) -> str:
+    return text.replace('"net.core.somaxconn"', '"../../etc/x"')
+
+
+@pytest.mark.parametrize("damage", [cut, other, lambda _: "{}", lambda _: "", lambda _: "[" * 60_000])
+def test_damaged_originals_are_never_nothing_to_restore(machine: Machine, damage: Any) -> None:
+    machine.kernel().tune([SOMAXCONN])
+    (state,) = machine.place.glob("netns-*")
+    whole = state.read_text()
+    state.write_text(damage(whole))
+    with pytest.raises(Distrusted, match="remove it"):
+        machine.kernel().restore()
+    if damage is not other:  # with a key that is not ours too much is said, and nothing is lost
+        with pytest.raises(Distrusted, match="remove it"):
+            machine.kernel().tune(ALL)
+    assert machine.values()["net.core.somaxconn"] == "65535"
+    state.write_text(whole)
+    machine.kernel().restore()
+    assert machine.values() == ORIGINAL
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "directory"])
+def test_originals_are_a_plain_file(machine: Machine, kind: str) -> None:
+    machine.kernel().tune([SOMAXCONN])
+    (state,) = machine.place.glob("netns-*")
+    away = state.rename(machine.place.parent / "elsewhere")
+    if kind == "link":
+        state.symlink_to(away)
+    elif kind == "pipe":
+        os.mkfifo(state)
+    else:
+        state.mkdir()
+    with pytest.raises(Distrusted, match="damaged"):
+        machine.kernel().restore()
+
+
+def test_no_key_is_written_that_no_profile_has(machine: Machine) -> None:
+    for key in ("kernel.core_pattern", "../../etc/passwd", "/etc/passwd"):
+        with pytest.raises(Distrusted, match="not a key of any profile"):
+            machine.kernel().tune([{"key": key, "value": "|/bin/sh", "scope": "global"}])
+    assert not machine.place.exists()
+
+
+@pytest.mark.parametrize("profile", sorted(Path("playbooks/profiles").glob("*.yml")), ids=lambda path: path.stem)
+def test_each_key_of_a_profile_may_be_written(profile: Path) -> None:
+    entries = yaml.safe_load(profile.read_text())
+    assert {entry["key"]: entry["scope"] for entry in entries}.items() <= KEYS.items()
+
+
+def test_what_somebody_set_meanwhile_stays_and_is_told(machine: Machine) -> None:
+    machine.kernel().tune(ALL)
+    machine.put("net.core.somaxconn", "32768")
+    found = {report["key"]: report["status"] for report in machine.kernel().restore()}
+    assert found.pop("net.core.somaxconn") == "changed"
+    assert set(found.values()) == {"set"}
+    assert machine.values() == {**ORIGINAL, "net.core.somaxconn": "32768"}
+    assert machine.kernel().restore() == []
+
+
+def test_what_another_run_of_ours_set_is_put_back(machine: Machine) -> None:
+    """The first crashed, the second asked for more, and was killed between saving and writing, or after."""
+    machine.kernel("run-1").tune([SOMAXCONN])
+    machine.kernel("run-2").tune([{**SOMAXCONN, "value": 70000}])
+    machine.put("net.core.somaxconn", "65535")
+    machine.kernel().restore()
+    assert machine.values() == ORIGINAL
+
+
+def test_what_the_kernel_makes_of_a_value_is_ours(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Kernel.write
+    monkeypatch.setattr(Kernel, "write", lambda kernel, key, value: write(kernel, key, str(int(value) + 1)))
+    assert statuses(machine.kernel().tune([SOMAXCONN])) == ["set"]
+    monkeypatch.undo()
+    assert statuses(machine.kernel().restore()) == ["set"]
+    assert machine.values() == ORIGINAL
+
+
+def test_a_key_that_is_gone_is_told_once(machine: Machine) -> None:
+    machine.kernel().tune(ALL)
+    machine.path("fs.file-max").unlink()
+    found = {report["key"]: report["status"] for report in machine.kernel().restore()}
+    assert found["fs.file-max"] == "absent"
+    assert machine.kernel().restore() == []
+
+
+def test_a_container_leaves_what_belongs_to_the_machine(machine: Machine) -> None:
+    machine.contained = True
+    results = machine.kernel().tune(ALL)
+    assert statuses(results) == ["set", "set", "set", "refused", "absent"]
+    assert "container" in results[3]["why"]
+    assert machine.values()["fs.file-max"] == "400000"
+
+
+def test_a_full_disk_leaves_value_and_directory_as_they_were(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("plugins.module_utils.c10k_tree.os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        machine.kernel().tune(ALL)
+    assert machine.values() == ORIGINAL
+    assert not machine.place.exists()
+
+
+def test_another_namespace_of_the_same_number_has_other_originals(machine: Machine) -> None:
+    machine.kernel().tune([SOMAXCONN])
+    machine.put("net.core.somaxconn", "128")
+    machine.name = "cookie 8"
+    assert machine.kernel().restore() == []
+    machine.kernel().tune([SOMAXCONN])
+    machine.kernel().restore()
+    assert machine.values()["net.core.somaxconn"] == "128"
+
+
+def test_this_kernel_names_its_namespace() -> None:
+    assert c10k_state.namespace().split()[0] in ("cookie", "inode")
 
 
 def test_originals_of_another_boot_are_void(machine: Machine) -> None:
@@ -158,7 +317,7 @@ def test_originals_of_another_boot_are_void(machine: Machine) -> None:
     for key, value in FRESH.items():
         machine.put(str(key), value)
     machine.put("net.core.somaxconn", "5000")
-    assert machine.kernel().restore()[0] == []
+    assert machine.kernel().restore() == []
     assert machine.values()["net.core.somaxconn"] == "5000"
     machine.kernel().tune([SOMAXCONN])
     machine.kernel().restore()
@@ -183,9 +342,9 @@ def test_a_key_that_cannot_be_written_says_so(
     # Then one that was tuned and cannot be put back: it stays saved until it can.
     machine.kernel().tune([SOMAXCONN])
     monkeypatch.setattr(c10k_sysctl, "open", refusing, raising=False)
-    assert [entry["key"] for entry in machine.kernel().restore()[1]] == [SOMAXCONN["key"]]
+    assert machine.unrestored() == [SOMAXCONN["key"]]
     monkeypatch.undo()
-    assert machine.kernel().restore()[1] == []
+    assert machine.unrestored() == []
     assert machine.values() == ORIGINAL
 
 
@@ -198,7 +357,7 @@ def test_a_dry_run_touches_nothing(machine: Machine) -> None:
     results = machine.kernel(dry=True).tune(ALL)
     assert statuses(results) == ["set", "set", "set", "set", "absent"]
     assert machine.values() == ORIGINAL
-    assert not machine.base.exists()
+    assert not machine.place.exists()
 
 
 @pytest.mark.parametrize(
