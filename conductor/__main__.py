@@ -1,6 +1,8 @@
-"""python -m conductor run --plan results/<id>/plan.yml --results results/<id> [--owner PID]"""
+"""python -m conductor run --plan results/<id>/plan.yml --results results/<id> [--owner PID]
+python -m conductor hold --run ID --owner PID < hosts.json"""
 
 import argparse
+import json
 import os
 import select
 import signal
@@ -10,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
+from conductor import hold
 from conductor.errors import RunRefused
 from conductor.inbox import Inbox, Interrupt
 from conductor.output import complain
@@ -26,16 +29,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--results", type=Path, required=True, metavar="DIR", help="where events.jsonl and trials/ are written"
     )
     run.add_argument("--owner", type=int, metavar="PID", help="end the run when this process ends")
+    held = commands.add_parser("hold", help="keep other runs away from the hosts of stdin until the owner ends")
+    held.add_argument("--run", required=True, metavar="ID")
+    held.add_argument("--owner", type=int, required=True, metavar="PID")
+    held.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="for another run to end")
     arguments = parser.parse_args(argv)
+    inbox: Inbox = SimpleQueue()
+    watch_signals(inbox)
+    if arguments.owner is not None:
+        watch_owner(arguments.owner, inbox)
+    if arguments.command == "hold":
+        return hold.hold(hold.parse(json.load(sys.stdin)), arguments.run, arguments.wait, inbox)
     try:
         plan = load_plan(arguments.plan)
     except RunRefused as refusal:
         complain(str(refusal))
         return REFUSED
-    inbox: Inbox = SimpleQueue()
-    watch_signals(inbox)
-    if arguments.owner is not None:
-        watch_owner(arguments.owner, inbox)
     return run_plan(plan, arguments.results, inbox)
 
 

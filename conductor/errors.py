@@ -9,6 +9,10 @@ class RunEnded(Exception):
     """A host is lost for good, so that no later trial can be what the plan asks. Exit 3."""
 
 
+class ResultsLost(Exception):
+    """Nothing more can be written on the controller: its disk is full, or gone. Exit 3."""
+
+
 class Interrupted(Exception):
     """A signal, or the owner's death. Exit 130."""
 

@@ -1,5 +1,6 @@
 """events.jsonl: every event as it arrived. Flushed line by line, for it is all that survives a dead controller."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -8,6 +9,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from conductor.errors import ResultsLost
 
 
 class EventLog:
@@ -32,18 +35,33 @@ class EventLog:
         self.write("controller", trial, time.monotonic_ns(), {"event": event, **fields})
 
     def _put(self, document: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(document, separators=(",", ":")) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(document, separators=(",", ":")) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise lost(Path(self._file.name), error) from None
 
     def close(self) -> None:
-        self._put({"trailer": 1, "lines": self._lines, "t": time.monotonic_ns()})
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with contextlib.suppress(ResultsLost, OSError):  # what cannot be written has been told, or the trailer tells it
+            self._put({"trailer": 1, "lines": self._lines, "t": time.monotonic_ns()})
+            os.fsync(self._file.fileno())
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def lost(path: Path, error: OSError) -> ResultsLost:
+    return ResultsLost(
+        f"{path} cannot be written ({error.strerror}), so the run ends here; what was written until now can be "
+        "read, and the hosts' own logs are still there (playbooks/collect.yml)."
+    )
 
 
 def write_whole(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON file so that nobody ever reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(document, indent=1) + "\n")
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(document, indent=1) + "\n")
+        partial.replace(path)
+    except OSError as error:
+        raise lost(path, error) from None

@@ -22,7 +22,8 @@ STEP_HELD_S = 1
 
 @dataclass(frozen=True)
 class Host:
-    """One host; `ssh` is its alias in the ssh_config, `cpus` and `agent_cpus` are null where nothing is pinned."""
+    """One host; `ssh` is what OpenSSH calls it and `ssh_args` its options, `cpus` and `agent_cpus` are null where
+    nothing is pinned."""
 
     name: str
     role: str
@@ -30,8 +31,10 @@ class Host:
     ssh: str | None
     python: str
     load_address: str
+    base: str
     cpus: list[int] | None
     agent_cpus: list[int] | None
+    ssh_args: Sequence[str] = ()
     sources: Sequence[str] = ()
     weight: Fraction = Fraction(1)
 
@@ -151,12 +154,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Plan:
-    """`document` is the whole plan, in version 2, for the record."""
+    """`document` is the whole plan, in version 3, for the record."""
 
     run: str
-    base: str
-    ssh_config: str | None
-    known_hosts: str | None
     conductor_cpus: list[int] | None
     hosts: tuple[Host, ...]
     trials: tuple[Trial, ...]
@@ -182,10 +182,10 @@ class Plan:
         return found
 
     def app(self, host: Host) -> str:
-        return f"{self.base}/{host.name}/app"
+        return f"{host.base}/{host.name}/app"
 
     def trial_dir(self, host: Host, trial: Trial) -> str:
-        return f"{self.base}/{host.name}/runs/{self.run}/{trial.n:03d}"
+        return f"{host.base}/{host.name}/runs/{self.run}/{trial.n:03d}"
 
 
 def load_plan(path: Path) -> Plan:
@@ -200,13 +200,13 @@ def load_plan(path: Path) -> Plan:
         return parse_plan(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-        raise RunRefused(f"The plan {path} is not a plan of version 1 or 2: {what}.") from None
+        raise RunRefused(f"The plan {path} is not a plan of version 1 to 3: {what}.") from None
 
 
 def parse_plan(document: Any) -> Plan:
     """The plan that a document describes; raises KeyError, TypeError or ValueError, naming what is wrong."""
     _need(isinstance(document, dict), "it is not a mapping")
-    _need(document["version"] in (1, 2), f"its version is {document['version']!r}")
+    _need(document["version"] in (1, 2, 3), f"its version is {document['version']!r}")
     document = newest(document)
     _need(RUN_ID.fullmatch(str(document["run"])), f"run {document['run']!r} is no run id")
     hosts = tuple(_host(str(name), fields) for name, fields in document["hosts"].items())
@@ -219,10 +219,7 @@ def parse_plan(document: Any) -> Plan:
     numbers = [n for trial in trials for n in trial.numbers]
     _need(len(set(numbers)) == len(numbers), "two of its trials have the same number")
     _check_pairs(trials)
-    return Plan(
-        document["run"], document["owner_base"].rstrip("/"), document["ssh_config"], document["known_hosts"],
-        cpus, hosts, trials, document,
-    )  # fmt: skip
+    return Plan(document["run"], cpus, hosts, trials, document)
 
 
 def _host(name: str, fields: dict[str, Any]) -> Host:

@@ -12,7 +12,7 @@ from typing import Any
 
 from conductor import progress
 from conductor.course import Course
-from conductor.errors import Interrupted, RunEnded, RunRefused
+from conductor.errors import Interrupted, ResultsLost, RunEnded, RunRefused
 from conductor.events import EventLog
 from conductor.inbox import Inbox, Interrupt, Task, in_background
 from conductor.meeting import Meeting
@@ -35,25 +35,36 @@ LOGINS_AT_ONCE = 8
 
 def run_plan(plan: Plan, results: Path, inbox: Inbox) -> int:
     """Run all trials of a plan; returns the exit status."""
-    results.mkdir(parents=True, exist_ok=True)
     try:
+        results.mkdir(parents=True, exist_ok=True)
         log = EventLog(results / "events.jsonl", plan.run)
     except FileExistsError:
         complain(f"{results / 'events.jsonl'} exists: a run is never written over; give this one an id of its own.")
         return REFUSED
+    except (ResultsLost, OSError) as error:
+        complain(str(error))
+        return REFUSED
     with contextlib.closing(log):
-        log.say(None, "plan", plan=plan.document)
         try:
-            with all_sessions(plan, inbox) as sessions:
-                status = run_trials(plan, sessions, inbox, log, results)
-        except RunRefused as refusal:
-            complain(str(refusal))
-            status = REFUSED
-        except Interrupted as interruption:
-            complain(f"Interrupted: {interruption}.")
-            status = INTERRUPTED
-        log.say(None, "run", state="ended", exit=status)
+            log.say(None, "plan", plan=plan.document)
+            status = in_sessions(plan, results, inbox, log)
+            log.say(None, "run", state="ended", exit=status)
+        except ResultsLost as loss:
+            complain(str(loss))
+            status = FAILED
     return status
+
+
+def in_sessions(plan: Plan, results: Path, inbox: Inbox, log: EventLog) -> int:
+    try:
+        with all_sessions(plan, inbox) as sessions:
+            return run_trials(plan, sessions, inbox, log, results)
+    except RunRefused as refusal:
+        complain(str(refusal))
+        return REFUSED
+    except Interrupted as interruption:
+        complain(f"Interrupted: {interruption}.")
+        return INTERRUPTED
 
 
 def run_trials(plan: Plan, sessions: dict[str, Session], inbox: Inbox, log: EventLog, results: Path) -> int:
@@ -177,7 +188,7 @@ def all_sessions(plan: Plan, inbox: Inbox) -> Iterator[dict[str, Session]]:
     cpus = frozenset(os.sched_getaffinity(0))
     if plan.conductor_cpus:
         pin(plan.conductor_cpus, cpus)
-    sessions = {host.name: session_of(plan, host, cpus) for host in plan.hosts}
+    sessions = {host.name: session_of(host, cpus) for host in plan.hosts}
     try:
         open_all(list(sessions.values()), inbox)
         yield sessions
@@ -215,10 +226,10 @@ def await_tasks(inbox: Inbox, tasks: list[Task], seconds: float, number: int) ->
                 raise Interrupted(item.why)
 
 
-def session_of(plan: Plan, host: Host, cpus: frozenset[int]) -> Session:
+def session_of(host: Host, cpus: frozenset[int]) -> Session:
     if host.connection == "local":
         return LocalSession(host, cpus)
-    return SshSession(host, plan.ssh_config, plan.known_hosts)
+    return SshSession(host)
 
 
 def pin(wanted: Sequence[int], there: frozenset[int]) -> None:

@@ -1,53 +1,165 @@
-"""SSH sessions by Fabric. No host key is ever accepted that was not known before, nor by a gateway on the way."""
+"""SSH sessions by Fabric, each to where OpenSSH would go. No host key is ever accepted that was not known before, nor
+that of a gateway on the way."""
 
+import binascii
 import logging
+import random
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import paramiko
 from fabric import Config, Connection
+from paramiko.agent import AgentSSH
+from paramiko.auth_strategy import AuthSource, AuthStrategy, InMemoryPrivateKey
 
 from conductor.errors import RunRefused
 from conductor.inbox import Inbox, Tag, drain_in_background
+from conductor.openssh import KnownKey, Target, resolve
 from conductor.plan import Host
 from conductor.sessions import Channel, command_line
 
-CONNECT_S = 10
+TRIES = 4
+"""sshd drops some of more than ten logins at once (MaxStartups 10:30:100), and a gateway is everybody's."""
 
 # Its transport thread would print a traceback of what we say in a sentence.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class UnknownHostKey(paramiko.SSHException):
-    """`name` is as it would stand in known_hosts."""
+    """No line of known_hosts has the key that the host showed."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"unknown host key of {name}")
-        self.name = name
-
-
-class Reject(paramiko.RejectPolicy):
-    """Paramiko's RejectPolicy, with an exception of its own class."""
-
-    def missing_host_key(self, _client: paramiko.SSHClient, hostname: str, _key: paramiko.PKey) -> None:
-        raise UnknownHostKey(hostname)
+    def __init__(self, target: Target, key: paramiko.PKey) -> None:
+        super().__init__(f"unknown host key of {target.known_as}")
+        self.target, self.key = target, key
 
 
-def connect(alias: str, ssh_config: str | None, known_hosts: Path) -> Connection:
-    """The only place that makes a connection; not yet opened. Aliases, users, keys and jumps are the ssh_config's."""
-    config = Config(runtime_ssh_path=ssh_config) if ssh_config else Config()
-    connection = Connection(alias, config=config, connect_timeout=CONNECT_S)
-    hop: object = connection
-    while isinstance(hop, Connection):
-        hop.client.set_missing_host_key_policy(Reject())
-        if known_hosts.exists():
-            hop.client.load_system_host_keys(str(known_hosts))
-        hop.connect_kwargs.update(banner_timeout=CONNECT_S, auth_timeout=CONNECT_S, channel_timeout=CONNECT_S)
-        if hop.ssh_config.get("identitiesonly") == "yes":
-            # Keys that the ssh_config did not name would use up the host's MaxAuthTries.
-            hop.connect_kwargs.update(allow_agent=False, look_for_keys=False)
-        hop = hop.gateway
+class Reject(paramiko.MissingHostKeyPolicy):
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def missing_host_key(self, _client: paramiko.SSHClient, _hostname: str, key: paramiko.PKey) -> None:
+        raise UnknownHostKey(self._target, key)
+
+
+def is_of(known: KnownKey, key: paramiko.PKey, marker: str) -> bool:
+    return known.marker == marker and known.kind == key.get_name() and known.base64 == key.get_base64()
+
+
+def host_keys(target: Target) -> list[paramiko.PKey]:
+    """The keys by which the host may prove itself: no revoked one, and none that is not whole."""
+    revoked = {(known.kind, known.base64) for known in target.known_keys if known.marker == "@revoked"}
+    found = []
+    for known in target.known_keys:
+        if not known.marker and (known.kind, known.base64) not in revoked:
+            with suppress(paramiko.SSHException, ValueError, binascii.Error):
+                found.append(paramiko.PKey.from_type_string(known.kind, binascii.a2b_base64(known.base64)))
+    return found
+
+
+# Logging in ----------------------------------------------------------------------------------------------------------
+
+
+class Keys(AuthStrategy):
+    """The user's keys in OpenSSH's order; `lacking` says why some that OpenSSH may use cannot be."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(ssh_config=None)
+        self.target = target
+        self.lacking: list[str] = []
+        self._agent = SocketAgent(None)
+
+    def get_sources(self) -> Iterator[AuthSource]:
+        held = {key.asbytes(): key for key in self._agent.get_keys()}
+        own: list[paramiko.PKey] = []
+        for path in self.target.identity_files:
+            blob = public_blob(path)
+            if blob in held:
+                yield InMemoryPrivateKey(self.target.user, held.pop(blob))
+            elif key := self.load(path):
+                own.append(key)
+        others = [] if self.target.identities_only else list(held.values())
+        for key in [*others, *own]:
+            yield InMemoryPrivateKey(self.target.user, key)
+
+    def load(self, path: Path) -> paramiko.PKey | None:
+        try:
+            key = paramiko.PKey.from_path(path)
+        except FileNotFoundError:
+            return None  # as OpenSSH does
+        except (paramiko.PasswordRequiredException, TypeError):  # the second by way of cryptography
+            self.lacking.append(f"{path} has a passphrase, and no ssh-agent holds it (ssh-add {path})")
+            return None
+        except (paramiko.SSHException, paramiko.pkey.UnknownKeyType, OSError, ValueError) as error:
+            self.lacking.append(
+                f"{path} is no private key that can be used here ({str(error) or type(error).__name__})"
+            )
+            return None
+        for certificate in self.target.certificate_files:
+            with suppress(paramiko.SSHException, OSError, ValueError):
+                key.load_certificate(str(certificate))
+        return key
+
+    def authenticate(self, transport: paramiko.Transport) -> object:
+        self._agent = open_agent(self.target.agent)
+        try:
+            return super().authenticate(transport)
+        finally:
+            self._agent.close()
+
+
+class SocketAgent(AgentSSH):
+    """The ssh-agent behind a socket, which need not be the one that $SSH_AUTH_SOCK names."""
+
+    def __init__(self, path: Path | None) -> None:
+        super().__init__()
+        if path is not None:
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect(str(path))
+            self._connect(connection)
+
+    def close(self) -> None:
+        self._close()
+
+
+def open_agent(path: Path | None) -> SocketAgent:
+    """No agent where none answers, as OpenSSH has it."""
+    try:
+        return SocketAgent(path)
+    except (OSError, paramiko.SSHException):
+        return SocketAgent(None)
+
+
+def public_blob(path: Path) -> bytes | None:
+    """The public half of an identity, which may be all that there is on the disk."""
+    for public in (path.with_name(f"{path.name}.pub"), path):
+        with suppress(OSError, ValueError, IndexError):
+            kind, base64 = public.read_text().split()[:2]
+            if not kind.startswith("-"):
+                return binascii.a2b_base64(base64)
+    return None
+
+
+# Connecting ----------------------------------------------------------------------------------------------------------
+
+
+def connect(target: Target) -> Connection:
+    """The only place that makes a connection; not yet opened. A user's Fabric files have no say."""
+    gateway = connect(target.jump) if target.jump else target.proxy_command
+    keys = Keys(target)
+    connection = Connection(
+        target.host, user=target.user, port=target.port, gateway=gateway, connect_timeout=target.connect_s,
+        config=Config(lazy=True, ssh_config=paramiko.SSHConfig()),
+        connect_kwargs={
+            "auth_strategy": keys, "banner_timeout": target.connect_s, "auth_timeout": target.connect_s,
+            "channel_timeout": target.connect_s,
+        },
+    )  # fmt: skip
+    connection.client.set_missing_host_key_policy(Reject(target))
+    for key in host_keys(target):
+        connection.client.get_host_keys().add(target.known_as, key.get_name(), key)
     return connection
 
 
@@ -63,21 +175,28 @@ class SshChannel:
 
 
 class SshSession:
-    def __init__(self, host: Host, ssh_config: str | None, known_hosts: str | None) -> None:
+    def __init__(self, host: Host) -> None:
         assert host.ssh is not None
         self.host = host
-        self._alias = host.ssh
-        self._ssh_config = ssh_config
-        self._known_hosts = Path(known_hosts) if known_hosts else Path.home() / ".ssh/known_hosts"
         self._connection: Connection | None = None
 
     def open(self) -> None:
         try:
-            self._connection = connect(self._alias, self._ssh_config, self._known_hosts)
-            self._connection.open()
-        except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
-            raise RunRefused(f"{self.host.name}: {self._sentence(error)}") from None
-        transport_socket = self._connection.transport.sock
+            target = resolve(self.host.ssh or "", self.host.ssh_args)
+        except RunRefused as refusal:
+            raise RunRefused(f"{self.host.name}: {refusal}") from None
+        for left in reversed(range(TRIES)):
+            connection = connect(target)
+            try:
+                connection.open()
+                break
+            except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+                connection.close()
+                if not left or not is_passing(error):
+                    raise RunRefused(f"{self.host.name}: {sentence(error, target)}") from None
+                time.sleep(random.uniform(0.2, 1) * (TRIES - left))
+        self._connection = connection
+        transport_socket = connection.transport.sock
         if isinstance(transport_socket, socket.socket):
             # An order is one small packet; Nagle would hold it back until the last one is acknowledged.
             transport_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -100,28 +219,68 @@ class SshSession:
         if self._connection is not None:
             self._connection.close()
 
-    def _sentence(self, error: Exception) -> str:
-        """What is wrong and how to mend it; the host's name stands before it."""
-        connection = self._connection
-        place = f"{connection.host} port {connection.port}" if connection else self._alias
-        login = f"ssh {f'-F {self._ssh_config} ' if self._ssh_config else ''}{self._alias}"
-        match error:
-            case paramiko.BadHostKeyException():
-                return (
-                    f"the host key of {error.hostname} is not the one in {self._known_hosts}: the host was made anew, "
-                    f"or something else answers in its place; if you know why, replace its line there by the new key."
-                )
-            case UnknownHostKey():
-                return (
-                    f"the host key of {error.name} is not in {self._known_hosts}: "
-                    f"verify it, then add it (ssh-keyscan prints the line)."
-                )
-            case paramiko.AuthenticationException():
-                return f"{place} does not accept our login ({error}): try '{login}', and see to its user and key."
-            case socket.gaierror():
-                return f"the name of {place} cannot be resolved: see HostName in {self._ssh_config or '~/.ssh/config'}."
-            case paramiko.SSHException() | EOFError():
-                return f"no SSH session with {place} ({error or 'it hung up'}): try '{login}'."
-            case _:
-                why = str(error) or type(error).__name__
-                return f"{place} cannot be reached ({why}): see that it is up and its sshd runs, then try '{login}'."
+
+# What went wrong -----------------------------------------------------------------------------------------------------
+
+
+def is_passing(error: Exception) -> bool:
+    """May it go well a moment later? So where sshd hung up before it said who it is."""
+    if isinstance(error, paramiko.AuthenticationException | paramiko.BadHostKeyException | UnknownHostKey):
+        return False
+    hung_up = isinstance(error, EOFError | ConnectionResetError | BrokenPipeError)
+    return hung_up or (isinstance(error, paramiko.SSHException) and "banner" in str(error))
+
+
+def hops(target: Target) -> Iterator[Target]:
+    hop: Target | None = target
+    while hop:
+        yield hop
+        hop = hop.jump
+
+
+def sentence(error: Exception, target: Target) -> str:
+    """What is wrong and how to mend it; the host's name stands before it."""
+    match error:
+        case paramiko.BadHostKeyException():
+            hop = next((hop for hop in hops(target) if hop.host == error.hostname), target)
+            return revoked(hop, error.key) or (
+                f"the host key of {hop.known_as} is not the one in {hop.known_keys[0].where}: the host was made anew, "
+                "or something else answers in its place; if you know why, replace its line there by the new key."
+            )
+        case UnknownHostKey():
+            return revoked(error.target, error.key) or unknown(error.target)
+        case paramiko.AuthenticationException():
+            result = getattr(error, "result", None)
+            keys = getattr(result, "strategy", None)
+            hop, lacking = (keys.target, keys.lacking) if isinstance(keys, Keys) else (target, [])
+            why = "; ".join(lacking) or "none of its keys is welcome"
+            return f"{hop.place} does not accept our login as {hop.user} ({why}): try '{hop.login}'."
+        case socket.gaierror():
+            return (
+                f"the name of {target.host} cannot be resolved: see HostName of {target.alias}; try '{target.login}'."
+            )
+        case paramiko.SSHException() | EOFError():
+            return f"no SSH session with {target.place} ({error or 'it hung up'}): try '{target.login}'."
+        case _:
+            why = str(error) or type(error).__name__
+            return (
+                f"{target.place} cannot be reached ({why}): see that it is up and its sshd runs; try '{target.login}'."
+            )
+
+
+def revoked(hop: Target, key: paramiko.PKey) -> str | None:
+    line = next((known for known in hop.known_keys if is_of(known, key, "@revoked")), None)
+    if line is None:
+        return None
+    return f"the host key of {hop.known_as} is @revoked in {line.where}: it is not to be trusted."
+
+
+def unknown(hop: Target) -> str:
+    authority = next((known for known in hop.known_keys if known.marker == "@cert-authority"), None)
+    if authority:
+        return (
+            f"{authority.where} vouches for {hop.known_as} by a certificate, which the conductor cannot check: add the "
+            "host's own key too (ssh-keyscan prints the line)."
+        )
+    files = " or ".join(map(str, hop.known_hosts[:1])) or "any known_hosts file"
+    return f"the host key of {hop.known_as} is not in {files}: verify it, then add it (ssh-keyscan prints the line)."

@@ -74,6 +74,11 @@ def problems_of_one(request: Request, host: Host, facts: Mapping[str, Any]) -> l
         found.append(
             f"{name}: its user may neither write {host['base']} nor become root; set c10k_base to a directory it owns."
         )
+    elif not facts["base_writable"] and facts["obstacle"]:
+        found.append(
+            f"{name}: its user may not write {host['base']}/{name}, and root does not make it, since "
+            f"{facts['obstacle']}; set c10k_base to a directory that the user owns."
+        )
     if request.run_wide["tune"] == "required" and not facts["root"]:
         found.append(
             f"{name}: tune=required, and its user is not root and may not become root; use tune=auto, or let it."

@@ -14,25 +14,31 @@ from planner.results import ROOT
 from server import catalog
 
 Say = Callable[[str], None]
-INVENTORY = (
-    "c10k_load_address", "ansible_host", "ansible_connection", "c10k_sources", "c10k_weight", "c10k_ssh_config",
-    "c10k_known_hosts",
-)  # fmt: skip
+LOCK = "/run/c10k.lock"
+INVENTORY = ("c10k_load_address", "ansible_host", "c10k_sources", "c10k_weight")
 """The inventory's variables of a host that the gate reads."""
 
 
 def described(name: str, role: str, known: Mapping[str, Any], probe: dict[str, Any] | None) -> dict[str, Any]:
     """One host, as the plan and the gate want it, from its variables and from what c10k_probe found."""
-    local = known.get("ansible_connection") == "local"
+    ssh = (probe or {}).get("ssh")  # None: the controller itself
     alias = str(known.get("ansible_host") or name)
     weight = float(known.get("c10k_weight") or 1)
     return {
-        "name": name, "role": role, "connection": "local" if local else "ssh", "ssh": None if local else alias,
+        "name": name, "role": role, "connection": "ssh" if ssh else "local", "ssh": ssh and ssh["name"],
+        "ssh_args": ssh["args"] if ssh else [],
         "load_address": str(known.get("c10k_load_address") or alias),
         "listed": [str(source) for source in known.get("c10k_sources") or []] if role == "client" else [],
         "weight": int(weight) if weight.is_integer() else weight, "base": probe and probe["base"],
-        "ssh_config": known.get("c10k_ssh_config"), "known_hosts": known.get("c10k_known_hosts"), "probe": probe,
+        "probe": probe,
     }  # fmt: skip
+
+
+def held(name: str, role: str, known: Mapping[str, Any], probe: dict[str, Any]) -> dict[str, Any]:
+    """One host, as the process that keeps other runs away wants it. Where the SSH user cannot be root, a directory of
+    his own stands for the kernel, and another user's run is not seen."""
+    host = described(name, role, known, probe)
+    return {**host, "python": probe["facts"]["executable"], "lock": LOCK if probe["facts"]["root"] else host["base"]}
 
 
 def admit(

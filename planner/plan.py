@@ -111,7 +111,7 @@ def order(cells: list[dict[str, Any]], wide: Mapping[str, Any], seed: int) -> li
 
 def make(
     run: str, seed: int, request: Request, catalog: Catalog, hosts: Sequence[Host], controller: Host,
-    base: str, ssh_config: str | None, known_hosts: str | None, references: bool,
+    references: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """The plan. `references`: the server host has the C programs; the calibration needs one of them."""
     cpus = split_cpus(request, hosts, controller)
@@ -138,8 +138,7 @@ def make(
     if request.run_wide["calibrate"] and references:
         trials.append(calibration(trials, [host for host in hosts if host["role"] == "client"], seed))
     return {
-        "version": 2, "run": run, "owner_base": base, "ssh_config": ssh_config, "known_hosts": known_hosts,
-        "conductor_cpus": cpus["conductor"],
+        "version": 3, "run": run, "conductor_cpus": cpus["conductor"],
         "hosts": {host["name"]: planned_host(host, cpus) for host in hosts},
         "trials": trials,
     }  # fmt: skip
@@ -191,7 +190,7 @@ def calibration(trials: Sequence[Mapping[str, Any]], clients: Sequence[Host], se
 
 
 def planned_host(host: Host, cpus: Mapping[str, Any]) -> dict[str, Any]:
-    result = {name: host[name] for name in ("role", "connection", "ssh", "python", "load_address")}
+    result = {name: host[name] for name in ("role", "connection", "ssh", "ssh_args", "python", "load_address", "base")}
     if host["role"] == "server":
         return {**result, "cpus": cpus["server"], "agent_cpus": cpus["agent"]}
     return {

@@ -12,8 +12,7 @@ from server import catalog
 
 PROFILES = results.ROOT / "playbooks/profiles"
 OTHERS = (
-    "run", "purge", "c10k_base", "c10k_load_address", "c10k_sources", "c10k_weight", "c10k_ssh_config",
-    "c10k_known_hosts",
+    "run", "purge", "c10k_base", "c10k_load_address", "c10k_sources", "c10k_weight",
 )  # fmt: skip
 """Variables of the playbooks and of inventories, which are no parameters of a run."""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from ansible.release import __version__
 
+from planner import results
 from planner.measure import Asked, measure
 from plugins.door import Door, plain
 
@@ -15,7 +16,13 @@ class ActionModule(Door):
         asked = Asked(
             __version__, *(plain(task_vars.get(f"ansible_{name}")) for name in ("inventory_sources", "limit"))
         )
-        ended = measure(given, asked, self.say, self._task.check_mode)
+        try:
+            ended = measure(given, asked, self.say, self._task.check_mode)
+        except Exception as error:  # whatever it is, within a run the kernels are still to be put back
+            if given["prepared"] is None:
+                raise
+            complaint = f"The trials were broken off by {type(error).__name__}: {' '.join(str(error).split())[:300]}."
+            ended = {"changed": True, "exit": 3, "complaint": complaint, "run": results.there(given), "trials_s": 0.0}
         if ended["exit"] and given["prepared"] is None:
             return {**ended, "failed": True, "msg": f"{ended['complaint']} (exit {ended['exit']})"}
         return ended

@@ -1,11 +1,22 @@
-"""Has the module c10k_home describe a host; a host that cannot answer becomes one sentence in `problem`."""
+"""Has the module c10k_home describe a host; a host that cannot answer becomes one sentence in `problem`.
 
+It also says which options Ansible gives to OpenSSH for the host, from wherever they come, so that the conductor goes
+the same way.
+"""
+
+import shlex
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
+QUIET = ("Control", "ServerAlive")
+"""Options of ssh that lead nowhere else."""
+UNPIPED = (
+    "would have root run modules from files that its own user can change: set ansible_pipelining=true (and see that "
+    "sudo there does not ask for a terminal)."
+)
 NOT_RUN = (126, 127)  # the shell's answers for a program that is not there, or that it cannot run
 
 
@@ -17,18 +28,38 @@ class ActionModule(ActionBase):
         if self._task.args.get("limited"):
             raise AnsibleActionFail("A run needs localhost and every host of the inventory: leave --limit away.")
         home, strict = Path(str(self._task.args["home"])), bool(self._task.args.get("strict"))
-        problem, facts = self.look(home, strict, task_vars or {})
-        if problem and strict:
-            raise AnsibleActionFail(f"{home.name} {problem}")
         given = task_vars or {}
+        problem, facts = self.look(home, strict, given)
         password = (
             given.get("ansible_become_password") or given.get("ansible_become_pass") or self._play_context.become_pass
         )
         root = bool(facts.get("root") or password)
+        become = root and facts.get("user") != 0
+        if become and not self._connection.is_pipelining_enabled():
+            problem = UNPIPED
+        if not problem and self._connection.transport not in ("ssh", "local"):
+            problem = f"is reached by {self._connection.transport}; the conductor knows ssh and local only."
+        if problem and strict:
+            raise AnsibleActionFail(f"{home.name} {problem}")
         return {
-            "changed": False, "problem": problem, "facts": {**facts, "root": root} if facts else {},
-            "become": root and facts.get("user") != 0, "base": str(home.parent),
+            "changed": False, "problem": problem, "facts": {**facts, "root": root} if facts else {}, "become": become,
+            "base": str(home.parent), "ssh": self.way() if self._connection.transport == "ssh" else None,
         }  # fmt: skip
+
+    def way(self) -> dict[str, Any]:
+        """The name that ssh is given, and its options in the order in which Ansible gives them: the first counts."""
+        option = self._connection.get_option
+        words = shlex.split(option("ssh_args") or "")
+        if option("port") is not None:
+            words += ["-o", f"Port={option('port')}"]
+        if key := option("private_key_file"):
+            words += ["-o", f'IdentityFile="{Path(key).expanduser()}"']
+        if user := option("remote_user"):
+            words += ["-o", f'User="{user}"']
+        words += ["-o", f"ConnectTimeout={option('timeout')}"]
+        for name in ("ssh_common_args", "ssh_extra_args"):
+            words += shlex.split(option(name) or "")
+        return {"name": str(self._connection.host), "args": without(QUIET, words)}
 
     def look(self, home: Path, strict: bool, task_vars: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
         """What is wrong with the host, or what it says of itself."""
@@ -48,3 +79,14 @@ class ActionModule(ActionBase):
             return f"has no Python at {python}: install python3 there, or name it as ansible_python_interpreter.", {}
         said = " ".join(f"{result.get(key, '')}" for key in ("msg", "module_stderr", "module_stdout"))
         return f"cannot be looked at: {' '.join(said.split())[:300]}", {}
+
+
+def without(options: tuple[str, ...], words: list[str]) -> list[str]:
+    found, rest = [], list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "-o" and rest and rest[0].startswith(options):
+            rest.pop(0)
+        elif not (word.startswith("-o") and word[2:].startswith(options)):
+            found.append(word)
+    return found

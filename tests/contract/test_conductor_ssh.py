@@ -40,12 +40,17 @@ class Sshd:
             f"Host {name}\n  Hostname 127.0.0.1\n" for name in ("server", "client1", "client2", "client3", "jump")
         )
         login = f"  User {user}\n  Port {self.port}\n  IdentityFile {self.directory}/user\n  IdentitiesOnly yes\n"
+        login += f"  UserKnownHostsFile {self.directory}/known_hosts\n  GlobalKnownHostsFile /dev/null\n"
         self.ssh_config.write_text(extra + hosts + "Host *\n" + login)
 
     def known_hosts(self, line: str) -> Path:
         path = self.directory / "known_hosts"
         path.write_text(line + "\n")
         return path
+
+    @property
+    def arguments(self) -> list[str]:
+        return ["-F", str(self.ssh_config)]
 
     @property
     def good(self) -> str:
@@ -89,10 +94,10 @@ def stage(tmp_path: Path, sshd: Sshd) -> Stage:
     sshd.write_config()
     stage = Stage(tmp_path)
     stage.hosts = {
-        name: {"connection": "ssh", "ssh": name, "python": sys.executable}
+        name: {"connection": "ssh", "ssh": name, "ssh_args": sshd.arguments, "python": sys.executable}
         for name in ("server", "client1", "client2", "client3")
     }
-    stage.plan_fields = {"ssh_config": str(sshd.ssh_config), "known_hosts": str(sshd.known_hosts(sshd.good))}
+    sshd.known_hosts(sshd.good)
     return stage
 
 

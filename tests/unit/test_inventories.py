@@ -43,8 +43,8 @@ def test_groups_and_variables(name: str) -> None:
 def test_ansible_and_the_conductor_get_the_same_files_and_check_host_keys(name: str) -> None:
     for host, variables in read(name)["_meta"]["hostvars"].items():
         arguments = variables["ansible_ssh_common_args"]
-        assert "c10k_ssh_config" in arguments, host
-        assert "c10k_known_hosts" in arguments, host
+        assert "/.ssh/ssh_config" in arguments, host
+        assert "/.ssh/known_hosts" in arguments, host
         assert "StrictHostKeyChecking=yes" in arguments, host
 
 

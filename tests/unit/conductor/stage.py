@@ -21,7 +21,8 @@ RUN = "20261122T190312Z-3f9a1c"
 
 
 def host(role: str, **fields: Any) -> dict[str, Any]:
-    common = {"role": role, "connection": "local", "ssh": None, "python": sys.executable, "load_address": "127.0.0.1"}
+    common: dict[str, Any] = {"role": role, "connection": "local", "ssh": None, "ssh_args": []}
+    common |= {"python": sys.executable, "load_address": "127.0.0.1"}
     client = {"sources": ["127.0.0.1"], "weight": 1} if role == "client" else {}
     return {**common, "cpus": None, "agent_cpus": None, **client, **fields}
 
@@ -61,6 +62,8 @@ class Stage:
         hosts = {"server": host("server")} | {f"client{i + 1}": host("client") for i in range(self.clients)}
         for name, fields in self.hosts.items():
             hosts[name] |= fields
+        for fields in hosts.values():
+            fields.setdefault("base", str(self.base))
         server = {**SERVER, **self.server}
         first = {
             "n": 1, "block": 1, "cell": "c1", "kind": "measure", "control": False,
@@ -76,8 +79,7 @@ class Stage:
             load = {**LOAD, "workload": "calibrate", "warmup": 0, "duration": 1}
             trials.append({**first, **last, "server": {**server, "strategy": "null_server"}, "load": load})
         plan: dict[str, Any] = {
-            "version": 2, "run": RUN, "owner_base": str(self.base), "ssh_config": None, "known_hosts": None,
-            "conductor_cpus": None, "hosts": hosts, "trials": trials, **self.plan_fields,
+            "version": 3, "run": RUN, "conductor_cpus": None, "hosts": hosts, "trials": trials, **self.plan_fields,
         }  # fmt: skip
         validator("plan").validate(plan)
         return plan

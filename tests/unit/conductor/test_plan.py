@@ -79,10 +79,13 @@ def test_parameters_that_the_conductor_does_not_look_at_pass_through_unread(docu
     assert load == {**document["trials"][0]["load"], **part.load}
 
 
-def test_a_plan_of_version_1_is_read_as_one_of_version_2(document: dict[str, Any]) -> None:
+def test_a_plan_of_version_1_is_read_as_one_of_version_3(document: dict[str, Any]) -> None:
     trial = document["trials"][0]
     trial["load"] |= {"workload": "churn", "requests": 9, "warmup": 0}
-    old = json.loads(json.dumps(document)) | {"version": 1}
+    gone = {"owner_base": "/var/lib/c10k", "ssh_config": "/etc/c10k/ssh_config", "known_hosts": None}
+    old = json.loads(json.dumps(document)) | {"version": 1, **gone}
+    for host in old["hosts"].values():
+        del host["base"], host["ssh_args"]
     names = {"server_command": "command", "server_port": "port", "server_ports": "ports"}
     old["trials"][0]["server"] = {names.get(name, name): value for name, value in trial["server"].items()}
     old["trials"][0]["load"]["warmup"] = 2
@@ -112,7 +115,7 @@ def test_run_number_of_the_contract() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        (["version"], 3, "version"),
+        (["version"], 4, "version"),
         (["run"], "latest", "run id"),
         (["hosts", "server", "role"], "client", "server"),
         (["hosts", "client1", "connection"], "telnet", "telnet"),

@@ -45,7 +45,18 @@ def load(connections: int, active: int, rate: int, hostile: dict[str, Any] | Non
 def clients(weights: list[int]) -> list[Host]:
     return [
         Host(
-            f"client{j}", "client", "local", None, "python3", "127.0.0.1", None, None, ("127.0.0.1",), Fraction(weight)
+            f"client{j}",
+            "client",
+            "local",
+            None,
+            "python3",
+            "127.0.0.1",
+            "/b",
+            None,
+            None,
+            [],
+            ["127.0.0.1"],
+            Fraction(weight),
         )
         for j, weight in enumerate(weights)
     ]

@@ -64,10 +64,16 @@ OLD: dict[str, Any] = {
     ("load", "warmup", "duration"),
     [({}, 2, 10), ({"workload": "churn", "requests": 9}, 0, 10), ({"workload": "calibrate"}, 0, 1)],
 )
-def test_a_plan_of_version_1_is_read_as_one_of_version_2(load: dict[str, Any], warmup: int, duration: int) -> None:
-    plan = newest({"version": 1, "trials": [{**OLD, "n": 1, "load": {**OLD["load"], **load}}]})
+def test_a_plan_of_version_1_is_read_as_one_of_version_3(load: dict[str, Any], warmup: int, duration: int) -> None:
+    gone = {"owner_base": "/srv/", "ssh_config": "/c", "known_hosts": None}
+    host = {"ssh": "client1", "connection": "ssh"}
+    plan = newest(
+        {"version": 1, **gone, "hosts": {"client1": host}, "trials": [{**OLD, "n": 1, "load": {**OLD["load"], **load}}]}
+    )
     (trial,) = plan["trials"]
-    assert plan["version"] == 2
+    assert plan["version"] == 3
+    assert plan["hosts"] == {"client1": {**host, "base": "/srv", "ssh_args": ["-F", "/c"]}}
+    assert not gone.keys() & plan.keys()
     assert {*trial["server"]} == {"strategy", "server_command", "server_port", "server_ports", "backlog", "workers"}
     assert (trial["load"]["warmup"], trial["load"]["duration"]) == (warmup, duration)
     assert newest(plan) is plan
