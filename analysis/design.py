@@ -20,7 +20,7 @@ from analysis.statistics.power import residual
 from analysis.unreadable import Unreadable
 from contracts import older
 
-VERSIONS = (1, 2)
+VERSIONS = (1, 2, 3)
 START_S = 0.5  # of a server and its agents
 OVERHEAD_S = 1.0  # of a trial, beside start, arming and load
 LEAST_FREEDOM = 5  # degrees of freedom: with fewer a spread says nothing

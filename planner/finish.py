@@ -35,6 +35,7 @@ def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
     put_back = restored(given)
     not_restored = [name for name, state in put_back.items() if state is False]
     not_collected = [name for name, answer in given["collected"].items() if (answer or {}).get("problem")]
+    not_collected += [name for name in without_logs(measured["run"]) if name not in not_collected]
     # 4 outranks the rest: a kernel that stays tuned needs somebody's hand.
     code = 4 if not_restored else measured["exit"] or (3 if not_collected else 0)
     reasons = []
@@ -42,6 +43,11 @@ def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
         reasons.append(f"The logs of {', '.join(not_collected)} are not here; playbooks/collect.yml fetches them.")
     if not_restored:
         reasons.append(f"The kernel of {', '.join(not_restored)} was not put back; run playbooks/restore.yml.")
+        reasons += [
+            f"{name}: {answer['problem']}"
+            for name, answer in given["restored"].items()
+            if (answer or {}).get("problem")
+        ]
     if measured["run"] is None:
         raise Refused([measured["complaint"], *reasons])
     run = results.RESULTS / measured["run"]
@@ -49,6 +55,7 @@ def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
     manifest = results.read_manifest(run) or {}
     for name, entry in manifest.get("tuning", {}).items():
         entry["restored"] = put_back.get(name)
+        entry["moved"] = moved(given["tuned"].get(name) or {}, given["restored"].get(name) or {})
     overhead = {
         "playbook_s": round(max(0.0, conduct.elapsed_s(os.getppid()) - measured["trials_s"]), 3),
         "trials_s": measured["trials_s"],
@@ -65,6 +72,14 @@ def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
     return {"run": run.name, "overhead": overhead}
 
 
+def without_logs(run: str | None) -> list[str]:
+    """Hosts of a run that measured something, of which nothing came home."""
+    if run is None or not any(trial.get("outcome") in PASSED for trial in results.trials(results.RESULTS / run)):
+        return []
+    hosts = (results.read_manifest(results.RESULTS / run) or {}).get("hosts", {})
+    return [name for name in hosts if not (results.RESULTS / run / "hosts" / name).is_dir()]
+
+
 def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:
     """True: put back, or nothing had been changed; False: not, or nobody knows; None: kept on purpose."""
     found: dict[str, bool | None] = {}
@@ -73,11 +88,20 @@ def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:
         if given["keep_tuned"]:
             found[name] = None
         elif answer and not answer.get("skipped") and not answer.get("unreachable"):
-            found[name] = not answer.get("failed") and not answer.get("unrestored")
+            found[name] = not answer.get("failed") and not answer.get("problem")
         else:
             # A host that was lost on the way: what had been tuned there still is.
             found[name] = not (entries and given["tuned"].get(name))
     return found
+
+
+def moved(tuned: Mapping[str, Any], restored: Mapping[str, Any]) -> list[dict[str, str | None]]:
+    """The values that somebody changed between tuning and restoring."""
+    ours = {entry["key"]: entry["after"] for entry in tuned.get("keys", []) if entry["status"] == "set"}
+    found = {entry["key"]: entry["before"] for entry in restored.get("keys", [])}
+    return [
+        {"key": key, "set": value, "found": found[key]} for key, value in ours.items() if found.get(key, value) != value
+    ]
 
 
 def spoiled(run: Path) -> list[str]:

@@ -46,10 +46,14 @@ def measure(given: Mapping[str, Any], asked: Asked, say: analyse.Say, dry: bool)
         say(message)
         return {"msg": message, "exit": 0, "run": None}
     run = results.RESULTS / resolved["run"]
-    results.write_plan(run, planned)
-    results.write_manifest(run, manifest(given, request, asked))
-    results.claim(run, os.getppid())
-    results.point_latest(run)
+    try:
+        results.write_plan(run, planned)
+        results.write_manifest(run, manifest(given, request, asked))
+        results.claim(run, os.getppid())
+        results.point_latest(run)
+    except OSError as error:
+        what = f"{error.filename2 or error.filename or run} cannot be written ({error.strerror})"
+        return ended(2, f"Nothing was measured: {what}; see that results/ is a directory with room in it.")
     if cost := analyse.design(run / "plan.yml", load_s):
         say(cost)
     began = time.monotonic()
@@ -72,11 +76,9 @@ def all_prepared(hosts: list[dict[str, Any]], prepared: Mapping[str, Any]) -> No
 
 
 def make_plan(resolved: Mapping[str, Any], admitted: Mapping[str, Any], request: Request) -> dict[str, Any]:
-    hosts = admitted["hosts"]
-    config: Mapping[str, Any] = next((host for host in hosts if host["ssh_config"] or host["known_hosts"]), {})
     return plan.make(
-        resolved["run"], resolved["seed"], request, catalog.load(), hosts, admitted["controller"],
-        hosts[0]["base"], config.get("ssh_config"), config.get("known_hosts"), admitted["references"],
+        resolved["run"], resolved["seed"], request, catalog.load(), admitted["hosts"], admitted["controller"],
+        admitted["references"],
     )  # fmt: skip
 
 

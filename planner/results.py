@@ -35,7 +35,7 @@ def write_manifest(run: Path, manifest: Mapping[str, Any]) -> None:
 def read_manifest(run: Path) -> dict[str, Any] | None:
     try:
         manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return manifest if isinstance(manifest, dict) else None
 
@@ -78,6 +78,12 @@ def goes_on(run: Path) -> bool:
         return ticks is not None and bool(owner["start_ticks"] == ticks)
     except (OSError, ValueError, KeyError):
         return False
+
+
+def there(given: Mapping[str, Any]) -> str | None:
+    """The id of the run of these arguments of c10k_measure, where it has a directory already."""
+    run = str(given["resolved"]["run"])
+    return run if (RESULTS / run).is_dir() else None
 
 
 def find(wanted: str | None, results: Path = RESULTS) -> Path:

@@ -22,6 +22,7 @@ from analysis.checks.shared import (
     trials,
     where,
 )
+from analysis.environment import document
 from analysis.model import Dataset
 from analysis.statistics.series import moved
 from contracts.declared import OUTCOMES, PASSED, SETTLED, WRONG
@@ -47,6 +48,18 @@ def dt1_incomplete(dataset: Dataset) -> Iterable[Observation]:
     for run in where(dataset.runs, ~dataset.runs["is_whole"])["run"].unique():
         text = f"events.jsonl ends before the run did: {left.get(run, 0):,} trials have no result"
         yield seen({"run": run}, text, 4.0, trials_without_result=left.get(run, 0))
+
+
+def dt11_moved_value(dataset: Dataset) -> Iterable[Observation]:
+    """Values that tuning had set and that restoring found otherwise: every trial lies between."""
+    for run in dataset.runs.drop_duplicates("run").to_dict("records"):
+        for host, entry in document(run["tuning"]).items():
+            listed = document(entry).get("moved")
+            found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+            for row in where(dataset.trials, dataset.trials["run"] == run["run"]).to_dict("records") if found else ():
+                first = found[0]
+                text = f"{first.get('key')} of {host} was set to {first.get('set')} and later was {first.get('found')}"
+                yield seen(row, text, len(found), hosts=(str(host),), values=len(found))
 
 
 def dt8_seconds_missing(dataset: Dataset) -> Iterable[Observation]:

@@ -56,7 +56,10 @@ def _jsonl(path: Path, told: Truth, file: str, host: str, trial: int | None, lin
 
 
 def _plan(told: Truth) -> Document:
-    common = {"connection": "local", "ssh": None, "python": "python3", "agent_cpus": None}
+    common: Document = {
+        "connection": "local", "ssh": None, "ssh_args": [], "python": "python3", "base": "/var/lib/c10k",
+        "agent_cpus": None,
+    }  # fmt: skip
     hosts: dict[str, Document] = {
         "server": common | {"role": "server", "load_address": "198.18.0.10", "cpus": [0], "agent_cpus": [1]}
     }
@@ -65,8 +68,7 @@ def _plan(told: Truth) -> Document:
         own = {"role": "client", "load_address": address, "cpus": [i - 9], "sources": [address], "weight": 1}
         hosts[name] = common | own
     return {
-        "version": 2, "run": told.run, "owner_base": "/var/lib/c10k", "ssh_config": None, "known_hosts": None,
-        "conductor_cpus": None, "hosts": hosts,
+        "version": 3, "run": told.run, "conductor_cpus": None, "hosts": hosts,
         "trials": [planned(told, trial) for trial in told.trials] + [planned(told, None)],
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ from analysis.unreadable import Unreadable
 from contracts import older
 
 VERSION = 1
-PLAN_VERSION = 2  # plans of version 1 are read as such
+PLAN_VERSION = 3  # plans of earlier versions are read as such
 MOST = 1 << 60  # of anything: 36 years of nanoseconds, an exbibyte; sums of several still fit 64 bits
 MOST_LINE_BYTES = (1 << 20) + (1 << 16)  # the protocol's line, and what the controller adds to it
 MOST_PLAN_BYTES = 64 << 20

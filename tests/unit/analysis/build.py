@@ -29,15 +29,15 @@ def encode(values_ns: Iterable[int] | Mapping[int, int]) -> str:
 
 
 def plan(trials: list[Document]) -> Document:
-    host = {"connection": "local", "ssh": None, "python": "python3", "cpus": None, "agent_cpus": None}
+    host: Document = {"connection": "local", "ssh": None, "ssh_args": [], "python": "python3", "base": "/tmp/c10k",
+                      "cpus": None, "agent_cpus": None}  # fmt: skip
     client = host | {"role": "client", "sources": ["198.18.0.11"], "weight": 1}
     hosts = {
         "server": host | {"role": "server", "load_address": "198.18.0.10"},
         "client1": client | {"load_address": "198.18.0.11"},
         "client2": client | {"load_address": "198.18.0.12"},
     }
-    return {"version": 2, "run": RUN, "owner_base": "/tmp/c10k", "ssh_config": None, "known_hosts": None,
-            "conductor_cpus": None, "hosts": hosts, "trials": trials}  # fmt: skip
+    return {"version": 3, "run": RUN, "conductor_cpus": None, "hosts": hosts, "trials": trials}
 
 
 def trial(n: int, strategy: str | None = "epoll", *, block: int = 1, cell: str = "c1", control: bool = False,

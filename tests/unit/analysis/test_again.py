@@ -54,7 +54,7 @@ def planned(given: dict[str, Any], seed: int) -> tuple[dict[str, Any], dict[str,
     """Parameters as in a manifest, and the plan."""
     request = resolve(given, load(), PROFILES, [])
     run, here = "20261122T190312Z-3f9a1c", {"boot_id": "here"}
-    made = planning.make(run, seed, request, load(), SHARED, here, "/var/lib/c10k", None, None, references=True)
+    made = planning.make(run, seed, request, load(), SHARED, here, references=True)
     return json.loads(json.dumps(request.parameters)), made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -50,6 +51,25 @@ def test_a_second_that_is_missing_between_others(k: int, expected: list[str]) ->
     rows = healthy()
     rows["intervals"] = [row for row in rows["intervals"] if (row["trial"], row["host"], row["k"]) != (1, "client2", k)]
     assert told("DT8", rows) == [1] * len(expected)
+
+
+@pytest.mark.parametrize(
+    ("tuning", "expected"),
+    [
+        ({"server": {"keys": [], "restored": True}}, []),
+        ({"server": {"keys": [], "restored": True, "moved": []}}, []),
+        ({"server": {"moved": [{"key": "net.core.somaxconn", "set": "65535", "found": "4096"}]}}, ["DT11"]),
+        ({"server": {"moved": 7}, "client1": 7, "client2": {"moved": [3, None]}}, []),
+    ],
+)
+def test_a_tuned_value_that_moved_makes_every_trial_suspect(tuning: dict[str, Any], expected: list[str]) -> None:
+    rows = healthy()
+    rows["runs"][0]["tuning"] = json.dumps(tuning)
+    findings = [one for one in found(rows) if one["check"] == "DT11"]
+    assert [one["check"] for one in findings] == expected
+    for one in findings:
+        assert one["severity"] == "warn" and len(one["trials"]) == len(rows["trials"]) and one["hosts"] == ["server"]
+        assert "net.core.somaxconn of server was set to 65535 and later was 4096" in one["message"]
 
 
 def test_conservation() -> None:

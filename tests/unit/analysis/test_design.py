@@ -273,7 +273,7 @@ def test_hours_are_told_as_hours(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ("text", "said"),
     [
         ("", "is no plan of a version that this analysis reads"),
-        ("version: 3", "is no plan of a version that this analysis reads"),
+        ("version: 4", "is no plan of a version that this analysis reads"),
         ("- 1", "is no plan of a version that this analysis reads"),
         ("a: [", "is no YAML"),
         ("\x00", "is no YAML"),

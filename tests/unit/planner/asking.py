@@ -17,7 +17,8 @@ def request(**given: Any) -> Request:
 def host(name: str, boot: str = HERE, cores: int = 4) -> dict[str, Any]:
     return {
         "name": name, "role": "server" if name == "server" else "client", "connection": "ssh", "ssh": name,
-        "python": "/usr/bin/python3", "load_address": "198.18.0.10", "sources": ["198.18.0.11"], "weight": 1,
+        "ssh_args": [], "python": "/usr/bin/python3", "load_address": "198.18.0.10", "base": "/var/lib/c10k",
+        "sources": ["198.18.0.11"], "weight": 1,
         "boot_id": boot, "cpus": list(range(cores)), "nofile_hard": 20_000,
     }  # fmt: skip
 
@@ -27,4 +28,4 @@ SHARED = [host("server"), host("client1"), host("client2")]
 
 def plan(hosts: list[dict[str, Any]] = SHARED, seed: int = 7, references: bool = False, **given: Any) -> dict[str, Any]:
     run, here = "20261122T190312Z-3f9a1c", {"boot_id": HERE}
-    return planning.make(run, seed, request(**given), CATALOG, hosts, here, "/var/lib/c10k", None, None, references)
+    return planning.make(run, seed, request(**given), CATALOG, hosts, here, references)

@@ -18,8 +18,9 @@ CONTROLLER = {"boot_id": "here", "netns": 1}
 
 def host(name: str = "client1", problem: str | None = None, **facts: Any) -> dict[str, Any]:
     found = {
-        "python": "3.11.2", "arch": "x86_64", "base_writable": True, "root": True, "port_range": [32768, 60999],
-        "reserved_ports": "", "boot_id": "there", "netns": 2, "somaxconn": 4096, "syn_backlog": 4096,
+        "python": "3.11.2", "arch": "x86_64", "base_writable": True, "obstacle": None, "root": True,
+        "port_range": [32768, 60999], "reserved_ports": "", "boot_id": "there", "netns": 2,
+        "somaxconn": 4096, "syn_backlog": 4096,
         "file_max": 1_000_000, "tuned_by": [], "agent": None, "uncollected": [], "cpus": [0, 1, 2, 3], **facts,
     }  # fmt: skip
     return {
@@ -51,6 +52,9 @@ PROBLEMS = [
     ({}, host("server", python="3.8.10"), "server has Python 3.8.10 but the server needs 3.9"),
     ({}, host(python="3.8.10"), None),
     ({}, host(base_writable=False, root=False), "may neither write /var/lib/c10k nor become root"),
+    ({}, host(base_writable=False, obstacle="/srv is a link, or no directory"), "since /srv is a link"),
+    ({}, host(base_writable=False), None),
+    ({}, host(obstacle="/var/lib/c10k/client1 is there, and belongs to another"), None),
     ({"tune": "required"}, host(root=False), "tune=required"),
     ({"tune": "auto"}, host(root=False), None),
     ({"server_port": 40000}, host("server"), "below 32768"),

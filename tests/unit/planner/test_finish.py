@@ -40,16 +40,33 @@ def given(code: int, restored: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_damaged_trial_does_not_keep_the_run_from_its_end(run: Path) -> None:
     with pytest.raises(Refused, match=r"(?s)exit 3\..*Trial 1 \(poll\): crashed: why\.$"):
-        finish.finish(given(3, {"unrestored": []}), print)
+        finish.finish(given(3, {"problem": None}), print)
     manifest = results.read_manifest(run) or {}
     assert (manifest["exit"], manifest["overhead"]["per_trial_s"]) == (3, [0.5, None])
     assert manifest["tuning"]["server"]["restored"] is True
 
 
 def test_a_kernel_that_was_not_put_back_outranks_the_rest(run: Path) -> None:
-    with pytest.raises(Refused, match=r"(?s)exit 4\..*The kernel of server was not put back"):
-        finish.finish(given(3, {"unrestored": [{"key": "a"}]}), print)
+    with pytest.raises(
+        Refused, match=r"(?s)exit 4\..*The kernel of server was not put back.*server: The kernel refused"
+    ):
+        finish.finish(given(3, {"problem": "The kernel refused to put back a (refused)."}), print)
     assert (results.read_manifest(run) or {})["exit"] == 4
+
+
+def test_a_value_that_somebody_changed_meanwhile_is_in_the_manifest(run: Path) -> None:
+    def entry(key: str, status: str, before: str | None, after: str = "2") -> dict[str, Any]:
+        return {"key": key, "status": status, "before": before, "after": after}
+
+    tuned = {
+        "keys": [entry("a", "set", "1"), entry("b", "set", "1"), entry("c", "kept", "1", "1"), entry("d", "set", "1")]
+    }
+    restored = {"keys": [entry("a", "set", "2"), entry("b", "kept", "1"), entry("d", "absent", None)]}
+    told = {**given(0, {"problem": None, **restored}), "tuned": {"server": tuned}}
+    finish.finish(told, print)
+    assert (results.read_manifest(run) or {})["tuning"]["server"]["moved"] == [
+        {"key": "b", "set": "2", "found": "1"}, {"key": "d", "set": "2", "found": None}
+    ]  # fmt: skip
 
 
 def test_a_run_goes_on_only_while_its_owner_lives(run: Path) -> None:

@@ -1,0 +1,60 @@
+"""Says, where a playbook ends before its restore, which hosts are still tuned and what puts them back.
+
+Ansible runs no later play after Ctrl-C, or when one of its own processes was killed. This is the last that is heard.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shlex
+import sys
+from typing import Any
+
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+    name: c10k_way_out
+    type: aggregate
+    short_description: Says which hosts are still tuned when a playbook ends early
+    description: Prints one sentence with the command that puts them back.
+"""
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "c10k_way_out"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tuned: dict[str, bool] = {}
+        """For each host whose kernel a task of this playbook was to change: may it still be changed?"""
+        self.state: str | None = None
+        """What the task at hand asks of the kernels."""
+        self.is_over = False
+        atexit.register(self.say)
+
+    def v2_playbook_on_task_start(self, task: Any, **_given: Any) -> None:
+        self.state = task.args.get("state", "tuned") if task.action == "c10k_kernel" and not task.check_mode else None
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        if task.action == "c10k_kernel" and self.state == "tuned":
+            self.tuned[host.get_name()] = True
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        if result.task.action == "c10k_kernel" and self.state == "restored":
+            self.tuned.pop(result.host.get_name(), None)
+
+    def v2_playbook_on_stats(self, _stats: Any) -> None:
+        self.is_over = True  # the playbook ended by itself, and its own last words say how
+
+    def say(self) -> None:
+        if self.tuned and not self.is_over:
+            sources = " ".join(f"-i {shlex.quote(source)}" for source in context.CLIARGS.get("inventory") or ())
+            print(
+                f"The playbook ended before its restore, so the kernel of {', '.join(self.tuned)} is still tuned; this "
+                f"puts it back: ansible-playbook {sources} playbooks/restore.yml",
+                file=sys.stderr,
+            )
