@@ -104,7 +104,7 @@ def test_interrupt(inventory: str, tmp_path: Path) -> None:
 def test_kill_of_the_conductor(inventory: str, tmp_path: Path) -> None:
     before = tuned_keys()
     running = line.start_and_wait_for_load(inventory, tmp_path / "out")
-    (conductor,) = running.find("conductor")
+    (conductor,) = running.find("conductor", "run", "--plan")
     os.kill(conductor, signal.SIGKILL)
 
     def agents_gone() -> bool:
@@ -113,7 +113,7 @@ def test_kill_of_the_conductor(inventory: str, tmp_path: Path) -> None:
     line.eventually("no agent and no server of the run", agents_gone, CONTROLLER_DEATH_S)
     assert running.end(60) != 0
     assert "Traceback" not in running.text()
-    assert nothing_of(running.run)
+    line.eventually("no process of the run", lambda: nothing_of(running.run), CONTROLLER_DEATH_S)
     summary_reads(running.run)
     assert tuned_keys() == before
     assert (running.run / "hosts/client1/001/latency.hlog").exists()
@@ -132,7 +132,7 @@ def test_kill_of_a_clients_agent(inventory: str, tmp_path: Path) -> None:
     assert done == {"client1", "client3"}
     assert (running.run / "hosts/client1/001/latency.hlog").exists()
     assert line.manifest(running.run)["exit"] == 3
-    assert nothing_of(running.run)
+    line.eventually("no process of the run", lambda: nothing_of(running.run), CONTROLLER_DEATH_S)
     assert "partial" in summary_reads(running.run)
     the_next_run_works(inventory)
 

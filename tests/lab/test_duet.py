@@ -52,5 +52,5 @@ def test_only_what_a_request_costs_is_compared(duet: Path) -> None:
 
 
 def test_no_host_keeps_the_record_of_an_agent(duet: Path) -> None:
-    base = Path(yaml.safe_load((duet / "plan.yml").read_text())["owner_base"])
+    base = Path(yaml.safe_load((duet / "plan.yml").read_text())["hosts"]["server"]["base"])
     assert not list(base.glob("*/agent*"))

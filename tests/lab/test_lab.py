@@ -231,8 +231,8 @@ def test_goes_without_a_trace(made: dict[str, object], tmp_path: Path) -> None:
     deaf = subprocess.Popen(["ip", "netns", "exec", "c10k-client1", "sh", "-c", stubborn], stdout=subprocess.DEVNULL)
     line.eventually("a deaf process", (tmp_path / "trapped").exists, 5)
     test_ansible_reaches_every_host_and_says_nothing_else()
-    saved = BASE / f"kernel/netns-{(Path('/run/netns/c10k-client1')).stat().st_ino}.json"
-    answers("client1", f"mkdir -p {BASE}/client1/runs {saved.parent}; echo '{{}}' > {saved}")
+    saved = Path(f"/run/c10k/netns-{(Path('/run/netns/c10k-client1')).stat().st_ino}.json")
+    answers("client1", f"mkdir -p {BASE}/client1/runs; mkdir -m 0700 {saved.parent}; echo '{{}}' > {saved}")
     result = line.play("playbooks/lab.yml", "local", lab_state="absent")
     assert result.returncode == 0, result.stdout
     assert f"client1 was still tuned; {saved} goes" in result.stdout
