@@ -1,5 +1,6 @@
 """python -m conductor run --plan results/<id>/plan.yml --results results/<id> [--owner PID]
-python -m conductor hold --run ID --owner PID < hosts.json"""
+python -m conductor hold --run ID --owner PID < hosts.json
+python -m conductor doctor -i INVENTORY [-e strategy=poll …]"""
 
 import argparse
 import json
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
-from conductor import hold
+from conductor import doctor, hold
 from conductor.errors import RunRefused
 from conductor.inbox import Inbox, Interrupt
 from conductor.output import complain
@@ -33,13 +34,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     held.add_argument("--run", required=True, metavar="ID")
     held.add_argument("--owner", type=int, required=True, metavar="PID")
     held.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="for another run to end")
-    arguments = parser.parse_args(argv)
+    commands.add_parser(
+        "doctor", add_help=False, help="do the hosts fit a run? every check as a table; options as of ansible-playbook"
+    )
+    arguments, others = parser.parse_known_args(argv)
+    if arguments.command == "doctor":
+        return doctor.doctor(others)
+    if others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     inbox: Inbox = SimpleQueue()
     watch_signals(inbox)
     if arguments.owner is not None:
         watch_owner(arguments.owner, inbox)
     if arguments.command == "hold":
-        return hold.hold(hold.parse(json.load(sys.stdin)), arguments.run, arguments.wait, inbox)
+        held_hosts, ports = hold.parse(json.load(sys.stdin))
+        return hold.hold(held_hosts, ports, arguments.run, arguments.wait, inbox)
     try:
         plan = load_plan(arguments.plan)
     except RunRefused as refusal:

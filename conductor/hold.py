@@ -1,7 +1,7 @@
 """Keeps other runs away from the hosts: one lock on each kernel, from the gate until the owner ends.
 
-The sessions are opened before anything is changed, so that a host that the conductor cannot reach is refused at the
-gate.
+The sessions are opened before anything is changed, so that a host that the conductor cannot reach, or a client that
+cannot reach the server over the load plane, is refused at the gate.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+from conductor import echo
 from conductor.errors import Interrupted, RunRefused
 from conductor.inbox import Inbox, Interrupt, Line, StreamEnd, Tag, Task, in_background
 from conductor.output import complain, say
@@ -36,17 +37,17 @@ class Held:
     place: str
 
 
-def parse(document: Sequence[Mapping[str, Any]]) -> list[Held]:
-    """[{name, role, connection, ssh, ssh_args, python, load_address, base, lock}, …]"""
+def parse(document: Mapping[str, Any]) -> tuple[list[Held], list[int]]:
+    """{hosts: [{name, role, connection, ssh, ssh_args, python, load_address, base, sources, lock}, …], ports: […]}"""
     found = []
-    for one in document:
+    for one in document["hosts"]:
         fields = {name: value for name, value in one.items() if name != "lock"}
         found.append(Held(Host(**fields, cpus=None, agent_cpus=None), one["lock"]))
-    return found
+    return found, document["ports"]
 
 
-def hold(all_held: Sequence[Held], run: str, wait_s: float, inbox: Inbox) -> int:
-    """Hold all until an interruption comes; 2, with a sentence, where one cannot be held."""
+def hold(all_held: Sequence[Held], ports: Sequence[int], run: str, wait_s: float, inbox: Inbox) -> int:
+    """Hold all until an interruption comes; 2, with a sentence, where one cannot be held, or a client gets no echo."""
     cpus = frozenset(os.sched_getaffinity(0))
     sessions = {held.host.name: session_of(held.host, cpus) for held in all_held}
     try:
@@ -56,14 +57,20 @@ def hold(all_held: Sequence[Held], run: str, wait_s: float, inbox: Inbox) -> int
             for held in all_held
         ]
         wait_until_held(starting, inbox, ANSWER_S + wait_s)
-        say("held")
+        hosts = [held.host for held in all_held]
+        echoes = in_background(inbox, "controller", partial(echo.failures, sessions, hosts, ports))
         while True:
             for task in starting:
                 with contextlib.suppress(OSError):
                     task.result.send_line("alive")
             with contextlib.suppress(Empty):
-                if isinstance(item := inbox.get(timeout=ALIVE_EVERY_S), Interrupt):
+                item = inbox.get(timeout=ALIVE_EVERY_S)
+                if isinstance(item, Interrupt):
                     raise Interrupted(item.why)
+                if item is echoes:
+                    if failed := echoed(echoes):
+                        raise RunRefused(" ".join(failed.values()))
+                    say("held")
     except RunRefused as refusal:
         complain(str(refusal))
         return 2
@@ -73,6 +80,13 @@ def hold(all_held: Sequence[Held], run: str, wait_s: float, inbox: Inbox) -> int
         for session in sessions.values():
             with contextlib.suppress(OSError):
                 session.close()
+
+
+def echoed(task: Task) -> dict[str, str]:
+    if task.error:
+        raise task.error
+    failed: dict[str, str] = task.result
+    return failed
 
 
 def begin(session: Session, held: Held, run: str, wait_s: float, inbox: Inbox) -> Channel:

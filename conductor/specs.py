@@ -102,9 +102,11 @@ def server_spec(plan: Plan, trial: Trial) -> dict[str, Any]:
 
 
 def generator_spec(plan: Plan, trial: Trial, host: Host, share: Share) -> dict[str, Any]:
+    address = plan.server.load_address
+    to = f"[{address}]" if ":" in address else address
     return _common(plan, trial, host) | {
         "run_number": run_number(plan.run, trial.n),
-        "targets": [f"{plan.server.load_address}:{port}" for port in trial.server.ports],
+        "targets": [f"{to}:{port}" for port in trial.server.ports],
         "sources": host.sources,
         "first_connection": share.first_connection,
         "phase": share.phase,

@@ -1,21 +1,16 @@
 """Decides whether the run may begin on these hosts, and what to tune on each kernel. Pure; on the controller."""
 
-import ipaddress
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from planner import duet
 from planner.available import asked
 from planner.cells import Catalog, Request
+from planner.check import Host
+from planner.fitness import GOARCH
 from planner.parameters import Refused
-from planner.plan import compact
+from planner.room import sockets
 
-GOARCH = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-SERVER_PYTHON = (3, 9)
-
-Host = Mapping[str, Any]
-"""name, role, base, sources, weight, and `probe`: what c10k_probe returned, or None."""
 Controller = Mapping[str, Any]
 """boot_id, netns."""
 
@@ -37,83 +32,6 @@ def check_groups(groups: Mapping[str, list[str]]) -> tuple[str, list[str]]:
     if problems:
         raise Refused(problems)
     return servers[0], clients
-
-
-def problems_of(request: Request, hosts: Sequence[Host]) -> list[str]:
-    """A sentence for each thing that forbids the run."""
-    found = []
-    for host in hosts:
-        name, probe = host["name"], host["probe"]
-        if probe is None:
-            found.append(f"{name} was not looked at: a run needs every host of the inventory, so leave --limit away.")
-        elif probe.get("problem"):
-            found.append(f"{name} {probe['problem']}")
-        else:
-            found += problems_of_one(request, host, probe["facts"])
-    return found
-
-
-def problems_of_one(request: Request, host: Host, facts: Mapping[str, Any]) -> list[str]:
-    name, found = host["name"], []
-    pinned = f"{host['role']}_cpus"
-    wanted = request.run_wide[pinned]
-    absent = [core for core in wanted if core not in facts["cpus"]] if isinstance(wanted, list) else []
-    if absent:
-        found.append(f"{pinned} names CPU {absent[0]}, which {name} does not have; it has {compact(facts['cpus'])}.")
-    if host["role"] == "client" and facts["arch"] not in GOARCH:
-        found.append(f"{name} is a {facts['arch']}, and the generator is built for {', '.join(GOARCH)} only.")
-    if host["role"] == "server":
-        if tuple(int(part) for part in facts["python"].split(".")[:2]) < SERVER_PYTHON:
-            found.append(
-                f"{name} has Python {facts['python']} but the server needs 3.9: set ansible_python_interpreter to one."
-            )
-        open_to_theft = [port for port in ports(request) if stolen(port, facts)]
-        if open_to_theft:
-            found.append(port_problem(name, open_to_theft, facts))
-    if not facts["base_writable"] and not facts["root"]:
-        found.append(
-            f"{name}: its user may neither write {host['base']} nor become root; set c10k_base to a directory it owns."
-        )
-    elif not facts["base_writable"] and facts["obstacle"]:
-        found.append(
-            f"{name}: its user may not write {host['base']}/{name}, and root does not make it, since "
-            f"{facts['obstacle']}; set c10k_base to a directory that the user owns."
-        )
-    if request.run_wide["tune"] == "required" and not facts["root"]:
-        found.append(
-            f"{name}: tune=required, and its user is not root and may not become root; use tune=auto, or let it."
-        )
-    return found
-
-
-def ports(request: Request) -> list[int]:
-    if request.run_wide["duet"]:
-        return sorted({port for cell in request.cells for port in duet.ports(cell)})
-    return sorted({cell["server_port"] + i for cell in request.cells for i in range(cell["server_ports"])})
-
-
-def stolen(port: int, facts: Mapping[str, Any]) -> bool:
-    """Could a connection take the listener's port before the listener does?"""
-    low, high = facts["port_range"]
-    return low <= port <= high and not reserved(port, facts["reserved_ports"])
-
-
-def reserved(port: int, text: str) -> bool:
-    for part in filter(None, text.replace(" ", "").split(",")):
-        low, _, high = part.partition("-")
-        if int(low) <= port <= int(high or low):
-            return True
-    return False
-
-
-def port_problem(name: str, taken: Sequence[int], facts: Mapping[str, Any]) -> str:
-    """One sentence however many they are: `server_ports` goes to a thousand."""
-    low, high = facts["port_range"]
-    every = compact(list(taken))
-    return (
-        f"server_port={every} is inside the ephemeral range of {name} ({low}-{high}), where a connection may take it "
-        f"first: choose one below {low}, or reserve it there with `sysctl net.ipv4.ip_local_reserved_ports={every}`."
-    )
 
 
 def leftovers(host: Host, keep_tuned: bool) -> str | None:
@@ -163,34 +81,6 @@ def references(
     return True, None
 
 
-def sources(name: str, address: str, listed: Sequence[str], count: int) -> list[str]:
-    """The first `count` source addresses of a client: of its c10k_sources, or of loopback's endless supply."""
-    if listed:
-        found = list(dict.fromkeys(host for text in listed for host in addresses(name, text)))
-    elif address.startswith("127."):
-        first, second, *rest = address.split(".")
-        found = [".".join([first, str((int(second) + i) % 256), *rest]) for i in range(min(count, 256))]
-    else:
-        found = [address]
-    if len(found) < count:
-        raise Refused([
-            f"sources={count}, and {name} has {len(found)}: list more addresses, or a network such as 198.19.1.0/28, "
-            "in its host variable c10k_sources, and give them to its interface."
-        ])  # fmt: skip
-    return found[:count]
-
-
-def addresses(name: str, text: str) -> list[str]:
-    """The host addresses of an address or a network."""
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise Refused([f"c10k_sources of {name} holds {text!r}, which is neither an address nor a network."]) from None
-    if network.num_addresses > 65_536:
-        raise Refused([f"c10k_sources of {name} holds {text}, which has more than 65,536 addresses."])
-    return [str(host) for host in network.hosts()] or [str(network.network_address)]
-
-
 # What is asked of each kernel ----------------------------------------------------------------------------------------
 
 
@@ -204,11 +94,6 @@ def needs(request: Request, hosts: Sequence[Host]) -> dict[str, int]:
         "ports": max(math.ceil(sockets(cell) * share / cell["server_ports"]) for cell in request.cells),
         "descriptors": 3 * (1 + request.run_wide["duet"]) * max(sockets(cell) for cell in request.cells) + 10_000,
     }
-
-
-def sockets(cell: Mapping[str, Any]) -> int:
-    """All that are open at once on the clients' side, the hostile ones included."""
-    return int(cell["connections"]) + (cell["hostile"]["connections"] if cell["hostile"] else 0)
 
 
 def too_small(key: str, facts: Mapping[str, Any], need: Mapping[str, int]) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 
 from contracts.declared import GENERATORS
 from planner import available
-from planner.admission import GOARCH
 from planner.cells import Request
+from planner.fitness import GOARCH
 from planner.parameters import Refused
 from planner.results import ROOT
 from plugins.module_utils.c10k_tree import digest

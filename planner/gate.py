@@ -2,68 +2,83 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from planner import admission, available
+from planner import admission, available, fitness, variables
 from planner.cells import Catalog, Request
+from planner.check import DOUBTFUL, REFUSED, Check
 from planner.parameters import Refused
 from planner.results import ROOT
 from server import catalog
 
 Say = Callable[[str], None]
 LOCK = "/run/c10k.lock"
-INVENTORY = ("c10k_load_address", "ansible_host", "c10k_sources", "c10k_weight")
-"""The inventory's variables of a host that the gate reads."""
 
 
-def described(name: str, role: str, known: Mapping[str, Any], probe: dict[str, Any] | None) -> dict[str, Any]:
+def described(
+    name: str, role: str, of: variables.Variables, probe: dict[str, Any] | None, sources: Sequence[str] = ()
+) -> dict[str, Any]:
     """One host, as the plan and the gate want it, from its variables and from what c10k_probe found."""
     ssh = (probe or {}).get("ssh")  # None: the controller itself
-    alias = str(known.get("ansible_host") or name)
-    weight = float(known.get("c10k_weight") or 1)
     return {
         "name": name, "role": role, "connection": "ssh" if ssh else "local", "ssh": ssh and ssh["name"],
-        "ssh_args": ssh["args"] if ssh else [],
-        "load_address": str(known.get("c10k_load_address") or alias),
-        "listed": [str(source) for source in known.get("c10k_sources") or []] if role == "client" else [],
-        "weight": int(weight) if weight.is_integer() else weight, "base": probe and probe["base"],
-        "probe": probe,
+        "ssh_args": ssh["args"] if ssh else [], "load_address": of.load_address, "listed": list(of.listed),
+        "sources": list(sources), "weight": of.weight, "base": probe and probe["base"], "probe": probe,
     }  # fmt: skip
 
 
-def held(name: str, role: str, known: Mapping[str, Any], probe: dict[str, Any]) -> dict[str, Any]:
-    """One host, as the process that keeps other runs away wants it. Where the SSH user cannot be root, a directory of
-    his own stands for the kernel, and another user's run is not seen."""
-    host = described(name, role, known, probe)
-    return {**host, "python": probe["facts"]["executable"], "lock": LOCK if probe["facts"]["root"] else host["base"]}
+def held(host: Mapping[str, Any]) -> dict[str, Any]:
+    """One admitted host, as the process that keeps other runs away wants it. Where the SSH user cannot be root, a
+    directory of his own stands for the kernel, and another user's run is not seen."""
+    return {**host, "lock": LOCK if host["probe"]["facts"]["root"] else host["base"]}
+
+
+def examined(
+    request: Request, resolved: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], probed: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[Check]]:
+    """Every host as described(), the server first, and every check; `known` are their variables."""
+    hosts, checks = [], []
+    for name in (resolved["server"], *resolved["clients"]):
+        role = "server" if name == resolved["server"] else "client"
+        of, problems = variables.read(name, role, known[name])
+        sources: list[str] = []
+        if role == "client" and of.load_address:
+            try:
+                sources = variables.sources(name, of.load_address, of.listed, request.run_wide["sources"])
+            except Refused as refused:
+                problems += refused.problems
+        elif role == "server":
+            sources = [of.load_address]
+        hosts.append(described(name, role, of, probed.get(name) or None, sources))
+        checks += [Check(name, "variables", "right", "wrong", REFUSED, problem) for problem in problems]
+    for name, problem in variables.other_family(hosts[0], hosts):
+        checks.append(Check(name, "variables", "right", "wrong", REFUSED, problem))
+    checks += fitness.checks_of(request, catalog.load(), hosts)
+    for host in hosts:
+        if (host["probe"] or {}).get("facts") and (line := admission.leftovers(host, request.run_wide["keep_tuned"])):
+            checks.append(Check(host["name"], "earlier runs", "nothing left", "something", DOUBTFUL, line))
+    return hosts, checks
 
 
 def admit(
     resolved: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], probed: Mapping[str, Any], say: Say, dry: bool
 ) -> dict[str, Any]:
-    """What measuring on these hosts needs, or Refused with every problem; `known` are their variables."""
+    """What measuring on these hosts needs, or Refused with every problem."""
     request = Request(**resolved["request"])
-    roles = {resolved["server"]: "server", **dict.fromkeys(resolved["clients"], "client")}
-    hosts = [described(name, role, known[name], probed.get(name) or None) for name, role in roles.items()]
-    problems = admission.problems_of(request, hosts)
-    try:
-        for host in hosts:
-            count = request.run_wide["sources"] if host["role"] == "client" else 1
-            host["sources"] = admission.sources(host["name"], host["load_address"], host["listed"], count)
-    except Refused as refused:
-        problems += refused.problems
-    if problems:
+    hosts, checks = examined(request, resolved, known, probed)
+    if problems := [check.sentence for check in checks if check.verdict == REFUSED]:
         raise Refused(problems)
     request, built, packages = runnable(request, catalog.load(), hosts[0], say, dry)
     for host in hosts:
         facts = host["probe"]["facts"]
         host.update({key: facts[key] for key in ("boot_id", "cpus", "nofile_hard")}, python=facts["executable"])
-        host["goarch"] = admission.GOARCH.get(facts["arch"])
-        if line := admission.leftovers(host, request.run_wide["keep_tuned"]):
-            say(line)
+        host["goarch"] = fitness.GOARCH.get(facts["arch"])
+    for check in checks:
+        if check.verdict == DOUBTFUL:
+            say(check.sentence)
     controller = {
         "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         "netns": Path("/proc/self/ns/net").stat().st_ino,
@@ -72,8 +87,31 @@ def admit(
     for line in lines:
         say(line)
     return {
-        "hosts": hosts, "tuning": tuning, "controller": controller, "ports": admission.ports(request),
+        "hosts": hosts, "tuning": tuning, "controller": controller, "ports": fitness.ports(request),
         "request": asdict(request), **built, "packages": packages and str(packages),
+    }  # fmt: skip
+
+
+def table(
+    resolved: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], probed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the doctor shows: `checks`; and where no host is refused, `hosts` and `ports` for an echo between them."""
+    request = Request(**resolved["request"])
+    hosts, checks = examined(request, resolved, known, probed)
+    fit = all(check.verdict != REFUSED for check in checks)
+    lines: list[str] = []
+    server = hosts[0]["name"]
+    if fit:
+        try:
+            runnable(request, catalog.load(), hosts[0], lines.append, True)
+            checks += [Check(server, "strategies", "there", "not all", DOUBTFUL, line) for line in lines]
+        except Refused as refused:
+            checks += [Check(server, "strategies", "there", "no", REFUSED, problem) for problem in refused.problems]
+    for host in hosts if fit else ():
+        host["python"] = host["probe"]["facts"]["executable"]
+    return {
+        "checks": [asdict(check) for check in checks], "ports": fitness.ports(request),
+        "hosts": [held(host) for host in hosts] if fit else [],
     }  # fmt: skip
 
 

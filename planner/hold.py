@@ -9,13 +9,17 @@ from typing import Any
 from planner.parameters import Refused
 from planner.results import ROOT
 
-CONNECTION = ("name", "role", "connection", "ssh", "ssh_args", "python", "load_address", "base")
+CONNECTION = ("name", "role", "connection", "ssh", "ssh_args", "python", "load_address", "base", "sources")
 
 
-def hold(hosts: Sequence[Mapping[str, Any]], run: str, owner: int) -> None:
-    """Refused, where a host is in use by another run or cannot be reached by the conductor. `hosts` are as gate.held()
-    gives them."""
-    document = [{name: host[name] for name in (*CONNECTION, "lock")} for host in hosts]
+def document(hosts: Sequence[Mapping[str, Any]], ports: Sequence[int]) -> dict[str, Any]:
+    """What `conductor hold` reads. `hosts` are as gate.held() gives them; on `ports` the server will listen."""
+    return {"hosts": [{name: host[name] for name in (*CONNECTION, "lock")} for host in hosts], "ports": list(ports)}
+
+
+def hold(hosts: Sequence[Mapping[str, Any]], ports: Sequence[int], run: str, owner: int) -> None:
+    """Refused, where a host is in use by another run, cannot be reached by the conductor, or a client does not get an
+    echo over the load plane."""
     process = subprocess.Popen(
         [sys.executable, "-m", "conductor", "hold", "--run", run, "--owner", str(owner)],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
@@ -23,7 +27,7 @@ def hold(hosts: Sequence[Mapping[str, Any]], run: str, owner: int) -> None:
     )  # fmt: skip
     assert process.stdin and process.stdout and process.stderr
     with process.stdin:
-        json.dump(document, process.stdin)
+        json.dump(document(hosts, ports), process.stdin)
     if process.stdout.readline() != "held\n":
         said = process.stderr.read().strip()
         process.wait()

@@ -7,13 +7,11 @@ from typing import Any
 
 import yaml
 
-from planner import admission, cells, results
+from planner import admission, cells, fitness, results, variables
 from server import catalog
 
 PROFILES = results.ROOT / "playbooks/profiles"
-OTHERS = (
-    "run", "purge", "c10k_base", "c10k_load_address", "c10k_sources", "c10k_weight",
-)  # fmt: skip
+OTHERS = ("run", "purge", "c10k_base", *variables.NAMES)
 """Variables of the playbooks and of inventories, which are no parameters of a run."""
 
 
@@ -29,5 +27,5 @@ def resolve(given: Mapping[str, Any], known: Iterable[str], groups: Mapping[str,
         "run": f"{started.replace('-', '').replace(':', '')}-{secrets.token_hex(3)}",
         "seed": secrets.randbelow(2**32) if seed is None else seed,
         "started_utc": started, "request": asdict(request), "profile": profile,
-        "server": server, "clients": clients,
+        "server": server, "clients": clients, "ports": fitness.ports(request),
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """What most action plugins are: a task's arguments go to a function of planner/, and a refusal fails the task."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -8,11 +9,17 @@ from ansible.plugins.action import ActionBase
 
 from contracts.visible import visible_lines
 from planner.parameters import Refused
+from planner.variables import NAMES
 
 
 def plain(value: Any) -> Any:
     """The value without Ansible's tags, of JSON's types."""
     return json.loads(json.dumps(value))
+
+
+def variables_of(hostvars: Mapping[str, Any], names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The inventory's variables of these hosts that the gate reads."""
+    return {name: {key: plain(hostvars[name][key]) for key in NAMES if key in hostvars[name]} for name in names}
 
 
 class Door(ActionBase):

@@ -3,16 +3,12 @@
 from typing import Any
 
 from planner import gate
-from plugins.door import Door, plain
+from plugins.door import Door, variables_of
 
 
 class ActionModule(Door):
     _VALID_ARGS = frozenset({"resolved", "probed"})
 
     def do(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        hostvars = task_vars["hostvars"]
-        known = {
-            name: {key: plain(hostvars[name][key]) for key in gate.INVENTORY if key in hostvars[name]}
-            for name in given["probed"]
-        }
+        known = variables_of(task_vars["hostvars"], given["probed"])
         return gate.admit(given["resolved"], known, given["probed"], self.say, self._task.check_mode)

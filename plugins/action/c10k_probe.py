@@ -5,6 +5,7 @@ the same way.
 """
 
 import shlex
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ NOT_RUN = (126, 127)  # the shell's answers for a program that is not there, or 
 
 
 class ActionModule(ActionBase):
-    _VALID_ARGS = frozenset({"home", "limited", "strict"})
+    _VALID_ARGS = frozenset({"address", "home", "limited", "ports", "strict"})
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -29,7 +30,9 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("A run needs localhost and every host of the inventory: leave --limit away.")
         home, strict = Path(str(self._task.args["home"])), bool(self._task.args.get("strict"))
         given = task_vars or {}
-        problem, facts = self.look(home, strict, given)
+        asked = {"address": str(self._task.args.get("address") or ""), "ports": self._task.args.get("ports") or []}
+        before = time.time()
+        problem, facts = self.look(home, strict, asked, given)
         password = (
             given.get("ansible_become_password") or given.get("ansible_become_pass") or self._play_context.become_pass
         )
@@ -43,7 +46,8 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{home.name} {problem}")
         return {
             "changed": False, "problem": problem, "facts": {**facts, "root": root} if facts else {}, "become": become,
-            "base": str(home.parent), "ssh": self.way() if self._connection.transport == "ssh" else None,
+            "clock_ahead_s": beyond(facts.get("utc_s"), before, time.time()), "base": str(home.parent),
+            "ssh": self.way() if self._connection.transport == "ssh" else None,
         }  # fmt: skip
 
     def way(self) -> dict[str, Any]:
@@ -61,9 +65,11 @@ class ActionModule(ActionBase):
             words += shlex.split(option(name) or "")
         return {"name": str(self._connection.host), "args": without(QUIET, words)}
 
-    def look(self, home: Path, strict: bool, task_vars: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    def look(
+        self, home: Path, strict: bool, asked: dict[str, Any], task_vars: dict[str, Any]
+    ) -> tuple[str | None, dict[str, Any]]:
         """What is wrong with the host, or what it says of itself."""
-        arguments = {"home": str(home), "state": "described"}
+        arguments = {"home": str(home), "state": "described", **asked}
         try:
             result = self._execute_module("c10k_home", arguments, task_vars=task_vars)
         except AnsibleConnectionFailure as error:
@@ -79,6 +85,13 @@ class ActionModule(ActionBase):
             return f"has no Python at {python}: install python3 there, or name it as ansible_python_interpreter.", {}
         said = " ".join(f"{result.get(key, '')}" for key in ("msg", "module_stderr", "module_stdout"))
         return f"cannot be looked at: {' '.join(said.split())[:300]}", {}
+
+
+def beyond(there_s: float | None, before_s: float, after_s: float) -> float:
+    """How many seconds a clock that was read between two moments is ahead of them; negative: behind."""
+    if there_s is None or before_s <= there_s <= after_s:
+        return 0.0
+    return there_s - (after_s if there_s > after_s else before_s)
 
 
 def without(options: tuple[str, ...], words: list[str]) -> list[str]:

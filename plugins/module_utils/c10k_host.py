@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .c10k_ground import obstacle
+from .c10k_room import address_problem, is_address, ports_held, rooms
 from .c10k_state import PLACE, tuned_by
 from .c10k_tree import read_plain
 
@@ -128,7 +130,9 @@ def cpu_facts(cpuinfo: str) -> dict[str, str | None]:
     return {"cpu_model": known.get("model name"), "virtualisation": virtualisation}
 
 
-def facts(home: Path) -> dict[str, Any]:
+def facts(home: Path, address: str = "", ports: Sequence[int] = ()) -> dict[str, Any]:
+    """All that is told of the host; `address` is its load address, and on `ports` of it a server shall listen."""
+    address = address if is_address(address) else ""
     memory = dict(line.split(":", 1) for line in (read("/proc/meminfo") or "").splitlines() if ":" in line)
     range_ = (read("/proc/sys/net/ipv4/ip_local_port_range") or "32768 60999").split()
     uid, netns = os.getuid(), Path("/proc/self/ns/net").stat().st_ino
@@ -143,6 +147,11 @@ def facts(home: Path) -> dict[str, Any]:
         "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "clocksource": read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "memory_bytes": int(memory.get("MemTotal", "0 kB").split()[0]) * 1024,
+        "memory_available_bytes": int(memory.get("MemAvailable", "0 kB").split()[0]) * 1024,
+        **rooms(home),
+        "address_problem": address_problem(address),
+        "ports_held": ports_held(address, ports) if address else [],
+        "utc_s": time.time(),
         "nofile_hard": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         "port_range": [int(range_[0]), int(range_[1])],
         "reserved_ports": read("/proc/sys/net/ipv4/ip_local_reserved_ports") or "",

@@ -23,6 +23,11 @@ DOCUMENTATION = r"""
       "C(stopped) ends the agents that run; C(removed) also removes the deployed files."
     ]
   },
+  "address": {"type": "str", "default": "", "description": "Load address of the host; C(described) tries it."},
+  "ports": {
+    "type": "list", "elements": "int", "default": [],
+    "description": "On these ports of the address a server shall listen; C(described) tells which are taken."
+  },
   "run": {"type": "str", "default": "", "description": "Id of the run of which the logs are packed or deleted."}
 },
 "author": "C10K benchmark"
@@ -114,7 +119,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=json.loads(DOCUMENTATION)["options"], supports_check_mode=True)
     home, state = Path(module.params["home"]), module.params["state"]
     if state == "described":
-        module.exit_json(changed=False, facts=facts(home))
+        module.exit_json(changed=False, facts=facts(home, module.params["address"], module.params["ports"]))
     elif state in ("packed", "deleted"):
         of_run(module, home, module.params["run"])
     else:

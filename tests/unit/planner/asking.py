@@ -23,6 +23,23 @@ def host(name: str, boot: str = HERE, cores: int = 4) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def probed(name: str = "client1", problem: str | None = None, **facts: Any) -> dict[str, Any]:
+    """A host as the gate has it, which fits the default request but for what `facts` say."""
+    found = {
+        "python": "3.11.2", "arch": "x86_64", "base_writable": True, "obstacle": None, "root": True,
+        "port_range": [32768, 60999], "reserved_ports": "", "boot_id": "there", "netns": 2,
+        "somaxconn": 4096, "syn_backlog": 4096, "nofile_hard": 20_000, "memory_bytes": 8 << 30,
+        "memory_available_bytes": 4 << 30, "disk_free_bytes": 10 << 30, "noexec": False, "conntrack": None,
+        "cgroup": {"memory_bytes": None, "pids": None}, "address_problem": None, "ports_held": [],
+        "file_max": 1_000_000, "tuned_by": [], "agent": None, "uncollected": [], "cpus": [0, 1, 2, 3], **facts,
+    }  # fmt: skip
+    return {
+        "name": name, "role": "server" if name == "server" else "client", "base": "/var/lib/c10k", "weight": 1,
+        "load_address": "198.18.0.10" if name == "server" else "198.18.0.11", "sources": ["198.18.0.11"],
+        "probe": {"problem": problem, "facts": found, "clock_ahead_s": 0.0, "ssh": None},
+    }  # fmt: skip
+
+
 SHARED = [host("server"), host("client1"), host("client2")]
 
 

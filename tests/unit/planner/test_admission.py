@@ -10,23 +10,11 @@ from planner import admission
 from planner.cells import Request
 from planner.parameters import Refused
 from tests.unit.planner.asking import CATALOG, request
+from tests.unit.planner.asking import probed as host
 
 ROOT = Path(__file__).parents[3]
 PROFILE = yaml.safe_load((ROOT / "playbooks/profiles/c10k.yml").read_text())
 CONTROLLER = {"boot_id": "here", "netns": 1}
-
-
-def host(name: str = "client1", problem: str | None = None, **facts: Any) -> dict[str, Any]:
-    found = {
-        "python": "3.11.2", "arch": "x86_64", "base_writable": True, "obstacle": None, "root": True,
-        "port_range": [32768, 60999], "reserved_ports": "", "boot_id": "there", "netns": 2,
-        "somaxconn": 4096, "syn_backlog": 4096,
-        "file_max": 1_000_000, "tuned_by": [], "agent": None, "uncollected": [], "cpus": [0, 1, 2, 3], **facts,
-    }  # fmt: skip
-    return {
-        "name": name, "role": "server" if name == "server" else "client", "base": "/var/lib/c10k", "weight": 1,
-        "sources": ["198.18.0.11"], "probe": {"problem": problem, "facts": found},
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -41,35 +29,6 @@ def host(name: str = "client1", problem: str | None = None, **facts: Any) -> dic
 def test_an_inventory_that_cannot_be_measured_is_refused(groups: dict[str, list[str]], sentence: str) -> None:
     with pytest.raises(Refused, match=sentence):
         admission.check_groups(groups)
-
-
-PROBLEMS = [
-    ({}, host(), None),
-    ({}, host(problem="has no Python at /usr/bin/python3: install it."), "client1 has no Python at"),
-    ({}, {**host(), "probe": None}, "leave --limit away"),
-    ({}, host(arch="riscv64"), "client1 is a riscv64"),
-    ({}, host("server", arch="riscv64"), None),
-    ({}, host("server", python="3.8.10"), "server has Python 3.8.10 but the server needs 3.9"),
-    ({}, host(python="3.8.10"), None),
-    ({}, host(base_writable=False, root=False), "may neither write /var/lib/c10k nor become root"),
-    ({}, host(base_writable=False, obstacle="/srv is a link, or no directory"), "since /srv is a link"),
-    ({}, host(base_writable=False), None),
-    ({}, host(obstacle="/var/lib/c10k/client1 is there, and belongs to another"), None),
-    ({"tune": "required"}, host(root=False), "tune=required"),
-    ({"tune": "auto"}, host(root=False), None),
-    ({"server_port": 40000}, host("server"), "below 32768"),
-    ({"server_port": 40000}, host("server", reserved_ports="1,39999-40001"), None),
-    ({"server_port": 40000}, host(), None),
-    ({"server_cpus": "0,9"}, host("server"), "server_cpus names CPU 9, which server does not have; it has 0-3."),
-    ({"client_cpus": "4"}, host(), "client_cpus names CPU 4, which client1 does not have; it has 0-3."),
-    ({"server_cpus": "0,9", "client_cpus": "3"}, host(), None),
-]
-
-
-@pytest.mark.parametrize(("given", "of", "sentence"), PROBLEMS)
-def test_a_host_that_does_not_fit_is_named(given: dict[str, Any], of: dict[str, Any], sentence: str | None) -> None:
-    found = admission.problems_of(request(**given), [of])
-    assert (found == []) if sentence is None else sentence in " ".join(found)
 
 
 def test_what_earlier_runs_left_is_one_line_a_host() -> None:
@@ -151,39 +110,6 @@ def test_servers_in_go_are_built_for_the_servers_architecture_whatever_the_contr
     assert all(word in str(sentence) for word in ("go_goroutine", "server is a riscv64", "aarch64"))
 
 
-SOURCES: list[tuple[str, list[str], int, list[str]]] = [
-    ("198.18.0.11", [], 1, ["198.18.0.11"]),
-    ("127.0.0.11", [], 3, ["127.0.0.11", "127.1.0.11", "127.2.0.11"]),
-    ("198.18.0.11", ["198.18.0.11", "198.19.1.0/29"], 3, ["198.18.0.11", "198.19.1.1", "198.19.1.2"]),
-    ("198.18.0.11", ["198.19.1.1", "198.19.1.0/30"], 2, ["198.19.1.1", "198.19.1.2"]),
-]
-
-
-@pytest.mark.parametrize(("address", "listed", "count", "expected"), SOURCES)
-def test_a_client_uses_the_first_of_its_sources(
-    address: str, listed: list[str], count: int, expected: list[str]
-) -> None:
-    assert admission.sources("client1", address, listed, count) == expected
-
-
-@pytest.mark.parametrize(
-    ("listed", "count", "sentence"),
-    [
-        ([], 2, "client1 has 1"),
-        (["198.19.1.0/30"], 3, "client1 has 2"),
-        (["me"], 1, "neither an address nor a network"),
-        (["10.0.0.0/8"], 1, "more than 65,536"),
-    ],
-)
-def test_sources_that_are_not_there_are_refused(listed: list[str], count: int, sentence: str) -> None:
-    with pytest.raises(Refused, match=sentence):
-        admission.sources("client1", "198.18.0.11", listed, count)
-
-
-def test_every_port_of_the_server_is_judged() -> None:
-    assert admission.ports(request(server_port="9000,9100", server_ports=2)) == [9000, 9001, 9100, 9101]
-
-
 def test_ports_are_needed_by_the_cell_that_has_the_fewest_for_its_connections() -> None:
     cells = [{"connections": 60000, "server_ports": 3}, {"connections": 1000}]
     asked = request(cells=cells)
@@ -194,12 +120,6 @@ def test_ports_are_needed_by_the_cell_that_has_the_fewest_for_its_connections() 
 def test_hostile_clients_need_ports_and_descriptors_too() -> None:
     need = admission.needs(request(connections=28000, hostile="none,mute:5000"), [host()])
     assert (need["ports"], need["descriptors"]) == (33000, 109_000)
-
-
-def test_a_thousand_stolen_ports_are_one_sentence() -> None:
-    of = host("server", reserved_ports="40003")
-    (sentence,) = admission.problems_of(request(server_port=40000, server_ports=1000), [of])
-    assert "server_port=40000-40002,40004-40999 is inside the ephemeral range of server" in sentence
 
 
 def test_the_copy_that_proves_a_host_prepared_is_the_last() -> None:

@@ -1,0 +1,35 @@
+"""One check of a host: what is needed, what there is, and what mends it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FITS, DOUBTFUL, REFUSED = "fits", "doubtful", "refused"
+
+Host = Mapping[str, Any]
+"""name, role, base, load_address, sources, weight, and `probe`: what c10k_probe returned, or None."""
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's table. `sentence` is for people: what is needed, what there is, what mends it; empty
+    where the host fits."""
+
+    host: str
+    what: str
+    need: str
+    have: str
+    verdict: str = FITS
+    sentence: str = ""
+
+
+def judged(host: Host, what: str, need: Any, have: Any, bad: str = "", verdict: str = REFUSED) -> Check:
+    """`bad` is the sentence, without the host's name, where the need is not met."""
+    return Check(
+        host["name"], what, str(need), str(have), verdict if bad else FITS, f"{host['name']}{bad}" if bad else ""
+    )
+
+
+def yes(value: Any) -> str:
+    return "yes" if value else "no"

@@ -1,0 +1,180 @@
+"""Does a host fit the run? Each check says what is needed, what there is, and what mends it. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from contracts.declared import GENERATORS
+from planner import duet, plan, room
+from planner.cells import Catalog, Request
+from planner.check import DOUBTFUL, Check, Facts, Host, judged, yes
+from server.catalog import PROGRAMS
+
+GOARCH = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+SERVER_PYTHON = (3, 9)
+CLOCK_S = 5.0
+"""How far the wall clock of a host may be from the controller's before it is told."""
+
+
+def checks_of(request: Request, catalog: Catalog, hosts: Sequence[Host]) -> list[Check]:
+    """Every check of every host; of one that was not looked at, only that."""
+    found = []
+    for host in hosts:
+        probe = host["probe"]
+        if probe is None:
+            outside = " was not looked at: a run needs every host of the inventory, so leave --limit away."
+            found.append(judged(host, "reached", "yes", "outside --limit", outside))
+        elif probe.get("problem"):
+            found.append(judged(host, "reached", "yes", "no", f" {probe['problem']}"))
+        else:
+            found += of_one(request, catalog, hosts, host, probe["facts"])
+    return found
+
+
+def of_one(request: Request, catalog: Catalog, hosts: Sequence[Host], host: Host, facts: Facts) -> Iterator[Check]:
+    yield judged(host, "reached", "yes", "by ssh" if host["probe"].get("ssh") else "local")
+    if host["role"] == "server":
+        yield python(host, facts)
+        yield from ports_of(request, host, facts)
+        yield room.server_descriptors(request, catalog, host, facts)
+    else:
+        yield architecture(host, facts)
+        yield room.client_descriptors(request, hosts, host, facts)
+    yield from load_address(host, facts)
+    yield from pinned(request, host, facts)
+    yield base(host, facts)
+    yield room.disk(host, facts)
+    yield executable(request, catalog, host, facts)
+    yield root(request, host, facts)
+    yield room.memory(request, hosts, host, facts)
+    yield from room.conntrack(request, hosts, host, facts)
+    yield room.processes(host, facts)
+    yield clock(host)
+
+
+# What the host is ----------------------------------------------------------------------------------------------------
+
+
+def python(host: Host, facts: Facts) -> Check:
+    old = tuple(int(part) for part in facts["python"].split(".")[:2]) < SERVER_PYTHON
+    bad = f" has Python {facts['python']} but the server needs 3.9: set ansible_python_interpreter to one."
+    return judged(host, "Python", "3.9", facts["python"], bad if old else "")
+
+
+def architecture(host: Host, facts: Facts) -> Check:
+    arch, known = facts["arch"], ", ".join(GOARCH)
+    bad = f" is a {arch}, and the generator is built for {known} only."
+    return judged(host, "architecture", known, arch, "" if arch in GOARCH else bad)
+
+
+def pinned(request: Request, host: Host, facts: Facts) -> Iterator[Check]:
+    name = f"{host['role']}_cpus"
+    wanted = request.run_wide[name]
+    if not isinstance(wanted, list):
+        return
+    have = plan.compact(facts["cpus"])
+    absent = [core for core in wanted if core not in facts["cpus"]]
+    bad = f": {name} names CPU {absent[0]}, which it does not have; it has {have}." if absent else ""
+    yield judged(host, name, plan.compact(wanted), have, bad)
+
+
+def root(request: Request, host: Host, facts: Facts) -> Check:
+    lacks = request.run_wide["tune"] == "required" and not facts["root"]
+    bad = ": tune=required, and its user is not root and may not become root; use tune=auto, or let it."
+    return judged(host, "root", f"tune={request.run_wide['tune']}", yes(facts["root"]), bad if lacks else "")
+
+
+def clock(host: Host) -> Check:
+    ahead = host["probe"].get("clock_ahead_s") or 0.0
+    bad = (
+        f": its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this controller's, so the times of "
+        "its logs mislead; let NTP set it. No latency is wrong for that."
+    )
+    return judged(
+        host, "clock", f"within {CLOCK_S:.0f} s", f"{ahead:+.1f} s", bad if abs(ahead) > CLOCK_S else "", DOUBTFUL
+    )
+
+
+# Where its files go --------------------------------------------------------------------------------------------------
+
+
+def base(host: Host, facts: Facts) -> Check:
+    bad = ""
+    if not facts["base_writable"] and not facts["root"]:
+        bad = f": its user may neither write {host['base']} nor become root; set c10k_base to a directory it owns."
+    elif not facts["base_writable"] and facts["obstacle"]:
+        bad = (
+            f": its user may not write {host['base']}/{host['name']}, and root does not make it, since "
+            f"{facts['obstacle']}; set c10k_base to a directory that the user owns."
+        )
+    return judged(host, "base", "a directory of its user", host["base"], bad)
+
+
+def executable(request: Request, catalog: Catalog, host: Host, facts: Facts) -> Check:
+    """A mount with noexec starts no program, and maps no library of a package."""
+    if host["role"] == "client":
+        needy = sorted({c["generator"] for c in request.cells if GENERATORS[c["generator"]].program == "loadgen"})
+    else:
+        asked = dict.fromkeys(cell["strategy"] for cell in request.cells if cell["strategy"])
+        needy = [name for name in asked if catalog[name].packages or set(PROGRAMS) & set(catalog[name].needs)]
+    bad = (
+        f": {host['base']} is on a mount with noexec, where {', '.join(needy)} cannot run: set c10k_base to a "
+        "directory elsewhere, or mount that one without noexec."
+    )
+    have = "noexec" if facts["noexec"] else "yes"
+    return judged(host, "programs run", "yes" if needy else "–", have, bad if needy and facts["noexec"] else "")
+
+
+# Where the server listens --------------------------------------------------------------------------------------------
+
+
+def ports(request: Request) -> list[int]:
+    if request.run_wide["duet"]:
+        return sorted({port for cell in request.cells for port in duet.ports(cell)})
+    return sorted({cell["server_port"] + i for cell in request.cells for i in range(cell["server_ports"])})
+
+
+def ports_of(request: Request, host: Host, facts: Facts) -> Iterator[Check]:
+    """An agent that lives is a run's: the lock names it, and the ports are its own."""
+    asked = ports(request)
+    low, high = facts["port_range"]
+    open_to_theft = [port for port in asked if low <= port <= high and not reserved(port, facts["reserved_ports"])]
+    yield judged(
+        host, "ephemeral range", f"not {plan.compact(asked)}", f"{low}-{high}",
+        port_problem(open_to_theft, facts) if open_to_theft else "",
+    )  # fmt: skip
+    taken = {} if facts["agent"] else {held["port"]: held for held in facts["ports_held"]}
+    first = next(iter(taken.values()), None)
+    yield judged(
+        host, "free ports", plan.compact(asked), f"{first['port']}: {first['why']}" if first else "free",
+        f": port {first['port']} of {host['load_address']} {first['why']}; stop that, or choose another server_port."
+        if first else "",
+    )  # fmt: skip
+
+
+def reserved(port: int, text: str) -> bool:
+    for part in filter(None, text.replace(" ", "").split(",")):
+        low, _, high = part.partition("-")
+        if int(low) <= port <= int(high or low):
+            return True
+    return False
+
+
+def port_problem(taken: Sequence[int], facts: Facts) -> str:
+    """One sentence however many they are: `server_ports` goes to a thousand."""
+    low, high = facts["port_range"]
+    every = plan.compact(list(taken))
+    return (
+        f": server_port={every} is inside its ephemeral range ({low}-{high}), where a connection may take it "
+        f"first: choose one below {low}, or reserve it there with `sysctl net.ipv4.ip_local_reserved_ports={every}`."
+    )
+
+
+def load_address(host: Host, facts: Facts) -> Iterator[Check]:
+    why = facts["address_problem"]
+    bad = (
+        f" cannot use its c10k_load_address {host['load_address']} ({why}): give one that it has; `ip addr` there "
+        "shows them."
+    )
+    if not host["load_address"]:
+        return  # told of the variable
+    yield judged(host, "load address", host["load_address"], why or "its own", bad if why else "")
