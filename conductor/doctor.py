@@ -17,10 +17,10 @@ from conductor import echo, hold
 from conductor.errors import RunRefused
 from conductor.inbox import Inbox
 from conductor.output import complain, say
-from conductor.run import open_all, session_of
+from conductor.run import INTERRUPTED, REFUSED, open_all, session_of
 
 ROOT = Path(__file__).parents[1]
-FIT, REFUSED = 0, 2
+FIT = 0
 COLUMNS = ("host", "checked", "need", "have", "verdict")
 
 
@@ -34,6 +34,8 @@ def doctor(arguments: Sequence[str]) -> int:
     except RunRefused as refusal:
         complain(str(refusal))
         return REFUSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     show(checks)
     return REFUSED if any(check["verdict"] == "refused" for check in checks) else FIT
 
@@ -55,10 +57,15 @@ def asked(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def last_error(output: str) -> str:
-    """The sentence of the first error that Ansible shows, without its own frame."""
-    for line in output.splitlines():
-        if found := re.match(r"\[?ERROR\]?[:!] (?:Task failed: )?(?:Action failed: )?(.+)", line):
-            return found[1]
+    """One sentence of what Ansible says where it came to no end, without its own frame."""
+    if found := re.search(r"Could not find or access '(.+?)'", output):
+        return f"{found[1]} is not there, or cannot be read."
+    if found := re.search(r"Unable to parse (.+) as an inventory source", output):
+        return f"{found[1]} is no inventory that Ansible can read: `ansible-inventory -i {found[1]} --list` says why."
+    if found := re.search(
+        r"^(?:\[ERROR\]|ERROR!|ansible-playbook: error): ?(?:Task failed: )?(.+)", output, re.MULTILINE
+    ):
+        return found[1]
     return "Ansible ended without a word: try `ansible-playbook playbooks/look.yml` with the same options."
 
 

@@ -1,7 +1,6 @@
 """Does a host fit the run? Each check says what is needed, what there is, and what mends it. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from contracts.declared import GENERATORS
 from planner import duet, plan, room

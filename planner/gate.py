@@ -19,7 +19,7 @@ LOCK = "/run/c10k.lock"
 
 
 def described(
-    name: str, role: str, of: variables.Variables, probe: dict[str, Any] | None, sources: Sequence[str] = ()
+    name: str, role: str, of: variables.Variables, probe: dict[str, Any] | None, sources: Sequence[str]
 ) -> dict[str, Any]:
     """One host, as the plan and the gate want it, from its variables and from what c10k_probe found."""
     ssh = (probe or {}).get("ssh")  # None: the controller itself
@@ -44,18 +44,19 @@ def examined(
     for name in (resolved["server"], *resolved["clients"]):
         role = "server" if name == resolved["server"] else "client"
         of, problems = variables.read(name, role, known[name])
-        sources: list[str] = []
+        sources = [of.load_address]
         if role == "client" and of.load_address:
             try:
                 sources = variables.sources(name, of.load_address, of.listed, request.run_wide["sources"])
             except Refused as refused:
-                problems += refused.problems
-        elif role == "server":
-            sources = [of.load_address]
+                problems.setdefault("c10k_sources", " ".join(refused.problems))
         hosts.append(described(name, role, of, probed.get(name) or None, sources))
-        checks += [Check(name, "variables", "right", "wrong", REFUSED, problem) for problem in problems]
+        checks += [
+            Check(name, variable, variables.NAMES[variable], str(known[name].get(variable, "–")), REFUSED, problem)
+            for variable, problem in problems.items()
+        ]
     for name, problem in variables.other_family(hosts[0], hosts):
-        checks.append(Check(name, "variables", "right", "wrong", REFUSED, problem))
+        checks.append(Check(name, "version of IP", "the server's", "another", REFUSED, problem))
     checks += fitness.checks_of(request, catalog.load(), hosts)
     for host in hosts:
         if (host["probe"] or {}).get("facts") and (line := admission.leftovers(host, request.run_wide["keep_tuned"])):

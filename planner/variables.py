@@ -9,7 +9,10 @@ from typing import Any
 
 from planner.parameters import Refused
 
-NAMES = ("c10k_load_address", "c10k_sources", "c10k_weight")
+NAMES = {
+    "c10k_load_address": "an address of its own", "c10k_sources": "a list of addresses", "c10k_weight": "a number > 0",
+}  # fmt: skip
+"""The variables, and what each takes."""
 MOST_SOURCES = 65_536
 """Addresses of one network; a run uses 1024 at most."""
 
@@ -24,23 +27,18 @@ class Variables:
     weight: int | float = 1
 
 
-def read(name: str, role: str, known: Mapping[str, Any]) -> tuple[Variables, list[str]]:
-    """The variables of one host, and a sentence for each that is not what it must be."""
-    problems: list[str] = []
-    address = weight = listed = None
-    try:
-        address = load_address(name, known.get("c10k_load_address"))
-    except Refused as refused:
-        problems += refused.problems
-    try:
-        weight = weight_of(name, known.get("c10k_weight"))
-    except Refused as refused:
-        problems += refused.problems
-    try:
-        listed = listed_sources(name, known.get("c10k_sources")) if role == "client" else []
-    except Refused as refused:
-        problems += refused.problems
-    return Variables(address or "", tuple(listed or ()), weight or 1), problems
+def read(name: str, role: str, known: Mapping[str, Any]) -> tuple[Variables, dict[str, str]]:
+    """The variables of one host; and by variable a sentence for each that is not what it must be."""
+    problems: dict[str, str] = {}
+    found: dict[str, Any] = {}
+    for variable, typed in (("c10k_load_address", load_address), ("c10k_sources", listed), ("c10k_weight", weight)):
+        if role == "server" and variable == "c10k_sources":
+            continue  # it has none
+        try:
+            found[typed.__name__] = typed(name, known.get(variable))
+        except Refused as refused:
+            problems[variable] = " ".join(refused.problems)
+    return Variables(**found), problems
 
 
 def load_address(name: str, given: Any) -> str:
@@ -63,36 +61,36 @@ def load_address(name: str, given: Any) -> str:
     return str(address)
 
 
-def weight_of(name: str, given: Any) -> int | float:
+def weight(name: str, given: Any) -> int | float:
     if given is None:
         return 1
     try:
-        weight = math.nan if isinstance(given, bool) else float(given)
+        number = math.nan if isinstance(given, bool) else float(given)
     except (TypeError, ValueError, OverflowError):
-        weight = math.nan
-    if not (math.isfinite(weight) and weight > 0):
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
         raise Refused([
             f"c10k_weight of {name} is {given!r}; it takes a number above 0, such as 2 for a machine that shall hold "
             "twice as many connections."
         ])  # fmt: skip
-    return int(weight) if weight.is_integer() else weight
+    return int(number) if number.is_integer() else number
 
 
-def listed_sources(name: str, given: Any) -> list[str]:
+def listed(name: str, given: Any) -> tuple[str, ...]:
     """As a list, or as hosts.ini has it: one text, with commas or blanks between."""
     if isinstance(given, str):
         given = re.split(r"[,\s]+", given.strip().strip("[]")) if given.strip() else []
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         if given is None:
-            return []
+            return ()
         raise Refused([
             f"c10k_sources of {name} is {given!r}; it takes a list of addresses or networks, such as "
             "[198.18.0.11, 198.19.1.0/28]."
         ])  # fmt: skip
-    listed = [text.strip("'\"") for text in given if text]
-    for text in listed:
+    texts = tuple(text.strip("'\"") for text in given if text)
+    for text in texts:
         addresses(name, text)
-    return listed
+    return texts
 
 
 def addresses(name: str, text: str) -> Iterator[str]:
