@@ -42,7 +42,7 @@ def ends(request: Request, hosts: Sequence[Host], host: Host) -> int:
 
 def server_descriptors(request: Request, catalog: Catalog, host: Host, facts: Facts) -> Check:
     """As the server's agent would judge; a loop with a limit of its own may try, and its limit is a result."""
-    have, need, who = facts["nofile_hard"], 0, ""
+    have, need, who, mend = facts["nofile_hard"], 0, "", ""
     for cell in request.cells:
         strategy = catalog.get(cell["strategy"])
         if strategy is None or strategy.most_descriptors is not None:
@@ -50,10 +50,10 @@ def server_descriptors(request: Request, catalog: Catalog, host: Host, facts: Fa
         each = strategy.processes(plan.workers(cell, catalog, len(facts["cpus"]), have))
         here = math.ceil(cell["connections"] / each) + cell["server_ports"] - 1 + OWN_DESCRIPTORS
         if here > need:
-            need, who = here, strategy.name
+            need, who, mend = here, strategy.name, "" if strategy.one_process else " or more workers"
     bad = (
         f": {who} needs {need:,} descriptors in one process, and the hard limit of its user is {have:,}: raise it "
-        "(LimitNOFILE, /etc/security/limits.conf), or ask for fewer connections or more workers."
+        f"(LimitNOFILE, /etc/security/limits.conf), or ask for fewer connections{mend}."
     )
     return judged(host, "descriptors", f"{need:,}" if who else "–", f"{have:,}", bad if need > have else "")
 

@@ -7,10 +7,9 @@ Connections are reset at their end, so that no port of the server rests in TIME_
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import selectors
+import select
 import socket
 import struct
 import sys
@@ -41,37 +40,46 @@ def say(**line: Any) -> None:
 
 def serve(seconds: float, address: str, ports: Sequence[int]) -> None:
     """Send back what comes, a token from each connection, until the input ends or the time is over."""
-    with selectors.DefaultSelector() as events, contextlib.ExitStack() as listeners:
-        for port in ports:
-            try:
-                listener = listeners.enter_context(new_socket(address))
-                listener.bind((address, port))
-                listener.listen(64)
-            except OSError as error:
-                return say(problem=f"cannot listen on port {port} of {address} ({why(error)})")
-            listener.setblocking(False)
-            events.register(listener, selectors.EVENT_READ, "listener")
-        events.register(0, selectors.EVENT_READ, "input")
-        say(listening=True)
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            for key, _ in events.select(ends - time.monotonic()):
-                if key.data == "input":
-                    if not os.read(0, 4096):
-                        return None
-                elif key.data == "listener":
-                    with contextlib.suppress(OSError):
-                        client, _ = key.fileobj.accept()  # type: ignore[union-attr]
-                        client.setblocking(False)
-                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                        if len(events.get_map()) > OPEN_AT_ONCE + len(ports):
-                            client.close()
-                        else:
-                            events.register(client, selectors.EVENT_READ, "client")
-                elif not answer(key.fileobj):  # type: ignore[arg-type]
-                    events.unregister(key.fileobj)
-                    key.fileobj.close()  # type: ignore[union-attr]
+    listeners: dict[int, socket.socket] = {}
+    clients: dict[int, socket.socket] = {}
+    events = select.poll()
+    events.register(0, select.POLLIN)
+    for port in ports:
+        try:
+            listener = new_socket(address)
+            listener.bind((address, port))
+            listener.listen(64)
+        except OSError as error:
+            return say(problem=f"cannot listen on port {port} of {address} ({why(error)})")
+        listener.setblocking(False)
+        listeners[listener.fileno()] = listener
+        events.register(listener, select.POLLIN)
+    say(listening=True)
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        for number, _ in events.poll(max(0.0, ends - time.monotonic()) * 1000):
+            if number == 0:
+                if not os.read(0, 4096):
+                    return None
+            elif number in listeners:
+                client = accepted(listeners[number])
+                if client and len(clients) < OPEN_AT_ONCE:
+                    clients[client.fileno()] = client
+                    events.register(client, select.POLLIN)
+            elif not answer(clients[number]):
+                events.unregister(number)
+                clients.pop(number).close()
     return None
+
+
+def accepted(listener: socket.socket) -> socket.socket | None:
+    try:
+        client, _ = listener.accept()
+    except OSError:  # it has gone already
+        return None
+    client.setblocking(False)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    return client
 
 
 def answer(client: socket.socket) -> bool:
