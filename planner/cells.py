@@ -17,6 +17,8 @@ OF_SOME = {name: parameter.workloads for name, parameter in PARAMETERS.items() i
 OPTIONAL = tuple(name for name, parameter in PARAMETERS.items() if parameter.optional)
 """The parameters of the server that only some strategies honour."""
 
+LISTED = "; docs/contracts.md lists them."
+
 Catalog = Mapping[str, Strategy]
 
 
@@ -182,7 +184,7 @@ def beyond(cell: Mapping[str, Any]) -> list[str]:
 
 def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], others: list[str]) -> Request:
     """The request of a command line, or Refused with every sentence at once; `others` are names of other variables."""
-    problems = unknown_names(given, others)
+    problems = unknown_names(given, [*PARAMETERS, "cells", *others], LISTED)
     named: set[str] = set()
     common = {name: value for name, value in given.items() if name != "cells"}
     wide_values = typed(common, [])
@@ -228,7 +230,7 @@ def listed_cells(
         return []
     cells = []
     for number, item in enumerate(listed, 1):
-        wrong = unknown_names(item, ["cells"])
+        wrong = unknown_names(item, [*PARAMETERS, "cells"], LISTED)
         wrong += [
             f"{name} holds for the whole run, so it does not belong in a cell."
             for name in item

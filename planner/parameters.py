@@ -3,7 +3,7 @@
 Pure: strings and numbers in, values or sentences out. What a list of values means is in cells.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from contracts.declared import PARAMETERS
@@ -21,9 +21,9 @@ class Refused(Exception):
         super().__init__("\n".join(self.problems))
 
 
-def unknown_names(given: Iterable[str], others: Iterable[str] = ()) -> list[str]:
-    """One sentence for each extra variable that means nothing here. Ansible's own names are not judged."""
-    known = [*PARAMETERS, "cells", *others]
+def unknown_names(given: Iterable[str], known: Collection[str], listed: str) -> list[str]:
+    """One sentence for each extra variable that means nothing here; `listed` ends it where no known name is near.
+    Ansible's own names are not judged."""
     problems = []
     for name in given:
         if name == "_raw_params":
@@ -33,7 +33,7 @@ def unknown_names(given: Iterable[str], others: Iterable[str] = ()) -> list[str]
             )
         elif name not in known and not name.startswith("ansible_"):
             instead = f"; {REMOVED[name]}" if name in REMOVED else nearest(name, known)
-            problems.append(f"There is no parameter `{name}`{instead or '; docs/contracts.md lists them'}")
+            problems.append(f"There is no parameter `{name}`{instead or listed}")
     return problems
 
 

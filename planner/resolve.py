@@ -7,19 +7,17 @@ from typing import Any
 
 import yaml
 
-from planner import admission, cells, fitness, results, variables
+from planner import admission, cells, command_line, fitness, results
 from server import catalog
 
 PROFILES = results.ROOT / "playbooks/profiles"
-OTHERS = ("run", "purge", "c10k_base", *variables.NAMES)
-"""Variables of the playbooks and of inventories, which are no parameters of a run."""
 
 
 def resolve(given: Mapping[str, Any], known: Iterable[str], groups: Mapping[str, list[str]]) -> dict[str, Any]:
     """What the extra variables ask for; `known` are the names of all other variables."""
     server, clients = admission.check_groups(groups)
     profiles = {path.stem: path for path in sorted(PROFILES.glob("*.yml"))}
-    others = [*OTHERS, *(name for name in known if name.startswith("c10k_"))]
+    others = ["purge", *command_line.OF_HOSTS, *(name for name in known if name.startswith("c10k_"))]
     request = cells.resolve(given, catalog.load(), list(profiles), others)
     profile = yaml.safe_load(profiles[request.run_wide["profile"]].read_text(encoding="utf-8"))
     seed, started = request.run_wide["seed"], results.utc_now()

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from contracts.judge import nearest
 from planner.parameters import Refused
 from plugins.module_utils.c10k_host import start_ticks
 from plugins.module_utils.c10k_tree import digest, write_whole
@@ -86,16 +87,25 @@ def there(given: Mapping[str, Any]) -> str | None:
     return run if (RESULTS / run).is_dir() else None
 
 
-def find(wanted: str | None, results: Path = RESULTS) -> Path:
-    """The directory of a run: by its id, or the newest."""
+def find(wanted: str | None) -> Path:
+    """The directory of a run, where it is or would be: by its id, or the newest."""
     if wanted in (None, "", "latest"):
-        if not (results / "latest").exists():
+        if not (RESULTS / "latest").exists():
             raise Refused(["There is no run under results/ yet; name one with -e run=ID."])
-        return (results / "latest").resolve()
+        return (RESULTS / "latest").resolve()
     name = Path(str(wanted)).name
     if not RUN_ID.fullmatch(name):
         raise Refused([f"run={wanted} is not the id of a run, which looks like 20261122T190312Z-3f9a1c."])
-    return results / name
+    return RESULTS / name
+
+
+def existing(wanted: str | None) -> Path:
+    """The directory of a run that there is."""
+    run = find(wanted)
+    if not run.is_dir():
+        there = [path.name for path in RESULTS.glob("*") if RUN_ID.fullmatch(path.name)]
+        raise Refused([f"There is no run {run.name} under results/{nearest(run.name, there) or '.'}"])
+    return run
 
 
 def file_hashes(run: Path) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ class ActionModule(Door):
             return {"changed": False, "msg": "Would write the summary and the report."}
         if given.get("measured"):
             return {"changed": True, **finish.finish(given, self.say)}
-        run = results.find(given.get("run"))
+        run = results.existing(given.get("run"))
         if given.get("summary", True):
             finish.report(run, self.say)
         else:

@@ -58,18 +58,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean `{close[0]}`?" if close else "."
 
 
-def unknown(given: Iterable[str]) -> list[str]:
-    """A sentence for each extra variable that means nothing to the lab."""
-    problems = []
-    for name in given:
-        if name == "_raw_params":
-            problems.append("An extra variable is written name=value, as in -e lab_clients=3.")
-        elif name not in PARAMETERS and not name.startswith("ansible_"):
-            has = ", ".join(PARAMETERS)
-            problems.append(f"The lab has no parameter `{name}`; it has {has}{nearest(name, PARAMETERS)}")
-    return problems
-
-
 def resolve(state: Any, clients: Any, offset_s: Any) -> tuple[dict[str, Any], list[str]]:
     """The module's arguments, and a sentence for each value that cannot be."""
     problems = []

@@ -28,6 +28,7 @@ def tuned_keys() -> dict[str, str]:
         "net.core.somaxconn",
         "net.ipv4.tcp_max_syn_backlog",
         "net.ipv4.ip_local_port_range",
+        "net.ipv4.ip_local_reserved_ports",
         "net.ipv4.tcp_tw_reuse",
     ]
     places = [""] + [f"ip netns exec {name} " for name in namespaces()]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,13 @@ def test_the_manifest_says_whether_a_host_is_tuned(tune: str, keys: list[str], s
     assert made["tuning"] == {"server": {"state": state, "keys": keys, "restored": None}}
     assert made["inventory"] == {"sources": ["inventory/lab"], "limit": None}
     assert made["versions"]["loadgen-linux-amd64"] == "sha256:ab"
+
+
+def test_an_owner_that_nobody_has_reaped_is_dead(run: Path) -> None:
+    """In a container without an init a killed playbook stays a zombie for ever."""
+    with subprocess.Popen(["sleep", "60"]) as owner:
+        results.claim(run, owner.pid)
+        assert results.goes_on(run)
+        owner.kill()
+        os.waitid(os.P_PID, owner.pid, os.WEXITED | os.WNOWAIT)
+        assert not results.goes_on(run)

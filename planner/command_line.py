@@ -1,0 +1,29 @@
+"""What may follow -e of the playbooks that are no run. Those of a run and of the lab are judged with their values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner import results, variables
+from planner.parameters import Refused, unknown_names
+
+OF_HOSTS = ("c10k_base", *variables.NAMES)
+"""Variables of an inventory, which a command line may overrule."""
+KNOWN = {"collect": ("run",), "report": ("run",), "restore": ("purge",), "stop": ()}
+
+
+def problems(playbook: str, given: Mapping[str, Any]) -> list[str]:
+    """A sentence for each name that the playbook does not know, else for a run that cannot be one."""
+    known = KNOWN.get(playbook)
+    if known is None:
+        return []
+    listed = f"; {playbook}.yml has `{'`, `'.join(known)}`." if known else f"; {playbook}.yml has none."
+    if unknown := unknown_names(given, [*known, *OF_HOSTS], listed):
+        return unknown
+    try:
+        if playbook == "collect":  # the hosts may have the logs of a run that is here no more
+            results.find(given.get("run"))
+        if playbook == "report":
+            results.existing(given.get("run"))
+    except Refused as refused:
+        return refused.problems
+    return []

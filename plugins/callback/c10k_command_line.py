@@ -1,0 +1,56 @@
+"""Judges the command line of each of our playbooks before any host is touched: a refusal is one sentence and exit 2.
+
+It is a callback, since these alone hear of a playbook whatever its tags and its hosts. An exception of theirs would be
+a warning; SystemExit ends the playbook. A playbook of somebody else that imports ours is judged by its own author.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+from ansible.utils.vars import load_extra_vars
+
+DOCUMENTATION = """
+    name: c10k_command_line
+    type: aggregate
+    short_description: Refuses a command line that would do something else than it seems to say
+    description: Names that no playbook knows, tags, and runs that are not there.
+"""
+ROOT = Path(__file__).resolve().parents[2]
+NO_VENV = (
+    "This Ansible does not have the benchmark's packages: use the one of the checkout, `. .venv/bin/activate`"
+    " (script/bootstrap makes it)."
+)
+NO_PARTS = (
+    "There are no tags here, and no playbook does what it promises in part: leave --tags, --skip-tags and"
+    " --start-at-task away."
+)
+REFUSED = 2
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "c10k_command_line"
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        path = Path(playbook._file_name).resolve()
+        if path.parent not in (ROOT, ROOT / "playbooks"):
+            return
+        if problems := judged(path.stem, load_extra_vars(playbook._loader)):
+            self._display.error(" ".join(problems), wrap_text=False)
+            raise SystemExit(REFUSED)
+
+
+def judged(playbook: str, given: dict[str, Any]) -> list[str]:
+    """A sentence for each thing that is wrong with the command line; `given` are the extra variables."""
+    try:
+        from planner import command_line
+    except (ImportError, TypeError):  # TypeError: annotations that an older Python does not know
+        return [NO_VENV]
+    asked = context.CLIARGS
+    in_part = set(asked["tags"]) - {"all"} or asked["skip_tags"] or asked["start_at_task"]
+    return [NO_PARTS] if in_part else command_line.problems(playbook, given)

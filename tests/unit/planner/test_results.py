@@ -1,0 +1,30 @@
+"""results/: where it may be."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from planner import results
+
+ROOT = Path(results.__file__).parents[1]
+
+
+def test_results_may_be_a_link_to_a_bigger_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout, disk = tmp_path / "checkout", tmp_path / "disk"
+    checkout.mkdir()
+    disk.mkdir()
+    shutil.copy(ROOT / ".gitignore", checkout)
+    monkeypatch.setattr(results, "ROOT", checkout)
+    monkeypatch.setattr(results, "RESULTS", checkout / "results")
+    for words in (
+        ["init", "-q"], ["add", "."], ["-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "x"],
+    ):  # fmt: skip
+        subprocess.run(["git", "-C", str(checkout), *words], check=True)
+    (checkout / "results").symlink_to(disk)
+    run = results.RESULTS / "20261122T190312Z-3f9a1c"
+    results.write_plan(run, {"version": 3})
+    results.point_latest(run)
+    assert results.git_state()["dirty"] is False
+    assert results.find("latest").name == results.existing(run.name).name == run.name
