@@ -39,8 +39,9 @@ class Session(Protocol):
 
 
 def command_line(argv: Sequence[str], cwd: str) -> str:
-    """The command for the host's shell, with every word quoted."""
-    return f"cd {shlex.quote(cwd)} && exec {shlex.join(argv)}"
+    """The command for the host's shell, with every word quoted. Whatever the user's umask, other accounts may see which
+    runs have left logs, and whose agent runs."""
+    return f"umask 022 && cd {shlex.quote(cwd)} && exec {shlex.join(argv)}"
 
 
 class LocalChannel:

@@ -103,7 +103,8 @@ def runs(home: Path) -> list[str]:
 def writable(path: Path) -> bool:
     """May this user make, or write in, the directory?"""
     nearest = path
-    while not nearest.exists() and nearest != nearest.parent:
+    # Path.exists() raises where a directory above may not be searched.
+    while not os.access(str(nearest), os.F_OK) and nearest != nearest.parent:
         nearest = nearest.parent
     return nearest.is_dir() and os.access(str(nearest), os.W_OK | os.X_OK)
 

@@ -37,6 +37,7 @@ remove: {type: list, returned: always, description: Files that are there too muc
 """
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -66,6 +67,7 @@ def main() -> None:
     home, wanted = Path(module.params["home"]), module.params["wanted"]
     try:
         if module.params["archive"]:
+            os.umask(0o022)  # whatever the user's: other accounts may see what lies here
             install(home, wanted, module.params["archive"])
         found = compare(home, wanted)
         if not module.check_mode:

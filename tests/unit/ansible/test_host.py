@@ -3,12 +3,15 @@
 import json
 import os
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from planner import measure
 from plugins.module_utils import c10k_host
+from tests import line
 
 INTEL = (
     "processor\t: 0\nmodel name\t: Some CPU @ 2.00GHz\nflags\t\t: fpu sse{}\n\n"
@@ -82,3 +85,16 @@ def test_the_record_of_an_agent_is_a_small_file_and_no_link(tmp_path: Path, kind
 
 def test_the_manifest_takes_facts_that_there_are() -> None:
     assert set(measure.FACTS) <= set(c10k_host.facts(Path("/nonexistent/server")))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another account for a moment")
+def test_a_base_that_may_not_be_searched_is_told_like_any_other() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "server/runs/20261122T190312Z-3f9a1c").mkdir(parents=True)
+        code = (
+            "import os; from pathlib import Path; from plugins.module_utils.c10k_host import writable;"
+            "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
+            f"print(writable(Path({place!r}) / 'server'))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], cwd=line.ROOT, text=True, capture_output=True, check=False)
+    assert done.stdout == "False\n", done.stderr
