@@ -10,6 +10,7 @@ from planner.check import Host
 from planner.fitness import GOARCH
 from planner.parameters import Refused
 from planner.room import sockets
+from plugins.module_utils.c10k_sysctl import RANGE, RESERVED
 
 Controller = Mapping[str, Any]
 """boot_id, netns."""
@@ -96,15 +97,16 @@ def needs(request: Request, hosts: Sequence[Host]) -> dict[str, int]:
     }
 
 
-def too_small(key: str, facts: Mapping[str, Any], need: Mapping[str, int]) -> bool:
+def too_small(facts: Mapping[str, Any], need: Mapping[str, int]) -> list[str]:
+    """The keys of which the kernel has less than the run needs."""
     low, high = facts["port_range"]
     present = {
         "net.core.somaxconn": (facts["somaxconn"], need["backlog"]),
         "net.ipv4.tcp_max_syn_backlog": (facts["syn_backlog"], need["backlog"]),
-        "net.ipv4.ip_local_port_range": (high - low + 1, need["ports"]),
+        RANGE: (high - low + 1, need["ports"]),
         "fs.file-max": (facts["file_max"], need["descriptors"]),
-    }.get(key)
-    return present is not None and present[0] < present[1]
+    }
+    return [key for key, (there, needed) in present.items() if there < needed]
 
 
 def own(scope: str, facts: Mapping[str, Any], controller: Controller) -> bool:
@@ -120,7 +122,7 @@ def tuning(
     tune, need = request.run_wide["tune"], needs(request, hosts)
     chosen: dict[str, list[dict[str, Any]]] = {host["name"]: [] for host in hosts}
     powerless, spared, touched = [], False, []
-    for host in hosts if tune != "off" else ():
+    for host in hosts if tune != "off" and profile else ():
         name, facts = host["name"], host["probe"]["facts"]
         if not facts["root"]:
             powerless.append(name)
@@ -128,11 +130,18 @@ def tuning(
         for entry in profile:
             if tune == "auto" and own(entry["scope"], facts, controller):
                 spared = True
-                if not too_small(entry["key"], facts, need):
+                # The listeners are reserved where the range grows, which may swallow them.
+                if (RANGE if entry["key"] == RESERVED else entry["key"]) not in too_small(facts, need):
                     continue
                 touched.append(entry["key"])
             chosen[name].append(entry)
     lines = []
+    small = {key: None for host in hosts for key in too_small(host["probe"]["facts"], need)}
+    if not profile and small and tune != "off":
+        lines.append(
+            f"This profile tunes nothing, and {', '.join(small)} is less than this run asks for: what is measured may "
+            "be that limit. profile=c10k asks for more."
+        )
     if powerless:
         lines.append(
             f"The kernel of {', '.join(powerless)} is left as it is: the user there is not, and may not become, root."

@@ -13,15 +13,19 @@ from typing import Any
 from .c10k_state import PLACE, SCOPES, Distrusted, State, in_container, namespace
 
 RANGE = "net.ipv4.ip_local_port_range"
+RESERVED = "net.ipv4.ip_local_reserved_ports"
 KEYS = {
     "net.core.somaxconn": "netns",
     "net.ipv4.tcp_max_syn_backlog": "netns",
     RANGE: "netns",
+    RESERVED: "netns",
     "net.ipv4.tcp_tw_reuse": "netns",
     "net.ipv4.tcp_max_tw_buckets": "netns",
     "net.netfilter.nf_conntrack_max": "global",
     "net.core.netdev_max_backlog": "global",
+    "net.ipv4.tcp_mem": "global",
     "fs.file-max": "global",
+    "fs.nr_open": "global",
     "fs.epoll.max_user_watches": "global",
 }
 """Every key that a profile ever had, with its scope; no other is written, whoever asks."""
@@ -46,22 +50,34 @@ def suffices(key: str, present: str, asked: str, at_least: bool) -> bool:
     """Is the present value as good as the one that is asked for?"""
     if present == asked:
         return True
+    if key == RESERVED:
+        return ports_of(asked) <= ports_of(present)
     have, want = numbers(present), numbers(asked)
     if not have or not want or len(have) != len(want):
         return False
-    if key == RANGE:  # never made narrower, as by a listener's port that is spared
+    if key == RANGE:  # never made narrower
         return have[1] - have[0] >= want[1] - want[0] + (not at_least)
     return at_least and all(have[i] >= want[i] for i in range(len(want)))
 
 
-def spare(asked: str, ports: Iterable[int]) -> str:
-    """A port range that begins above every listener it would have swallowed, ends of opposite parity kept."""
-    low, high = numbers(asked) or [0, 0]
-    inside = [port for port in ports if low <= port <= high]
-    if not inside:
-        return asked
-    start = max(inside) + 1
-    return f"{start + (start - low) % 2} {high}"
+def ports_of(text: str) -> set[int]:
+    """The ports of a list such as 9000,9100-9103."""
+    found: set[int] = set()
+    for part in filter(None, text.replace(" ", "").split(",")):
+        low, _, high = part.partition("-")
+        found.update(range(int(low), int(high or low) + 1))
+    return found
+
+
+def listed(ports: Iterable[int]) -> str:
+    """Ports as the kernel lists them."""
+    runs: list[list[int]] = []
+    for port in sorted(ports):
+        if runs and port == runs[-1][1] + 1:
+            runs[-1][1] = port
+        else:
+            runs.append([port, port])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
 
 
 class Kernel:
@@ -113,8 +129,8 @@ class Kernel:
         """`saved`: what State.load gave for the key's scope; it grows by what is saved here."""
         key, at_least = entry["key"], bool(entry.get("at_least"))
         asked, scope, present = words(entry["value"]), KEYS[key], self.read(key)
-        if key == RANGE:
-            asked = spare(asked, ports)
+        if key == RESERVED and present is not None:  # besides what somebody else has reserved
+            asked = listed(ports_of(present) | ports_of(asked) | set(ports))
         own = saved.get("originals", {}).get(key)
         before = own["original"] if own else present
         result = {"key": key, "scope": scope, "before": before, "asked": asked, "after": present}
@@ -123,6 +139,8 @@ class Kernel:
         if suffices(key, present, asked, at_least):
             # What another of our runs, or another host on this kernel, has already set counts as set.
             return {**result, "status": "set" if own and before != present else "kept"}
+        if key == RANGE and not self.dry and (open_ := self.swallowed(asked, ports)):
+            return {**result, "status": "refused", "why": f"a connection could take the listener's port {open_[0]}"}
         if scope == "global" and self.contained:
             return {**result, "status": "refused", "why": NOT_OURS}
         if self.dry:
@@ -137,6 +155,11 @@ class Kernel:
                 self.save(scope, saved, key, {**own, "asked": [*own["asked"], asked, after]})
             return {**result, "status": "set"}
         return {**result, "status": refusal or "refused"}
+
+    def swallowed(self, asked: str, ports: Iterable[int]) -> list[int]:
+        """The listeners' ports inside a range of ports that nobody has reserved."""
+        low, high = numbers(asked) or [0, 0]
+        return sorted(port for port in set(ports) - ports_of(self.read(RESERVED) or "") if low <= port <= high)
 
     def save(self, scope: str, saved: dict[str, Any], key: str, own: Mapping[str, Any]) -> None:
         saved.setdefault("run", self.run)

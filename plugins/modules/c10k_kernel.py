@@ -26,7 +26,7 @@ DOCUMENTATION = r"""
   },
   "ports": {
     "type": "list", "elements": "int", "default": [],
-    "description": "Ports of listeners, which no range may swallow."
+    "description": "Ports of listeners, which no connection may take: they are reserved."
   },
   "run": {"type": "str", "default": "", "description": "The run that asks, written beside the originals."},
   "wait_s": {

@@ -27,8 +27,8 @@ LONGEST_S = 180
 GONE_S = 20
 """5 s after the controller's death, 15 s after a cut link, and this machine is busy."""
 KEYS = (
-    "net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_tw_reuse",
-    "net.ipv4.tcp_max_tw_buckets",
+    "net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_tw_reuse", "net.ipv4.tcp_max_tw_buckets",
 )  # fmt: skip
 GLOBAL = ("net.core.netdev_max_backlog", "fs.file-max")
 

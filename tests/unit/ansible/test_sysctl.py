@@ -11,7 +11,7 @@ import yaml
 
 from plugins.module_utils import c10k_state, c10k_sysctl
 from plugins.module_utils.c10k_state import Distrusted
-from plugins.module_utils.c10k_sysctl import KEYS, UNRESTORED, Kernel, spare
+from plugins.module_utils.c10k_sysctl import KEYS, UNRESTORED, Kernel, listed, ports_of
 
 SOMAXCONN = {"key": "net.core.somaxconn", "value": 65535, "at_least": True, "scope": "netns"}
 REUSE = {"key": "net.ipv4.tcp_tw_reuse", "value": 1, "scope": "netns"}
@@ -360,14 +360,56 @@ def test_a_dry_run_touches_nothing(machine: Machine) -> None:
     assert not machine.place.exists()
 
 
+RESERVED = {"key": "net.ipv4.ip_local_reserved_ports", "value": "", "at_least": True, "scope": "netns"}
+
+
 @pytest.mark.parametrize(
-    ("ports", "range_"),
-    [([9000], "15000 64999"), ([20000], "20002 64999"), ([15000, 20001], "20002 64999"), ([64999], "65000 64999")],
+    ("before", "ports", "after"),
+    [
+        ("", [9000], "9000"),
+        ("", [9000, 9001, 9003], "9000-9001,9003"),
+        ("8080,9148-9150", [9000], "8080,9000,9148-9150"),
+        ("9002", [9001, 9003], "9001-9003"),
+    ],
 )
-def test_a_range_never_swallows_a_listener(ports: list[int], range_: str) -> None:
-    assert spare("15000 64999", ports) == range_
+def test_listeners_are_reserved_beside_what_is_and_then_given_back(
+    machine: Machine, before: str, ports: list[int], after: str
+) -> None:
+    machine.put(str(RESERVED["key"]), before)
+    (result,) = machine.kernel().tune([RESERVED], ports)
+    assert (result["status"], result["before"], result["after"]) == ("set", before, after)
+    assert machine.path(str(RESERVED["key"])).read_text() == f"{after}\n"
+    assert statuses(machine.kernel("run-2").tune([RESERVED], ports)) == ["set"]
+    machine.kernel().restore()
+    assert machine.path(str(RESERVED["key"])).read_text() == f"{before}\n"
+
+
+def test_reserved_by_somebody_else_is_kept(machine: Machine) -> None:
+    machine.put(str(RESERVED["key"]), "8990-9010")
+    assert statuses(machine.kernel().tune([RESERVED], [9000])) == ["kept"]
+
+
+def test_a_list_of_ports_is_read_as_it_is_written() -> None:
+    assert listed(ports_of("1,3-5,6")) == "1,3-6"
+    assert (ports_of(""), listed([])) == (set(), "")
+
+
+def test_a_range_never_swallows_a_listener(machine: Machine) -> None:
+    (refused,) = machine.kernel().tune([PORTS], [20000])
+    assert (refused["status"], refused["after"]) == ("refused", "32768 60999")
+    assert "20000" in refused["why"]
+    machine.put(str(RESERVED["key"]), "")
+    reserved, widened = machine.kernel().tune([RESERVED, PORTS], [20000])
+    assert (reserved["after"], widened["after"]) == ("20000", "15000 64999")
+
+
+@pytest.mark.parametrize("profile", sorted(Path("playbooks/profiles").glob("*.yml")), ids=lambda path: path.stem)
+def test_listeners_are_reserved_before_the_range_grows(profile: Path) -> None:
+    keys = [entry["key"] for entry in yaml.safe_load(profile.read_text())]
+    if PORTS["key"] in keys:
+        assert keys.index(RESERVED["key"]) < keys.index(PORTS["key"])
 
 
 def test_a_range_that_would_shrink_is_left(machine: Machine) -> None:
-    (result,) = machine.kernel().tune([PORTS], ports=[50000])
+    (result,) = machine.kernel().tune([{**PORTS, "value": "50002 64999"}])
     assert (result["status"], result["after"]) == ("kept", "32768 60999")

@@ -13,7 +13,8 @@ from tests.unit.planner.asking import CATALOG, request
 from tests.unit.planner.asking import probed as host
 
 ROOT = Path(__file__).parents[3]
-PROFILE = yaml.safe_load((ROOT / "playbooks/profiles/c10k.yml").read_text())
+PROFILES = ROOT / "playbooks/profiles"
+PROFILE = yaml.safe_load((PROFILES / "c10k.yml").read_text())
 CONTROLLER = {"boot_id": "here", "netns": 1}
 
 
@@ -57,7 +58,8 @@ def test_the_controllers_own_kernel_is_touched_only_where_it_must_be() -> None:
     assert chosen["server"] == []
     assert len(lines) == 1 and "nothing" in lines[0]
     assert tuned(here, backlog=9999)[0]["server"] == ["net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog"]
-    assert tuned(here, connections=30000)[0]["client1"] == ["net.ipv4.ip_local_port_range"]
+    reserved_first = ["net.ipv4.ip_local_reserved_ports", "net.ipv4.ip_local_port_range"]
+    assert tuned(here, connections=30000)[0]["client1"] == reserved_first
     assert len(tuned(here, tune="required")[0]["server"]) == len(PROFILE)
 
 
@@ -74,13 +76,26 @@ def test_without_root_nothing_is_asked_and_one_line_says_so() -> None:
     assert tuned([host("server"), host()], tune="off") == ({"server": [], "client1": []}, [])
 
 
-def test_the_profile_says_why_and_spares_the_default_port() -> None:
-    for entry in PROFILE:
+def test_a_profile_of_nothing_says_what_is_too_small() -> None:
+    given, hosts = request(backlog=9999), [host("server", boot_id="here", netns=1), host()]
+    chosen, lines = admission.tuning(given, hosts, CONTROLLER, [])
+    assert chosen == {"server": [], "client1": []}
+    (line,) = lines
+    assert "tunes nothing, and net.core.somaxconn, net.ipv4.tcp_max_syn_backlog is less" in line
+    assert admission.tuning(request(), hosts, CONTROLLER, [])[1] == []
+
+
+@pytest.mark.parametrize("name", ["none", "c10k", "c100k", "c1m"])
+def test_a_profile_says_why_and_spares_the_default_port(name: str) -> None:
+    profile = yaml.safe_load((PROFILES / f"{name}.yml").read_text())
+    for entry in profile:
         assert {"key", "value", "scope", "why"} <= set(entry) <= {"key", "value", "scope", "why", "at_least"}
         assert entry["scope"] in ("netns", "global")
-    low, high = next(e["value"] for e in PROFILE if e["key"].endswith("port_range")).split()
-    assert int(low) > 9000
-    assert (int(high) - int(low)) % 2 == 1
+    for entry in profile:
+        if entry["key"].endswith("port_range"):
+            low, high = entry["value"].split()
+            assert int(low) > 9000
+            assert (int(high) - int(low)) % 2 == 1
 
 
 def test_c_programs_need_a_compiler_and_the_same_architecture() -> None:

@@ -1,0 +1,97 @@
+"""What a command line of any playbook may say, and what is refused before a host is touched."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible import context
+
+from planner import results
+from plugins.callback import c10k_command_line
+from plugins.callback.c10k_command_line import judged
+from tests import line
+
+PLAIN = {"tags": ["all"], "skip_tags": [], "start_at_task": None}
+RUN = "20261122T190312Z-3f9a1c"
+
+
+@pytest.fixture(autouse=True)
+def one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / RUN).mkdir()
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(context, "CLIARGS", PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("playbook", "given", "sentence"),
+    [
+        ("collect", {"rnu": RUN}, "There is no parameter `rnu`; did you mean `run`?"),
+        ("report", {"runn": RUN}, "did you mean `run`?"),
+        ("report", {"strategy": "poll"}, "There is no parameter `strategy`; report.yml has `run`."),
+        ("restore", {"purg": "true"}, "did you mean `purge`?"),
+        ("stop", {"run": RUN}, "There is no parameter `run`; stop.yml has none."),
+        ("collect", {"run": "latst"}, "run=latst is not the id of a run"),
+        ("report", {"run": RUN[:-1] + "d"}, f"There is no run {RUN[:-1]}d under results/; did you mean `{RUN}`?"),
+        ("report", {}, "There is no run under results/ yet"),
+        ("collect", {}, "There is no run under results/ yet"),
+    ],
+)
+def test_what_a_playbook_does_not_know_is_refused(playbook: str, given: dict[str, Any], sentence: str) -> None:
+    (problem,) = judged(playbook, given)
+    assert sentence in problem
+
+
+@pytest.mark.parametrize(
+    ("playbook", "given"),
+    [
+        ("collect", {"run": RUN, "ansible_user": "me", "c10k_base": "/srv/c10k"}),
+        ("restore", {"purge": True}),
+        ("collect", {"run": RUN[:-1] + "d"}),
+        ("stop", {}),
+        ("run_benchmark", {"whatever": "the run judges it with all the rest"}),
+    ],
+)
+def test_what_it_knows_is_not(playbook: str, given: dict[str, Any]) -> None:
+    assert judged(playbook, given) == []
+
+
+@pytest.mark.parametrize("part", [{"tags": ["measure"]}, {"skip_tags": ["x"]}, {"start_at_task": "Run the trials"}])
+def test_a_part_of_a_playbook_is_refused(monkeypatch: pytest.MonkeyPatch, part: dict[str, Any]) -> None:
+    monkeypatch.setattr(context, "CLIARGS", {**PLAIN, **part})
+    assert judged("run_benchmark", {}) == [c10k_command_line.NO_PARTS]
+
+
+@pytest.mark.parametrize("kind", [ImportError, TypeError])
+def test_a_python_that_cannot_read_the_planner_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    """Python 3.9 ends with TypeError at the first annotation `str | None`."""
+
+    class Older:
+        @staticmethod
+        def find_spec(name: str, *_more: Any) -> None:
+            if name == "planner.command_line":
+                raise kind("unsupported")
+
+    monkeypatch.delitem(sys.modules, "planner.command_line", raising=False)
+    monkeypatch.delattr("planner.command_line", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Older(), *sys.meta_path])
+    assert judged("stop", {}) == [c10k_command_line.NO_VENV]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["playbooks/stop.yml", "-e", "rnu=1"], "There is no parameter `rnu`"),
+        (["run_benchmark.yml", "--tags", "measure"], "There are no tags here"),
+    ],
+)
+def test_ansible_ends_there(words: list[str], sentence: str) -> None:
+    done = subprocess.run(
+        [str(line.BIN / "ansible-playbook"), *words],
+        cwd=line.ROOT, env=line.environment(), text=True, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, sentence in done.stderr) == (2, True), done.stderr
+    assert "PLAY" not in done.stdout and "Traceback" not in done.stderr
