@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,8 @@ from plugins.module_utils import c10k_echo
 PROGRAM = Path(c10k_echo.__file__).read_text(encoding="utf-8")
 LISTEN_S, ASK_S, SPARE_S = 5.0, 10.0, 5.0
 """For the listener to stand, for all echoes of a client, and for a client's Python to start and end."""
+STREAMS = 2
+"""stdout and stderr: each of a program's ends by itself."""
 MEND_SERVER = "see its c10k_load_address, and what else listens there."
 
 
@@ -62,6 +65,7 @@ class Talk:
         """What each host says; {"problem": why} of one that says nothing in time."""
         found: dict[str, dict[str, Any]] = {}
         last_words: dict[str, str] = {}
+        ended: Counter[str] = Counter()
         for host in hosts:
             in_background(self.inbox, host.name, partial(self.start, host, what))
         waiting = {host.name for host in hosts}
@@ -78,9 +82,11 @@ class Talk:
                     found[item.tag.host] = said
                 case Line():
                     last_words[item.tag.host] = item.text.strip()
-                case StreamEnd() if item.stream == "stdout":
-                    why = last_words.get(item.tag.host, "without a word")
-                    found.setdefault(item.tag.host, {"problem": f"ended the trial of an echo ({why})"})
+                case StreamEnd():
+                    ended[item.tag.host] += 1
+                    if ended[item.tag.host] == STREAMS:  # the last words may come after the end of stdout
+                        why = last_words.get(item.tag.host, "without a word")
+                        found.setdefault(item.tag.host, {"problem": f"ended the trial of an echo ({why})"})
         return {name: found.get(name, {"problem": f"said nothing within {seconds:.0f} s"}) for name in waiting}
 
     def end(self) -> None:

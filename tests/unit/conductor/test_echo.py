@@ -1,5 +1,6 @@
 """An echo over the load plane: it comes, or a sentence says between whom it does not; nothing is left behind."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -33,15 +34,13 @@ def free_ports(count: int, address: str = "127.0.0.1") -> list[int]:
 
 
 def running() -> list[str]:
-    """The command lines of all echo programs of this machine that are children of this test's user."""
+    """The echo programs that this process started and that still run; other tests may have theirs."""
+    children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if echo.PROGRAM in words:
-            found.append(entry.name)
+    for pid in {pid for listed in children for pid in listed.read_text().split()}:
+        with contextlib.suppress(OSError):
+            if echo.PROGRAM in (Path("/proc") / pid / "cmdline").read_bytes().decode(errors="replace").split("\0"):
+                found.append(pid)
     return found
 
 
@@ -122,6 +121,7 @@ def test_the_listener_ends_by_itself(how: str) -> None:
     (port,) = free_ports(1)
     with started("serve", "30" if how == "end of input" else "0.5", "127.0.0.1", str(port)) as server:
         assert server.stdout and server.stdin and "listening" in server.stdout.readline()
+        assert running() == [str(server.pid)]
         with socket.create_connection(("127.0.0.1", port)) as silent:  # and who says nothing does not keep it
             silent.settimeout(5)
             if how == "end of input":
