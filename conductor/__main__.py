@@ -1,4 +1,4 @@
-"""python -m conductor run --plan results/<id>/plan.yml --results results/<id> [--owner PID]
+"""python -m conductor run --plan results/<id>/plan.yml --results results/<id> [--owner PID] [--resume N,…]
 python -m conductor hold --run ID --owner PID < hosts.json
 python -m conductor doctor -i INVENTORY [-e strategy=poll …]"""
 
@@ -30,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--results", type=Path, required=True, metavar="DIR", help="where events.jsonl and trials/ are written"
     )
     run.add_argument("--owner", type=int, metavar="PID", help="end the run when this process ends")
+    run.add_argument(
+        "--resume", type=numbers, metavar="N,…", help="go on with a run that was broken off: with these of its trials"
+    )
     held = commands.add_parser("hold", help="keep other runs away from the hosts of stdin until the owner ends")
     held.add_argument("--run", required=True, metavar="ID")
     held.add_argument("--owner", type=int, required=True, metavar="PID")
@@ -54,7 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RunRefused as refusal:
         complain(str(refusal))
         return REFUSED
-    return run_plan(plan, arguments.results, inbox)
+    return run_plan(plan, arguments.results, inbox, arguments.resume)
+
+
+def numbers(text: str) -> frozenset[int]:
+    """Of trials, with commas between."""
+    return frozenset(int(number) for number in text.split(","))
 
 
 def watch_owner(pid: int, inbox: Inbox) -> None:

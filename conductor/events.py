@@ -14,15 +14,19 @@ from conductor.errors import ResultsLost
 
 
 class EventLog:
-    """Begins with a header and ends with a trailer that counts the lines between. Trials side by side share it."""
+    """Begins with a header and ends with a trailer that counts the lines between. Trials side by side share it. A run
+    that `resumes` writes on below what there is; a trailer between two parts counts nothing."""
 
-    def __init__(self, path: Path, run: str) -> None:
+    def __init__(self, path: Path, run: str, *, resumes: bool = False) -> None:
+        self._lock = threading.Lock()
+        if resumes:
+            self._lines = mended(path)
+            self._file = path.open("a", encoding="utf-8")
+            return
         self._file = path.open("x", encoding="utf-8")
         self._lines = 0
-        self._lock = threading.Lock()
-        utc = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         header = {"header": 1, "file": "events", "version": 1, "run": run, "host": "controller", "trial": None}
-        self._put(header | {"t": time.monotonic_ns(), "utc": utc})
+        self._put(header | {"t": time.monotonic_ns(), "utc": utc_now()})
 
     def write(self, host: str, trial: int | None, at_ns: int, event: Mapping[str, Any]) -> None:
         """An agent's event, with what the controller knows of it."""
@@ -47,6 +51,22 @@ class EventLog:
             os.fsync(self._file.fileno())
         with contextlib.suppress(OSError):
             self._file.close()
+
+
+def utc_now() -> str:
+    """Wall time, with milliseconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def mended(path: Path) -> int:
+    """The number of lines between header and trailer; a last line that was cut off is ended."""
+    with path.open("r+b") as file:
+        count, last = -1, b"\n"
+        for line in file:
+            count, last = count + (not line.startswith(b'{"trailer"')), line
+        if not last.endswith(b"\n"):
+            file.write(b"\n")
+    return count
 
 
 def lost(path: Path, error: OSError) -> ResultsLost:

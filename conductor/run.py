@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from conductor.meeting import Meeting
 from conductor.output import complain, say
 from conductor.plan import Host, Plan, Search, Trial
 from conductor.result import write_result
+from conductor.resume import is_spoiled, rest_of
 from conductor.search import Rung, judged, next_rate, rung_of, told
 from conductor.sessions import LocalSession, Session
 from conductor.specs import estimate_s
@@ -33,11 +34,11 @@ CLOSE_S = 0.7
 LOGINS_AT_ONCE = 8
 
 
-def run_plan(plan: Plan, results: Path, inbox: Inbox) -> int:
-    """Run all trials of a plan; returns the exit status."""
+def run_plan(plan: Plan, results: Path, inbox: Inbox, again: Container[int] | None = None) -> int:
+    """Run all trials of a plan; or those `again`, of a run that was broken off. Returns the exit status."""
     try:
         results.mkdir(parents=True, exist_ok=True)
-        log = EventLog(results / "events.jsonl", plan.run)
+        log = EventLog(results / "events.jsonl", plan.run, resumes=again is not None)
     except FileExistsError:
         complain(f"{results / 'events.jsonl'} exists: a run is never written over; give this one an id of its own.")
         return REFUSED
@@ -46,9 +47,17 @@ def run_plan(plan: Plan, results: Path, inbox: Inbox) -> int:
         return REFUSED
     with contextlib.closing(log):
         try:
-            log.say(None, "plan", plan=plan.document)
+            if again is None:
+                log.say(None, "plan", plan=plan.document)
+            else:
+                plan = rest_of(plan, again, results, log)
             status = in_sessions(plan, results, inbox, log)
+            if status == OK and again is not None and is_spoiled(results):
+                status = FAILED
             log.say(None, "run", state="ended", exit=status)
+        except RunRefused as refusal:
+            complain(str(refusal))
+            status = REFUSED
         except ResultsLost as loss:
             complain(str(loss))
             status = FAILED

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from plugins.module_utils.c10k_host import start_ticks
@@ -33,9 +33,14 @@ def dies_with_its_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def conduct(plan: Path, results: Path, root: Path, owner: int, say: Callable[[str], None]) -> tuple[int, str]:
-    """Run the plan, line by line before the reader's eyes; returns the raw exit and what it wrote to stderr."""
+def conduct(
+    plan: Path, results: Path, root: Path, owner: int, say: Callable[[str], None], again: Sequence[int] | None = None
+) -> tuple[int, str]:
+    """Run the plan, or the trials of these numbers, line by line before the reader's eyes; returns the raw exit and
+    what it wrote to stderr."""
     files = ["--plan", str(plan), "--results", str(results)]
+    if again:
+        files += ["--resume", ",".join(map(str, again))]
     process = subprocess.Popen(
         [sys.executable, "-m", "conductor", "run", *files, "--owner", str(owner)], cwd=root,
         env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from planner import admission, available, fitness, variables
+from planner import admission, available, fitness, plan, resume, variables
 from planner.cells import Catalog, Request
 from planner.check import DOUBTFUL, REFUSED, Check
 from planner.parameters import Refused
@@ -87,6 +87,12 @@ def admit(
     tuning, lines = admission.tuning(request, hosts, controller, resolved["profile"])
     for line in lines:
         say(line)
+    if resolved["missing"]:
+        planned = plan.make(
+            resolved["run"], resolved["seed"], request, catalog.load(), hosts, controller, built["references"]
+        )
+        if problems := resume.others(planned, hosts):
+            raise Refused(problems)
     return {
         "hosts": hosts, "tuning": tuning, "controller": controller, "ports": fitness.ports(request),
         "request": asdict(request), **built, "packages": packages and str(packages),

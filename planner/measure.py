@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from planner import analyse, conduct, plan, results
+from planner import analyse, conduct, plan, results, resume
 from planner.cells import Request
 from planner.parameters import Refused
 from server import catalog
@@ -38,7 +38,8 @@ def measure(given: Mapping[str, Any], asked: Asked, say: analyse.Say, dry: bool)
         planned = make_plan(resolved, admitted, request)
     except Refused as refused:
         return ended(2, " ".join(refused.problems))
-    trials = planned["trials"]
+    again = resolved["missing"]
+    trials = [trial for trial in planned["trials"] if again is None or trial["n"] in again]
     load_s = sum(map(plan.load_s, trials))
     if dry:
         at_most = "at most " if any("search" in trial for trial in trials) else ""
@@ -47,8 +48,12 @@ def measure(given: Mapping[str, Any], asked: Asked, say: analyse.Say, dry: bool)
         return {"msg": message, "exit": 0, "run": None}
     run = results.RESULTS / resolved["run"]
     try:
-        results.write_plan(run, planned)
-        results.write_manifest(run, manifest(given, request, asked))
+        begun = manifest(given, request, asked)
+        if again:
+            begun = resume.resumed(results.read_manifest(run) or {}, begun, again)
+        else:
+            results.write_plan(run, planned)
+        results.write_manifest(run, begun)
         results.claim(run, os.getppid())
         results.point_latest(run)
     except OSError as error:
@@ -57,7 +62,7 @@ def measure(given: Mapping[str, Any], asked: Asked, say: analyse.Say, dry: bool)
     if cost := analyse.design(run / "plan.yml", load_s):
         say(cost)
     began = time.monotonic()
-    code, complaint = conduct.conduct(run / "plan.yml", run, results.ROOT, os.getppid(), say)
+    code, complaint = conduct.conduct(run / "plan.yml", run, results.ROOT, os.getppid(), say, again)
     return ended(conduct.meaning(code), complaint, run.name, time.monotonic() - began)
 
 
@@ -105,9 +110,11 @@ def manifest(given: Mapping[str, Any], request: Request, asked: Asked) -> dict[s
     return {
         "schema": 1, "run": resolved["run"], "status": "running", "exit": None,
         "parameters": {**request.parameters, "calibrate": calibrate, "seed": resolved["seed"]},
+        "cells": request.cells,
         "inventory": {"sources": [source_name(one) for one in asked.inventory or ()], "limit": asked.limit},
         "seed": resolved["seed"], "git": results.git_state(),
         "versions": {
+            "programs": resume.programs(),
             "ansible-core": asked.ansible, "python": platform.python_version(), "controller": platform.platform(),
             **{f"loadgen-linux-{arch}": f"sha256:{sha}" for arch, sha in given["binaries"].items()},
         },

@@ -7,7 +7,9 @@ from typing import Any
 
 import yaml
 
-from planner import admission, cells, command_line, fitness, results
+from contracts.declared import PARAMETERS
+from planner import admission, cells, command_line, fitness, results, resume
+from planner.parameters import unknown_names
 from server import catalog
 
 PROFILES = results.ROOT / "playbooks/profiles"
@@ -17,13 +19,24 @@ def resolve(given: Mapping[str, Any], known: Iterable[str], groups: Mapping[str,
     """What the extra variables ask for; `known` are the names of all other variables."""
     server, clients = admission.check_groups(groups)
     profiles = {path.stem: path for path in sorted(PROFILES.glob("*.yml"))}
-    others = ["purge", *command_line.OF_HOSTS, *(name for name in known if name.startswith("c10k_"))]
-    request = cells.resolve(given, catalog.load(), list(profiles), others)
+    others = ["run", "purge", *command_line.OF_HOSTS, *(name for name in known if name.startswith("c10k_"))]
+    if given.get("run") and not unknown_names(given, [*PARAMETERS, "cells", *others], cells.LISTED):
+        asked = resume.resume(given)
+        request = cells.Request(**asked["request"])
+    else:
+        request = cells.resolve(given, catalog.load(), list(profiles), others)
+        asked = fresh(request)
     profile = yaml.safe_load(profiles[request.run_wide["profile"]].read_text(encoding="utf-8"))
+    return {
+        **asked, "profile": profile, "server": server, "clients": clients, "ports": fitness.ports(request),
+    }  # fmt: skip
+
+
+def fresh(request: cells.Request) -> dict[str, Any]:
+    """What a run that begins has beside its hosts."""
     seed, started = request.run_wide["seed"], results.utc_now()
     return {
         "run": f"{started.replace('-', '').replace(':', '')}-{secrets.token_hex(3)}",
-        "seed": secrets.randbelow(2**32) if seed is None else seed,
-        "started_utc": started, "request": asdict(request), "profile": profile,
-        "server": server, "clients": clients, "ports": fitness.ports(request),
+        "seed": secrets.randbelow(2**32) if seed is None else seed, "started_utc": started, "request": asdict(request),
+        "missing": None,
     }  # fmt: skip

@@ -145,7 +145,8 @@ def end(manifest: Mapping[str, Any], run: Path, exit_code: int, overhead: Mappin
 
 
 def unpack(archive: Path, place: Path) -> int:
-    """Put a host's logs in place of what was there, whole or not at all; returns the number of files.
+    """Put a host's logs, a directory for each trial, in place of what was there of these trials, whole or not at all;
+    returns the number of files that came.
 
     Only plain files below `place` are taken. The filter of tarfile for that came with Python 3.11.4, and Debian 12 has
     3.11.2. An archive that holds anything else raises ValueError, and changes nothing.
@@ -167,6 +168,10 @@ def unpack(archive: Path, place: Path) -> int:
             with target.open("wb") as file:
                 shutil.copyfileobj(content, file)
     fresh.mkdir(exist_ok=True)
-    shutil.rmtree(place, ignore_errors=True)
-    fresh.replace(place)
-    return sum(1 for path in place.rglob("*") if path.is_file())
+    place.mkdir(exist_ok=True)
+    count = sum(1 for path in fresh.rglob("*") if path.is_file())
+    for one in list(fresh.iterdir()):  # an earlier part of the run, collected before, stays
+        shutil.rmtree(place / one.name, ignore_errors=True)
+        one.replace(place / one.name)
+    fresh.rmdir()
+    return count

@@ -54,12 +54,26 @@ def dt11_moved_value(dataset: Dataset) -> Iterable[Observation]:
     """Values that tuning had set and that restoring found otherwise: every trial lies between."""
     for run in dataset.runs.drop_duplicates("run").to_dict("records"):
         for host, entry in document(run["tuning"]).items():
-            listed = document(entry).get("moved")
-            found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+            found = [one for one in listed(document(entry).get("moved")) if isinstance(one, dict)]
             for row in where(dataset.trials, dataset.trials["run"] == run["run"]).to_dict("records") if found else ():
                 first = found[0]
                 text = f"{first.get('key')} of {host} was set to {first.get('set')} and later was {first.get('found')}"
                 yield seen(row, text, len(found), hosts=(str(host),), values=len(found))
+
+
+def dt12_resumed(dataset: Dataset) -> Iterable[Observation]:
+    """Runs that were broken off and went on later."""
+    for run in dataset.runs.drop_duplicates("run").to_dict("records"):
+        for utc, part in document(run["resumed"]).items():
+            missing, rebooted = (listed(document(part).get(name)) for name in ("missing", "rebooted"))
+            text = f"The run was broken off, and {len(missing)} of its trials were measured from {utc} on"
+            if rebooted:
+                text += f"; {', '.join(map(str, rebooted))} had started anew in between"
+            yield seen(run, text, len(missing), missing=len(missing))
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def dt8_seconds_missing(dataset: Dataset) -> Iterable[Observation]:

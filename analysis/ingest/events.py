@@ -113,6 +113,7 @@ def _read(path: Path, file: BinaryIO) -> Log:
     foreign: list[int] = []
     notes: list[str] = []
     trailer: Event | None = None
+    counted = 0
     for number, line in enumerate(_lines(file), start=2):
         value = None if line is None else _object(line)
         if line and not line.endswith(b"\n") and value is None:
@@ -120,19 +121,30 @@ def _read(path: Path, file: BinaryIO) -> Log:
         elif value is not None and value.get("trailer") == 1:
             trailer = value
         elif value is not None and _is_event(value):
+            if value["event"] == "resumed":
+                events = _without(events, value.get("again"))
             events.append({"trial": None} | value)
+            counted += 1
         else:
             foreign.append(number)
+        if value is not None and value.get("trailer") != 1:
+            trailer = None  # it ended a part of a run that went on
     if foreign:
         some = ", ".join(str(number) for number in foreign[:5]) + (", …" if len(foreign) > 5 else "")
         notes.append(
             f"events.jsonl holds {len(foreign):,} line(s) that are not of the protocol, left out: line {some}."
         )
-    if trailer is not None and trailer.get("lines") != len(events) + len(foreign):
+    if trailer is not None and trailer.get("lines") != counted + len(foreign):
         notes.append(
-            f"events.jsonl holds {len(events) + len(foreign):,} lines where its trailer counts {trailer.get('lines')}."
+            f"events.jsonl holds {counted + len(foreign):,} lines where its trailer counts {trailer.get('lines')}."
         )
     return Log(path, str(header["run"]), _plan(path, events), events, trailer is not None, notes)
+
+
+def _without(events: list[Event], again: object) -> list[Event]:
+    """What a run that was broken off had recorded, but for the trials that were measured again."""
+    void = {n for n in again if is_count(n)} if isinstance(again, list) else set()
+    return [event for event in events if event["trial"] not in void]
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes | None]:

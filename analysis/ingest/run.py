@@ -20,7 +20,7 @@ from contracts.declared import PARAMETERS
 from contracts.judge import percentile_and_limit
 
 DEFAULT_SLO = str(PARAMETERS["slo"].default)
-MAPPINGS = ("parameters", "inventory", "versions", "tuning", "overhead")  # of the manifest, kept as JSON
+MAPPINGS = ("parameters", "inventory", "versions", "tuning", "overhead", "resumed")  # of the manifest, kept as JSON
 
 
 def ingest(given: str) -> Dataset:

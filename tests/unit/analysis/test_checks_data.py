@@ -72,6 +72,27 @@ def test_a_tuned_value_that_moved_makes_every_trial_suspect(tuning: dict[str, An
         assert "net.core.somaxconn of server was set to 65535 and later was 4096" in one["message"]
 
 
+@pytest.mark.parametrize(
+    ("resumed", "message"),
+    [
+        ({}, None),
+        (
+            {"2026-11-29T10:00:00Z": {"missing": [3, 4], "rebooted": []}},
+            "The run was broken off, and 2 of its trials were measured from 2026-11-29T10:00:00Z on.",
+        ),
+        (
+            {"2026-11-29T10:00:00Z": {"missing": [3], "rebooted": ["client1"]}},
+            "The run was broken off, and 1 of its trials were measured from 2026-11-29T10:00:00Z on; client1 had started "
+            "anew in between.",
+        ),
+    ],
+)
+def test_a_run_in_parts_says_so(resumed: dict[str, Any], message: str | None) -> None:
+    rows = healthy()
+    rows["runs"][0]["resumed"] = json.dumps(resumed)
+    assert [one["message"] for one in found(rows) if one["check"] == "DT12"] == ([message] if message else [])
+
+
 def test_conservation() -> None:
     rows = change(healthy(), "trials", 1, answered_requests=10_799, failed_requests=1)
     assert told("DT2", rows) == []

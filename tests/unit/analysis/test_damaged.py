@@ -182,3 +182,25 @@ def test_the_others_are_still_analysed(run: Path, broken: Path) -> None:
     assert len(dataset.runs) == 1
     assert any("its first line is not the header" in note for note in dataset.notes)
     assert "its first line is not the header" in html(dataset)
+
+
+def test_trials_that_were_measured_again_are_read_once(run: Path, broken: Path) -> None:
+    """The second part repeats trial 2: what the first had of it is void, and a trailer between the parts is no end."""
+    for name in ("manifest.json", "plan.yml"):
+        (broken / name).write_bytes((run / name).read_bytes())
+    header, *lines, trailer = (run / "events.jsonl").read_text().splitlines(keepends=True)
+    ends = max(at for at, line in enumerate(lines) if json.loads(line)["trial"] == 2)
+    own = [line for line in lines[: ends + 1] if json.loads(line)["trial"] == 2]
+    cut = [line for line in own if '"state":"ended"' not in line.replace(" ", "")][: len(own) // 2]
+    before = [line for line in lines[: ends + 1] if line not in own]
+    resumed = {"event": "resumed", "again": [2], "utc": "x", "host": "controller", "trial": None, "at": 1}
+    parts = [header, *before, *cut, trailer, json.dumps(resumed) + "\n", *own, *lines[ends + 1 :]]
+    (broken / "events.jsonl").write_text("".join(parts))
+    assert not bool(ingest(str(broken)).runs["is_whole"].iloc[0]), "the trailer of the first part ended the second"
+    count = len(parts) - 2
+    (broken / "events.jsonl").write_text("".join([*parts, f'{{"trailer":1,"lines":{count},"t":1}}\n']))
+    whole, resumed_run = ingest(str(run)), ingest(str(broken))
+    assert bool(resumed_run.runs["is_whole"].iloc[0]) and not resumed_run.notes
+    for table in ("trials", "seconds", "intervals", "generators"):
+        first, second = (getattr(one, table).reset_index(drop=True) for one in (whole, resumed_run))
+        assert first.equals(second), table

@@ -19,14 +19,16 @@ def archive(path: Path, *members: tuple[str, bytes], kind: bytes = tarfile.REGTY
     return path
 
 
-def test_files_take_the_place_of_what_was_there(tmp_path: Path) -> None:
+def test_a_trials_files_take_the_place_of_what_was_there_of_it(tmp_path: Path) -> None:
     place = tmp_path / "hosts/client1"
-    place.mkdir(parents=True)
-    (place / "old").write_text("x")
+    for trial in ("001", "007"):
+        (place / trial).mkdir(parents=True)
+        (place / trial / "old").write_text("x")
     packed = archive(tmp_path / "a.tgz", ("001/agent.jsonl", b"one"), ("001/latency.hlog", b"two"))
     assert results.unpack(packed, place) == 2
     assert (place / "001/agent.jsonl").read_text() == "one"
-    assert not (place / "old").exists()
+    assert not (place / "001/old").exists()
+    assert (place / "007/old").exists(), "an earlier part of the run, collected before, is gone"
 
 
 def test_an_empty_archive_is_an_empty_place(tmp_path: Path) -> None:
