@@ -65,6 +65,8 @@ def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
     # The report tells how the run ended, so it comes after the manifest.
     complaint = " ".join(filter(None, [complaint, analyse.report(run, say)]))
     if code != 0:
+        if code == 130:
+            reasons.append(f"run_benchmark.yml -e run={run.name} measures what is missing.")
         reasons = [*(spoiled(run) or [measured["complaint"]]), *reasons, complaint]
         raise Refused([f"The run {run.name} ended with exit {code}.", *filter(None, reasons)])
     if complaint:

@@ -50,6 +50,7 @@ def measure(given: Mapping[str, Any], asked: Asked, say: analyse.Say, dry: bool)
     try:
         begun = manifest(given, request, asked)
         if again:
+            say(f"{run.name} goes on: {len(trials)} of its {len(planned['trials'])} trials are missing.")
             begun = resume.resumed(results.read_manifest(run) or {}, begun, again)
         else:
             results.write_plan(run, planned)

@@ -134,7 +134,7 @@ def resumed(manifest: Mapping[str, Any], now: Mapping[str, Any], missing: Sequen
     rebooted = [name for name, boot in boots.items() if boot != manifest["hosts"][name]["boot_id"]]
     part = {results.utc_now(): {"missing": list(missing), "rebooted": rebooted}}
     return {
-        **manifest, "status": "running", "exit": None, "ended_utc": None, "overhead": None,
+        **manifest, "status": "running", "exit": None, "ended_utc": None, "overhead": None, "files": {},
         "tuning": now["tuning"],
         "resumed": {**manifest.get("resumed", {}), **part},
     }  # fmt: skip
