@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from contracts.declared import PARAMETERS
 from planner import results, variables
 from planner.parameters import Refused, unknown_names
 
 OF_HOSTS = ("c10k_base", *variables.NAMES)
 """Variables of an inventory, which a command line may overrule."""
 KNOWN = {"collect": ("run",), "report": ("run",), "restore": ("purge",), "stop": ()}
+OF_A_RUN = {"restore": ("cells", "run", *PARAMETERS)}
+"""Names that mean nothing there, of the run whose command line script/benchmark repeats."""
 
 
 def problems(playbook: str, given: Mapping[str, Any]) -> list[str]:
@@ -17,7 +20,7 @@ def problems(playbook: str, given: Mapping[str, Any]) -> list[str]:
     if known is None:
         return []
     listed = f"; {playbook}.yml has `{'`, `'.join(known)}`." if known else f"; {playbook}.yml has none."
-    if unknown := unknown_names(given, [*known, *OF_HOSTS], listed):
+    if unknown := unknown_names(given, [*known, *OF_A_RUN.get(playbook, ()), *OF_HOSTS], listed):
         return unknown
     try:
         if playbook == "collect":  # the hosts may have the logs of a run that is here no more

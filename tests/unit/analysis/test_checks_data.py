@@ -82,8 +82,8 @@ def test_a_tuned_value_that_moved_makes_every_trial_suspect(tuning: dict[str, An
         ),
         (
             {"2026-11-29T10:00:00Z": {"missing": [3], "rebooted": ["client1"]}},
-            "The run was broken off, and 1 of its trials were measured from 2026-11-29T10:00:00Z on; client1 had started "
-            "anew in between.",
+            "The run was broken off, and 1 of its trials were measured from 2026-11-29T10:00:00Z on; client1 had "
+            "started anew in between.",
         ),
     ],
 )

@@ -48,6 +48,7 @@ def test_what_a_playbook_does_not_know_is_refused(playbook: str, given: dict[str
     [
         ("collect", {"run": RUN, "ansible_user": "me", "c10k_base": "/srv/c10k"}),
         ("restore", {"purge": True}),
+        ("restore", {"strategy": "poll", "cells": [], "run": RUN}),
         ("collect", {"run": RUN[:-1] + "d"}),
         ("stop", {}),
         ("run_benchmark", {"whatever": "the run judges it with all the rest"}),

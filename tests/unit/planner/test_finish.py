@@ -88,7 +88,8 @@ def test_the_manifest_says_whether_a_host_is_tuned(tune: str, keys: list[str], s
     host = {**dict.fromkeys(("role", "connection", "load_address", "sources", "weight", "base")), "name": "server"}
     admitted = {"hosts": [{**host, "probe": {"facts": facts}}], "references": False}
     told = {
-        "resolved": {"run": RUN, "seed": 7, "started_utc": "now", "missing": None}, "admitted": admitted, "binaries": {"amd64": "ab"},
+        "resolved": {"run": RUN, "seed": 7, "started_utc": "now", "missing": None}, "admitted": admitted,
+        "binaries": {"amd64": "ab"},
         "tuned": {"server": {"keys": keys} if keys else {"skipped": True}},
     }  # fmt: skip
     made = measure.manifest(told, request(tune=tune), measure.Asked("2.19", ["inventory/lab"], None))

@@ -118,13 +118,13 @@ def test_a_damaged_record_is_refused(broken_off: Path, damage: str) -> None:
         change(broken_off, cells=[{"strategy": "epoll"}])
     else:
         (broken_off / damage).unlink()
-    with pytest.raises(Refused, match="cannot go on.*begin a run of its own"):
+    with pytest.raises(Refused, match=r"cannot go on.*begin a run of its own"):
         resume.resume({"run": RUN})
 
 
 def test_without_a_single_result_nothing_goes_on(broken_off: Path) -> None:
     (broken_off / "trials/001/trial.json").unlink()
-    with pytest.raises(Refused, match="Nothing of .* was measured"):
+    with pytest.raises(Refused, match=r"Nothing of .* was measured"):
         resume.resume({"run": RUN})
 
 
