@@ -11,7 +11,7 @@ from typing import Any
 FORM = """; for chosen hosts it is written -e '{"lab_time_offset_s": {"client1": 5}}'."""
 STATES = ("present", "absent")
 PARAMETERS = ("lab_state", "lab_clients", "lab_time_offset_s")
-MOST_CLIENTS = 16
+MOST_CLIENTS = 32
 LATEST_S = 1_000_000_000
 
 NETWORK = "198.18.0"

@@ -17,7 +17,7 @@ DOCUMENTATION = r"""
     "type": "str", "choices": ["present", "absent"], "default": "present",
     "description": "Whether there is to be a lab."
   },
-  "clients": {"type": "int", "default": 3, "description": "How many client hosts, 1 to 16."},
+  "clients": {"type": "int", "default": 3, "description": "How many client hosts, 1 to 32."},
   "time_offset_s": {
     "type": "dict", "default": {},
     "description": "For each host the seconds by which its CLOCK_MONOTONIC is ahead."

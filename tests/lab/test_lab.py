@@ -249,14 +249,14 @@ def test_goes_without_a_trace(made: dict[str, object], tmp_path: Path) -> None:
         (
             {"lab_clients": "0", "lab_state": "presnt", "lab_client": "3", "lab_time_offset_s": "soon"},
             [
-                "lab_clients=0 is not a whole number from 1 to 16.",
+                "lab_clients=0 is not a whole number from 1 to 32.",
                 "did you mean `present`?",
                 "did you mean `lab_clients`?",
                 "lab_time_offset_s=soon is not a whole number",
             ],
         ),
-        ({"lab_clients": "17"}, ["lab_clients=17 is not a whole number from 1 to 16."]),
-        ({"lab_clients": "x"}, ["lab_clients=x is not a whole number from 1 to 16."]),
+        ({"lab_clients": "33"}, ["lab_clients=33 is not a whole number from 1 to 32."]),
+        ({"lab_clients": "x"}, ["lab_clients=x is not a whole number from 1 to 32."]),
     ],
 )
 def test_a_mistake_is_refused_in_a_sentence(given: dict[str, Any], sentences: list[str]) -> None:
