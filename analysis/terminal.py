@@ -71,7 +71,12 @@ def ending(dataset: Dataset, frame: pd.DataFrame, given: str) -> list[str]:
     path = Path(given)
     report = (path if path.is_dir() else path.parent) / "report.html"
     told = [line for text in lines if text for line in _wrapped(text)]
-    return [*told, f"report: {shlex.quote(str(report))}"] if report.is_file() else told
+    return [*told, report_line(report)] if report.is_file() else told
+
+
+def report_line(report: Path) -> str:
+    """Where the report is, as a shell takes it."""
+    return show.visible(f"report: {shlex.quote(str(report))}")
 
 
 def of_objective(frame: pd.DataFrame) -> str:

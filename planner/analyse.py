@@ -1,6 +1,5 @@
 """The commands of analysis, as the playbooks run them: in a process of their own, with the controller's Python."""
 
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -27,21 +26,13 @@ def analyse(words: Sequence[str], within_s: float | None = None) -> tuple[str, s
     return shown, None if answer.returncode == 0 else answer.stderr.strip()[-MOST_OF_A_COMPLAINT:] or "no reason given"
 
 
-def summary(run: Path, say: Say) -> str | None:
-    """Say the table of a run, which is also written as summary.csv; returns the complaint."""
-    shown, complaint = analyse(["summary", str(run), "--csv", str(run / "summary.csv")])
+def report(run: Path, say: Say) -> str | None:
+    """Say the table of a run and where its report is; writes summary.csv and report.html. Returns the complaint. One
+    process does both: to start and to read the run takes as long as all the rest."""
+    shown, complaint = analyse(["summary", str(run), "--csv", str(run / "summary.csv"), "--report"])
     if shown:
         say(shown)
-    return complaint and f"The summary of {run.name} could not be made: {complaint}"
-
-
-def report(run: Path, say: Say) -> str | None:
-    """Write report.html and say where it is; returns the complaint."""
-    _, complaint = analyse(["report", str(run)])
-    if complaint:
-        return f"The report of {run.name} could not be made: {complaint}"
-    say(f"report: {shlex.quote(str(run / 'report.html'))}")
-    return None
+    return complaint and f"The report of {run.name} could not be made: {complaint}"
 
 
 def design(plan: Path, load_s: float) -> str:

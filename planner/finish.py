@@ -1,7 +1,9 @@
 """The last deed of a run: the summary and the report, and the manifest completed. Refused, where it did not go well."""
 
 import os
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,10 @@ from planner.parameters import Refused
 
 def report(run: Path, say: analyse.Say) -> None:
     """The summary and the report of a run that ended some time ago."""
-    if complaint := analyse.summary(run, say):
-        raise Refused([complaint])
     bring_up_to_date(run)
-    if complaint := analyse.report(run, say):
+    complaint = analyse.report(run, say)
+    bring_up_to_date(run)  # of a new summary.csv too
+    if complaint:
         raise Refused([complaint])
 
 
@@ -51,27 +53,34 @@ def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
     if measured["run"] is None:
         raise Refused([measured["complaint"], *reasons])
     run = results.RESULTS / measured["run"]
-    complaint = analyse.summary(run, say)
     manifest = results.read_manifest(run) or {}
     for name, entry in manifest.get("tuning", {}).items():
         entry["restored"] = put_back.get(name)
         entry["moved"] = moved(given["tuned"].get(name) or {}, given["restored"].get(name) or {})
-    overhead = {
-        "playbook_s": round(max(0.0, conduct.elapsed_s(os.getppid()) - measured["trials_s"]), 3),
-        "trials_s": measured["trials_s"],
-        "per_trial_s": [trial.get("overhead_s") for trial in results.trials(run)],
-    }
-    results.write_manifest(run, results.end(manifest, run, code, overhead))
-    # The report tells how the run ended, so it comes after the manifest.
-    complaint = " ".join(filter(None, [complaint, analyse.report(run, say)]))
+    per_trial_s = [trial.get("overhead_s") for trial in results.trials(run)]
+    ended = results.end(manifest, run, code, overhead(measured["trials_s"], per_trial_s, None))
+    results.write_manifest(run, ended)
+    # The report tells how the run ended, so it comes after the manifest; how long it took, the manifest learns then.
+    began = time.monotonic()
+    complaint = analyse.report(run, say)
+    ended["overhead"] = overhead(measured["trials_s"], per_trial_s, round(time.monotonic() - began, 3))
+    # A disk may be full by now. What the manifest says already is true, and what is said below matters more.
+    with suppress(OSError):
+        results.write_manifest(run, {**ended, "files": results.file_hashes(run)})
     if code != 0:
         if code == 130:
             reasons.append(f"run_benchmark.yml -e run={run.name} measures what is missing.")
-        reasons = [*(spoiled(run) or [measured["complaint"]]), *reasons, complaint]
+        reasons = [*(spoiled(run) or [measured["complaint"]]), *reasons, complaint or ""]
         raise Refused([f"The run {run.name} ended with exit {code}.", *filter(None, reasons)])
     if complaint:
         raise Refused([complaint])
-    return {"run": run.name, "overhead": overhead}
+    return {"run": run.name, "overhead": ended["overhead"]}
+
+
+def overhead(trials_s: float, per_trial_s: list[float | None], report_s: float | None) -> dict[str, Any]:
+    """What the playbook has taken so far beside the trials; of that for the report, None while it is made."""
+    playbook_s = round(max(0.0, conduct.elapsed_s(os.getppid()) - trials_s), 3)
+    return {"playbook_s": playbook_s, "report_s": report_s, "trials_s": trials_s, "per_trial_s": per_trial_s}
 
 
 def without_logs(run: str | None) -> list[str]:

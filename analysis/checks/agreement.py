@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import special
+import scipy
 
 from analysis import format as show
 from analysis.checks.base import Observation, seen, threshold
@@ -102,7 +102,7 @@ def distance(gaps: Floats, law: str) -> float:
     that is off the mean by more than a half; 0 for uniform, whose gaps take every value.
     """
     if law == "poisson":
-        below = -special.expm1(-np.sort(gaps / gaps.mean()))
+        below = -scipy.special.expm1(-np.sort(gaps / gaps.mean()))
         places = np.arange(len(gaps) + 1) / len(gaps)
         return float(max((places[1:] - below).max(), (below - places[:-1]).max()))
     return float(np.mean(np.abs(gaps / gaps.mean() - 1) > 0.5)) if law == "fixed" else 0.0

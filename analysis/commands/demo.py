@@ -12,7 +12,6 @@ from analysis.dataset import load
 from analysis.demo.truth import FAULTS
 from analysis.demo.write import write
 from analysis.format import visible
-from analysis.report.build import html
 from analysis.unreadable import Unreadable, writing
 
 
@@ -30,6 +29,6 @@ def run(options: argparse.Namespace) -> int:
     with writing(options.output):
         write(options.output, options.fault, options.seed)
     path = options.output / "report.html"
-    report.write(path, html(load([str(options.output)])))
+    report.make(load([str(options.output)]), path, None)
     print(f"report: {visible(str(path))}")
     return 0

@@ -4,16 +4,16 @@ Of a single run also its dataset: `dataset/` in its directory.
 """
 
 import argparse
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from analysis import store
 from analysis.dataset import load, runs_of
 from analysis.format import visible
+from analysis.model import Dataset
 from analysis.report.build import html
 from analysis.unreadable import writing
+from analysis.whole import write_whole
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,26 +28,23 @@ def setup_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     dataset = load(options.results, baseline=options.baseline)
-    first = Path(runs_of(options.results)[0])
-    directory = first if first.is_dir() else first.parent
-    if len(dataset.runs) == 1 and options.baseline is None:
-        with suppress(OSError):  # for other tools; a run in a directory that is not ours has its report all the same
-            store.write(dataset, directory)
-    path = options.output or directory / "report.html"
-    write(path, html(dataset))
+    first = place(runs_of(options.results)[0])
+    path = options.output or first / "report.html"
+    make(dataset, path, first if len(dataset.runs) == 1 and options.baseline is None else None)
     print(f"report: {visible(str(path))}")
     return 0
 
 
-def write(path: Path, text: str) -> None:
-    """The whole file or none. Unreadable, in one sentence, where it cannot be written."""
+def place(given: str) -> Path:
+    """The directory of a run that is named by it or by its log."""
+    path = Path(given)
+    return path if path.is_dir() else path.parent
+
+
+def make(dataset: Dataset, path: Path, keep: Path | None) -> None:
+    """The report, and the dataset in the directory `keep`."""
+    if keep:
+        with suppress(OSError):  # for other tools; a run in a directory that is not ours has its report all the same
+            store.write(dataset, keep)
     with writing(path):
-        descriptor, name = tempfile.mkstemp(prefix=".report-", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-                file.write(text)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(path, html(dataset))

@@ -6,14 +6,16 @@ It needs no more than events.jsonl, so it works for a run whose controller died.
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.dataset import load, runs_of
 from analysis.format import visible
+from analysis.model import Dataset
 from analysis.spreadsheet import csv_text
-from analysis.terminal import WIDTH, page
+from analysis.terminal import WIDTH, page, report_line
 from analysis.unreadable import Unreadable, writing
 
 WHOLE = ("_requests", "_replies", "_connections")  # ends of the columns that hold whole numbers, if any
@@ -26,6 +28,7 @@ def setup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--csv", type=Path, metavar="PATH", help="also write one row per trial, in the columns of the table `trials`"
     )
+    parser.add_argument("--report", action="store_true", help="also write the report of each run, as `report` does")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,11 +44,30 @@ def run(options: argparse.Namespace) -> int:
             continue
         if tables:
             print()
-        print("\n".join(page(dataset, given, width())))
+        told = page(dataset, given, width())
+        print("\n".join(told), flush=True)
         tables.append(dataset.trials)
+        if options.report:
+            status = max(status, write_report(dataset, given, told))
     if options.csv and tables:
         write_csv(pd.concat(tables, ignore_index=True), options.csv)
     return status
+
+
+def write_report(dataset: Dataset, given: str, told: Sequence[str]) -> int:
+    """The status: a report that cannot be written is no reason to leave the other runs out. `told`: the page, which
+    ends with the place of a report that was there before."""
+    from analysis.commands import report  # which takes a second to import
+
+    path = report.place(given) / "report.html"
+    try:
+        report.make(dataset, path, path.parent)
+    except Unreadable as problem:
+        print(f"analysis: {visible(str(problem))}", file=sys.stderr)
+        return 2
+    if told[-1:] != [line := report_line(path)]:
+        print(line)
+    return 0
 
 
 def width() -> int:

@@ -6,9 +6,12 @@ import base64
 import gzip
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -27,6 +30,9 @@ from analysis.charts.registry import Chart
 from analysis.metrics import METRICS
 from analysis.model import Dataset
 from analysis.report import again, tables, words
+from analysis.whole import write_whole
+
+CACHE = Path(__file__).parents[2] / ".cache"  # of the checkout
 
 ABOUT_GENERATORS = ("honesty",)  # charts that belong to the validity of a run
 # A picture has one description, its own; and the page one font.
@@ -176,9 +182,17 @@ def _packed(document: object) -> str:
 
 @cache
 def _bundle() -> str:
-    """Vega, Vega-Lite and vega-embed, with nothing that could end the script element around them."""
+    """Vega, Vega-Lite and vega-embed, with nothing that could end the script element around them. Every report has the
+    same, so the checkout's cache keeps it: to make it takes as long as all charts of a run."""
+    kept = CACHE / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError, UnicodeDecodeError):
+        return kept.read_text(encoding="utf-8")
     made = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")
-    return made.replace("</script", r"<\/script").replace("<!--", r"<\!--")
+    text = made.replace("</script", r"<\/script").replace("<!--", r"<\!--")
+    with suppress(OSError):  # a checkout of somebody else, or a full disk: it costs the next report a second
+        CACHE.mkdir(exist_ok=True)
+        write_whole(kept, text)
+    return text
 
 
 def _asset(name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 from analysis.statistics.paired import Estimate, factor, student
 
@@ -84,7 +84,7 @@ def _place(n: int, confidence: float) -> tuple[int, float]:
     ValueError where even the whole range has not that confidence.
     """
     # P(B < d) of a fair coin: bdtr(k, n, p) is P(B ≤ k).
-    covered = 1 - 2 * special.bdtr(np.arange(0, (n + 1) // 2), n, 0.5)
+    covered = 1 - 2 * scipy.special.bdtr(np.arange(0, (n + 1) // 2), n, 0.5)
     d = int(np.count_nonzero(covered >= confidence))
     if d == 0:
         raise ValueError(f"no order statistics of {n} values have a confidence of {confidence}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 SIGNED_RANK_FROM = 6  # blocks: the fewest with which a signed-rank interval can reach 95 %
 MOST_LOG = 709.0  # of a double
@@ -119,7 +119,7 @@ class Shift:
         mean, error, freedom = self.t
         if error <= NO_SPREAD:
             return 1.0 if abs(mean) <= NO_SPREAD else 0.0
-        return float(2 * special.stdtr(freedom, -abs(mean) / error))
+        return float(2 * scipy.special.stdtr(freedom, -abs(mean) / error))
 
 
 def encloses(below: np.ndarray, k: int) -> float:
@@ -179,4 +179,4 @@ def _standard_error(values: Sequence[float]) -> float:
 @lru_cache(maxsize=4096)
 def t_within(probability: float, freedom: float) -> float:
     """The t below which |t| stays with this probability."""
-    return float(special.stdtrit(freedom, (1 + probability) / 2))
+    return float(scipy.special.stdtrit(freedom, (1 + probability) / 2))

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy import special
+import scipy
 
 from analysis.statistics.paired import Shift, factor, means_of_two, rank, t_within
 
@@ -38,7 +38,7 @@ def found_by(shift: Shift, confidence: float, wanted: float = POWER) -> float:
     _, error, freedom = shift.t
     if freedom <= 0 or not math.isfinite(error):
         return math.inf
-    distance = float(special.nctdtrinc(freedom, 1 - wanted, t_within(confidence, freedom))) * error
+    distance = float(scipy.special.nctdtrinc(freedom, 1 - wanted, t_within(confidence, freedom))) * error
     return factor(distance / (1.0 if shift.means is None else PITMAN)) - 1
 
 
@@ -48,7 +48,7 @@ def _shift_of_t(n: int, confidence: float, wanted: float) -> float:
     Johnson and Welch, "Applications of the non-central t-distribution", Biometrika 31, 1940. Many signed ranks need a
     little more (Pitman's efficiency: Lehmann, "Nonparametrics", 1975, section 4.3).
     """
-    shift = float(special.nctdtrinc(n - 1, 1 - wanted, t_within(confidence, n - 1))) / math.sqrt(n)
+    shift = float(scipy.special.nctdtrinc(n - 1, 1 - wanted, t_within(confidence, n - 1))) / math.sqrt(n)
     return shift / PITMAN if rank(n, confidence) else shift
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import special
+import scipy
 
 from analysis.statistics.unpaired import mann_whitney_confidence
 
@@ -60,4 +60,4 @@ def succession(values: Sequence[float]) -> tuple[float, float]:
         return math.nan, math.nan
     ratio = float((np.diff(ranks) ** 2).sum()) / around
     variance = 4 * (n - 2) * (5 * n**2 - 2 * n - 9) / (5 * n * (n + 1) * (n - 1) ** 2)
-    return 1 - ratio / 2, float(special.ndtr((ratio - 2) / math.sqrt(variance)))
+    return 1 - ratio / 2, float(scipy.special.ndtr((ratio - 2) / math.sqrt(variance)))

@@ -16,7 +16,6 @@ from plugins.module_utils import c10k_tree
 
 
 class ActionModule(ActionBase):
-    TRANSFERS_FILES = True
     _VALID_ARGS = frozenset({"home", "programs", "imports"})
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""The directory of a host, <base>/<host>: what earlier runs left there, packed, deleted, ended or removed."""
+"""The directory of a host, <base>/<host>: what earlier runs left there, packed, ended or removed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 {
 "module": "c10k_home",
-"short_description": "Look at a host, pack or delete the logs of a run, stop the agents, or remove what was deployed",
+"short_description": "Look at a host, pack the logs of a run, stop the agents, or remove what was deployed",
 "description": [
   "An agent is ended by its recorded process id, and only where that process began when the record says.",
   "Logs that were not collected are never removed."
@@ -15,11 +15,10 @@ DOCUMENTATION = r"""
 "options": {
   "home": {"type": "path", "required": true, "description": "The directory of this host, <base>/<host>."},
   "state": {
-    "type": "str", "required": true, "choices": ["described", "packed", "deleted", "stopped", "removed"],
+    "type": "str", "required": true, "choices": ["described", "packed", "stopped", "removed"],
     "description": [
       "C(described) changes nothing, and says what the host is and what earlier runs left on it.",
       "C(packed) waits until the run's agent has ended, so that nothing is cut off, and makes one archive of its logs.",
-      "C(deleted) removes these logs and the archive.",
       "C(stopped) ends the agents that run; C(removed) also removes the deployed files."
     ]
   },
@@ -28,7 +27,7 @@ DOCUMENTATION = r"""
     "type": "list", "elements": "int", "default": [],
     "description": "On these ports of the address a server shall listen; C(described) tells which are taken."
   },
-  "run": {"type": "str", "default": "", "description": "Id of the run of which the logs are packed or deleted."}
+  "run": {"type": "str", "default": "", "description": "Id of the run of which the logs are packed."}
 },
 "author": "C10K benchmark"
 }
@@ -64,16 +63,10 @@ def agent_of(home: Path, run: str) -> bool:
     return any(agent.get("run") == run for agent in live_agents(home))
 
 
-def of_run(module: AnsibleModule, home: Path, run: str) -> None:
+def pack(module: AnsibleModule, home: Path, run: str) -> None:
     if Path(run).name != run or run in ("", ".", ".."):
         module.fail_json(msg=f"{run} is not the id of a run.")
     logs, archive = home / "runs" / run, home / f"collect-{run}.tar.gz"
-    if module.params["state"] == "deleted":
-        there = logs.exists() or archive.exists()
-        if not module.check_mode:
-            shutil.rmtree(str(logs), ignore_errors=True)
-            archive.unlink(missing_ok=True)
-        module.exit_json(changed=there)
     if not logs.is_dir() or module.check_mode:
         module.exit_json(changed=False, archive=None, sha256=None, agent_runs=False)
     deadline = time.monotonic() + 10
@@ -120,8 +113,8 @@ def main() -> None:
     home, state = Path(module.params["home"]), module.params["state"]
     if state == "described":
         module.exit_json(changed=False, facts=facts(home, module.params["address"], module.params["ports"]))
-    elif state in ("packed", "deleted"):
-        of_run(module, home, module.params["run"])
+    elif state == "packed":
+        pack(module, home, module.params["run"])
     else:
         stop(module, home)
 

@@ -17,6 +17,7 @@ from analysis.dataset import load
 from analysis.demo.truth import Cell, truth
 from analysis.demo.write import write as write_demo
 from analysis.model import Dataset
+from analysis.report import build as build_module
 from analysis.report import tables, words
 from analysis.report.build import build, html
 from tests.unit.analysis.build import Document, ended, started, trial, whole, write
@@ -153,6 +154,8 @@ def test_every_chart_is_there_as_picture_as_data_and_as_a_sentence(small: Path) 
     assert len(sections) >= 9
     assert set(payload(text)["specs"]) == {section.chart.name for section in sections}
     for section in sections:
+        assert section.chart.drawing is not None
+        section.chart.drawing.to_dict()  # raises where it is not of Vega-Lite's schema, which theme.document trusts
         assert f'id="chart-{section.chart.name}"><svg role="img" aria-label="' in text
         assert f'download="{section.chart.name}.csv"' in text
         assert section.chart.caption.endswith(".")
@@ -160,6 +163,20 @@ def test_every_chart_is_there_as_picture_as_data_and_as_a_sentence(small: Path) 
     # The same ids in two pictures would be one.
     ids = re.findall(r'\bid="([^"]+)"', re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL))
     assert len(ids) == len(set(ids))
+
+
+def test_the_program_of_the_page_is_made_once_and_is_the_same_when_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_module, "CACHE", tmp_path / "cache")
+    made = build_module._bundle.__wrapped__()
+    kept = next((tmp_path / "cache").iterdir())
+    assert len(made) > 100_000
+    monkeypatch.setattr("vl_convert.javascript_bundle", lambda _: "made again")
+    assert build_module._bundle.__wrapped__() == made
+    kept.unlink()
+    kept.mkdir()  # a cache that cannot be used costs time only
+    assert build_module._bundle.__wrapped__() == "made again"
 
 
 def test_it_is_small_the_same_each_time_and_needs_nothing_else(small: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,6 @@ import yaml
 from planner import analyse, results
 from tests.unit.analysis.build import plan, trial, whole, write
 
-Make = Callable[[Path, analyse.Say], str | None]
-
 
 def run_of(tmp_path: Path) -> Path:
     return write(tmp_path / "run", [trial(1)], whole(trial(1)))
@@ -20,24 +17,33 @@ def run_of(tmp_path: Path) -> Path:
 
 def test_the_summary_is_shown_and_written(tmp_path: Path) -> None:
     run, said = run_of(tmp_path), list[str]()
-    assert analyse.summary(run, said.append) is None
+    assert analyse.report(run, said.append) is None
     assert "epoll" in said[0]
     assert (run / "summary.csv").read_text().count("\n") == 2
 
 
-@pytest.mark.parametrize("make", [analyse.summary, analyse.report])
-def test_what_cannot_be_read_is_a_complaint(tmp_path: Path, make: Make) -> None:
+def test_what_cannot_be_read_is_a_complaint(tmp_path: Path) -> None:
     said: list[str] = []
-    complaint = make(tmp_path / "nothing", said.append)
+    complaint = analyse.report(tmp_path / "nothing", said.append)
     assert said == []
     assert f"of nothing could not be made: analysis: {tmp_path / 'nothing'}" in str(complaint)
 
 
 def test_the_report_says_where_it_is(tmp_path: Path) -> None:
     run, said = run_of(tmp_path), list[str]()
-    assert analyse.report(run, said.append) is None
-    assert said == [f"report: {shlex.quote(str(run / 'report.html'))}"]
-    assert (run / "report.html").stat().st_size > 0
+    line = f"report: {shlex.quote(str(run / 'report.html'))}"
+    for _ in ("new", "made again"):
+        assert analyse.report(run, said.append) is None
+        assert said.pop().splitlines().count(line) == 1
+        assert (run / "report.html").stat().st_size > 0
+
+
+def test_a_report_that_cannot_be_written_leaves_the_table(tmp_path: Path) -> None:
+    run, said = run_of(tmp_path), list[str]()
+    (run / "report.html").mkdir()
+    complaint = analyse.report(run, said.append)
+    assert "epoll" in said[0]
+    assert f"{run / 'report.html'} cannot be written: Is a directory" in str(complaint)
 
 
 def test_a_long_run_is_announced_and_a_short_one_is_not(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,7 @@ RUN = "20261122T190312Z-3f9a1c"
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(results, "RESULTS", tmp_path)
-    for name in ("summary", "report"):
-        monkeypatch.setattr(analyse, name, lambda _run, _say: None)
+    monkeypatch.setattr(analyse, "report", lambda _run, _say: None)
     place = tmp_path / RUN
     for n, text in (
         (1, '{"n": 1, "outcome": "crashed", "strategy": "poll", "reason": "why.", "overhead_s": 0.5}'),
@@ -45,6 +45,27 @@ def test_a_damaged_trial_does_not_keep_the_run_from_its_end(run: Path) -> None:
     manifest = results.read_manifest(run) or {}
     assert (manifest["exit"], manifest["overhead"]["per_trial_s"]) == (3, [0.5, None])
     assert manifest["tuning"]["server"]["restored"] is True
+
+
+def test_the_report_sees_how_the_run_ended_and_the_manifest_learns_how_long_it_took(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def report(_run: Path, _say: analyse.Say) -> None:
+        seen.append(results.read_manifest(run) or {})
+        time.sleep(0.05)
+        (run / "summary.csv").write_text("a\n")
+
+    monkeypatch.setattr(analyse, "report", report)
+    finish.finish(given(0, {"problem": None}), print)
+    before, after = seen[0], results.read_manifest(run) or {}
+    assert (before["status"], before["overhead"]["report_s"]) == ("ok", None)
+    assert after["overhead"]["report_s"] >= 0.05
+    assert after["overhead"]["playbook_s"] >= before["overhead"]["playbook_s"] + 0.04  # a clock tick is 10 ms
+    assert set(after["files"]) - set(before["files"]) == {"summary.csv"}
+    different = {"overhead": None, "files": None}
+    assert {**before, **different} == {**after, **different}
 
 
 def test_a_kernel_that_was_not_put_back_outranks_the_rest(run: Path) -> None:
