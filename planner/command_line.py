@@ -6,7 +6,7 @@ from typing import Any
 from planner import results, variables
 from planner.parameters import Refused, unknown_names
 
-OF_HOSTS = ("c10k_base", *variables.NAMES)
+OF_HOSTS = ("c10k_base", "c10k_account", *variables.NAMES)
 """Variables of an inventory, which a command line may overrule."""
 KNOWN = {"collect": ("run",), "report": ("run",), "restore": ("purge",), "stop": ()}
 
