@@ -15,7 +15,7 @@ import yaml
 from analysis.foreign import content
 from analysis.ingest.events import parsed
 from analysis.ingest.plan import OWN_SERVER, traits
-from analysis.model import Loader
+from analysis.model import yaml_of
 from analysis.statistics.power import residual
 from analysis.unreadable import Unreadable
 from contracts import older
@@ -56,7 +56,7 @@ class Spread:
 def read_plan(path: Path) -> Design:
     """The design of a plan.yml. Unreadable where it is none."""
     try:
-        document = yaml.load(content(path), Loader=Loader)  # a safe loader, see above
+        document = yaml_of(content(path))
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror}; give the plan.yml of a run.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -20,7 +20,6 @@ FACTORS = tuple(name for name, parameter in PARAMETERS.items() if parameter.belo
 """Everything that is set of a server or its load, in the order in which cells are made."""
 # Of a parameter's kind that of its column; all others are text.
 KINDS = {"whole": "int", "seconds": "float"}
-# PyYAML's own parser takes ten times as long.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Tables are short and are read value by value, which costs several times as much with Arrow's strings as with Python's.
 pd.set_option("mode.string_storage", "python")
@@ -38,9 +37,18 @@ class Table:
     columns: Mapping[str, tuple[str, str]]
 
 
+def yaml_of(text: str | bytes) -> Any:
+    """What yaml.safe_load gives; its own parser takes ten times as long as the library's."""
+    loader = Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
 def _read_schema() -> dict[str, Table]:
     text = files("analysis").joinpath("schema.yml").read_text(encoding="utf-8")
-    document = yaml.load(text, Loader=Loader)  # a safe loader, see above
+    document = yaml_of(text)
     return {name: Table(table["rows"], _columns(table["columns"])) for name, table in document.items()}
 
 

@@ -16,7 +16,7 @@ from conductor.events import EventLog
 from conductor.inbox import Inbox, Interrupt, Item, Line, StreamEnd, Tag, Task, in_background
 from conductor.plan import Host, Plan, Trial
 from conductor.protocol import Event, Malformed, order, parse
-from conductor.sessions import Channel, Session
+from conductor.sessions import Channel, Session, as_account
 from conductor.shares import Share
 from conductor.specs import agent_argv
 from contracts.declared import REFUSING_PHASES
@@ -112,8 +112,9 @@ class Fleet:
         """Start one agent; the connection may be slow, so in a thread of its own."""
         host = session.host
         tag = Tag(host.name, trial.n)
-        argv = agent_argv(plan, trial, host, shares.get(host.name))
-        starting = in_background(self.inbox, host.name, lambda: session.start(argv, plan.app(host), self.inbox, tag))
+        agent = agent_argv(plan, trial, host, shares.get(host.name))
+        argv, cwd = as_account(host.account, agent, plan.app(host))
+        starting = in_background(self.inbox, host.name, lambda: session.start(argv, cwd, self.inbox, tag))
         return Peer(host, tag, starting)
 
     @property
@@ -170,7 +171,7 @@ class Fleet:
                 if agent:
                     agent.open_streams.discard(item.stream)
                     if item.stream == "stdout" and not self.ending:
-                        self.lose(agent, "its agent ended on its own")
+                        self.lose(agent, item.why)
 
     def _of_this_trial(self, tag: Tag) -> Peer | None:
         agent = self.agents.get(tag.host)
@@ -178,7 +179,8 @@ class Fleet:
 
     def _hear_line(self, line: Line, agent: Peer | None) -> None:
         try:
-            event = parse(line.text) if line.stream == "stdout" else None
+            role = self.agents[line.tag.host].host.role
+            event = parse(line.text, role) if line.stream == "stdout" else None
         except Malformed as error:
             event = None
             if agent:

@@ -10,6 +10,9 @@ from typing import Any
 
 LONGEST_LINE = 1 << 20
 STDERR_LINES_PER_S = 1000
+MOST_BYTES, BYTES_PER_S = 64 << 20, 1 << 20
+"""So much may a stream say at once, and so much more each second; an agent of ours says a few KB. The measured server
+can write to its agent's pipes, and what comes is kept in memory and on the disk."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Line:
 class StreamEnd:
     tag: Tag
     stream: str
+    why: str = "its agent ended on its own"
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def in_background(inbox: Inbox, host: str, work: Callable[[], object]) -> Task:
 def drain_in_background(inbox: Inbox, tag: Tag, stream: str, read: Callable[[int], bytes]) -> None:
     """Read a stream to its end in a thread of its own: a stream that nobody reads would stall the agent.
 
-    Of stderr so many lines a second are kept and the rest counted: a flood must not fill memory and disk.
+    Of stderr so many lines a second are kept and the rest counted: a flood must not fill memory and disk. A stream that
+    says far too much is taken as ended, and read on without being kept.
     """
     second = passed = dropped = 0
 
@@ -96,13 +101,22 @@ def drain_in_background(inbox: Inbox, tag: Tag, stream: str, read: Callable[[int
             dropped = 0
         inbox.put(Line(tag, stream, at_ns, line.decode(errors="replace")))
 
+    def some() -> bytes:
+        try:
+            return read(65536)
+        except (OSError, EOFError, ValueError):
+            return b""
+
     def run() -> None:
-        rest = b""
+        rest, said, began = b"", 0, time.monotonic()
         while True:
-            try:
-                data = read(65536)
-            except (OSError, EOFError, ValueError):
-                data = b""
+            data = some()
+            said += len(data)
+            if said > MOST_BYTES + BYTES_PER_S * (time.monotonic() - began):
+                inbox.put(StreamEnd(tag, stream, f"its agent says too much: {said >> 20} MiB on {stream}"))
+                while some():
+                    pass
+                return
             at_ns = time.monotonic_ns()
             *lines, rest = (rest + data).split(b"\n")
             if rest and not data:

@@ -5,13 +5,13 @@ import os
 import sys
 from typing import TextIO
 
-from contracts.visible import visible_lines
+from contracts.visible import sayable
 
 
 def say(text: str, stream: TextIO = sys.stdout) -> None:
     """Straight to the descriptor: no buffer is left that could fail again when the interpreter ends."""
     with contextlib.suppress(OSError):
-        os.write(stream.fileno(), (visible_lines(text) + "\n").encode(errors="replace"))
+        os.write(stream.fileno(), (sayable(text) + "\n").encode(errors="replace"))
 
 
 def complain(text: str) -> None:

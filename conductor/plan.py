@@ -37,6 +37,8 @@ class Host:
     ssh_args: Sequence[str] = ()
     sources: Sequence[str] = ()
     weight: Fraction = Fraction(1)
+    account: str | None = None
+    """Whose the agent is, and all below `base`; null: of the user that SSH logs in with."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,15 @@ from contracts.declared import COUNTS, INTEGRITY
 
 Event = Mapping[str, Any]
 
+OF_ROLE = {
+    "server": frozenset({"listening", "limit", "counts", "sample", "stopped"}),
+    "client": frozenset({"armed", "proved", "interval", "done"}),
+}
+"""What only one kind of agent says."""
+OF_CONDUCTOR = frozenset({"plan", "run", "trial", "clocks", "proof", "step", "rung", "went", "resumed"})
+"""What stands beside it in events.jsonl, and analysis believes: no agent says it, least of all that of the server, to
+whose stdout the measured server can write."""
+
 CEILING = ("sends", "wall_ns", "cpu_ns")
 
 
@@ -35,14 +44,18 @@ _READ: dict[str, dict[str, type | tuple[type, ...]]] = {
 }  # fmt: skip
 
 
-def parse(text: str) -> Event | None:
-    """The event of a line; None where the line is some other text. Raises Malformed."""
+def parse(text: str, role: str) -> Event | None:
+    """The event of a line of the server's agent or of a client's; None where the line is some other text. Raises
+    Malformed."""
     try:
         event = json.loads(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
         return None
+    others = OF_CONDUCTOR.union(*(names for other, names in OF_ROLE.items() if other != role))
+    if event["event"] in others:
+        raise Malformed(f"{event['event']} from a {role}")
     _check(event["event"], event, _READ.get(event["event"], {}))
     if event["event"] == "done":
         for phase in ("warmup", "load"):

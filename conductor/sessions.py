@@ -44,6 +44,13 @@ def command_line(argv: Sequence[str], cwd: str) -> str:
     return f"umask 022 && cd {shlex.quote(cwd)} && exec {shlex.join(argv)}"
 
 
+def as_account(account: str | None, argv: Sequence[str], cwd: str) -> tuple[Sequence[str], str]:
+    """The same command of another account of the host; sudo hands through input, output and their ends."""
+    if account is None:
+        return argv, cwd
+    return ["sudo", "-n", "-u", account, "--", "/bin/sh", "-c", command_line(argv, cwd)], "/"
+
+
 class LocalChannel:
     """A process of this machine, in a session of its own: a Ctrl-C of the terminal reaches the conductor only."""
 
@@ -68,7 +75,7 @@ class LocalChannel:
             return
         # Its session was made for it, so the group holds it and its children only.
         for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # sudo's is root's; its agent heard the end
                 os.killpg(self._process.pid, number)
             if self._ends_within(0.5):
                 return

@@ -7,7 +7,7 @@ from contracts.declared import PARAMETERS
 from planner import results, variables
 from planner.parameters import Refused, unknown_names
 
-OF_HOSTS = ("c10k_base", *variables.NAMES)
+OF_HOSTS = ("c10k_base", "c10k_account", *variables.NAMES)
 """Variables of an inventory, which a command line may overrule."""
 KNOWN = {"collect": ("run",), "report": ("run",), "restore": ("purge",), "stop": ()}
 OF_A_RUN = {"restore": ("cells", "run", *PARAMETERS)}

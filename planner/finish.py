@@ -36,20 +36,17 @@ def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
     measured = given["measured"]
     put_back = restored(given)
     not_restored = [name for name, state in put_back.items() if state is False]
-    not_collected = [name for name, answer in given["collected"].items() if (answer or {}).get("problem")]
+    not_collected = [name for name in given["collected"] if problem(given["collected"][name])]
     not_collected += [name for name in without_logs(measured["run"]) if name not in not_collected]
     # 4 outranks the rest: a kernel that stays tuned needs somebody's hand.
     code = 4 if not_restored else measured["exit"] or (3 if not_collected else 0)
     reasons = []
     if not_collected:
         reasons.append(f"The logs of {', '.join(not_collected)} are not here; playbooks/collect.yml fetches them.")
+        reasons += told(given["collected"])
     if not_restored:
         reasons.append(f"The kernel of {', '.join(not_restored)} was not put back; run playbooks/restore.yml.")
-        reasons += [
-            f"{name}: {answer['problem']}"
-            for name, answer in given["restored"].items()
-            if (answer or {}).get("problem")
-        ]
+        reasons += told(given["restored"])
     if measured["run"] is None:
         raise Refused([measured["complaint"], *reasons])
     run = results.RESULTS / measured["run"]
@@ -81,6 +78,16 @@ def overhead(trials_s: float, per_trial_s: list[float | None], report_s: float |
     """What the playbook has taken so far beside the trials; of that for the report, None while it is made."""
     playbook_s = round(max(0.0, conduct.elapsed_s(os.getppid()) - trials_s), 3)
     return {"playbook_s": playbook_s, "report_s": report_s, "trials_s": trials_s, "per_trial_s": per_trial_s}
+
+
+def problem(answer: Mapping[str, Any] | None) -> str | None:
+    """Why a host did not do its part; the task itself may have failed, where it took too long."""
+    answer = answer or {}
+    return answer.get("problem") or (str(answer.get("msg") or "see above") if answer.get("failed") else None)
+
+
+def told(answers: Mapping[str, Any]) -> list[str]:
+    return [f"{name}: {why}" for name, answer in answers.items() if (why := problem(answer))]
 
 
 def without_logs(run: str | None) -> list[str]:

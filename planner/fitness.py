@@ -40,6 +40,7 @@ def of_one(request: Request, catalog: Catalog, hosts: Sequence[Host], host: Host
         yield room.client_descriptors(request, hosts, host, facts)
     yield from load_address(host, facts)
     yield from pinned(request, host, facts)
+    yield from account(host)
     yield base(host, facts)
     yield room.disk(host, facts)
     yield executable(request, catalog, host, facts)
@@ -96,16 +97,38 @@ def clock(host: Host) -> Check:
 # Where its files go --------------------------------------------------------------------------------------------------
 
 
+def account(host: Host) -> Iterator[Check]:
+    """An account of its own is a boundary only where it is nobody else, and has no way to root."""
+    of = host["probe"].get("account")
+    if not of:
+        return
+    name, bad = of["name"], ""
+    if of["uid"] is None:
+        bad = f" has no account {name}: make it there (`useradd --system --create-home {name}`)"
+    elif of["uid"] == 0:
+        bad = f": {name} is root: give another account"
+    elif of["uid"] == of["user"]:
+        bad = f": {name} is the user that SSH logs in with: give another account"
+    elif not of["reached"]:
+        bad = (
+            f": its user may not run programs as {name} without a password: let it (`USER ALL=({name}) NOPASSWD: ALL`)"
+        )
+    elif of["root"]:
+        bad = f": {name} may become root by sudo without a password, so it is no boundary: take that from it in sudoers"
+    have = "there" if not bad else "not as needed"
+    yield judged(host, "account", "no root, no sudo", have, f"{bad}, or leave c10k_account away." if bad else "")
+
+
 def base(host: Host, facts: Facts) -> Check:
-    bad = ""
+    bad, who = "", (host["probe"].get("account") or {"name": "its user"})["name"]
     if not facts["base_writable"] and not facts["root"]:
-        bad = f": its user may neither write {host['base']} nor become root; set c10k_base to a directory it owns."
+        bad = f": {who} may neither write {host['base']} nor become root; set c10k_base to a directory it owns."
     elif not facts["base_writable"] and facts["obstacle"]:
         bad = (
-            f": its user may not write {host['base']}/{host['name']}, and root does not make it, since "
-            f"{facts['obstacle']}; set c10k_base to a directory that the user owns."
+            f": {who} may not write {host['base']}/{host['name']}, and root does not make it, since "
+            f"{facts['obstacle']}; set c10k_base to a directory that it owns."
         )
-    return judged(host, "base", "a directory of its user", host["base"], bad)
+    return judged(host, "base", f"a directory of {who}", host["base"], bad)
 
 
 def executable(request: Request, catalog: Catalog, host: Host, facts: Facts) -> Check:

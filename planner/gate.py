@@ -27,6 +27,7 @@ def described(
         "name": name, "role": role, "connection": "ssh" if ssh else "local", "ssh": ssh and ssh["name"],
         "ssh_args": ssh["args"] if ssh else [], "load_address": of.load_address, "listed": list(of.listed),
         "sources": list(sources), "weight": of.weight, "base": probe and probe["base"], "probe": probe,
+        "account": ((probe or {}).get("account") or {}).get("name"),
     }  # fmt: skip
 
 

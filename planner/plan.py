@@ -191,6 +191,8 @@ def calibration(trials: Sequence[Mapping[str, Any]], clients: Sequence[Host], se
 
 def planned_host(host: Host, cpus: Mapping[str, Any]) -> dict[str, Any]:
     result = {name: host[name] for name in ("role", "connection", "ssh", "ssh_args", "python", "load_address", "base")}
+    if host.get("account"):
+        result["account"] = host["account"]
     if host["role"] == "server":
         return {**result, "cpus": cpus["server"], "agent_cpus": cpus["agent"]}
     return {

@@ -1,11 +1,12 @@
 """results/<run>: the manifest, the link to the newest run, and what the hosts sent. On the controller."""
 
+import gzip
 import json
 import os
-import re
 import shutil
 import subprocess
 import tarfile
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -15,14 +16,17 @@ import yaml
 
 from contracts.judge import nearest
 from planner.parameters import Refused
+from plugins.module_utils.c10k_host import RUN_ID as RUN_ID
 from plugins.module_utils.c10k_host import start_ticks
 from plugins.module_utils.c10k_tree import digest, write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
-RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
 DERIVED = ("manifest.json", "report.html", "dataset", "export")
 EXITS = {0: "ok", 130: "interrupted"}
+MOST_AT_ONCE, MOST_UNPACKED, MOST_FILES = 16 << 20, 4 << 30, 1 << 17
+"""Bytes that an archive of logs may ask to have in memory, and holds unpacked; its files. A host's word for it is not
+believed: a few kilobytes can unpack to a full disk."""
 
 
 def utc_now() -> str:
@@ -144,34 +148,56 @@ def end(manifest: Mapping[str, Any], run: Path, exit_code: int, overhead: Mappin
     }  # fmt: skip
 
 
+class Unpacked(gzip.GzipFile):
+    """What a compressed archive holds, as long as it is not too much."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= MOST_AT_ONCE or self.tell() > MOST_UNPACKED:
+            raise ValueError(f"the archive unpacks to more than {MOST_UNPACKED >> 30} GiB, or is none of ours")
+        return super().read(size)
+
+
 def unpack(archive: Path, place: Path) -> int:
     """Put a host's logs, a directory for each trial, in place of what was there of these trials, whole or not at all;
     returns the number of files that came.
 
     Only plain files below `place` are taken. The filter of tarfile for that came with Python 3.11.4, and Debian 12 has
-    3.11.2. An archive that holds anything else raises ValueError, and changes nothing.
+    3.11.2. An archive that is damaged, too large, or holds anything else raises ValueError, and changes nothing.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = place.with_name(f".{place.name}-fetched")
     shutil.rmtree(fresh, ignore_errors=True)
-    with tarfile.open(archive, "r:gz") as packed:
-        for member in packed:
-            name = PurePosixPath(member.name)
-            if member.isdir():
-                continue
-            if not member.isfile() or name.is_absolute() or ".." in name.parts:
-                raise ValueError(f"the archive holds {member.name}, which is no log file")
-            target = fresh / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            content = packed.extractfile(member)
-            assert content is not None  # it is a regular file
-            with target.open("wb") as file:
-                shutil.copyfileobj(content, file)
+    try:
+        with Unpacked(archive) as content, tarfile.open(fileobj=content, mode="r:") as packed:
+            files = unpacked_into(fresh, packed)
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OSError) as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if isinstance(error, tarfile.TarError | gzip.BadGzipFile | zlib.error | EOFError):
+            raise ValueError(f"the archive is damaged ({error})") from None
+        raise
     fresh.mkdir(exist_ok=True)
     place.mkdir(exist_ok=True)
-    count = sum(1 for path in fresh.rglob("*") if path.is_file())
     for one in list(fresh.iterdir()):  # an earlier part of the run, collected before, stays
         shutil.rmtree(place / one.name, ignore_errors=True)
         one.replace(place / one.name)
     fresh.rmdir()
-    return count
+    return files
+
+
+def unpacked_into(place: Path, packed: tarfile.TarFile) -> int:
+    files = 0
+    for member in packed:
+        name = PurePosixPath(member.name)
+        if member.isdir():
+            continue
+        content = None if member.issparse() or not member.isfile() else packed.extractfile(member)
+        if content is None or name.is_absolute() or ".." in name.parts or not member.name.isprintable():
+            raise ValueError(f"the archive holds {member.name}, which is no log file")
+        files += 1
+        if files > MOST_FILES:
+            raise ValueError(f"the archive holds more than {MOST_FILES} files")
+        target = place / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            shutil.copyfileobj(content, file)
+    return files

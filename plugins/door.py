@@ -7,7 +7,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from contracts.visible import visible_lines
+from contracts.visible import sayable
 from planner.parameters import Refused
 from planner.variables import NAMES
 
@@ -30,14 +30,14 @@ class Door(ActionBase):
         try:
             return self.do(plain(self._task.args), task_vars or {})
         except Refused as refused:
-            raise AnsibleActionFail(visible_lines(" ".join(refused.problems))) from None
+            raise AnsibleActionFail(sayable(" ".join(refused.problems))) from None
         except OSError as error:  # of a file of the controller
             what = error.filename2 or error.filename or "a file"
-            raise AnsibleActionFail(visible_lines(f"{what} cannot be used: {error.strerror or error}.")) from None
+            raise AnsibleActionFail(sayable(f"{what} cannot be used: {error.strerror or error}.")) from None
 
     def do(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
 
     def say(self, line: str) -> None:
         """Show a line at once; workers are cut off from stdout."""
-        self._display.display(visible_lines(line))
+        self._display.display(sayable(line))

@@ -8,9 +8,8 @@ from importlib.resources import files
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from analysis.model import Dataset, Loader
+from analysis.model import Dataset, yaml_of
 
 SEVERITIES = ("invalid", "warn", "info")
 
@@ -71,7 +70,7 @@ class Threshold:
 
 def _document(name: str) -> Any:
     text = files("analysis").joinpath("checks", name).read_text(encoding="utf-8")
-    return yaml.load(text, Loader=Loader)  # a safe loader, see there
+    return yaml_of(text)
 
 
 THRESHOLDS = {name: Threshold(*entry) for name, entry in _document("thresholds.yml").items()}

@@ -121,7 +121,7 @@ def _read(path: Path, file: BinaryIO) -> Log:
         elif value is not None and value.get("trailer") == 1:
             trailer = value
         elif value is not None and _is_event(value):
-            if value["event"] == "resumed":
+            if value["event"] == "resumed" and value["host"] == "controller":
                 events = _without(events, value.get("again"))
             events.append({"trial": None} | value)
             counted += 1

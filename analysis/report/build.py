@@ -46,7 +46,7 @@ class Section:
     """A chart with everything about it."""
 
     chart: Chart
-    svg: Markup
+    svg: str
     spec: dict[str, Any]  # Vega-Lite, without a theme: the page puts on the one it is seen in
     table: tables.Table
     download: tables.Download
@@ -62,10 +62,10 @@ def html(dataset: Dataset) -> str:
     specs = {section.chart.name: section.spec for section in (*page["charts"], *page["honesty"])}
     return template.render(
         page,
-        css=Markup(_asset("assets/report.css")),
-        script=Markup(_asset("assets/report.js")),
-        vega=Markup(_bundle()),
-        payload=Markup(_packed({"specs": specs, "light": theme.config(False), "dark": theme.config(True)})),
+        css=_asset("assets/report.css"),
+        script=_asset("assets/report.js"),
+        vega=_bundle(),
+        payload=_packed({"specs": specs, "light": theme.config(False), "dark": theme.config(True)}),
         json=json.dumps,
     )
 
@@ -117,12 +117,12 @@ def _section(chart: Chart, document: dict[str, Any]) -> Section:
     )
 
 
-def _static(chart: Chart, document: dict[str, Any]) -> Markup:
+def _static(chart: Chart, document: dict[str, Any]) -> str:
     """The picture that is there before and without any script; its ids are its own among those of the page."""
     svg = theme.svg(theme.themed(document))
     label = str(Markup.escape(f"{chart.title}. {show.visible(chart.caption)}"))
     svg = theme.ID.sub(rf"\g<1>{chart.name}-\g<2>", SAID_TWICE.sub("", svg))
-    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
 def _comparisons(dataset: Dataset) -> list[tables.Table]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from analysis import format as show
 from analysis.answers import glance as answer
@@ -79,7 +78,7 @@ class Download:
     """A file inside the page."""
 
     name: str
-    href: Markup
+    href: str
     rows: int
 
 
@@ -194,4 +193,4 @@ def _plain(value: Any) -> Cell:
 def download(name: str, frame: pd.DataFrame) -> Download:
     """The frame as a CSV file inside the page."""
     coded = base64.b64encode(csv_text(frame).encode()).decode()
-    return Download(f"{name}.csv", Markup(f"data:text/csv;base64,{coded}"), len(frame))
+    return Download(f"{name}.csv", f"data:text/csv;base64,{coded}", len(frame))

@@ -1,11 +1,14 @@
 """Has the module c10k_home describe a host; a host that cannot answer becomes one sentence in `problem`.
 
-It also says which options Ansible gives to OpenSSH for the host, from wherever they come, so that the conductor goes
-the same way.
+Where the inventory gives the host an account of its own, that account tells of itself too: its limits and its
+directory count. It also says which options Ansible gives to OpenSSH for the host, from wherever they come, so that the
+conductor goes the same way.
 """
 
 import shlex
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ NOT_RUN = (126, 127)  # the shell's answers for a program that is not there, or 
 
 
 class ActionModule(ActionBase):
-    _VALID_ARGS = frozenset({"address", "home", "limited", "ports", "strict"})
+    _VALID_ARGS = frozenset({"account", "address", "home", "limited", "ports", "strict"})
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -32,23 +35,42 @@ class ActionModule(ActionBase):
         given = task_vars or {}
         asked = {"address": str(self._task.args.get("address") or ""), "ports": self._task.args.get("ports") or []}
         before = time.time()
-        problem, facts = self.look(home, strict, asked, given)
+        name = str(self._task.args.get("account") or "")
+        with self.as_the_ssh_user():
+            problem, found = self.look(home, strict, {**asked, "account": name}, given)
+        facts, account = found.get("facts", {}), found.get("account")
+        user = facts.get("user")
         password = (
             given.get("ansible_become_password") or given.get("ansible_become_pass") or self._play_context.become_pass
         )
         root = bool(facts.get("root") or password)
-        become = root and facts.get("user") != 0
-        if become and not self._connection.is_pipelining_enabled():
+        become = root and user != 0
+        if (become or name) and not self._connection.is_pipelining_enabled():
             problem = UNPIPED
+        if account:
+            account |= {"user": user, "root": False}
+            if not problem and account["reached"] and account["uid"] not in (0, user):
+                problem, found = self.look(home, strict, asked, given)
+                facts = found.get("facts", {})
+                account["root"] = facts.get("root", False)
         if not problem and self._connection.transport not in ("ssh", "local"):
             problem = f"is reached by {self._connection.transport}; the conductor knows ssh and local only."
         if problem and strict:
             raise AnsibleActionFail(f"{home.name} {problem}")
         return {
             "changed": False, "problem": problem, "facts": {**facts, "root": root} if facts else {}, "become": become,
-            "clock_ahead_s": beyond(facts.get("utc_s"), before, time.time()), "base": str(home.parent),
-            "ssh": self.way() if self._connection.transport == "ssh" else None,
+            "clock_ahead_s": beyond(facts.get("utc_s"), before, time.time()), "account": account,
+            "base": str(home.parent), "ssh": self.way() if self._connection.transport == "ssh" else None,
         }  # fmt: skip
+
+    @contextmanager
+    def as_the_ssh_user(self) -> Iterator[None]:
+        """Whatever `become` of the task says."""
+        become, self._connection.become = self._connection.become, None
+        try:
+            yield
+        finally:
+            self._connection.become = become
 
     def way(self) -> dict[str, Any]:
         """The name that ssh is given, and its options in the order in which Ansible gives them: the first counts."""
@@ -68,7 +90,7 @@ class ActionModule(ActionBase):
     def look(
         self, home: Path, strict: bool, asked: dict[str, Any], task_vars: dict[str, Any]
     ) -> tuple[str | None, dict[str, Any]]:
-        """What is wrong with the host, or what it says of itself."""
+        """What is wrong with the host, or what it says of itself: `facts`, and `account` where one was asked for."""
         arguments = {"home": str(home), "state": "described", **asked}
         try:
             result = self._execute_module("c10k_home", arguments, task_vars=task_vars)
@@ -79,7 +101,7 @@ class ActionModule(ActionBase):
         except AnsibleError as error:
             return f"cannot be looked at: {' '.join(str(error.message).split())[:300]}", {}
         if "facts" in result:
-            return None, result["facts"]
+            return None, {"facts": result["facts"], "account": result.get("account")}
         if result.get("rc") in NOT_RUN:
             python = str(self._used_interpreter or "/usr/bin/python3").removeprefix("#!")
             return f"has no Python at {python}: install python3 there, or name it as ansible_python_interpreter.", {}

@@ -44,7 +44,10 @@ class ActionModule(ActionBase):
             parcel.write(content)
             parcel.flush()
             place = self._connection._shell.join_path(self._connection._shell.tmpdir, "parcel")
-            return str(self._transfer_file(parcel.name, place))
+            self._transfer_file(parcel.name, place)
+            if self._is_become_unprivileged():  # the programs are no secret; the parcel stays the SSH user's
+                self._remote_chmod([self._connection._shell.tmpdir, place], "a+rX")
+            return str(place)
 
     @staticmethod
     def described(result: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Any
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
+from contracts.visible import sayable
+
 DOCUMENTATION = """
     name: c10k_way_out
     type: aggregate
@@ -53,8 +55,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def say(self) -> None:
         if self.tuned and not self.is_over:
             sources = " ".join(f"-i {shlex.quote(source)}" for source in context.CLIARGS.get("inventory") or ())
-            print(
+            sentence = (
                 f"The playbook ended before its restore, so the kernel of {', '.join(self.tuned)} is still tuned; this "
-                f"puts it back: ansible-playbook {sources} playbooks/restore.yml",
-                file=sys.stderr,
+                f"puts it back: ansible-playbook {sources} playbooks/restore.yml"
             )
+            print(sayable(sentence), file=sys.stderr)

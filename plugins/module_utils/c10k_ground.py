@@ -59,18 +59,21 @@ def obstacle(path: Path) -> str | None:
 
 def make(path: Path, owner: int, group: int) -> bool:
     """Make what is missing, the last directory for the owner; returns whether anything was."""
-    with nearest(path) as (descriptor, missing):
-        above = os.dup(descriptor)
-        for name in missing:
-            os.mkdir(name, 0o755, dir_fd=above)
-            below = os.open(name, os.O_RDONLY | BARE, dir_fd=above)
+    umask = os.umask(0o022)
+    try:
+        with nearest(path) as (descriptor, missing):
+            above = os.dup(descriptor)
+            for name in missing:
+                os.mkdir(name, 0o755, dir_fd=above)
+                below = os.open(name, os.O_RDONLY | BARE, dir_fd=above)
+                os.close(above)
+                above = below
+            if missing:
+                os.fchown(above, owner, group)
             os.close(above)
-            above = below
-            os.fchmod(above, 0o755)  # whatever the umask
-        if missing:
-            os.fchown(above, owner, group)
-        os.close(above)
-        return bool(missing)
+            return bool(missing)
+    finally:
+        os.umask(umask)
 
 
 def remove_empty(path: Path) -> bool:

@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import platform
+import pwd
+import re
 import resource
 import signal
 import subprocess
@@ -19,6 +21,8 @@ from .c10k_ground import obstacle
 from .c10k_room import address_problem, is_address, ports_held, rooms
 from .c10k_state import PLACE, tuned_by
 from .c10k_tree import read_plain
+
+RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
 
 
 def read(path: str) -> str | None:
@@ -93,9 +97,10 @@ def send(path: Path, number: signal.Signals) -> dict[str, Any] | None:
 
 
 def runs(home: Path) -> list[str]:
-    """The runs whose logs still lie here."""
+    """The runs whose logs still lie here. Another name is none of ours, and would stand in a command that a person is
+    told to type."""
     try:
-        return sorted(entry.name for entry in (home / "runs").iterdir() if entry.is_dir())
+        return sorted(entry.name for entry in (home / "runs").iterdir() if RUN_ID.fullmatch(entry.name))
     except OSError:
         return []
 
@@ -109,15 +114,23 @@ def writable(path: Path) -> bool:
     return nearest.is_dir() and os.access(str(nearest), os.W_OK | os.X_OK)
 
 
-def may_become_root() -> bool:
-    """May this user become root without a password? Only the controller knows a password that Ansible was given."""
+def may_become(user: str) -> bool:
+    """May this user become another without a password? Only the controller knows a password that Ansible was given."""
+    command = ["sudo", "-n", "-u", user, "--", "true"]
     try:
-        answer = subprocess.run(
-            ["sudo", "-n", "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
-        )
+        answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False)
     except (OSError, subprocess.SubprocessError):
         return False
     return answer.returncode == 0
+
+
+def account_facts(name: str) -> dict[str, Any]:
+    """What this user sees of the account that the inventory gives the host; `uid` None: there is none of this name."""
+    try:
+        uid = pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return {"name": name, "uid": None, "reached": False}
+    return {"name": name, "uid": uid, "reached": may_become(name)}
 
 
 def cpu_facts(cpuinfo: str) -> dict[str, str | None]:
@@ -166,7 +179,7 @@ def facts(home: Path, address: str = "", ports: Sequence[int] = ()) -> dict[str,
         "libc": list(platform.libc_ver()),
         "hostname": platform.node(),
         "user": uid,
-        "root": uid == 0 or may_become_root(),
+        "root": uid == 0 or may_become("root"),
         "base_writable": writable(home) and writable(home / "app") and writable(home / "runs"),
         "obstacle": obstacle(home),
         "agent": next(iter(live_agents(home)), None),

@@ -41,7 +41,7 @@ def take(path: str, run: str, wait_s: float) -> int:
                 return place
         except BlockingIOError:
             pid, command = holder(place)
-            if run in command:
+            if run in command and is_own(pid):
                 return place
             if time.monotonic() > deadline:
                 os.close(place)
@@ -68,6 +68,14 @@ def holder(place: int) -> tuple[int | None, list[str]]:
             except OSError:
                 return int(words[4]), []
     return None, []
+
+
+def is_own(pid: int | None) -> bool:
+    """Is it a process of this user? Any other could claim to be of our run, and let go when it likes."""
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def main(run: str, wait_s: str, path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -11,7 +12,7 @@ import tarfile
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def digest(path: Path) -> str:
@@ -22,13 +23,22 @@ def digest(path: Path) -> str:
     return sha.hexdigest()
 
 
+def open_plain(path: Path) -> BinaryIO:
+    """A file to read, where it is one: no link is followed, and nothing is waited for; else OSError."""
+    file = os.fdopen(os.open(str(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError(errno.EINVAL, "is no plain file", str(path))
+
+
 def read_plain(path: Path, most: int = 1 << 16) -> tuple[str, int]:
-    """A small file, and the id of its owner: no link is followed, nothing is waited for, no size is believed."""
-    with open(os.open(str(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
+    """A small file, and the id of its owner; no size is believed. OSError, or ValueError."""
+    with open_plain(path) as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+        if status.st_size > most:
             raise ValueError(f"{path} is no small file")
-        return file.read(most), status.st_uid
+        return file.read(most).decode(), status.st_uid
 
 
 def write_whole(path: Path, text: str, mode: int = 0o644) -> None:

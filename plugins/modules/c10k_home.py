@@ -15,10 +15,11 @@ DOCUMENTATION = r"""
 "options": {
   "home": {"type": "path", "required": true, "description": "The directory of this host, <base>/<host>."},
   "state": {
-    "type": "str", "required": true, "choices": ["described", "packed", "stopped", "removed"],
+    "type": "str", "required": true, "choices": ["described", "packed", "read", "stopped", "removed"],
     "description": [
       "C(described) changes nothing, and says what the host is and what earlier runs left on it.",
       "C(packed) waits until the run's agent has ended, so that nothing is cut off, and makes one archive of its logs.",
+      "C(read) gives one part of the archive, from the offset on; C(packed) gives the first.",
       "C(stopped) ends the agents that run; C(removed) also removes the deployed files."
     ]
   },
@@ -27,6 +28,8 @@ DOCUMENTATION = r"""
     "type": "list", "elements": "int", "default": [],
     "description": "On these ports of the address a server shall listen; C(described) tells which are taken."
   },
+  "account": {"type": "str", "default": "", "description": "Another account; C(described) says whether it can be had."},
+  "offset": {"type": "int", "default": 0, "description": "C(read) begins there, in bytes."},
   "run": {"type": "str", "default": "", "description": "Id of the run of which the logs are packed."}
 },
 "author": "C10K benchmark"
@@ -40,44 +43,82 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 facts: {type: dict, returned: state is described, description: "Kernel, user, limits, and what earlier runs left."}
+account: {type: dict, returned: state is described, description: "Name, id, and may this user become it; else null."}
 archive: {type: str, returned: state is packed, description: "Path, or null where the host has nothing of the run."}
 sha256: {type: str, returned: state is packed, description: Of the archive.}
+bytes: {type: int, returned: state is packed, description: Of the archive.}
+content: {type: str, returned: state is packed or read, description: "Of the archive, at most 8 MiB, in base64."}
 agent_runs: {type: bool, returned: state is packed, description: The run's agent was still alive after ten seconds.}
 agents: {type: list, returned: state is stopped or removed, description: "The agents that were ended."}
 left: {type: list, returned: state is stopped or removed, description: What is still there on purpose.}
 """
 
+import base64
 import contextlib
 import json
+import os
 import shutil
 import tarfile
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.c10k_host import facts, live_agents, runs, stop_agents
-from ansible.module_utils.c10k_tree import digest
+from ansible.module_utils.c10k_host import account_facts, facts, live_agents, runs, stop_agents
+from ansible.module_utils.c10k_tree import digest, open_plain
+
+PART_BYTES = 8 << 20
+PACKING = ".packing-"
 
 
 def agent_of(home: Path, run: str) -> bool:
     return any(agent.get("run") == run for agent in live_agents(home))
 
 
-def pack(module: AnsibleModule, home: Path, run: str) -> None:
+def of_run(module: AnsibleModule, home: Path, run: str) -> None:
     if Path(run).name != run or run in ("", ".", ".."):
         module.fail_json(msg=f"{run} is not the id of a run.")
     logs, archive = home / "runs" / run, home / f"collect-{run}.tar.gz"
+    if module.params["state"] == "read":
+        try:
+            module.exit_json(changed=False, content=part(archive, module.params["offset"]))
+        except OSError as error:
+            module.fail_json(msg=f"The logs of {run} cannot be read: {error}.")
     if not logs.is_dir() or module.check_mode:
         module.exit_json(changed=False, archive=None, sha256=None, agent_runs=False)
     deadline = time.monotonic() + 10
     while agent_of(home, run) and time.monotonic() < deadline:
         time.sleep(0.1)
     try:
-        with tarfile.open(str(archive), "w:gz", compresslevel=1) as packed:
-            packed.add(str(logs), arcname=".")
+        packed = pack(logs, archive)
     except OSError as error:
         module.fail_json(msg=f"The logs of {run} cannot be packed: {error}.")
-    module.exit_json(changed=True, archive=str(archive), sha256=digest(archive), agent_runs=agent_of(home, run))
+    module.exit_json(changed=True, archive=str(archive), agent_runs=agent_of(home, run), **packed)
+
+
+def pack(logs: Path, archive: Path) -> dict[str, Any]:
+    """What lies under the archive's name is replaced and never opened: the measured server may have put a pipe there,
+    which nobody ever reads."""
+    clear(archive.parent)
+    handle, name = tempfile.mkstemp(dir=str(archive.parent), prefix=PACKING)
+    with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as packed:
+        packed.add(str(logs), arcname=".")
+    told = {"sha256": digest(Path(name)), "bytes": Path(name).stat().st_size}
+    Path(name).replace(archive)
+    return {**told, "content": part(archive, 0)}
+
+
+def part(archive: Path, offset: int) -> str:
+    with open_plain(archive) as file:
+        file.seek(offset)
+        return base64.b64encode(file.read(PART_BYTES)).decode()
+
+
+def clear(home: Path) -> None:
+    """What was packed and not brought to its end."""
+    for rest in home.glob(f"{PACKING}*"):
+        rest.unlink()
 
 
 def remove(home: Path) -> bool:
@@ -87,6 +128,7 @@ def remove(home: Path) -> bool:
         shutil.rmtree(str(place))
     for record in home.glob("agent-*.json*"):
         record.unlink(missing_ok=True)
+    clear(home)
     for directory in (home / "runs", home, home.parent):
         with contextlib.suppress(OSError):
             directory.rmdir()
@@ -112,9 +154,11 @@ def main() -> None:
     module = AnsibleModule(argument_spec=json.loads(DOCUMENTATION)["options"], supports_check_mode=True)
     home, state = Path(module.params["home"]), module.params["state"]
     if state == "described":
-        module.exit_json(changed=False, facts=facts(home, module.params["address"], module.params["ports"]))
-    elif state == "packed":
-        pack(module, home, module.params["run"])
+        account = module.params["account"]
+        found = facts(home, module.params["address"], module.params["ports"])
+        module.exit_json(changed=False, facts=found, account=account_facts(account) if account else None)
+    elif state in ("packed", "read"):
+        of_run(module, home, module.params["run"])
     else:
         stop(module, home)
 

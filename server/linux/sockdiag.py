@@ -119,7 +119,8 @@ def listeners(port: int, ports: int = 1) -> list[Socket]:
 
 def listeners_for(address: str, port: int, ports: int = 1) -> list[Socket]:
     """The listeners that connections to this address and these ports would reach; several share a port (reuseport)."""
-    wild = ("::", "0.0.0.0", "::ffff:0.0.0.0") if ":" not in address else ("::",)
+    every = socket.inet_ntoa(bytes(4))
+    wild = ("::", every, f"::ffff:{every}") if ":" not in address else ("::",)
     candidates = (address, f"::ffff:{address}", *wild)
     by_place: dict[tuple[int, str], list[Socket]] = {}
     for one in listeners(port, ports):

@@ -119,7 +119,8 @@ func (a *Agent) prepare(text string, stdout, stderr io.Writer) (*os.File, error)
 	}
 	// The engine's thread is locked, so the orders need another beside it, even on one processor.
 	runtime.GOMAXPROCS(max(2, min(4, len(a.spec.CPUs))))
-	if err := os.MkdirAll(a.spec.Dir, 0o755); err != nil {
+	err = os.MkdirAll(a.spec.Dir, 0o755) // #nosec G301 -- other accounts may see which runs have left logs
+	if err != nil {
 		return nil, errs.New(errs.Spec, "dir", fmt.Sprintf("The directory of the trial cannot be made: %v.", err),
 			"Let this user write below the base directory.")
 	}

@@ -33,7 +33,7 @@ type journal struct {
 
 // newJournal begins the file at path, and calls cut if stdout has no reader any more.
 func newJournal(path string, s *Spec, stdout io.Writer, cut func(error)) (*journal, error) {
-	file, err := os.Create(path)
+	file, err := os.Create(path) // #nosec G304 -- agent.jsonl of the trial's directory, as this same user
 	if err != nil {
 		return nil, fmt.Errorf("begin the agent's journal: %w", err)
 	}

@@ -29,7 +29,8 @@ func writeIdentity(s *Spec) error {
 	}
 	path := identityPath(s.Dir)
 	temporary := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err = os.WriteFile(temporary, line(identity{os.Getpid(), ticks, s.Run}), 0o644); err == nil {
+	err = os.WriteFile(temporary, line(identity{os.Getpid(), ticks, s.Run}), 0o644) // #nosec G306 -- and whose agent runs
+	if err == nil {
 		err = os.Rename(temporary, path)
 	}
 	if err != nil {

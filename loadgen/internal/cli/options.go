@@ -1,10 +1,11 @@
 package cli
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -36,7 +37,13 @@ type options struct {
 }
 
 func newOptions() *options {
-	return &options{Sources: []netip.Addr{}, engine: engine.Epoll, RunNumber: rand.Uint32(), parameters: map[string]any{}, given: map[string]bool{}}
+	return &options{Sources: []netip.Addr{}, engine: engine.Epoll, RunNumber: anyNumber(), parameters: map[string]any{}, given: map[string]bool{}}
+}
+
+func anyNumber() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return binary.NativeEndian.Uint32(b[:])
 }
 
 // An option is one flag: how it is called, what it means, for which workloads, and how its value is read.

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -107,7 +106,7 @@ func (o *options) check(all []option) error {
 		o.Active = o.Connections
 	}
 	if !o.given["seed"] {
-		o.Seed = uint64(rand.Uint32())
+		o.Seed = uint64(anyNumber())
 	}
 	for name, g := range contracts.Generators() {
 		if g.Engine == o.engine {

@@ -34,8 +34,8 @@ func New(law string, rate, phase float64, seed, stream uint64) (Pacer, error) {
 	if !(phase >= 0 && phase < 1) {
 		return nil, fmt.Errorf("a phase of %v is not between 0 and 1", phase)
 	}
-	gap := min(1e9/rate, math.MaxFloat64) // not infinite, for 0 times that is not a number
-	random := rand.New(rand.NewPCG(seed, stream))
+	gap := min(1e9/rate, math.MaxFloat64)         // not infinite, for 0 times that is not a number
+	random := rand.New(rand.NewPCG(seed, stream)) // #nosec G404 -- the same seed must give the same arrivals
 	var i, at float64
 	switch {
 	case rate == 0: // connections are held and nothing is asked of them

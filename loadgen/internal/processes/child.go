@@ -53,11 +53,8 @@ func spawn(first order) (*child, error) {
 	if os.Getenv(marker) != "" { // a program that does not serve Command would start itself without end
 		return nil, errors.New("a process of a group may not begin another group")
 	}
-	path, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
-	command := exec.Command(path, Command)
+	command := exec.Command("/proc/self/exe", Command)
+	command.Args[0] = os.Args[0]
 	command.Stderr = os.Stderr
 	command.Env = append(os.Environ(), marker+"=1")
 	// A group of its own: Ctrl-C is for the parent, which ends its children in order.

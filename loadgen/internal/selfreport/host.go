@@ -1,6 +1,7 @@
 package selfreport
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,8 +89,7 @@ func stolen(stat string) map[int]int64 {
 
 // throttled reads cpu.stat of the cgroup that own names, or of the nearest above it that tells of a quota.
 func throttled(own, mount string) *int64 {
-	text, _ := os.ReadFile(own)
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(read(own)) {
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(fields) < 3 {
 			continue
@@ -105,8 +105,7 @@ func throttled(own, mount string) *int64 {
 		for _, root := range []string{filepath.Join(mount, controllers), filepath.Join(mount, other)} {
 			// Cleaned as rooted, a path from outside the namespace ("/../..") is its root.
 			for path := filepath.Clean(fields[2]); ; path = filepath.Dir(path) {
-				stat, _ := os.ReadFile(filepath.Join(root, path, "cpu.stat"))
-				if ns := throttledIn(string(stat)); ns != nil {
+				if ns := throttledIn(read(filepath.Join(root, path, "cpu.stat"))); ns != nil {
 					return ns
 				}
 				if path == "/" || path == "." {
@@ -116,6 +115,12 @@ func throttled(own, mount string) *int64 {
 		}
 	}
 	return nil
+}
+
+// read gives the content of a file of the kernel; nothing where there is none.
+func read(path string) string {
+	text, _ := fs.ReadFile(os.DirFS(filepath.Dir(path)), filepath.Base(path))
+	return string(text)
 }
 
 // throttledIn finds the time in a cpu.stat: microseconds in version 2, nanoseconds in version 1.

@@ -29,7 +29,7 @@ def encode(values_ns: Iterable[int] | Mapping[int, int]) -> str:
 
 
 def plan(trials: list[Document]) -> Document:
-    host: Document = {"connection": "local", "ssh": None, "ssh_args": [], "python": "python3", "base": "/tmp/c10k",
+    host: Document = {"connection": "local", "ssh": None, "ssh_args": [], "python": "python3", "base": "/srv/c10k",
                       "cpus": None, "agent_cpus": None}  # fmt: skip
     client = host | {"role": "client", "sources": ["198.18.0.11"], "weight": 1}
     hosts = {

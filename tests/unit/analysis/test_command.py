@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def summary(capsys: Capture, *arguments: str | Path, status: int = 0) -> str:
     said = capsys.readouterr()
     assert "Traceback" not in said.err
     # A path is not broken.
-    assert all(len(line) <= 80 for line in said.out.splitlines() if "/tmp" not in line)
+    assert all(len(line) <= 80 for line in said.out.splitlines() if tempfile.gettempdir() not in line)
     return said.out if status == 0 else said.err
 
 

@@ -7,7 +7,7 @@ import yaml
 
 from conductor.errors import RunRefused
 from conductor.plan import Plan, load_plan, parse_plan
-from conductor.protocol import Malformed, parse
+from conductor.protocol import OF_CONDUCTOR, OF_ROLE, Malformed, parse
 from conductor.shares import shares
 from conductor.specs import agent_argv, bounds, estimate_s, generator_spec, run_number, server_spec
 from tests.schemas import validator
@@ -184,16 +184,34 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, text: str | None) -> None:
 
 @pytest.mark.parametrize("line", (VECTORS / "protocol.jsonl").read_text().splitlines())
 def test_recorded_lines_are_understood(line: str) -> None:
-    event = parse(line)
-    assert (event is None) == ("order" in json.loads(line))
+    said = json.loads(line)
+    role = "server" if said.get("event") in OF_ROLE["server"] else "client"
+    assert (parse(line, role) is None) == ("order" in said)
 
 
 @pytest.mark.parametrize("text", ["", "Welcome!", "{", "[1]", "7", '{"a": 1}', '{"event": 3}', "[" * 100_000])
 def test_other_text_is_no_event(text: str) -> None:
-    assert parse(text) is None
+    assert parse(text, "server") is None
 
 
 @pytest.mark.parametrize("text", ['"armed"', '"clock","n":"7","t":1', '"interval","k":1', '"hello","version":1'])
 def test_an_event_that_is_not_what_it_says_is_told_apart(text: str) -> None:
     with pytest.raises(Malformed):
-        parse(f'{{"event":{text}}}')
+        parse(f'{{"event":{text}}}', "client")
+
+
+@pytest.mark.parametrize("line", (VECTORS / "protocol.jsonl").read_text().splitlines())
+def test_no_agent_speaks_for_one_of_the_other_kind(line: str) -> None:
+    name = json.loads(line).get("event")
+    for role, other in (("server", "client"), ("client", "server")):
+        if name in OF_ROLE[other]:
+            with pytest.raises(Malformed, match=f"{name} from a {role}"):
+                parse(line, role)
+
+
+@pytest.mark.parametrize("name", sorted(OF_CONDUCTOR))
+@pytest.mark.parametrize("role", ["server", "client"])
+def test_no_agent_speaks_for_the_conductor(name: str, role: str) -> None:
+    """Analysis believes these lines of events.jsonl: a forged `went` would move the window."""
+    with pytest.raises(Malformed, match=name):
+        parse(json.dumps({"event": name, "at_ns": {}, "state": "ended"}), role)

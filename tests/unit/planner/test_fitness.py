@@ -72,6 +72,34 @@ def test_a_host_that_does_not_fit_is_named(given: dict[str, Any], of: dict[str, 
         assert sentence in found[0][1]
 
 
+OWN = {"name": "bench", "uid": 1001, "user": 1000, "reached": True, "root": False}
+
+
+@pytest.mark.parametrize(
+    ("of", "sentence"),
+    [
+        ({}, None),
+        ({"uid": None, "reached": False}, "server has no account bench: make it there"),
+        ({"name": "root", "uid": 0}, "server: root is root: give another account"),
+        ({"uid": 1000}, "server: bench is the user that SSH logs in with"),
+        ({"reached": False}, "may not run programs as bench without a password"),
+        ({"root": True}, "bench may become root by sudo without a password, so it is no boundary"),
+    ],
+)
+def test_an_account_that_is_no_boundary_is_refused(of: dict[str, Any], sentence: str | None) -> None:
+    server = probed("server")
+    server["probe"]["account"] = {**OWN, **of}
+    found = wrong({}, server)
+    assert [verdict for verdict, _ in found] == ([REFUSED] if sentence else [])
+    assert all((sentence or "") in text for _, text in found)
+
+
+def test_the_base_is_the_accounts() -> None:
+    server = probed("server", base_writable=False, obstacle="/var/lib/c10k/server is there, and belongs to another")
+    server["probe"]["account"] = OWN
+    assert "bench may not write /var/lib/c10k/server" in wrong({}, server)[0][1]
+
+
 CGROUP = {"memory_bytes": None, "pids": None}
 DOUBTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"disk_free_bytes": 100 << 20}, "has 100 MiB free"),

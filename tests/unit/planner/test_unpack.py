@@ -1,5 +1,6 @@
 """A host's archive of logs: plain files below its place, and nothing else."""
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
@@ -40,9 +41,14 @@ def test_an_empty_archive_is_an_empty_place(tmp_path: Path) -> None:
     ("name", "kind"),
     [
         ("../evil", tarfile.REGTYPE),
-        ("/tmp/evil", tarfile.REGTYPE),
+        ("/evil", tarfile.REGTYPE),
         ("001/a", tarfile.SYMTYPE),
         ("001/a", tarfile.CHRTYPE),
+        ("001/a", tarfile.FIFOTYPE),
+        ("001/a", tarfile.GNUTYPE_SPARSE),
+        ("001/\x1b[2J", tarfile.REGTYPE),
+        ("001/\x9b31m", tarfile.REGTYPE),
+        ("001/\u202efdp.log", tarfile.REGTYPE),
     ],
 )
 def test_anything_else_is_refused_and_nothing_is_lost(tmp_path: Path, name: str, kind: bytes) -> None:
@@ -54,3 +60,40 @@ def test_anything_else_is_refused_and_nothing_is_lost(tmp_path: Path, name: str,
         results.unpack(packed, place)
     assert (place / "old").read_text() == "x"
     assert not (tmp_path / "hosts/evil").exists()
+
+
+def refused(packed: Path, place: Path, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        results.unpack(packed, place)
+    assert not place.exists()
+    assert not list(place.parent.glob(".*")), "half of it is left"
+
+
+def test_a_small_archive_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "MOST_UNPACKED", 1 << 20)
+    packed = archive(tmp_path / "a.tgz", *((f"001/{n}", bytes(1 << 18)) for n in range(9)))
+    assert packed.stat().st_size < 1 << 14
+    refused(packed, tmp_path / "hosts/server", "unpacks to more than")
+
+
+def test_nor_does_it_fill_the_disk_with_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "MOST_FILES", 3)
+    packed = archive(tmp_path / "a.tgz", *((f"001/{n}", b"") for n in range(4)))
+    refused(packed, tmp_path / "hosts/server", "more than 3 files")
+
+
+def test_a_header_does_not_fill_memory(tmp_path: Path) -> None:
+    """tarfile reads an extended header whole; a few kilobytes of archive can say that it has gigabytes."""
+    header = tarfile.TarInfo("././@PaxHeader")
+    header.type, header.size = tarfile.XHDTYPE, 3 << 30
+    with gzip.open(tmp_path / "a.tgz", "wb") as packed:
+        packed.write(header.tobuf() + bytes(1 << 20))
+    refused(tmp_path / "a.tgz", tmp_path / "hosts/server", "none of ours")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", gzip.compress(b"no archive" * 99), gzip.compress(bytes(99))[:20]]
+)
+def test_a_damaged_archive_is_said_to_be(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.tgz").write_bytes(content)
+    refused(tmp_path / "a.tgz", tmp_path / "hosts/server", "the archive is damaged")

