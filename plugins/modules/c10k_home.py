@@ -18,7 +18,8 @@ DOCUMENTATION = r"""
     "type": "str", "required": true, "choices": ["described", "packed", "deleted", "stopped", "removed"],
     "description": [
       "C(described) changes nothing, and says what the host is and what earlier runs left on it.",
-      "C(packed) waits until the run's agent has ended, so that nothing is cut off, and makes one archive of its logs.",
+      "C(packed) waits until the run's agents have ended, so that nothing is cut off, ends those that go on (be they",
+      "frozen), and makes one archive of its logs.",
       "C(deleted) removes these logs and the archive.",
       "C(stopped) ends the agents that run; C(removed) also removes the deployed files."
     ]
@@ -43,7 +44,8 @@ RETURN = r"""
 facts: {type: dict, returned: state is described, description: "Kernel, user, limits, and what earlier runs left."}
 archive: {type: str, returned: state is packed, description: "Path, or null where the host has nothing of the run."}
 sha256: {type: str, returned: state is packed, description: Of the archive.}
-agent_runs: {type: bool, returned: state is packed, description: The run's agent was still alive after ten seconds.}
+agent_runs: {type: bool, returned: state is packed, description: An agent of the run does not end.}
+ended: {type: list, returned: state is packed, description: "The agents of the run that did not end by themselves."}
 agents: {type: list, returned: state is stopped or removed, description: "The agents that were ended."}
 left: {type: list, returned: state is stopped or removed, description: What is still there on purpose.}
 """
@@ -61,7 +63,7 @@ from ansible.module_utils.c10k_tree import digest
 
 
 def agent_of(home: Path, run: str) -> bool:
-    return any(agent.get("run") == run for agent in live_agents(home))
+    return bool(live_agents(home, run))
 
 
 def of_run(module: AnsibleModule, home: Path, run: str) -> None:
@@ -75,16 +77,19 @@ def of_run(module: AnsibleModule, home: Path, run: str) -> None:
             archive.unlink(missing_ok=True)
         module.exit_json(changed=there)
     if not logs.is_dir() or module.check_mode:
-        module.exit_json(changed=False, archive=None, sha256=None, agent_runs=False)
+        module.exit_json(changed=False, archive=None, sha256=None, agent_runs=False, ended=[])
     deadline = time.monotonic() + 10
     while agent_of(home, run) and time.monotonic() < deadline:
         time.sleep(0.1)
+    ended = stop_agents(home, run)  # the conductor is gone, so what is left is frozen
     try:
         with tarfile.open(str(archive), "w:gz", compresslevel=1) as packed:
             packed.add(str(logs), arcname=".")
     except OSError as error:
         module.fail_json(msg=f"The logs of {run} cannot be packed: {error}.")
-    module.exit_json(changed=True, archive=str(archive), sha256=digest(archive), agent_runs=agent_of(home, run))
+    module.exit_json(
+        changed=True, archive=str(archive), sha256=digest(archive), agent_runs=agent_of(home, run), ended=ended
+    )
 
 
 def remove(home: Path) -> bool:
