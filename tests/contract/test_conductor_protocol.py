@@ -388,6 +388,23 @@ def test_who_hangs_is_told_from_who_is_slow_and_from_a_path_that_is_cut(
     assert (ended.trial["outcome"], ended.trial["reason"]) == (outcome, reason)
 
 
+@pytest.mark.parametrize(
+    ("server", "outcome", "reason"),
+    [
+        (STILL, "crashed", "the server hung: it did nothing, answered on no connection"),
+        ({"is": "normal"}, "partial", "client1 was lost: nothing was answered for 7 s"),
+    ],
+)
+def test_a_number_of_requests_that_nobody_answers_any_more_is_given_up(
+    stage: Stage, server: dict[str, Any], outcome: str, reason: str
+) -> None:
+    stage.behaviours = {"server": server, **all_are("gets no answers")}
+    stage.load = {"workload": "churn", "requests": 100_000, "warmup": 0}
+    ended = stage.run(3)
+    assert ended.trial["outcome"] == outcome
+    assert ended.trial["reason"].startswith(reason)
+
+
 def test_an_agent_that_died_is_started_again_for_the_next_trial(stage: Stage) -> None:
     stage.behaviours = {"server": {"is": "crash"}}
     stage.trials = 2

@@ -42,7 +42,7 @@ class Case:
     outcome: str | None
     says: tuple[str, ...] = ()
     exit: int = 3
-    within_s: float = 90
+    within_s: float = 120
     logs: tuple[str, ...] = HOSTS
     asked: dict[str, Any] = field(default_factory=lambda: SHORT)
     ci: bool = False

@@ -1,8 +1,8 @@
-"""One fault of each kind, and ten seeds of chaos; tests.bench.faults and tests.bench.chaos make all of them."""
+"""One fault of each kind, ten seeds of chaos, and the kills of one tuning; tests.bench makes all of them."""
 
 import pytest
 
-from tests.bench import chaos
+from tests.bench import chaos, tuning
 from tests.faults import cases
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
@@ -18,3 +18,7 @@ def test_a_fault_is_told_and_leaves_nothing(case: cases.Case) -> None:
 def test_no_fault_at_any_instant_breaks_an_invariant(seed: int) -> None:
     told, found = chaos.one(seed)
     assert not found, told
+
+
+def test_a_tuning_that_is_killed_between_any_two_writes_is_put_back() -> None:
+    assert not tuning.check("c10k", every=3)

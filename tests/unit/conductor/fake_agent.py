@@ -202,6 +202,8 @@ class Fake:
         counts = dict.fromkeys(COUNTS, 0) | right
         if self.given["rate"] > self.behaviours.get("knee", self.given["rate"]):
             counts |= {"answered": planned // 2, "timed_out": planned - planned // 2}
+        if self.behaviour == "gets no answers":
+            counts |= {"answered": 0, "arrived": 0, "timed_out": planned}
         if self.behaviour == "mismatch":
             counts |= {"answered": planned - 1, "mismatched": 1}
         if self.behaviour == "does not add up":
@@ -232,7 +234,7 @@ class Fake:
             self.silent = True
         elif self.behaviour == "garbage in mid-load":
             emit("interval", k="three")
-        elif self.intervals == whole:
+        elif self.intervals == whole and self.behaviour != "gets no answers":
             self.done(rate)
 
     def done(self, rate: int) -> None:
