@@ -175,10 +175,10 @@ def mend_lab(**variables: Any) -> None:
 
 def sshd(host: str) -> int:
     """The listener; its mounts are those of all its sessions."""
-    pid = int(Path(f"/run/c10k-lab/{host}/sshd.pid").read_text())
-    if not Path(f"/proc/{pid}").exists():
-        raise NotThere(f"no sshd of {host}")
-    return pid
+    try:
+        return look(int(Path(f"/run/c10k-lab/{host}/sshd.pid").read_text())).pid
+    except OSError:
+        raise NotThere(f"no sshd of {host}") from None
 
 
 def in_mounts(host: str, script: str) -> None:
@@ -208,7 +208,7 @@ def end_sshd(host: str) -> Mend:
 
 
 def a_day_ahead(host: str) -> Mend:
-    mend_lab(lab_time_offset_s=json.dumps({host: 86_400}))
+    mend_lab(lab_time_offset_s={host: 86_400})
     return mend_lab
 
 

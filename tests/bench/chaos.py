@@ -96,9 +96,9 @@ def one(seed: int) -> tuple[str, list[str]]:
         problems = ["an error of the bench: its victim was not there"]
     finally:
         mend()
-    run = line.newest()
-    text = output.read_text(errors="replace")
-    return told, problems + list(invariants(status, None if run == latest else run, before, text))
+    run = line.newest() if line.newest() != latest else None
+    line.named.update([run.name] if run else [])
+    return told, problems + list(invariants(status, run, before, output.read_text(errors="replace")))
 
 
 def wait(playbook: "subprocess.Popen[str]") -> int | None:
