@@ -32,8 +32,8 @@ class Case:
     """One fault `during` a part of a run, or `before` it.
 
     `outcome`: of its one trial, None where there is to be none. `says`: words of the trial's reason; where there is
-    none, of what the playbook said. `logs`: whose must be here; `within_s`: from the fault to the end of the playbook.
-    `ci`: it stands for its kind.
+    none, of what the playbook said. `logs`: whose must be here; `finds`: words of `analysis check`; `within_s`: from
+    the fault to the end of the playbook. `ci`: it stands for its kind.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Case:
     exit: int = 3
     within_s: float = 120
     logs: tuple[str, ...] = HOSTS
+    finds: tuple[str, ...] = ()
     asked: dict[str, Any] = field(default_factory=lambda: SHORT)
     ci: bool = False
 
@@ -114,7 +115,10 @@ CASES = [
         "the server out of descriptors", "ramp", partial(harm.few_descriptors, harm.server, 60), "dnf",
         ("the strategy reached its limit",), exit=0, ci=True,
     ),
-    Case("a client a hundred times slower", "load", partial(harm.slow, GENERATOR), "invalid", ("client2",), ci=True),
+    Case(
+        "a client a hundred times slower", "load", partial(harm.slow, GENERATOR), "ok", exit=0,
+        finds=("GN7", "client2"), asked={**SHORT, "rate": 9000}, ci=True,
+    ),
     Case(
         "a client's disk full", "before", on(harm.fill, "client2"), "invalid",
         ("client2: The latency log cannot be written: ", "no space left on device"), ci=True,
@@ -189,6 +193,8 @@ def told(case: Case, run: Path) -> Iterator[str]:
     """What is wrong in the results."""
     if (noted := line.manifest(run)["exit"]) != case.exit:
         yield f"exit {noted}"
+    findings = line.analysis("check", str(run)).stdout if case.finds else ""
+    yield from (f"{words!r} is not found" for words in case.finds if words not in findings)
     missing = [host for host in case.logs if not list((run / "hosts" / host).glob("001/agent.jsonl"))]
     if missing and case.outcome:
         yield f"no logs of {missing}"
