@@ -38,6 +38,7 @@ class Course:
     barrier: Proof | None = None
     end: Proof | None = None
     dnf: bool = False
+    hung: str | None = None  # how the server was found to have stopped working
     go_ns: int | None = None
     refused: str | None = None
     interrupted: str | None = None

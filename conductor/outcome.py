@@ -36,7 +36,11 @@ class Proof:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of one trial. `lost` and `spoiled` say why, by host; `done` and `armed` are events, by client."""
+    """What was seen of one trial. `lost` and `spoiled` say why, by host; `done` and `armed` are events, by client.
+
+    `hung`: how the server was found to have stopped working. `unanswered`: the connections of each client of which not
+    one answered at the end, though others' did.
+    """
 
     workload: Workload
     connections: int
@@ -45,6 +49,8 @@ class Seen:
     refused: str | None = None
     interrupted: str | None = None
     server_lost: str | None = None
+    hung: str | None = None
+    unanswered: Mapping[str, int] = field(default_factory=dict)
     lost: Mapping[str, str] = field(default_factory=dict)
     spoiled: Mapping[str, str] = field(default_factory=dict)
     limit: Event | None = None
@@ -102,7 +108,13 @@ def _ended_by(seen: Seen) -> list[tuple[str, str]]:
         told = seen.server_lost
         is_named = told.startswith("The server ")
         problems.append(("crashed", f"t{told[1:]}" if is_named else f"the server: {told}"))
+    if seen.hung:
+        problems.append(("crashed", seen.hung))
     problems += [("partial", f"{name} was lost: {why}") for name, why in seen.lost.items()]
+    problems += [
+        ("partial", f"{name} lost the server: none of its {number:,} connections answered at the end")
+        for name, number in seen.unanswered.items()
+    ]
     problems += [("invalid", f"{name}: {why}") for name, why in seen.spoiled.items()]
     if seen.limit:
         problems.append(("dnf", f"the strategy reached its limit {seen.limit['resource']}"))
@@ -116,7 +128,7 @@ def _arming(seen: Seen) -> list[tuple[str, str]]:
     verified = sum(event["verified"] for event in seen.armed.values())
     # Where no connections are held, arming tries one a client, or asks for no echo.
     whole = verified == seen.connections if seen.workload.holds else not _causes(seen.armed)
-    complete = not seen.lost and not seen.spoiled and not seen.interrupted and not seen.server_lost
+    complete = not (seen.lost or seen.spoiled or seen.interrupted or seen.server_lost or seen.hung)
     if complete and seen.barrier and not seen.barrier.agrees:
         return [("invalid", f"not armed: the counts of the connections do not agree ({seen.barrier})")]
     if complete and not whole:

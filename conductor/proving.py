@@ -5,12 +5,15 @@ import time
 from conductor.course import Course
 from conductor.errors import Abandoned
 from conductor.outcome import Proof
+from conductor.protocol import Event
 
 # How long the server's agent may take to report a limit that the clients have already met.
 LIMIT_TELLS_WITHIN_S = 1.5
 RECOUNT_AFTER_S = 0.02
 LIMIT_RECOUNT_S = 1.0
 END_RECOUNT_S = 0.5
+# The server's agent takes a sample each second; a server that uses a smaller share of a CPU is idle.
+SAMPLE_S, IDLE = 3.0, 0.01
 
 
 def verified(course: Course) -> int:
@@ -33,6 +36,7 @@ def limit_met(course: Course) -> bool:
         return False
     if fleet.wait(lambda: "limit" in fleet.server.said, LIMIT_TELLS_WITHIN_S):
         return course.trial.load.traits.holds
+    course.hung = hang(course)
     raise Abandoned
 
 
@@ -105,4 +109,42 @@ def prove_end(course: Course) -> None:
     clients = ask_generators(course)
     course.end = count_on_server(course, clients, END_RECOUNT_S)
     log_proof(course, "end", course.end)
+    asked = [agent.said["proved"] for agent in course.fleet.working_clients if "proved" in agent.said]
+    if any(proved["failed"] for proved in asked):
+        course.hung = hang(course, in_vain=sum(proved["verified"] for proved in asked) == 0)
     course.marks["proved"] = time.monotonic_ns()
+
+
+def hang(course: Course, in_vain: bool = False) -> str | None:
+    """After clients waited: does the server stand still over work that its kernel holds for it? Or was all in vain?
+
+    A server that is only slow goes on; what a client's path has lost never came. Neither of them hangs.
+    """
+    fleet = course.fleet
+    before = fleet.server.said.get("sample")
+    if before is None:
+        return None
+    fleet.forget([fleet.server], "sample")
+    fleet.wait(lambda: "sample" in fleet.server.said, SAMPLE_S)
+    after = fleet.server.said.get("sample")
+    if after is None or not stood_still(before, after):
+        return None
+    fleet.forget([fleet.server], "counts")
+    fleet.tell([fleet.server], "prove")
+    fleet.wait(lambda: "counts" in fleet.server.said, SAMPLE_S)
+    unread, queued = fleet.server.said.get("counts", {}).get("unread") or 0, after["accept_queue"] or 0
+    work = ["answered on no connection"] if in_vain else []
+    work += [f"had not read what came on {unread:,} connections"] if unread else []
+    work += [f"had not accepted {queued:,} that had come"] if queued else []
+    return f"the server hung: it did nothing, {' and '.join(work)}" if work else None
+
+
+def stood_still(before: Event, after: Event) -> bool:
+    """Between two samples the server wrote nothing; of a server that does not tell: it used next to no CPU."""
+    if after["open"] is not None:
+        return bool(after["bytes_out"] == before["bytes_out"])
+    used = [one["cpu_user_ns"] for one in (before, after)], [one["cpu_system_ns"] for one in (before, after)]
+    if None in used[0] or None in used[1]:
+        return False  # a tree too large to be looked at
+    spent_ns = sum(last - first for first, last in used)
+    return bool(spent_ns <= IDLE * (after["t"] - before["t"]))

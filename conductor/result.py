@@ -17,6 +17,8 @@ def seen_of(course: Course) -> Seen:
         connections=load.connections,
         expects_requests=load.requests is not None or load.traits.paced,
         dnf=course.dnf,
+        hung=course.hung,
+        unanswered=unanswered(course),
         refused=course.refused,
         interrupted=course.interrupted,
         server_lost=fleet.server.lost,
@@ -28,6 +30,14 @@ def seen_of(course: Course) -> Seen:
         done={agent.name: agent.said["done"] for agent in fleet.clients if "done" in agent.said and course.go_ns},
         clocks=course.clocks,
     )
+
+
+def unanswered(course: Course) -> dict[str, int]:
+    """By client, the connections of which not one answered when all were asked at the end, though others' did."""
+    asked = {agent.name: agent.said["proved"] for agent in course.fleet.working_clients if "proved" in agent.said}
+    if course.dnf or course.hung or not course.end or not any(proved["verified"] for proved in asked.values()):
+        return {}
+    return {name: proved["failed"] for name, proved in asked.items() if proved["failed"] and not proved["verified"]}
 
 
 def trial_json(course: Course) -> dict[str, Any]:

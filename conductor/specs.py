@@ -20,13 +20,15 @@ LONGEST_WINDOW_S = 86_400
 class Bounds:
     """The longest that each part of a trial may take, in seconds; no wait is without one.
 
-    `arm_s` is that of one order to arm; `steps_s` is what all steps of a ramp add to it.
+    `arm_s` is that of one order to arm; `steps_s` is what all steps of a ramp add to it. `answer_s`: without any answer
+    while requests go on; a second of theirs is told a timeout later.
     """
 
     listen_s: float
     arm_s: float
     prove_s: float
     load_s: float
+    answer_s: float
     steps_s: float
     stop_s: float
 
@@ -46,6 +48,7 @@ def bounds(trial: Trial) -> Bounds:
         arm_s=arm_s,
         prove_s=prove_s,
         load_s=load.warmup + window_s + load.timeout + 5,
+        answer_s=2 * load.timeout + 5,
         steps_s=load.steps * (arm_s + prove_s) + load.steps_held_s if load.climbs else 0,
         stop_s=STOP_S + load.connections / ENDED_PER_S,
     )

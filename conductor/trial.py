@@ -170,14 +170,33 @@ def moment_of_both(course: Course, meeting: Meeting) -> int | None:
 
 def follow(course: Course) -> None:
     """Wait until every client that is still there is done. A client that is not done in time is lost."""
-    assert course.go_ns is not None
     fleet = course.fleet
-    seconds = course.bounds.load_s + (course.go_ns - time.monotonic_ns()) / 1e9
-    if not fleet.wait(lambda: all("done" in a.said or not a.takes_part for a in fleet.clients), seconds):
+    if why := overdue(course):
         for agent in fleet.working_clients:
             if "done" not in agent.said:
-                fleet.lose(agent, f"it was not done within {course.bounds.load_s:.0f} s")
+                fleet.lose(agent, why)
     course.marks["done"] = time.monotonic_ns()
+
+
+def overdue(course: Course) -> str | None:
+    """Why to wait no longer for those that are not done; None where all are.
+
+    How long a number of requests takes nobody knows, but answers come meanwhile; where they cease, it is given up.
+    """
+    assert course.go_ns is not None
+    fleet, load = course.fleet, course.trial.load
+    ends_ns = course.go_ns + int(course.bounds.load_s * 1e9)
+    while (left_s := (ends_ns - time.monotonic_ns()) / 1e9) > 0:
+        arrived = course.tally.window_counts["arrived"]
+        seconds = min(left_s, course.bounds.answer_s) if load.requests else left_s
+        if fleet.wait(lambda: all("done" in a.said or not a.takes_part for a in fleet.clients), seconds):
+            return None
+        if load.requests and course.tally.window_counts["arrived"] == arrived:
+            course.hung = proving.hang(course, in_vain=True)
+            if course.hung:
+                raise Abandoned
+            return f"nothing was answered for {course.bounds.answer_s:.0f} s"
+    return f"it was not done within {course.bounds.load_s:.0f} s"
 
 
 def stop(course: Course) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from plugins.module_utils.c10k_host import start_ticks
 
 PR_SET_PDEATHSIG = 1
 KNOWN_EXITS = (0, 2, 3, 4, 130)
+QUIET_S = 60
+"""The conductor speaks every second, but while it opens its sessions, which takes it 40 s at most."""
 
 
 def elapsed_s(pid: int) -> float:
@@ -37,7 +40,10 @@ def conduct(
     plan: Path, results: Path, root: Path, owner: int, say: Callable[[str], None], again: Sequence[int] | None = None
 ) -> tuple[int, str]:
     """Run the plan, or the trials of these numbers, line by line before the reader's eyes; returns the raw exit and
-    what it wrote to stderr."""
+    what it wrote to stderr.
+
+    A conductor that says nothing for QUIET_S is frozen, and is killed.
+    """
     files = ["--plan", str(plan), "--results", str(results)]
     if again:
         files += ["--resume", ",".join(map(str, again))]
@@ -50,14 +56,37 @@ def conduct(
     complaints: list[str] = []
     drain = threading.Thread(target=lambda: complaints.extend(process.stderr or ()), daemon=True)
     drain.start()
+    quiet = Quiet(process)
     try:
         for line in process.stdout:
+            quiet.seconds = 0
             say(line.rstrip("\n"))
         process.wait()
         drain.join(timeout=5)
     finally:
         end(process)
+    if quiet.killed:
+        return 3, f"The conductor said nothing for {QUIET_S} s, so it was killed: it was frozen, or this machine was."
     return process.returncode, "".join(complaints[-40:]).strip()
+
+
+class Quiet:
+    """Counts the seconds without a word, and kills the process after QUIET_S of them. It counts by turns of its own and
+    not by the clock: where all of us were frozen (Ctrl-Z), nobody was quiet."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.seconds = 0
+        self.killed = False
+        threading.Thread(target=self._count, args=(process,), daemon=True).start()
+
+    def _count(self, process: subprocess.Popen[str]) -> None:
+        while process.poll() is None:
+            time.sleep(1)
+            self.seconds += 1
+            if self.seconds > QUIET_S:
+                self.killed = True
+                process.kill()
+                return
 
 
 def end(process: subprocess.Popen[str]) -> None:

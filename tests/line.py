@@ -140,14 +140,28 @@ class Running:
     def end(self, within_s: float) -> int:
         return self.process.wait(timeout=within_s)
 
+    def ends(self, within_s: float) -> int | None:
+        """Its status, or None where it goes on."""
+        try:
+            return self.end(within_s)
+        except subprocess.TimeoutExpired:
+            return None
 
-def start_and_wait_for_load(inventory: str, output: Path, program: str = "", **variables: Any) -> Running:
-    """Start the main job and return when every client has delivered an interval of the first trial's load.
+    def kill(self) -> None:
+        """End it, and all that it started here."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def start(inventory: str, output: Path, program: str = "", **variables: Any) -> Running:
+    """Start the main job and return when its conductor has begun. A variable that is None is not given.
 
     `program`, such as script/benchmark, takes the place of `ansible-playbook run_benchmark.yml`.
     """
     before = newest()
-    command = playbook_command("run_benchmark.yml", inventory, **{**SMALL, "duration": 25, **variables})
+    asked = {**SMALL, "duration": 25, **variables}
+    command = playbook_command("run_benchmark.yml", inventory, **{k: v for k, v in asked.items() if v is not None})
     if program:
         command = [program, *(word for word in command[1:] if word != "run_benchmark.yml")]
     with output.open("w") as sink:
@@ -156,14 +170,26 @@ def start_and_wait_for_load(inventory: str, output: Path, program: str = "", **v
             stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 
-    def loading() -> Path | None:
-        assert process.poll() is None, output.read_text()
+    def begun() -> Path | None:
         run = newest()
-        if run is None or run == before or not (run / "events.jsonl").exists():
-            return None
-        hosts = {event["host"] for event in events(run) if event.get("event") == "interval"}
-        return run if len(hosts) >= 3 else None
+        if run is not None and run != before and (run / "events.jsonl").exists():
+            return run
+        assert process.poll() is None, output.read_text()
+        return None
 
-    run = eventually("an interval from each client", loading, 90)
+    run = eventually("a run that has begun", begun, 90)
     named.add(run.name)
     return Running(process, run, output)
+
+
+def start_and_wait_for_load(inventory: str, output: Path, program: str = "", **variables: Any) -> Running:
+    """Start the main job and return when every client has delivered an interval of the first trial's load."""
+    running = start(inventory, output, program, **variables)
+
+    def loading() -> bool:
+        assert running.process.poll() is None, running.text()
+        hosts = {event["host"] for event in events(running.run) if event.get("event") == "interval"}
+        return len(hosts) >= 3
+
+    eventually("an interval from each client", loading, 90)
+    return running

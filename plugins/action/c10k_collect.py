@@ -49,6 +49,8 @@ class ActionModule(Door):
         packed = self._execute_module("c10k_home", arguments, task_vars=task_vars)
         if packed.get("failed"):
             return dict(packed)
+        for agent in packed["ended"]:
+            self.say(f"The agent of {run.name} on {host} (process {agent['pid']}) went on, and was ended.")
         if packed["archive"] is None:
             return {"changed": False, "run": run.name, "files": 0, "msg": f"{host} has no logs of {run.name}."}
         files = self.fetch(packed, arguments, run / "hosts" / host, task_vars)

@@ -41,10 +41,11 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] in ("Z", "X") else int(fields[19])
 
 
-def live_agents(home: Path) -> list[dict[str, Any]]:
-    """What the files agent-<trial>.json of <base>/<host> say, where the recorded process still runs and is that of the
-    file's owner."""
-    return [agent for path in sorted(home.glob("agent-*.json")) for agent in [live_agent(path)] if agent]
+def live_agents(home: Path, run: str | None = None) -> list[dict[str, Any]]:
+    """What the files agent-<trial>.json of <base>/<host> say, of one run or of all, where the recorded process still
+    runs and is that of the file's owner."""
+    found = [agent for path in sorted(home.glob("agent-*.json")) for agent in [live_agent(path)] if agent]
+    return [agent for agent in found if run in (None, agent.get("run"))]
 
 
 def live_agent(path: Path) -> dict[str, Any] | None:
@@ -59,38 +60,40 @@ def live_agent(path: Path) -> dict[str, Any] | None:
     return agent if alive else None
 
 
-def stop_agents(home: Path, patience_s: float = 8) -> list[dict[str, Any]]:
-    """End the recorded agents and nothing else: SIGTERM first, SIGKILL to those that go on. `signal` of each is the one
-    that ended it, or None."""
+def stop_agents(home: Path, run: str | None = None, patience_s: float = 8) -> list[dict[str, Any]]:
+    """End the recorded agents, of one run or of all, and nothing else: SIGTERM first, and SIGCONT, without which a
+    stopped process hears nothing; SIGKILL to those that go on. `signal` of each is what ended it, or None."""
     ended: dict[int, dict[str, Any]] = {}
-    for signal_number in (signal.SIGTERM, signal.SIGKILL):
+    for numbers in ((signal.SIGTERM, signal.SIGCONT), (signal.SIGKILL,)):
         for path in sorted(home.glob("agent-*.json")):
-            agent = send(path, signal_number)
+            agent = send(path, run, numbers)
             if agent:
-                ended[agent["pid"]] = {**agent, "signal": signal_number.name}
+                ended[agent["pid"]] = {**agent, "signal": numbers[0].name}
         deadline = time.monotonic() + patience_s
-        while live_agents(home) and time.monotonic() < deadline:
+        while live_agents(home, run) and time.monotonic() < deadline:
             time.sleep(0.05)
-    for agent in live_agents(home):  # one that began meanwhile too
+    for agent in live_agents(home, run):  # one that began meanwhile too
         ended[agent["pid"]] = {**agent, "signal": None}
     return list(ended.values())
 
 
-def send(path: Path, number: signal.Signals) -> dict[str, Any] | None:
-    """Signal the agent of this record; returns the record, or None where it runs no longer. By pidfd, where Python and
-    the kernel have it: the id may be another process's from one moment to the next."""
+def send(path: Path, run: str | None, numbers: Sequence[signal.Signals]) -> dict[str, Any] | None:
+    """Signal the agent of this record; returns the record, or None where it runs no longer, or for another run. By
+    pidfd, where Python and the kernel have it: the id may be another process's from one moment to the next."""
     agent = live_agent(path)
-    if agent is None:
+    if agent is None or run not in (None, agent.get("run")):
         return None
     with contextlib.suppress(ProcessLookupError):
         if not hasattr(signal, "pidfd_send_signal"):  # before Python 3.9
-            os.kill(int(agent["pid"]), number)
+            for number in numbers:
+                os.kill(int(agent["pid"]), number)
             return agent
         process = os.pidfd_open(int(agent["pid"]))
         try:
             if live_agent(path) != agent:  # is what was opened still that process?
                 return None
-            signal.pidfd_send_signal(process, number)
+            for number in numbers:
+                signal.pidfd_send_signal(process, number)
         finally:
             os.close(process)
     return agent

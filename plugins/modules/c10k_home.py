@@ -18,7 +18,8 @@ DOCUMENTATION = r"""
     "type": "str", "required": true, "choices": ["described", "packed", "read", "stopped", "removed"],
     "description": [
       "C(described) changes nothing, and says what the host is and what earlier runs left on it.",
-      "C(packed) waits until the run's agent has ended, so that nothing is cut off, and makes one archive of its logs.",
+      "C(packed) waits until the run's agents have ended, so that nothing is cut off, ends those that go on (be they",
+      "frozen), and makes one archive of its logs.",
       "C(read) gives one part of the archive, from the offset on; C(packed) gives the first.",
       "C(stopped) ends the agents that run; C(removed) also removes the deployed files."
     ]
@@ -48,7 +49,8 @@ archive: {type: str, returned: state is packed, description: "Path, or null wher
 sha256: {type: str, returned: state is packed, description: Of the archive.}
 bytes: {type: int, returned: state is packed, description: Of the archive.}
 content: {type: str, returned: state is packed or read, description: "Of the archive, at most 8 MiB, in base64."}
-agent_runs: {type: bool, returned: state is packed, description: The run's agent was still alive after ten seconds.}
+agent_runs: {type: bool, returned: state is packed, description: An agent of the run does not end.}
+ended: {type: list, returned: state is packed, description: "The agents of the run that did not end by themselves."}
 agents: {type: list, returned: state is stopped or removed, description: "The agents that were ended."}
 left: {type: list, returned: state is stopped or removed, description: What is still there on purpose.}
 """
@@ -73,7 +75,7 @@ PACKING = ".packing-"
 
 
 def agent_of(home: Path, run: str) -> bool:
-    return any(agent.get("run") == run for agent in live_agents(home))
+    return bool(live_agents(home, run))
 
 
 def of_run(module: AnsibleModule, home: Path, run: str) -> None:
@@ -86,15 +88,16 @@ def of_run(module: AnsibleModule, home: Path, run: str) -> None:
         except OSError as error:
             module.fail_json(msg=f"The logs of {run} cannot be read: {error}.")
     if not logs.is_dir() or module.check_mode:
-        module.exit_json(changed=False, archive=None, sha256=None, agent_runs=False)
+        module.exit_json(changed=False, archive=None, sha256=None, agent_runs=False, ended=[])
     deadline = time.monotonic() + 10
     while agent_of(home, run) and time.monotonic() < deadline:
         time.sleep(0.1)
+    ended = stop_agents(home, run)  # the conductor is gone, so what is left is frozen
     try:
         packed = pack(logs, archive)
     except OSError as error:
         module.fail_json(msg=f"The logs of {run} cannot be packed: {error}.")
-    module.exit_json(changed=True, archive=str(archive), agent_runs=agent_of(home, run), **packed)
+    module.exit_json(changed=True, archive=str(archive), agent_runs=agent_of(home, run), ended=ended, **packed)
 
 
 def pack(logs: Path, archive: Path) -> dict[str, Any]:

@@ -64,6 +64,10 @@ class Agent:
                 with suppress(queue.Empty):
                     self._obey(self._orders.get(timeout=self._wait_s()))
                 self._look()
+        except OSError as error:  # a file of the trial, or what the kernel tells
+            what = f"{error.filename or 'A file of the trial'} cannot be used: {error.strerror or error}."
+            self._error("internal", "files", what, "See that the disk has room, and that this user may write there.")
+            self._reason = what.rstrip(".")
         except Exception as error:
             self._error("internal", "agent", f"The server agent failed: {error!r}.", "This is a defect: report it.")
             self._reason = repr(error)

@@ -131,6 +131,7 @@ class Sampler:
             "t": time.monotonic_ns(),
             "established": sockdiag.count_established(*self._where),
             "open": self._total("open"),
+            "unread": sockdiag.count_unread(*self._where),
         }
 
     def _total(self, name: str) -> int | None:

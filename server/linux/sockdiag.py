@@ -32,6 +32,7 @@ REQUEST = struct.Struct("=BBBxI48x")  # inet_diag_req_v2: family, protocol, exte
 # inet_diag_msg: family, state, timer, retransmits, ports (network order), then addresses, interface and cookie,
 # expires, rqueue, wqueue, uid, inode.
 MESSAGE = struct.Struct("=BBBB2s2s16s16s12xIIIII")
+RQUEUE_AT = 56
 
 
 class Socket(NamedTuple):
@@ -102,6 +103,16 @@ def count_established(address: str | None, port: int, ports: int = 1) -> int:
     """How many ESTABLISHED sockets have one of these local ports and, if given, this local address."""
     families = (socket.AF_INET, socket.AF_INET6)
     return sum(len(offsets) for one in families for _, offsets in _dump(one, 1 << ESTABLISHED, address, port, ports))
+
+
+def count_unread(address: str | None, port: int, ports: int = 1) -> int:
+    """How many of these sockets hold bytes that have come and that nobody has read."""
+    return sum(
+        any(buffer[offset + RQUEUE_AT : offset + RQUEUE_AT + 4])
+        for family in (socket.AF_INET, socket.AF_INET6)
+        for buffer, offsets in _dump(family, 1 << ESTABLISHED, address, port, ports)
+        for offset in offsets
+    )
 
 
 def listeners(port: int, ports: int = 1) -> list[Socket]:

@@ -7,7 +7,6 @@ there, and says which invariants broke. A seed that failed is made again by `--s
 """
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -15,41 +14,49 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests import line
+from tests import harm, line
+from tests.harm import CLIENTS, HOSTS, Mend, NotThere
 
-HOSTS = ("server", "client1", "client2", "client3")
-ASKED = {**line.SMALL, "duration": 3, "arm_timeout": 5, "timeout": 2}
+ASKED = {**line.SMALL, "connections": 150, "connect_rate": 100, "rate": 300, "arm_timeout": 5, "timeout": 2}
 LONGEST_S = 180
-GONE_S = 20
-"""5 s after the controller's death, 15 s after a cut link, and this machine is busy."""
+APPEARS_S = 90
+WHOLE_S = 14
+"""A run takes longer, so whatever is drawn within so many seconds of its start meets it."""
 KEYS = (
     "net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.ip_local_port_range",
     "net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_tw_reuse", "net.ipv4.tcp_max_tw_buckets",
 )  # fmt: skip
-GLOBAL = ("net.core.netdev_max_backlog", "fs.file-max")
 
 
 @dataclass(frozen=True)
-class Victim:
-    """Processes of a run, by words of their command lines, or all of a host's."""
+class Target:
+    """`lives_s`: it is there at least so long, so an instant drawn within it meets it. `thaws`: who freezes it is a
+    person with Ctrl-Z, who wakes it again; everything else stays frozen, and the run has to end it."""
 
     name: str
-    words: tuple[str, ...]
+    victim: harm.Victim
+    lives_s: float
+    thaws: bool = False
 
 
-VICTIMS = (
-    Victim("the playbook", ("ansible-playbook", "run_benchmark.yml")),
-    Victim("the conductor", ("conductor", "run", "--plan")),
-    Victim("who holds the locks", ("conductor", "hold")),
-    Victim("a client's generator", ("loadgen", '"host":"client2"')),
-    Victim("the server's agent", ("-m", "server", "agent")),
-    Victim("the server", ("server", "serve")),
+TARGETS = (
+    Target("the playbook", harm.nobody, WHOLE_S, thaws=True),
+    Target("the conductor", harm.conductor, 4),
+    Target("who holds the locks", harm.holder, 8, thaws=True),
+    *(Target(f"{client}'s generator", harm.agent_of(client), 4) for client in CLIENTS),
+    Target("the server's agent", harm.agent_of(harm.SERVER), 4),
+    Target("the server", harm.server, 3.5),
 )
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSTOP)
+OF_HOSTS: dict[str, tuple[Callable[[str], Mend], tuple[str, ...]]] = {
+    "without a link": (harm.link_down, HOSTS),
+    "without its packets": (harm.drop_all, HOSTS),
+    "without a path to the server": (harm.drop_load, CLIENTS),
+    "without room on its disk": (harm.fill, HOSTS),
+}
 
 
 def main() -> None:
@@ -57,18 +64,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="the first")
     parser.add_argument("--seeds", type=int, default=200, help="how many, one after the other")
     options = parser.parse_args()
-    broken = {}
+    broken = []
     for seed in range(options.seed, options.seed + options.seeds):
         told, found = one(seed)
         print(f"{seed}: {told}: {'; '.join(found) or 'all invariants hold'}", flush=True)
-        if found:
-            broken[seed] = found
-    print(f"{options.seeds} seeds, {len(broken)} with a broken invariant: {sorted(broken)}")
+        broken += [seed] if found else []
+    print(f"{options.seeds} seeds, {len(broken)} with a broken invariant: {broken}")
     sys.exit(1 if broken else 0)
 
 
 def one(seed: int) -> tuple[str, list[str]]:
-    """What was done, and what broke."""
+    """What was done, and what broke. That nothing could be done to the run is no pass."""
     dice = random.Random(seed)
     before = kernels()
     output = line.ROOT / f".cache/bench/chaos-{seed}.log"
@@ -80,135 +86,124 @@ def one(seed: int) -> tuple[str, list[str]]:
             env=line.environment(), stdout=sink, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             start_new_session=True, text=True,
         )  # fmt: skip
-    time.sleep(dice.uniform(0, 16))
-    told, hit, mend = strike(dice, playbook)
+    told, problems = "", list[str]()
+    mend: Mend = harm.nothing
     try:
-        status = playbook.wait(timeout=LONGEST_S)
-    except subprocess.TimeoutExpired:
-        status = None
-        os.killpg(playbook.pid, signal.SIGKILL)
-        playbook.wait()
+        told, mend = strike(dice, playbook)
+        status = wait(playbook)
+    except NotThere as error:
+        told, status = f"{told or 'nothing done'} ({error})", wait(playbook)
+        problems = ["an error of the bench: its victim was not there"]
     finally:
         mend()
-    run = line.newest()
-    return told, list(
-        invariants(status, None if run == latest else run, before, hit, output.read_text(errors="replace"))
-    )
+    run = line.newest() if line.newest() != latest else None
+    line.named.update([run.name] if run else [])
+    return told, problems + list(invariants(status, run, before, output.read_text(errors="replace")))
+
+
+def wait(playbook: "subprocess.Popen[str]") -> int | None:
+    try:
+        return playbook.wait(timeout=LONGEST_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(playbook.pid, signal.SIGKILL)
+        playbook.wait()
+        return None
 
 
 # Faults --------------------------------------------------------------------------------------------------------------
 
 
-def strike(dice: random.Random, playbook: "subprocess.Popen[str]") -> tuple[str, bool, Callable[[], None]]:
-    """Do it; what it was, whether it hit anything, and how it is mended."""
-    kind = dice.choice(("signal", "signal", "signal", "link", "disk"))
-    if kind == "link":
-        host, state = dice.choice(HOSTS[1:]), "down"
-        inside(host, "ip", "link", "set", "eth0", state)
-        return f"{host} without a link", True, mend_lab
-    if kind == "disk":
-        host = dice.choice(HOSTS)
-        return f"{host} without room", True, fill(host)
-    victim, number = dice.choice(VICTIMS), dice.choice(SIGNALS)
-    pids = [playbook.pid] if victim is VICTIMS[0] else matching(victim.words)
-    for pid in pids[:1]:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-    def wake() -> None:
-        for pid in pids if number == signal.SIGSTOP else ():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-    return f"{number.name} to {victim.name}{'' if pids else ' (none there)'}", bool(pids), wake
-
-
-def inside(host: str, *command: str) -> str:
-    whole = ["ip", "netns", "exec", f"c10k-{host}", *command]
-    return subprocess.run(whole, capture_output=True, text=True, check=False, timeout=30).stdout
+def strike(dice: random.Random, playbook: "subprocess.Popen[str]") -> tuple[str, Mend]:
+    """Do it; what it was, and how it is mended. NotThere where there was nobody to do it to."""
+    if dice.random() < 0.4:
+        what = dice.choice(sorted(OF_HOSTS))
+        fault, hosts = OF_HOSTS[what]
+        host, after_s = dice.choice(hosts), dice.uniform(0, WHOLE_S)
+        time.sleep(after_s)
+        if playbook.poll() is not None:
+            raise NotThere(f"the run is over before {host} is {what}")
+        return f"{host} {what} after {after_s:.1f} s", fault(host)
+    target, number = dice.choice(TARGETS), dice.choice(SIGNALS)
+    after_s, asleep_s = dice.uniform(0, target.lives_s), dice.uniform(1, 20)
+    told = f"{number.name} to {target.name} {after_s:.1f} s after its start"
+    if target.victim is not harm.nobody:
+        appear(target, playbook)
+    time.sleep(after_s)
+    pids = hit(target, playbook)
+    for pid in pids:
+        os.kill(pid, number)
+    if number == signal.SIGSTOP and target.thaws:
+        told += f", for {asleep_s:.1f} s"
+        time.sleep(asleep_s)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    return told, harm.nothing
 
 
-def mend_lab() -> None:
-    line.play("playbooks/lab.yml", "local", lab_state="present", lab_clients=3)
+def appear(target: Target, playbook: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + APPEARS_S
+    while playbook.poll() is None and time.monotonic() < deadline:
+        try:
+            hit(target, playbook)
+            return
+        except NotThere:
+            time.sleep(0.05)
+    raise NotThere(f"{target.name} did not appear")
 
 
-def fill(host: str) -> Callable[[], None]:
-    """A small full file system over the directory of the host's runs, in the mounts of its sshd: its agents see it."""
-    sshd = next((pid for pid in matching(("sshd", f"/run/c10k-lab/{host}/"))), None)
-    place = Path(f"/var/lib/c10k-lab/{host}/runs")
-    if sshd is None or not place.is_dir():
-        return lambda: None
-    enter = ["nsenter", "-t", str(sshd), "-m", "--"]
-    script = f"mount -t tmpfs -o size=64k none {place} && head -c 60k /dev/zero >{place}/full"
-    subprocess.run([*enter, "sh", "-c", script], check=False, timeout=30)
-
-    def empty() -> None:
-        subprocess.run([*enter, "umount", "-l", str(place)], check=False, timeout=30)
-
-    return empty
-
-
-def matching(words: tuple[str, ...]) -> list[int]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if all(word in command for word in words) and int(entry.name) != os.getpid():
-                found.append(int(entry.name))
-    return sorted(found)
+def hit(target: Target, playbook: "subprocess.Popen[str]") -> list[int]:
+    """The process that is to be hit; the first, where there are several."""
+    if playbook.poll() is not None:
+        raise NotThere(f"the run is over before {target.name} is hit")
+    if target.victim is harm.nobody:
+        return [playbook.pid]
+    run = harm.run_of(playbook.pid)
+    if run is None:
+        raise NotThere("no run has begun")
+    return harm.find(target.victim, run)[:1]
 
 
 # Invariants ----------------------------------------------------------------------------------------------------------
 
 
 def kernels() -> dict[str, str]:
-    found = {
-        f"{host} {key}": inside(host, "cat", f"/proc/sys/{key.replace('.', '/')}").strip()
+    """What a run tunes of each host, read without any of the project's code."""
+    return {
+        f"{host} {key}": harm.inside(host, "cat", f"/proc/sys/{key.replace('.', '/')}")
         for host in HOSTS
         for key in KEYS
     }
-    return found | {key: Path(f"/proc/sys/{key.replace('.', '/')}").read_text().strip() for key in GLOBAL}
 
 
-def invariants(status: int | None, run: Path | None, before: dict[str, str], hit: bool, text: str) -> Iterator[str]:
+def invariants(status: int | None, run: Path | None, before: dict[str, str], text: str) -> Iterator[str]:
     if status is None:
         yield f"the playbook goes on after {LONGEST_S} s"
     if "Traceback" in text:
         yield "a traceback"
+    yield from harm.left(run)
     if run is not None:
-        try:
-            line.eventually("gone", lambda: not line.processes_of(run), GONE_S)
-        except AssertionError:
-            yield f"still there: {line.processes_of(run)}"
-        yield from told_truly(run, status, hit)
-    restored = line.play("playbooks/restore.yml", "lab")
-    if restored.returncode:
-        yield "restore.yml failed"
+        yield from told_truly(run, status)
     after = kernels()
     if changed := {key for key in before if before[key] != after.get(key)}:
         yield f"not as it was: {sorted(changed)}"
-    if Path("/run/c10k").exists():
-        yield "/run/c10k is still there"
 
 
-def told_truly(run: Path, status: int | None, hit: bool) -> Iterator[str]:
+def told_truly(run: Path, status: int | None) -> Iterator[str]:
     """Every log is here or can be fetched, the summary reads the rest, and nothing is called ok that was not."""
-    if line.analysis("summary", str(run)).returncode:
-        yield "the summary fails"
-    collected = line.play("playbooks/collect.yml", "lab", run=run.name)
-    if collected.returncode:
-        yield "collect.yml failed"
-    outcomes = [trial["outcome"] for trial in line.trials(run)]
+    trials = line.trials(run)
+    outcomes = [trial["outcome"] for trial in trials]
     if status == 0 and outcomes != ["ok"]:
         yield f"exit 0 with {outcomes}"
-    for trial in line.trials(run):
+    for trial in trials if outcomes == ["ok"] else ():
         settled = {event["host"] for event in line.events(run) if event.get("event") == "done"}
-        if trial["outcome"] == "ok" and settled != set(HOSTS[1:]):
-            yield f"ok without the end of {set(HOSTS[1:]) - settled}"
+        if settled != set(CLIENTS):
+            yield f"ok without the end of {set(CLIENTS) - settled}"
+        if trial["proof"]["end"] != trial["proof"]["barrier"]:
+            yield f"ok with {trial['proof']}"
         missing = [host for host in HOSTS if not (run / "hosts" / host).is_dir()]
-        if trial["outcome"] == "ok" and missing:
+        if missing:
             yield f"ok without the logs of {missing}"
-    manifest = json.loads((run / "manifest.json").read_text())
+    manifest = line.manifest(run)
     if status == 0 and (manifest["status"] != "ok" or manifest["exit"] != 0):
         yield f"exit 0, and the manifest says {manifest['status']}"
 

@@ -351,6 +351,60 @@ def test_what_goes_wrong_has_its_name(stage: Stage, behaviours: dict[str, Any], 
         assert ended.trial["counts"]["planned"] == 2 * (334 + 333)
 
 
+STILL = {"is": "normal", "stands still": True}
+IN_VAIN = {"client1": {"is": "normal", "in vain": 334}} | {
+    name: {"is": "normal", "in vain": 333} for name in ("client2", "client3")
+}
+
+
+@pytest.mark.parametrize(
+    ("behaviours", "outcome", "reason"),
+    [
+        # All wait in vain: on a server that does nothing, and on one that is only slow.
+        ({"server": STILL, **IN_VAIN}, "crashed", "the server hung: it did nothing, answered on no connection"),
+        (IN_VAIN, "ok", None),
+        # One client, of which the server has read all that came: its path; or a part of the server, which has not.
+        (
+            {"server": STILL, "client2": {"is": "normal", "in vain": 333}}, "partial",
+            "client2 lost the server: none of its 333 connections answered at the end",
+        ),
+        (
+            {"server": {**STILL, "unread": 200}, "client2": {"is": "normal", "in vain": 200}}, "crashed",
+            "the server hung: it did nothing, had not read what came on 200 connections",
+        ),
+        ({"client2": {"is": "normal", "in vain": 200}}, "ok", None),
+        (
+            {"server": {**STILL, "queued": 2}, "client2": {"is": "some refused"}}, "crashed",
+            "the server hung: it did nothing, had not accepted 2 that had come",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("server", [{}, {"strategy": None, "server_command": "./mine --port {port}"}])
+def test_who_hangs_is_told_from_who_is_slow_and_from_a_path_that_is_cut(
+    stage: Stage, server: dict[str, Any], behaviours: dict[str, Any], outcome: str, reason: str | None
+) -> None:
+    stage.behaviours, stage.server, stage.load = behaviours, server, {"warmup": 0, "duration": 1}
+    ended = stage.run(0 if outcome == "ok" else 3)
+    assert (ended.trial["outcome"], ended.trial["reason"]) == (outcome, reason)
+
+
+@pytest.mark.parametrize(
+    ("server", "outcome", "reason"),
+    [
+        (STILL, "crashed", "the server hung: it did nothing, answered on no connection"),
+        ({"is": "normal"}, "partial", "client1 was lost: nothing was answered for 7 s"),
+    ],
+)
+def test_a_number_of_requests_that_nobody_answers_any_more_is_given_up(
+    stage: Stage, server: dict[str, Any], outcome: str, reason: str
+) -> None:
+    stage.behaviours = {"server": server, **all_are("gets no answers")}
+    stage.load = {"workload": "churn", "requests": 100_000, "warmup": 0}
+    ended = stage.run(3)
+    assert ended.trial["outcome"] == outcome
+    assert ended.trial["reason"].startswith(reason)
+
+
 def test_an_agent_that_died_is_started_again_for_the_next_trial(stage: Stage) -> None:
     stage.behaviours = {"server": {"is": "crash"}}
     stage.trials = 2

@@ -153,7 +153,7 @@ func (a *Agent) ready() (err error) {
 func (a *Agent) load(at int64) (any, error) {
 	latencies, err := hlog.Create(filepath.Join(a.spec.Dir, "latency.hlog"), fmt.Sprintf("run %s, trial %d, host %s", a.spec.Run, a.spec.Trial, a.spec.Host))
 	if err != nil {
-		return nil, err
+		return nil, unwritten(err)
 	}
 	defer latencies.Close()
 	result, err := a.engine.Run(at, latencies, func(i report.Interval) { a.journal.emit(i) })
@@ -162,8 +162,12 @@ func (a *Agent) load(at int64) (any, error) {
 	}
 	a.phase = isDone
 	if err := latencies.Err(); err != nil {
-		a.say(errs.New(errs.Internal, "files", fmt.Sprintf("The latency log cannot be written: %v.", err), "Make room on the disk."))
+		a.say(unwritten(err))
 	}
 	a.log.Printf("done: warm-up %+v, window %+v, integrity %+v, errors %v", result.Totals.Warmup, result.Totals.Load, result.Integrity, result.Errors)
 	return result, nil
+}
+
+func unwritten(err error) error {
+	return errs.New(errs.Internal, "files", fmt.Sprintf("The latency log cannot be written: %v.", err), "Make room on the disk.")
 }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -54,11 +55,23 @@ def test_an_agent_that_goes_on_is_killed_and_the_other_is_not_told_so(tmp_path: 
     assert {(a["pid"], a["signal"]) for a in ended} == {(one.pid, "SIGTERM"), (beside.pid, "SIGKILL")}
 
 
+def test_a_frozen_agent_of_the_run_ends_and_that_of_another_goes_on(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as frozen, subprocess.Popen(["sleep", "60"]) as other:
+        for run, process in (("one", frozen), ("two", other)):
+            (tmp_path / f"agent-{run}.json").write_text(json.dumps(json.loads(recorded(process.pid)) | {"run": run}))
+        frozen.send_signal(signal.SIGSTOP)
+        ended = c10k_host.stop_agents(tmp_path, "one")
+        assert [(agent["pid"], agent["signal"]) for agent in ended] == [(frozen.pid, "SIGTERM")]
+        assert frozen.wait(5) == -signal.SIGTERM
+        assert [agent["pid"] for agent in c10k_host.live_agents(tmp_path)] == [other.pid]
+        other.terminate()
+
+
 def test_an_agent_that_begins_meanwhile_is_told_as_one_that_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [[], [], [{"pid": 7, "run": "next"}]]
-    monkeypatch.setattr(c10k_host, "live_agents", lambda _: found.pop(0))
+    monkeypatch.setattr(c10k_host, "live_agents", lambda *_: found.pop(0))
     assert c10k_host.stop_agents(tmp_path) == [{"pid": 7, "run": "next", "signal": None}]
 
 

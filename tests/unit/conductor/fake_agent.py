@@ -16,6 +16,10 @@ from hdrh.histogram import HdrHistogram
 
 from contracts.declared import COUNTS, INTEGRITY
 
+OF_THE_TREE = (  # the package `server` of its directory is this file
+    "processes", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "threads", "fds", "minor_faults", "major_faults",
+    "voluntary_switches", "involuntary_switches", "foreign_ns",
+)  # fmt: skip
 SKEWED_CLOCK_NS = 86_400_000_000_000  # the fake's clock is a day ahead
 
 
@@ -69,6 +73,7 @@ class Fake:
         self.intervals = 0
         self.silent = False
         self.limit_said = False
+        self.sampled = time.monotonic()
 
     @property
     def is_server(self) -> bool:
@@ -113,6 +118,8 @@ class Fake:
                 emit("limit", resource="FD_SETSIZE", held=1015)
             if self.go_at and not self.silent:
                 self.load()
+            if self.is_server and time.monotonic() > self.sampled + 0.1:
+                self.sample()
 
     def before_hello(self) -> None:
         if self.behaviour == "dies at start":
@@ -161,13 +168,27 @@ class Fake:
             self.mine("limited").touch()
         emit("armed", connected=share, verified=verified, failed=failed, retries=0, syn_retries=syn_retries)
 
+    def sample(self) -> None:
+        """What a server does meanwhile: nothing where it `stands still`."""
+        self.sampled = time.monotonic()
+        done = 0 if self.behaviours.get("stands still") else round(self.sampled * 1e9)
+        served = None if self.spec["server"]["strategy"] is None else done
+        emit(
+            "sample", t=now(), **(dict.fromkeys(OF_THE_TREE, 1) | {"cpu_user_ns": done}), edges_only=False, agent_ns=1,
+            steal_ns=0, throttled_ns=None, established=None, accept_queue=self.behaviours.get("queued", 0),
+            accept_queues=[], accepted_by=None, kernel={}, bytes_in=served, bytes_out=served,
+            **dict.fromkeys(("open", "accepted"), None if served is None else 1),
+        )  # fmt: skip
+
     def on_prove(self, _order: dict[str, Any]) -> None:
         if self.is_server:
             held = sum(int(path.read_text()) for path in self.of_clients("held"))
             count = self.behaviours.get("count", held)
-            emit("counts", t=now(), established=count, open=None if self.spec["server"]["strategy"] is None else count)
+            own = None if self.spec["server"]["strategy"] is None else count
+            emit("counts", t=now(), established=count, open=own, unread=self.behaviours.get("unread", 0))
         else:
-            emit("proved", verified=self.held, failed=0)
+            failed = self.behaviours.get("in vain", 0)
+            emit("proved", verified=self.held - failed, failed=failed)
 
     def on_go(self, order: dict[str, Any]) -> None:
         self.go_at = order["at"]
@@ -181,6 +202,8 @@ class Fake:
         counts = dict.fromkeys(COUNTS, 0) | right
         if self.given["rate"] > self.behaviours.get("knee", self.given["rate"]):
             counts |= {"answered": planned // 2, "timed_out": planned - planned // 2}
+        if self.behaviour == "gets no answers":
+            counts |= {"answered": 0, "arrived": 0, "timed_out": planned}
         if self.behaviour == "mismatch":
             counts |= {"answered": planned - 1, "mismatched": 1}
         if self.behaviour == "does not add up":
@@ -211,7 +234,7 @@ class Fake:
             self.silent = True
         elif self.behaviour == "garbage in mid-load":
             emit("interval", k="three")
-        elif self.intervals == whole:
+        elif self.intervals == whole and self.behaviour != "gets no answers":
             self.done(rate)
 
     def done(self, rate: int) -> None:

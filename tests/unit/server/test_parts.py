@@ -66,6 +66,22 @@ def test_only_the_servers_ends_are_counted() -> None:
         assert sockdiag.count_established("127.0.0.1", port + 1) == 0
 
 
+def test_connections_with_bytes_that_nobody_has_read_are_counted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as one, socket.create_connection(("127.0.0.1", port)) as two:
+            theirs = listener.accept()[0]
+            assert sockdiag.count_unread("127.0.0.1", port) == 0
+            one.sendall(b"read")
+            two.sendall(b"not even accepted")
+            theirs.recv(1, socket.MSG_PEEK)  # it is there
+            assert sockdiag.count_unread("127.0.0.1", port) == 2
+            assert sockdiag.count_unread("127.0.0.2", port) == 0
+            theirs.recv(4)
+            assert sockdiag.count_unread("127.0.0.1", port) == 1
+            theirs.close()
+
+
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
 def test_a_dual_stack_server_is_found_by_its_ipv4_address() -> None:
     with pairs("::", "127.0.0.1", 3, socket.AF_INET6) as port:
