@@ -22,25 +22,46 @@ NOT_OWED = ("mismatched_requests", "failed_requests", "unsent_late_requests")
 
 
 def sv6_overloaded(dataset: Dataset) -> Iterable[Observation]:
-    """Paced loads of which the server owes more and more replies, from the first half of the window to the second."""
+    """Paced loads of which the server owes more and more replies, from the first half of the window to the second; not
+    where it owes them to one client alone, for then that client, or its path, is what fell behind (GN2, GN7)."""
     samples = {(run, n): own for run, n, own in by_trial(dataset.server_samples.dropna(subset=["bytes_out"]))}
     seconds = where(dataset.seconds, dataset.seconds["phase"] == "load").drop_duplicates([*KEY, "k"])
+    clients = where(dataset.intervals, dataset.intervals["phase"] == "load").drop_duplicates([*KEY, "host", "k"])
+    parted = {(run, n): own for run, n, own in by_trial(clients)}
     wanted = paced(trials(dataset))[[*KEY, "payload_bytes", "hostile"]]
     table = seconds.merge(wanted, on=KEY).sort_values([*KEY, "k"])
     for run, trial, own in by_trial(table):
         planned, came = _floats(own, "planned_requests"), _came(own, samples.get((run, trial)))
-        owed = planned - came - sum(np.nan_to_num(_floats(own, name)) for name in NOT_OWED)
+        owed = planned - came - _not_owed(own)
         halves = [half for half in np.array_split(np.arange(len(own)), 2) if len(half)]
         growths = [float(owed[half].sum() / max(1.0, planned[half].sum())) for half in halves]
         growth = float(owed.sum())
         is_grown = growth > max(threshold("backlog") * planned.sum(), threshold("backlog_least"))
-        if is_grown and min(growths) > threshold("backlog") / 2:
+        if is_grown and min(growths) > threshold("backlog") / 2 and not _of_one(parted.get((run, trial)), growth):
             text = (
                 f"Of {show.number(planned.mean())} requests/s {show.number(came.mean())}/s came back: the backlog grew "
                 f"by {show.count(growth)} in the window"
             )
             at, size = {"run": run, "trial": trial}, growth / planned.sum()
             yield seen(at, text, size, backlog=growth, planned_per_s=planned.mean(), arrived_per_s=came.mean())
+
+
+def _not_owed(seconds: pd.DataFrame) -> Floats:
+    return np.asarray(sum(np.nan_to_num(_floats(seconds, name)) for name in NOT_OWED), dtype=np.float64)
+
+
+def _of_one(intervals: pd.DataFrame | None, growth: float) -> bool:
+    """Whether most of a backlog is one client's, and the others have none."""
+    if intervals is None or intervals["host"].nunique() < 2:
+        return False
+    owed, planned = {}, {}
+    for host, own in intervals.groupby("host", observed=True):
+        asked = _floats(own, "planned_requests")
+        owed[host] = float((asked - _floats(own, "arrived_requests") - _not_owed(own)).sum())
+        planned[host] = float(asked.sum())
+    worst = max(owed, key=lambda host: owed[host])
+    others, of_others = sum(owed.values()) - owed[worst], sum(planned.values()) - planned[worst]
+    return owed[worst] > growth / 2 and others <= threshold("backlog") * of_others
 
 
 def _came(seconds: pd.DataFrame, samples: pd.DataFrame | None) -> Floats:

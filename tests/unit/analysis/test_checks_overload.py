@@ -47,6 +47,22 @@ def test_what_the_server_does_not_owe_is_no_backlog() -> None:
     assert told("SV6", arriving(healthy(), 700, unsent_waiting_requests=200)) == [1]
 
 
+def client_by_client(rows: Rows, **arrived: int) -> Rows:
+    """So many replies in each second of trial 1 at these clients; at the others all that were asked for."""
+    mine = [row for row in rows["intervals"] if row["trial"] == 1]
+    for row in mine:
+        row["arrived_requests"] = arrived.get(row["host"], row["planned_requests"])
+    share = sum(row["arrived_requests"] for row in mine) / sum(row["planned_requests"] for row in mine)
+    return arriving(rows, 900 * share)
+
+
+def test_what_is_owed_to_one_client_alone_is_no_overload() -> None:
+    slow = client_by_client(healthy(), client2=0)
+    assert told("SV6", slow) == [], "the other clients were served at once"
+    assert told("SV6", client_by_client(healthy(), client1=100, client2=100, client3=100)) == [1]
+    assert told("SV6", client_by_client(healthy(), client1=200, client2=0)) == [1]
+
+
 def test_a_closed_loop_is_never_overloaded() -> None:
     assert told("SV6", change(arriving(healthy(), 200), "trials", 1, workload="closed")) == []
 
