@@ -32,8 +32,8 @@ class Case:
     """One fault `during` a part of a run, or `before` it.
 
     `outcome`: of its one trial, None where there is to be none. `says`: words of the trial's reason; where there is
-    none, of what the playbook said. `logs`: whose must be here; `finds`, `finds_no`: words of `analysis check`; `within_s`: from
-    the fault to the end of the playbook. `ci`: it stands for its kind.
+    none, of what the playbook said. `logs`: whose must be here; `finds`, `finds_no`: words of `analysis check`;
+    `within_s`: from the fault to the end of the playbook. `ci`: it stands for its kind.
     """
 
     name: str
