@@ -107,9 +107,11 @@ def play(trials: int) -> Run:
 
 
 def sampled(at_s: float) -> list[Sample]:
-    """Of the conductor of the newest run, where it runs."""
+    """Of the conductor of the newest run, once its first trial has ended."""
     run = line.newest()
-    for pid, command in line.processes_of(run).items() if run else ():
+    if run is None or not line.trials(run):
+        return []
+    for pid, command in line.processes_of(run).items():
         if "conductor run" in command:
             try:
                 status = Path(f"/proc/{pid}/status").read_text().splitlines()
