@@ -96,10 +96,14 @@ def drain_in_background(inbox: Inbox, tag: Tag, stream: str, read: Callable[[int
         if stream == "stderr" and passed > STDERR_LINES_PER_S:
             dropped += 1
             return
+        tell_dropped(at_ns)
+        inbox.put(Line(tag, stream, at_ns, line.decode(errors="replace")))
+
+    def tell_dropped(at_ns: int) -> None:
+        nonlocal dropped
         if dropped:
             inbox.put(Line(tag, stream, at_ns, f"({dropped} lines of stderr not kept)"))
             dropped = 0
-        inbox.put(Line(tag, stream, at_ns, line.decode(errors="replace")))
 
     def some() -> bytes:
         try:
@@ -113,6 +117,7 @@ def drain_in_background(inbox: Inbox, tag: Tag, stream: str, read: Callable[[int
             data = some()
             said += len(data)
             if said > MOST_BYTES + BYTES_PER_S * (time.monotonic() - began):
+                tell_dropped(time.monotonic_ns())
                 inbox.put(StreamEnd(tag, stream, f"its agent says too much: {said >> 20} MiB on {stream}"))
                 while some():
                     pass
@@ -126,6 +131,7 @@ def drain_in_background(inbox: Inbox, tag: Tag, stream: str, read: Callable[[int
             for line in lines:
                 pass_on(at_ns, line)
             if not data:
+                tell_dropped(at_ns)
                 inbox.put(StreamEnd(tag, stream))
                 return
 

@@ -444,7 +444,6 @@ def test_other_text_and_a_flood_on_stderr_harm_nobody(stage: Stage) -> None:
     ended = stage.run()
     assert ended.trial["outcome"] == "ok"
     assert any(event["text"] == "Welcome to this host!" for event in ended.events("stderr", "client1"))
-    assert any("not kept" in event["text"] for event in ended.events("stderr", "client2"))
     assert len(ended.events("stderr", "client2")) < 20_000
 
 

@@ -44,6 +44,12 @@ def test_a_stream_that_says_too_much_is_not_kept(stream: str, monkeypatch: pytes
     assert isinstance(end, StreamEnd) and "says too much" in end.why
 
 
+def test_of_a_flood_on_stderr_the_rest_is_counted_to_the_end() -> None:
+    """All in one read, so in one second: the last that was not kept is told too, though nothing follows."""
+    *lines, end = heard([b"x\n" * 1500], "stderr")
+    assert len(lines) == 1001 and "(500 lines of stderr not kept)" in str(lines[-1]) and end == StreamEnd(TAG, "stderr")
+
+
 def test_a_long_run_may_say_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "MOST_BYTES", 0)
     monkeypatch.setattr(inbox, "BYTES_PER_S", 1 << 50)
