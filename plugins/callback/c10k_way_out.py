@@ -13,7 +13,13 @@ from typing import Any
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from contracts.visible import sayable
+try:
+    from contracts.visible import sayable
+except ImportError:  # an Ansible that is not the checkout's: c10k_command_line refuses it before any host is touched
+
+    def sayable(text: str) -> str:
+        return text
+
 
 DOCUMENTATION = """
     name: c10k_way_out
