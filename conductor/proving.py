@@ -133,10 +133,11 @@ def hang(course: Course, in_vain: bool = False) -> str | None:
     fleet.tell([fleet.server], "prove")
     fleet.wait(lambda: "counts" in fleet.server.said, SAMPLE_S)
     unread, queued = fleet.server.said.get("counts", {}).get("unread") or 0, after["accept_queue"] or 0
-    work = ["answered on no connection"] if in_vain else []
-    work += [f"had not read what came on {unread:,} connections"] if unread else []
+    work = [f"had not read what came on {unread:,} connections"] if unread else []
     work += [f"had not accepted {queued:,} that had come"] if queued else []
-    return f"the server hung: it did nothing, {' and '.join(work)}" if work else None
+    if work:
+        return f"the server hung: it did nothing, and {' and '.join(work)}"
+    return "the server did nothing and answered nobody: it hung, or nothing reached it" if in_vain else None
 
 
 def stood_still(before: Event, after: Event) -> bool:

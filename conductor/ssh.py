@@ -205,8 +205,9 @@ class SshSession:
         assert self._connection is not None
         try:
             channel = self._connection.create_session()
+            command = command_line(argv, cwd)
             # A host's shell reads it; command_line quotes every word.
-            channel.exec_command(command_line(argv, cwd))  # nosec B601
+            channel.exec_command(command)  # nosec B601
         except (paramiko.SSHException, EOFError) as error:
             raise OSError(f"its SSH session is gone ({error or type(error).__name__})") from None
         drain_in_background(inbox, tag, "stdout", channel.recv)

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from contracts.declared import GENERATORS
-from planner import duet, plan, room
+from planner import duet, room
 from planner.cells import Catalog, Request
 from planner.check import DOUBTFUL, Check, Facts, Host, judged, yes
+from plugins.module_utils.c10k_sysctl import listed
 from server.catalog import PROGRAMS
 
 GOARCH = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -71,10 +72,10 @@ def pinned(request: Request, host: Host, facts: Facts) -> Iterator[Check]:
     wanted = request.run_wide[name]
     if not isinstance(wanted, list):
         return
-    have = plan.compact(facts["cpus"])
+    have = listed(facts["cpus"])
     absent = [core for core in wanted if core not in facts["cpus"]]
     bad = f": {name} names CPU {absent[0]}, which it does not have; it has {have}." if absent else ""
-    yield judged(host, name, plan.compact(wanted), have, bad)
+    yield judged(host, name, listed(wanted), have, bad)
 
 
 def root(request: Request, host: Host, facts: Facts) -> Check:
@@ -161,13 +162,13 @@ def ports_of(request: Request, host: Host, facts: Facts) -> Iterator[Check]:
     low, high = facts["port_range"]
     open_to_theft = [port for port in asked if low <= port <= high and not reserved(port, facts["reserved_ports"])]
     yield judged(
-        host, "ephemeral range", f"not {plan.compact(asked)}", f"{low}-{high}",
+        host, "ephemeral range", f"not {listed(asked)}", f"{low}-{high}",
         port_problem(open_to_theft, facts) if open_to_theft else "",
     )  # fmt: skip
     taken = {} if facts["agent"] else {held["port"]: held for held in facts["ports_held"]}
     first = next(iter(taken.values()), None)
     yield judged(
-        host, "free ports", plan.compact(asked), f"{first['port']}: {first['why']}" if first else "free",
+        host, "free ports", listed(asked), f"{first['port']}: {first['why']}" if first else "free",
         f": port {first['port']} of {host['load_address']} {first['why']}; stop that, or choose another server_port."
         if first else "",
     )  # fmt: skip
@@ -184,7 +185,7 @@ def reserved(port: int, text: str) -> bool:
 def port_problem(taken: Sequence[int], facts: Facts) -> str:
     """One sentence however many they are: `server_ports` goes to a thousand."""
     low, high = facts["port_range"]
-    every = plan.compact(list(taken))
+    every = listed(list(taken))
     return (
         f": server_port={every} is inside its ephemeral range ({low}-{high}), where a connection may take it "
         f"first: choose one below {low}, or reserve it there with `sysctl net.ipv4.ip_local_reserved_ports={every}`."

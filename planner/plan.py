@@ -59,17 +59,6 @@ def split_cpus(request: Request, hosts: Sequence[Host], controller: Host) -> dic
     return {"server": ours, "agent": helpers, "clients": per_client, "conductor": helpers if conducted_here else None}
 
 
-def compact(cpus: list[int]) -> str:
-    """[0, 1, 2, 6] as 0-2,6"""
-    runs: list[list[int]] = []
-    for core in sorted(cpus):
-        if runs and core == runs[-1][1] + 1:
-            runs[-1][1] = core
-        else:
-            runs.append([core, core])
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
-
-
 def workers(cell: Mapping[str, Any], catalog: Catalog, cores: int, descriptors: int) -> int:
     """Server processes of a trial: one, unless the strategy spreads its connections over several.
 

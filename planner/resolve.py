@@ -9,7 +9,7 @@ import yaml
 
 from contracts.declared import PARAMETERS
 from planner import admission, cells, command_line, fitness, results, resume
-from planner.parameters import unknown_names
+from planner.parameters import Refused, unknown_names
 from server import catalog
 
 PROFILES = results.ROOT / "playbooks/profiles"
@@ -20,7 +20,9 @@ def resolve(given: Mapping[str, Any], known: Iterable[str], groups: Mapping[str,
     server, clients = admission.check_groups(groups)
     profiles = {path.stem: path for path in sorted(PROFILES.glob("*.yml"))}
     others = ["run", "purge", *command_line.OF_HOSTS, *(name for name in known if name.startswith("c10k_"))]
-    if given.get("run") and not unknown_names(given, [*PARAMETERS, "cells", *others], cells.LISTED):
+    if given.get("run"):
+        if unknown := unknown_names(given, [*PARAMETERS, "cells", *others], cells.LISTED):
+            raise Refused(unknown)
         asked = resume.resume(given)
         request = cells.Request(**asked["request"])
     else:

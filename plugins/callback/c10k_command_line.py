@@ -31,7 +31,7 @@ NO_PARTS = (
 REFUSED = 2
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]
+class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "c10k_command_line"

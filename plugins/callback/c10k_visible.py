@@ -29,7 +29,7 @@ COLOUR = re.compile("(\x1b\\[[01](?:;[34][0-7])?m)")
 """What Ansible itself writes around a difference. It hides nothing, so a host may write it too."""
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]
+class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "c10k_visible"

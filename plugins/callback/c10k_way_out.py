@@ -7,19 +7,10 @@ from __future__ import annotations
 
 import atexit
 import shlex
-import sys
 from typing import Any
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
-
-try:
-    from contracts.visible import sayable
-except ImportError:  # an Ansible that is not the checkout's: c10k_command_line refuses it before any host is touched
-
-    def sayable(text: str) -> str:
-        return text
-
 
 DOCUMENTATION = """
     name: c10k_way_out
@@ -29,7 +20,7 @@ DOCUMENTATION = """
 """
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]
+class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "c10k_way_out"
@@ -65,4 +56,4 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 f"The playbook ended before its restore, so the kernel of {', '.join(self.tuned)} is still tuned; this "
                 f"puts it back: ansible-playbook {sources} playbooks/restore.yml"
             )
-            print(sayable(sentence), file=sys.stderr)
+            self._display.display(sentence, stderr=True)  # which c10k_visible makes harmless

@@ -69,14 +69,14 @@ def ports_of(text: str) -> set[int]:
     return found
 
 
-def listed(ports: Iterable[int]) -> str:
-    """Ports as the kernel lists them."""
+def listed(numbers: Iterable[int]) -> str:
+    """Ports, or CPUs, as the kernel lists them: [0, 1, 2, 6] as 0-2,6."""
     runs: list[list[int]] = []
-    for port in sorted(ports):
-        if runs and port == runs[-1][1] + 1:
-            runs[-1][1] = port
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
         else:
-            runs.append([port, port])
+            runs.append([number, number])
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
 
 

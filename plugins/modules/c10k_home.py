@@ -74,10 +74,6 @@ PART_BYTES = 8 << 20
 PACKING = ".packing-"
 
 
-def agent_of(home: Path, run: str) -> bool:
-    return bool(live_agents(home, run))
-
-
 def of_run(module: AnsibleModule, home: Path, run: str) -> None:
     if Path(run).name != run or run in ("", ".", ".."):
         module.fail_json(msg=f"{run} is not the id of a run.")
@@ -90,14 +86,14 @@ def of_run(module: AnsibleModule, home: Path, run: str) -> None:
     if not logs.is_dir() or module.check_mode:
         module.exit_json(changed=False, archive=None, sha256=None, agent_runs=False, ended=[])
     deadline = time.monotonic() + 10
-    while agent_of(home, run) and time.monotonic() < deadline:
+    while live_agents(home, run) and time.monotonic() < deadline:
         time.sleep(0.1)
     ended = stop_agents(home, run)  # the conductor is gone, so what is left is frozen
     try:
         packed = pack(logs, archive)
     except OSError as error:
         module.fail_json(msg=f"The logs of {run} cannot be packed: {error}.")
-    module.exit_json(changed=True, archive=str(archive), agent_runs=agent_of(home, run), ended=ended, **packed)
+    module.exit_json(changed=True, archive=str(archive), agent_runs=bool(live_agents(home, run)), ended=ended, **packed)
 
 
 def pack(logs: Path, archive: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from contracts.visible import MOST_OF_A_LINE
 from plugins.callback import c10k_visible
+from plugins.callback.c10k_visible import CallbackModule as Visible
 from plugins.callback.c10k_way_out import CallbackModule as WayOut
 from tests import line
 
@@ -85,6 +86,8 @@ def test_the_last_words_of_a_playbook_are_harmless_too(
 
     monkeypatch.setattr(context, "CLIARGS", {"inventory": [f"/inv{HOSTILE}"]})
     last = WayOut()
+    monkeypatch.setattr(last._display, "display", last._display.display)  # as it was, for the tests that follow
+    Visible()
     last.tuned = {f"host{HOSTILE}": True}
     last.say()
     last.is_over = True
