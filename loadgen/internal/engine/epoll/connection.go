@@ -17,6 +17,7 @@ type connection struct {
 	sequence   uint32 // of its next record
 	waiting    list   // planned, not yet begun
 	wire       list   // begun, no reply yet; the last may be half written
+	unseen     uint32 // µs for which its replies have lain unread at most, in sum; it wraps
 	begun      int64  // ns, start of the handshake
 	heard      int64  // ns, when the last byte came of a reply that is not whole yet
 	unsent     int32  // bytes of the last on the wire still to be written

@@ -94,6 +94,7 @@ func (l *Loop) conclude(i int32, c *connection) {
 	early := c.unsent > 0 && c.wire.head == c.wire.tail // nobody can echo what was not yet sent
 	n := c.wire.pop(&l.requests)
 	r := &l.requests.all[n]
+	c.unseen += uint32(max(0, min(l.watch.late, l.watch.now-r.sent)) / 1000) // it may have been sent after that
 	if c.wrong || early {
 		result, c.wrong = engine.Mismatched, true
 		l.classify(i, c, r.sequence)

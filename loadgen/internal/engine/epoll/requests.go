@@ -13,6 +13,7 @@ type request struct {
 	owner        int32 // index of its connection
 	sequence     uint32
 	sum          uint32 // checksum of the record
+	unseen       uint32 // µs, of its connection when it was planned
 	slot         uint16 // of the ledger
 	flags        uint8  // of the record
 	onWire       bool

@@ -28,6 +28,7 @@ func (l *Loop) enqueue(i int32, flags uint8, intended int64, slot uint16) bool {
 	r := &l.requests.all[n]
 	r.intended, r.flags, r.slot, r.owner = intended, flags, slot, i
 	r.tardy = l.looked-intended > int64(l.cfg.Timeout)/2
+	r.unseen = l.connections[i].unseen
 	l.connections[i].waiting.push(&l.requests, n)
 	return true
 }

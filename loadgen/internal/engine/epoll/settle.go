@@ -38,12 +38,17 @@ func (l *Loop) drop(i int32, slot uint16) {
 }
 
 // late tells whether this loop, rather than the server, kept a request from leaving: it planned it late and its connection was
-// not busy by then, or it was away for most of the timeout and has not seen that the connection is busy no more.
+// not busy by then, or for most of the timeout it was away while replies on the connection may have lain there: those that it
+// has read since, or one that it has not seen yet.
 func (l *Loop) late(r *request, c *connection) bool {
-	if r.tardy && l.freeSince(c, r.intended) {
+	most := int64(l.cfg.Timeout) / 2
+	switch {
+	case r.tardy && l.freeSince(c, r.intended):
+		return true
+	case int64(c.unseen-r.unseen)*1000 > most:
 		return true
 	}
-	return l.watch.away() > int64(l.cfg.Timeout)/2 && l.idle(c)
+	return l.watch.away() > most && l.idle(c)
 }
 
 // freeSince tells whether a connection was free at that time: what is on its wire, if anything is, was sent later.

@@ -149,6 +149,35 @@ func TestWhoKeptARequest(t *testing.T) {
 	}
 }
 
+// A loop that gets a CPU only now and then is never away for long, but six replies that each lay there for a tenth of the timeout
+// kept those behind them for more than half of it. Six that the server sent so late did not.
+func TestWhoKeptARequestWithManyShortAbsences(t *testing.T) {
+	for _, away := range []bool{true, false} {
+		s := newStream(t, 1, 64)
+		for range 8 {
+			s.ask()
+		}
+		for range 6 {
+			tenth := int64(s.l.cfg.Timeout) / 10
+			s.l.watch.now = Monotonic() + tenth
+			if away {
+				s.l.watch.late = tenth
+			}
+			s.feed(s.sent())
+		}
+		s.l.watch.late = 0
+		s.expire(-1)
+		s.balance()
+		want := Counts{Planned: 8, Sent: 7, Answered: 6, TimedOut: 2, UnsentWaiting: 1}
+		if away {
+			want.UnsentWaiting, want.UnsentLate = 0, 1
+		}
+		if n := Planned(s.l.accounts.Ledger.Window); n != want {
+			t.Errorf("away %v: %+v, want %+v", away, n, want)
+		}
+	}
+}
+
 // A request whose time is over before the loop comes to it is not sent, and that is the loop's doing.
 func TestAPlanThatComesTooLate(t *testing.T) {
 	cfg := Plain(netip.MustParseAddrPort("127.0.0.1:1"))

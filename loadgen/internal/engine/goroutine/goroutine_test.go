@@ -46,6 +46,35 @@ func TestReplyAtTheTimeout(t *testing.T) {
 	}
 }
 
+// An engine that gets a CPU only now and then is never away for long, but six replies that each lay there for a tenth of the
+// timeout kept those behind them for more than half of it. Six that the server sent so late did not.
+func TestWhoKeptARequestWithManyShortAbsences(t *testing.T) {
+	for _, away := range []bool{true, false} {
+		cfg := Plain(netip.MustParseAddrPort("127.0.0.1:1"))
+		e := start(t, cfg)
+		e.phase = newArrivals(e)
+		e.accounts.Ledger = NewLedger(&cfg, 0, func(Interval) {})
+		c, tenth := e.newConnection(0), int64(cfg.Timeout)/10
+		for range 8 {
+			e.submit(c, wire.Load, 0, e.accounts.Ledger.Plan(0))
+		}
+		for range 6 {
+			r := c.next()
+			c.writing = false
+			if away {
+				e.away = tenth
+			}
+			c.reply = append(c.expected(r), make([]byte, wire.BeginBytes)...)
+			c.heed(len(c.expected(r)), r.sent+tenth)
+		}
+		r := c.next()
+		c.writing, e.away = false, 0
+		if late := c.waiting[0].late(); late != away {
+			t.Errorf("away %v: late %v, with %v unseen behind %v", away, late, c.unseen, r.sent)
+		}
+	}
+}
+
 func TestConservation(t *testing.T) {
 	Conserve(t, start, func(t *testing.T, e *Routines) {
 		e.mu.Lock()

@@ -85,6 +85,7 @@ func (c *connection) concluded(r *request, verdict engine.Integrity, next int, n
 		} else {
 			e.conclude(r, verdict, now)
 		}
+		c.unseen += max(0, min(e.away, now-r.sent))
 		c.wire = c.wire[1:]
 		c.ready.Signal()
 		e.phase.replied(c, r.flags)

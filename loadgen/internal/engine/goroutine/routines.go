@@ -61,6 +61,7 @@ type connection struct {
 	reply    []byte // the one that is being read, and a little more, to see whether another record begins in it
 	have     int    // bytes of it
 	heard    int64  // ns, when the last of them came
+	unseen   int64  // ns for which its replies have lain unread at most, in sum
 	stray    bool   // nobody asked for these
 	writing  bool   // its writer has not come back from its last record
 	broken   error  // why it could not be written to
@@ -72,6 +73,7 @@ type request struct {
 	connection *connection
 	intended   int64 // ns
 	sent       int64 // ns, when its writing began
+	unseen     int64 // ns, of its connection when it was planned
 	sequence   uint32
 	slot       uint16 // of the ledger
 	flags      uint8  // of the record

@@ -10,7 +10,8 @@ func (e *Routines) submit(c *connection, flags uint8, intended int64, slot uint1
 	if e.unsettled >= e.most {
 		return false
 	}
-	r := &request{connection: c, flags: flags, intended: intended, slot: slot, tardy: e.looked-intended > int64(e.cfg.Timeout)/2}
+	r := &request{connection: c, flags: flags, intended: intended, slot: slot, unseen: c.unseen,
+		tardy: e.looked-intended > int64(e.cfg.Timeout)/2}
 	e.unsettled++
 	e.timeline = append(e.timeline, r)
 	c.waiting = append(c.waiting, r)

@@ -43,13 +43,14 @@ func (c *connection) drop(slot uint16) {
 }
 
 // late tells whether this engine, rather than the server, kept a request from leaving: it planned it late and its connection was
-// not busy by then, or it was away for most of the timeout, and has not seen that the connection is busy no more.
+// not busy by then, or for most of the timeout it was away while replies on the connection may have lain there: those that it
+// has read since, or one that it has not seen yet.
 func (r *request) late() bool {
-	c := r.connection
+	c, most := r.connection, int64(r.connection.e.cfg.Timeout)/2
 	switch {
-	case r.tardy && c.freeSince(r.intended):
+	case r.tardy && c.freeSince(r.intended), c.unseen-r.unseen > most:
 		return true
-	case c.e.away <= int64(c.e.cfg.Timeout)/2:
+	case c.e.away <= most:
 		return false
 	}
 	return !c.busy() || !c.writing && unread(c.conn) >= len(c.e.filler)-c.have
