@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.c10k_lab_request import CONTROLLER_ADDRESS, PREFIX, SOURCES, SWITCH, Host
+from .c10k_lab_request import CONTROLLER_ADDRESS, PREFIX, SOURCES, SWITCH, Host
 
 OWN = Path("/proc/self/ns/net")
 NAMESPACES = Path("/run/netns")

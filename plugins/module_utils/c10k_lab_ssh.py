@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible.module_utils.c10k_lab_network import Failed, eventually, inode, run
-from ansible.module_utils.c10k_lab_request import CONTROLLER_ADDRESS, Host
+from .c10k_lab_network import Failed, eventually, inode, run
+from .c10k_lab_request import CONTROLLER_ADDRESS, Host
 
 SHADOW = Path("/etc/shadow")
 START_S = 5.0
@@ -88,14 +88,21 @@ def offset_of(process: Path) -> int:
 
 
 def running(directory: Path | None = None) -> set[int]:
-    """The network namespaces in which an sshd runs, be they without a name; those of the lab's own, or of any."""
+    """The network namespaces in which an sshd runs, be they without a name; those of the lab's own, or of any.
+
+    What runs in a process namespace below ours, such as a container, may have a lab of its own: it is not looked at.
+    """
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            sshd = (process / "comm").read_text().strip() == "sshd"
+            sshd = (process / "comm").read_text().strip() == "sshd" and same_processes(process)
             if sshd and (not directory or f"-f {directory}/" in command(process)):
                 found.add((process / "ns/net").stat().st_ino)
     return found
+
+
+def same_processes(process: Path) -> bool:
+    return (process / "ns/pid").stat().st_ino == Path("/proc/self/ns/pid").stat().st_ino
 
 
 def command(process: Path) -> str:
