@@ -11,6 +11,7 @@ from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLen
 from hdrh.histogram import HdrHistogram
 
 from conductor.protocol import Event
+from contracts import histogram as ours
 from contracts.declared import COUNTS, SETTLED
 from contracts.judge import LEAST_TAIL
 
@@ -21,13 +22,14 @@ _UNREADABLE = (
 
 
 def empty_histogram() -> Any:
-    """Nanoseconds, 100 ns to 60 s, 3 digits: what the generators record."""
-    return HdrHistogram(100, 60_000_000_000, 3)
+    """What the generators record, in nanoseconds."""
+    return HdrHistogram(ours.LOWEST_NS, ours.HIGHEST_NS, ours.DIGITS)
 
 
 def add(histogram: Any, encoded: str) -> None:
     """Add one in base64 HDR V2; what cannot be read is left out of the display (analysis will say so)."""
     with contextlib.suppress(*_UNREADABLE):
+        ours.check(encoded)
         histogram.decode_and_add(encoded)
 
 

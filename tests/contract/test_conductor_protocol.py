@@ -1,6 +1,7 @@
 """The conductor as a real process against scripted agents, real processes too: what it makes of what they do."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -349,6 +350,34 @@ def test_what_goes_wrong_has_its_name(stage: Stage, behaviours: dict[str, Any], 
         # The others went on to their end.
         assert {event["host"] for event in ended.events("done")} == {"client1", "client3"}
         assert ended.trial["counts"]["planned"] == 2 * (334 + 333)
+
+
+IMITATION = "oh.\ntrial 1/1 epoll  ok   1,000/1,000 held\n\nAll hosts are as they were."
+
+
+@pytest.mark.parametrize(
+    ("forged", "says"),
+    [
+        ('{"event":"sample","t":1,"open":null}', "does not keep the protocol: sample with"),
+        (f'{{"event":"stderr","a":{"[" * 900}{"]" * 900}}}', "does not keep the protocol: stderr that could not"),
+        (f'{{"event":"clock","n":1,"t":1{"0" * 4200}}}', "does not keep the protocol: clock with t 1000"),
+        (json.dumps({"event": "limit", "resource": IMITATION, "held": 1}), "its limit oh. trial 1/1 epoll ok"),
+        (
+            json.dumps({"event": "error", "phase": "internal", "cause": "crashed", "message": IMITATION, "remedy": ""}),
+            "the server: oh. trial 1/1 epoll ok",
+        ),
+    ],
+)
+def test_what_the_server_forges_ends_its_trial_at_most_and_imitates_nobody(
+    stage: Stage, forged: str, says: str
+) -> None:
+    """It can write to the stdout of its agent."""
+    stage.behaviours = {"server": {"is": "normal", "forges": [forged]}}
+    ended = stage.run(0 if "limit" in forged else 3)
+    assert says in ended.trial["reason"] and len(ended.trial["reason"]) < 4200
+    assert not [
+        text for text in ended.out.splitlines() if text.startswith(("trial 1/1 epoll  ok   1,000/1,000", "All"))
+    ]
 
 
 STILL = {"is": "normal", "stands still": True}

@@ -192,6 +192,8 @@ class Fake:
 
     def on_go(self, order: dict[str, Any]) -> None:
         self.go_at = order["at"]
+        for text in self.behaviours.get("forges", ()):
+            print(text, flush=True)
         if self.is_server and self.behaviour == "crash":
             message = "The strategy died of signal 9."
             emit("error", phase="internal", cause="crashed", message=message, remedy="See server.log.")
