@@ -61,16 +61,24 @@ class Tally:
         self.window = empty_histogram()
         self.window_counts = dict.fromkeys(COUNTS, 0)
         self.errors = 0
+        self.asked_k = self.answered_k = -1
+        """The latest seconds of which requests were planned, and of which any was answered."""
         self.second: tuple[Mapping[str, int], Any] | None = None
         self._waiting: dict[int, dict[str, Event]] = {}
 
     def take(self, host: str, interval: Event) -> None:
         self._waiting.setdefault(interval["k"], {})[host] = interval
+        self.asked_k = max(self.asked_k, interval["k"] if interval["planned"] else -1)
+        self.answered_k = max(self.answered_k, interval["k"] if interval["arrived"] else -1)
         self.errors += sum(interval[name] for name in SETTLED if name != "answered")
         if interval["phase"] == "load":
             add(self.window, interval["response"])
             for name in COUNTS:
                 self.window_counts[name] += interval[name]
+
+    def ceased(self, timeout_s: float) -> bool:
+        """Was nothing answered at all, or nothing more of what was asked for longer than a timeout at the end?"""
+        return self.answered_k < 0 <= self.asked_k or self.asked_k - self.answered_k > timeout_s
 
     def settle(self, hosts: Iterable[str]) -> None:
         """Merge the newest interval that all of these hosts have reported, and forget those before it."""

@@ -435,6 +435,29 @@ def test_a_number_of_requests_that_nobody_answers_any_more_is_given_up(
     assert ended.trial["reason"].startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("server", "answers_for", "outcome", "reason"),
+    [
+        (STILL, 0, "crashed", IDLE),
+        (
+            {**STILL, "queued": 30},
+            1,
+            "crashed",
+            "the server hung: it did nothing, and had not accepted 30 that had come",
+        ),
+        ({"is": "normal"}, 1, "ok", None),  # it works on, be it for nobody
+        (STILL, 2, "ok", None),  # answers ceased for a second, which may be the timeout of each request
+    ],
+)
+def test_churn_is_judged_for_a_hang_too(
+    stage: Stage, server: dict[str, Any], answers_for: int, outcome: str, reason: str | None
+) -> None:
+    stage.behaviours = {"server": server, **all_are("normal", **{"answers for": answers_for})}
+    stage.load = {"workload": "churn", "warmup": 0, "duration": 3, "timeout": 1}
+    ended = stage.run(0 if outcome == "ok" else 3)
+    assert (ended.trial["outcome"], ended.trial["reason"]) == (outcome, reason)
+
+
 def test_an_agent_that_died_is_started_again_for_the_next_trial(stage: Stage) -> None:
     stage.behaviours = {"server": {"is": "crash"}}
     stage.trials = 2

@@ -204,7 +204,7 @@ class Fake:
         counts = dict.fromkeys(COUNTS, 0) | right
         if self.given["rate"] > self.behaviours.get("knee", self.given["rate"]):
             counts |= {"answered": planned // 2, "timed_out": planned - planned // 2}
-        if self.behaviour == "gets no answers":
+        if self.behaviour == "gets no answers" or self.intervals >= self.behaviours.get("answers for", 1_000):
             counts |= {"answered": 0, "arrived": 0, "timed_out": planned}
         if self.behaviour == "mismatch":
             counts |= {"answered": planned - 1, "mismatched": 1}
