@@ -38,7 +38,7 @@ def resume(given: Mapping[str, Any]) -> dict[str, Any]:
     its plan that are to be measured yet. Refused where it cannot go on."""
     if beside := [name for name in given if name in PARAMETERS or name == "cells"]:
         raise Refused([f"run={given['run']} goes on with what that run was asked for: leave {', '.join(beside)} away."])
-    run = results.existing(given["run"])
+    run = results.existing(str(given["run"]))
     if results.goes_on(run):
         raise Refused([f"{run.name} still goes on."])
     manifest, planned = recorded(run)
