@@ -1,6 +1,5 @@
 """HDR histograms as numpy arrays of counts: decoded exactly, added at every index, never averaged. Nanoseconds."""
 
-import base64
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,9 +13,12 @@ import numpy.typing as npt
 from hdrh.codec import HdrCookieException, HdrHistogramEncoder, HdrLengthException
 from hdrh.histogram import HdrHistogram
 
+from contracts.histogram import DIGITS as DIGITS
+from contracts.histogram import HIGHEST_NS as HIGHEST_NS
+from contracts.histogram import LOWEST_NS as LOWEST_NS
+from contracts.histogram import BadHistogram as BadHistogram
+from contracts.histogram import check
 from contracts.judge import LEAST_TAIL
-
-LOWEST_NS, HIGHEST_NS, DIGITS = 100, 60_000_000_000, 3
 
 # Requests beyond a percentile: with fewer it is withheld, or deserves a mark.
 WITHHELD_BELOW, MARKED_BELOW = LEAST_TAIL, 100
@@ -30,13 +32,8 @@ SLOTS: int = _RULER.counts_len
 BUCKETS: int = _RULER.bucket_count
 SUB_BUCKETS: int = _RULER.sub_bucket_count
 
-# A payload's header, and the longest number for every slot. A short text cannot unpack to much: zlib gives 1,032 : 1.
-MOST_UNPACKED_BYTES, SHORT_CHARACTERS = 40 + 9 * SLOTS, 4096
+SHORT_CHARACTERS = 4096  # such a text cannot unpack to much: zlib gives 1,032 : 1
 MOST_COUNT = 1 << 40  # sums of many such fit 64 bits, and no client times as many
-
-
-class BadHistogram(ValueError):
-    """The text is no HDR V2 histogram of 100 ns to 60 s with 3 digits."""
 
 
 def empty() -> Counts:
@@ -86,7 +83,7 @@ def _counts(text: object) -> npt.NDArray[np.integer[Any]]:
         raise BadHistogram("not a text")
     try:
         if len(text) > SHORT_CHARACTERS:
-            _check_size(text)
+            check(text)
         payload = HdrHistogramEncoder.decode(text)
         head = payload.payload
         found = (head.lowest_trackable_value, head.highest_trackable_value, head.significant_figures)
@@ -108,15 +105,6 @@ def _counts(text: object) -> npt.NDArray[np.integer[Any]]:
     if counts.min() < 0 or counts.max() > MOST_COUNT:
         raise BadHistogram("a count is negative, or none that could be measured")
     return counts
-
-
-def _check_size(text: str) -> None:
-    """That it unpacks to no more than a histogram can be: 1.4 MB of text could become gigabytes."""
-    packed = base64.b64decode(text[: 2 * MOST_UNPACKED_BYTES])[8:]
-    inflater = zlib.decompressobj()
-    inflater.decompress(packed, MOST_UNPACKED_BYTES)
-    if inflater.unconsumed_tail or not inflater.eof:
-        raise BadHistogram("it unpacks to more than such a histogram can hold")
 
 
 def add(parts: Iterable[Counts]) -> Counts:

@@ -14,6 +14,7 @@ from typing import Any
 from conductor.inbox import Inbox, Line, StreamEnd, Tag, Task, in_background
 from conductor.plan import Host
 from conductor.sessions import Channel, Session
+from contracts.visible import one_line
 from plugins.module_utils import c10k_echo
 
 PROGRAM = Path(c10k_echo.__file__).read_text(encoding="utf-8")
@@ -81,7 +82,7 @@ class Talk:
                 case Line(stream="stdout") if (said := parsed(item.text)) is not None:
                     found[item.tag.host] = said
                 case Line():
-                    last_words[item.tag.host] = item.text.strip()
+                    last_words[item.tag.host] = one_line(item.text)
                 case StreamEnd():
                     ended[item.tag.host] += 1
                     if ended[item.tag.host] == STREAMS:  # the last words may come after the end of stdout
@@ -101,7 +102,9 @@ def parsed(text: str) -> dict[str, Any] | None:
         answer = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return answer if isinstance(answer, dict) and answer.get("echo") is True else None
+    if not isinstance(answer, dict) or answer.get("echo") is not True:
+        return None
+    return {name: one_line(value) if isinstance(value, str) else value for name, value in answer.items()}
 
 
 def failure(client: Host, server: Host, ports: Sequence[int], answer: Mapping[str, Any]) -> str | None:

@@ -20,6 +20,7 @@ from conductor.sessions import Channel, Session, as_account
 from conductor.shares import Share
 from conductor.specs import agent_argv
 from contracts.declared import REFUSING_PHASES
+from contracts.visible import one_line
 
 ALIVE_EVERY_NS = 1_000_000_000
 PING_AFTER_NS = 2_000_000_000
@@ -203,11 +204,12 @@ class Fleet:
         if event["event"] != "error" or self.ending:
             return
         if event["phase"] in REFUSING_PHASES:
-            raise RunRefused(f"{agent.name}: {event['message']} {event['remedy']}".strip())
+            raise RunRefused(f"{agent.name}: {one_line(event['message'])} {one_line(event['remedy'])}".strip())
+        message = one_line(event["message"])
         if agent is self.server and event["cause"] == "crashed":
-            self.lose(agent, event["message"])
+            self.lose(agent, message)
         else:
-            self.spoil([agent], event["message"])
+            self.spoil([agent], message)
 
     def _each_second(self, now_ns: int) -> None:
         if now_ns >= self._next_second_ns:

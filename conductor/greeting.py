@@ -4,6 +4,7 @@ from conductor.course import Course
 from conductor.errors import Abandoned, RunEnded, RunRefused
 from conductor.fleet import Peer
 from conductor.specs import HELLO_S
+from contracts.visible import one_line
 
 
 def greet(course: Course) -> None:
@@ -46,6 +47,6 @@ def _no_hello_because(course: Course, agent: Peer) -> str | None:
         why = agent.because(f"its agent said no hello within {HELLO_S:.0f} s")
         return f"{why}: see whether the host is overloaded."
     if hello["version"] != 1 or hello["host"] != agent.name:
-        found = f"host {hello['host']!r}, protocol {hello['version']}"
+        found = f"host {one_line(repr(hello['host']))}, protocol {hello['version']}"
         return f"its agent is that of {found}: run playbooks/prepare.yml, which deploys the right one."
     return None

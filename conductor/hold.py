@@ -22,6 +22,7 @@ from conductor.output import complain, say
 from conductor.plan import Host
 from conductor.run import open_all, session_of
 from conductor.sessions import Channel, Session
+from contracts.visible import one_line
 from plugins.module_utils import c10k_lock
 
 HOLDER = Path(c10k_lock.__file__).read_text(encoding="utf-8")
@@ -115,7 +116,7 @@ def wait_until_held(starting: Sequence[Task], inbox: Inbox, seconds: float) -> N
                     raise RunRefused(f"{item.tag.host} {refusal(answer)}")
                 missing.discard(item.tag.host)
             case Line():
-                last_words[item.tag.host] = item.text.strip()
+                last_words[item.tag.host] = one_line(item.text)
             case StreamEnd() if item.stream == "stdout" and item.tag.host in missing:
                 why = last_words.get(item.tag.host, "without a word")
                 raise RunRefused(f"{item.tag.host}: its lock cannot be taken ({why}).")
@@ -125,15 +126,15 @@ def parsed(text: str) -> dict[str, Any] | None:
     """What a holder says; a shell's greeting is nothing."""
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) and "held" in answer else None
 
 
 def refusal(answer: Mapping[str, Any]) -> str:
     if answer.get("problem"):
-        return f"cannot be locked: {answer['problem']}."
+        return f"cannot be locked: {one_line(answer['problem'])}."
     return (
-        f"is in use by {answer.get('by')}: wait until that ends. Two runs at once would undo each other's tuning and "
-        "spoil each other's figures."
+        f"is in use by {one_line(answer.get('by'))}: wait until that ends. Two runs at once would undo each other's "
+        "tuning and spoil each other's figures."
     )

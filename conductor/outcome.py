@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from conductor.clock import Clock
 from conductor.protocol import Event
 from contracts.declared import COUNTS, OUTCOMES, SETTLED, WRONG, Workload
+from contracts.visible import MOST_OF_A_LINE, one_line
 
 MOST_LATE = 0.01
 CLOSED = ("peer-closed", "reset")
@@ -70,7 +71,8 @@ def outcome_of(seen: Seen) -> tuple[str, str | None]:
     if word in ("invalid", "partial") and not seen.refused:
         place = sum(kind in ("partial", "dnf", "crashed") for kind, _ in problems)
         reasons[place:place] = [*_server_did(seen), *_odd_client(seen)]
-    return word, "; ".join(dict.fromkeys(why.rstrip(".") for why in reasons)) or None
+    # What hosts say is in it.
+    return word, one_line("; ".join(dict.fromkeys(why.rstrip(".") for why in reasons)), MOST_OF_A_LINE) or None
 
 
 def counts_of(done: Mapping[str, Event]) -> dict[str, int] | None:

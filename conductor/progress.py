@@ -11,6 +11,7 @@ from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLen
 from hdrh.histogram import HdrHistogram
 
 from conductor.protocol import Event
+from contracts import histogram as ours
 from contracts.declared import COUNTS, SETTLED
 from contracts.judge import LEAST_TAIL
 
@@ -21,13 +22,14 @@ _UNREADABLE = (
 
 
 def empty_histogram() -> Any:
-    """Nanoseconds, 100 ns to 60 s, 3 digits: what the generators record."""
-    return HdrHistogram(100, 60_000_000_000, 3)
+    """What the generators record, in nanoseconds."""
+    return HdrHistogram(ours.LOWEST_NS, ours.HIGHEST_NS, ours.DIGITS)
 
 
 def add(histogram: Any, encoded: str) -> None:
     """Add one in base64 HDR V2; what cannot be read is left out of the display (analysis will say so)."""
     with contextlib.suppress(*_UNREADABLE):
+        ours.check(encoded)
         histogram.decode_and_add(encoded)
 
 
@@ -59,16 +61,24 @@ class Tally:
         self.window = empty_histogram()
         self.window_counts = dict.fromkeys(COUNTS, 0)
         self.errors = 0
+        self.asked_k = self.answered_k = -1
+        """The latest seconds of which requests were planned, and of which any was answered."""
         self.second: tuple[Mapping[str, int], Any] | None = None
         self._waiting: dict[int, dict[str, Event]] = {}
 
     def take(self, host: str, interval: Event) -> None:
         self._waiting.setdefault(interval["k"], {})[host] = interval
+        self.asked_k = max(self.asked_k, interval["k"] if interval["planned"] else -1)
+        self.answered_k = max(self.answered_k, interval["k"] if interval["arrived"] else -1)
         self.errors += sum(interval[name] for name in SETTLED if name != "answered")
         if interval["phase"] == "load":
             add(self.window, interval["response"])
             for name in COUNTS:
                 self.window_counts[name] += interval[name]
+
+    def ceased(self, timeout_s: float) -> bool:
+        """Was nothing answered at all, or nothing more of what was asked for longer than a timeout at the end?"""
+        return self.answered_k < 0 <= self.asked_k or self.asked_k - self.answered_k > timeout_s
 
     def settle(self, hosts: Iterable[str]) -> None:
         """Merge the newest interval that all of these hosts have reported, and forget those before it."""

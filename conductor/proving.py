@@ -104,6 +104,8 @@ def log_proof(course: Course, when: str, proof: Proof | None) -> None:
 
 def prove_end(course: Course) -> None:
     if not course.trial.load.traits.holds:
+        if course.trial.load.traits.verifies and course.tally.ceased(course.trial.load.timeout):
+            course.hung = hang(course, in_vain=True)
         return
     course.enter("checking")
     clients = ask_generators(course)

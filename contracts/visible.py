@@ -2,7 +2,7 @@
 
 import unicodedata
 
-MOST_OF_A_LINE = 4096
+MOST_OF_A_LINE, MOST_OF_A_SENTENCE = 4096, 600
 
 
 def visible(text: str) -> str:
@@ -18,9 +18,14 @@ def visible_lines(text: str) -> str:
 
 def sayable(text: str) -> str:
     """Visible, and no line so long that it drives everything else from the screen; the files have all of it."""
-    return "\n".join(map(_cut, visible_lines(text).split("\n")))
+    return "\n".join(_cut(line, MOST_OF_A_LINE) for line in visible_lines(text).split("\n"))
 
 
-def _cut(line: str) -> str:
-    more = len(line) - MOST_OF_A_LINE
-    return line if more <= 0 else f"{line[:MOST_OF_A_LINE]} … ({more:,} characters more)"
+def one_line(text: object, most: int = MOST_OF_A_SENTENCE) -> str:
+    """What a host says, as a part of a sentence of ours: it begins no line, which could be taken for one of ours."""
+    return _cut(" ".join(str(text).split()), most)
+
+
+def _cut(line: str, most: int) -> str:
+    more = len(line) - most
+    return line if more <= 0 else f"{line[:most]} … ({more:,} characters more)"

@@ -43,7 +43,8 @@ def leftovers(host: Host, keep_tuned: bool) -> str | None:
         then = "keep_tuned leaves it so" if keep_tuned else "it is put back at the end of this run"
         parts.append(f"the kernel is still tuned by {', '.join(facts['tuned_by'])} ({then})")
     if facts["agent"]:
-        parts.append(f"the agent of {facts['agent'].get('run')} still runs (playbooks/stop.yml ends it)")
+        run = facts["agent"]["run"] or "a run that it does not name"
+        parts.append(f"the agent of {run} still runs (playbooks/stop.yml ends it)")
     if facts["uncollected"]:
         oldest = facts["uncollected"][0]
         more = f" and {len(facts['uncollected']) - 1} more" if len(facts["uncollected"]) > 1 else ""

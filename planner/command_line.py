@@ -15,7 +15,10 @@ OF_A_RUN = {"restore": ("cells", "run", *PARAMETERS)}
 
 
 def problems(playbook: str, given: Mapping[str, Any]) -> list[str]:
-    """A sentence for each name that the playbook does not know, else for a run that cannot be one."""
+    """A sentence for each variable that is wrong for every host, else for each name that the playbook does not know,
+    else for a run that cannot be one."""
+    if at_once := list(variables.typed_for_all(given)):
+        return at_once
     known = KNOWN.get(playbook)
     if known is None:
         return []

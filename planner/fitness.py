@@ -107,7 +107,7 @@ def account(host: Host) -> Iterator[Check]:
     if of["uid"] is None:
         bad = f" has no account {name}: make it there (`useradd --system --create-home {name}`)"
     elif of["uid"] == 0:
-        bad = f": {name} is root: give another account"
+        bad = f": its c10k_account {name} has the user id 0, so it may do everything: give another account"
     elif of["uid"] == of["user"]:
         bad = f": {name} is the user that SSH logs in with: give another account"
     elif not of["reached"]:

@@ -12,10 +12,10 @@ from planner.cells import Catalog, Request
 from planner.check import DOUBTFUL, REFUSED, Check
 from planner.parameters import Refused
 from planner.results import ROOT
+from plugins.module_utils.c10k_lock import LOCK
 from server import catalog
 
 Say = Callable[[str], None]
-LOCK = "/run/c10k.lock"
 
 
 def described(

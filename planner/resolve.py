@@ -20,7 +20,7 @@ def resolve(given: Mapping[str, Any], known: Iterable[str], groups: Mapping[str,
     server, clients = admission.check_groups(groups)
     profiles = {path.stem: path for path in sorted(PROFILES.glob("*.yml"))}
     others = ["run", "purge", *command_line.OF_HOSTS, *(name for name in known if name.startswith("c10k_"))]
-    if given.get("run"):
+    if "run" in given:  # an empty one too: whoever writes run=$ID wants that run, and no other
         if unknown := unknown_names(given, [*PARAMETERS, "cells", *others], cells.LISTED):
             raise Refused(unknown)
         asked = resume.resume(given)

@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 DERIVED = ("manifest.json", "report.html", "dataset", "export")
 EXITS = {0: "ok", 130: "interrupted"}
-MOST_AT_ONCE, MOST_UNPACKED, MOST_FILES = 16 << 20, 4 << 30, 1 << 17
-"""Bytes that an archive of logs may ask to have in memory, and holds unpacked; its files. A host's word for it is not
-believed: a few kilobytes can unpack to a full disk."""
+MOST_AT_ONCE, MOST_UNPACKED, MOST_FILES, MOST_NAMES = 1 << 18, 4 << 30, 1 << 17, 1 << 24
+"""Bytes that an archive of logs may ask to have in memory, and holds unpacked; its files and directories, and the bytes
+of all their names. A host's word for it is not believed: a few kilobytes can unpack to a full disk."""
 
 
 def utc_now() -> str:
@@ -93,13 +93,13 @@ def there(given: Mapping[str, Any]) -> str | None:
 
 def find(wanted: str | None) -> Path:
     """The directory of a run, where it is or would be: by its id, or the newest."""
-    if wanted in (None, "", "latest"):
+    if wanted in (None, "latest"):
         if not (RESULTS / "latest").exists():
             raise Refused(["There is no run under results/ yet; name one with -e run=ID."])
         return (RESULTS / "latest").resolve()
     name = Path(str(wanted)).name
     if not RUN_ID.fullmatch(name):
-        raise Refused([f"run={wanted} is not the id of a run, which looks like 20261122T190312Z-3f9a1c."])
+        raise Refused([f"run={wanted} is not the id of a run, which looks like 20261122T190312Z-3f9a1c, nor `latest`."])
     return RESULTS / name
 
 
@@ -170,11 +170,11 @@ def unpack(archive: Path, place: Path) -> int:
     try:
         with Unpacked(archive) as content, tarfile.open(fileobj=content, mode="r:") as packed:
             files = unpacked_into(fresh, packed)
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OSError) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OSError, RecursionError) as error:
         shutil.rmtree(fresh, ignore_errors=True)
-        if isinstance(error, tarfile.TarError | gzip.BadGzipFile | zlib.error | EOFError):
-            raise ValueError(f"the archive is damaged ({error})") from None
-        raise
+        if isinstance(error, OSError | ValueError) and not isinstance(error, gzip.BadGzipFile):
+            raise
+        raise ValueError(f"the archive is damaged ({error})") from None
     fresh.mkdir(exist_ok=True)
     place.mkdir(exist_ok=True)
     for one in list(fresh.iterdir()):  # an earlier part of the run, collected before, stays
@@ -185,8 +185,12 @@ def unpack(archive: Path, place: Path) -> int:
 
 
 def unpacked_into(place: Path, packed: tarfile.TarFile) -> int:
-    files = 0
-    for member in packed:
+    """tarfile keeps every member in memory, directories too."""
+    files = named = 0
+    for n, member in enumerate(packed):
+        named += len(member.name) + len(member.linkname) + sum(map(len, member.pax_headers.values()))
+        if n >= MOST_FILES or named > MOST_NAMES:
+            raise ValueError(f"the archive holds more than {MOST_FILES} files, or names without end")
         name = PurePosixPath(member.name)
         if member.isdir():
             continue
@@ -194,8 +198,6 @@ def unpacked_into(place: Path, packed: tarfile.TarFile) -> int:
         if content is None or name.is_absolute() or ".." in name.parts or not member.name.isprintable():
             raise ValueError(f"the archive holds {member.name}, which is no log file")
         files += 1
-        if files > MOST_FILES:
-            raise ValueError(f"the archive holds more than {MOST_FILES} files")
         target = place / name
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as file:

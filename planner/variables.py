@@ -3,7 +3,7 @@
 import ipaddress
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ def read(name: str, role: str, known: Mapping[str, Any]) -> tuple[Variables, dic
     """The variables of one host; and by variable a sentence for each that is not what it must be."""
     problems: dict[str, str] = {}
     found: dict[str, Any] = {}
-    for variable, typed in (("c10k_load_address", load_address), ("c10k_sources", listed), ("c10k_weight", weight)):
+    for variable, typed in TYPED.items():
         if role == "server" and variable == "c10k_sources":
             continue  # it has none
         try:
@@ -59,6 +59,17 @@ def load_address(name: str, given: Any) -> str:
     if address.is_unspecified or address.is_multicast or getattr(address, "scope_id", None):
         raise Refused([f"c10k_load_address of {name} is {given}, which is not one host's alone: give one, {example}."])
     return str(address)
+
+
+def typed_for_all(given: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each variable that a command line gives to every host and that is not what it must be. What holds
+    a template may differ from host to host, and is judged there."""
+    for variable, typed in TYPED.items():
+        if variable in given and "{{" not in str(given[variable]):
+            try:
+                typed("every host", given[variable])
+            except Refused as refused:
+                yield from refused.problems
 
 
 def weight(name: str, given: Any) -> int | float:
@@ -102,6 +113,11 @@ def addresses(name: str, text: str) -> Iterator[str]:
     if network.num_addresses > MOST_SOURCES:
         raise Refused([f"c10k_sources of {name} holds {text}, which has more than {MOST_SOURCES:,} addresses."])
     return map(str, network.hosts())
+
+
+TYPED: Mapping[str, Callable[[str, Any], Any]] = {
+    "c10k_load_address": load_address, "c10k_sources": listed, "c10k_weight": weight,
+}  # fmt: skip
 
 
 def sources(name: str, address: str, listed: Sequence[str], count: int) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 
+from contracts.visible import one_line
 from planner import results
 from planner.parameters import Refused
 from plugins.door import Door
@@ -39,7 +40,7 @@ class ActionModule(Door):
         try:
             result = self.collect(run, given["home"], task_vars)
         except Exception as error:  # whatever it is, the kernels are still to be put back
-            return {"changed": False, "run": run.name, "problem": " ".join(str(error).split())[:300]}
+            return {"changed": False, "run": run.name, "problem": one_line(error)}
         if result.get("failed"):
             return {"changed": False, "run": run.name, "problem": result.get("msg", "it cannot be packed")}
         return result
@@ -60,7 +61,7 @@ class ActionModule(Door):
         there = (f"{home}/runs/{run.name}", f"{home}/collect-{run.name}.tar.gz")
         deleted = self._low_level_execute_command(shlex.join(["rm", "-rf", "--", *there]))
         if deleted["rc"] != 0:
-            why = " ".join(deleted["stderr"].split())[:300]
+            why = one_line(deleted["stderr"])
             return {**result, "msg": f"The logs of {run.name} stay on {host} too: {why}"}
         return result
 

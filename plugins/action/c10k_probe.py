@@ -1,8 +1,8 @@
 """Has the module c10k_home describe a host; a host that cannot answer becomes one sentence in `problem`.
 
-Where the inventory gives the host an account of its own, that account tells of itself too: its limits and its
-directory count. It also says which options Ansible gives to OpenSSH for the host, from wherever they come, so that the
-conductor goes the same way.
+Where the inventory gives the host an account of its own, that account tells of itself too, and of that its limits and
+its directory count. It also says which options Ansible gives to OpenSSH for the host, from wherever they come, so that
+the conductor goes the same way.
 """
 
 import shlex
@@ -15,12 +15,18 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from contracts.visible import one_line
+from planner.facts import ACCOUNT, wrong
+
 QUIET = ("Control", "ServerAlive")
 """Options of ssh that lead nowhere else."""
 UNPIPED = (
     "would have root run modules from files that its own user can change: set ansible_pipelining=true (and see that "
     "sudo there does not ask for a terminal)."
 )
+OF_ACCOUNT = ("nofile_hard", "cgroup", "cpus", "ports_held", "base_writable", "disk_free_bytes", "noexec")
+"""What an account tells of itself: its limits and its directory. All else is said by the SSH user, least of all which
+Python that user shall run: the measured server may have changed what its account says."""
 NOT_RUN = (126, 127)  # the shell's answers for a program that is not there, or that it cannot run
 
 
@@ -48,11 +54,13 @@ class ActionModule(ActionBase):
         if (become or name) and not self._connection.is_pipelining_enabled():
             problem = UNPIPED
         if account:
-            account |= {"user": user, "root": False}
+            account |= {"name": name, "user": user, "root": False}
             if not problem and account["reached"] and account["uid"] not in (0, user):
                 problem, found = self.look(home, strict, asked, given)
-                facts = found.get("facts", {})
-                account["root"] = facts.get("root", False)
+                of_account = found.get("facts", {})
+                account["root"] = of_account.get("root", False)
+                facts |= {name: of_account[name] for name in OF_ACCOUNT if name in of_account}
+                facts["user"] = account["uid"]
         if not problem and self._connection.transport not in ("ssh", "local"):
             problem = f"is reached by {self._connection.transport}; the conductor knows ssh and local only."
         if problem and strict:
@@ -97,16 +105,20 @@ class ActionModule(ActionBase):
         except AnsibleConnectionFailure as error:
             if strict:
                 raise
-            return f"cannot be reached: {' '.join(str(error.message).split())[:300].rstrip('.')}.", {}
+            return f"cannot be reached: {one_line(error.message).rstrip('.')}.", {}
         except AnsibleError as error:
-            return f"cannot be looked at: {' '.join(str(error.message).split())[:300]}", {}
+            return f"cannot be looked at: {one_line(error.message)}", {}
         if "facts" in result:
+            if what := wrong(result["facts"]):
+                return f"cannot be looked at: what it says of its {what} makes no sense.", {}
+            if asked.get("account") and not ACCOUNT(result.get("account")):
+                return f"cannot be looked at: it does not say whether it has the account {asked['account']}.", {}
             return None, {"facts": result["facts"], "account": result.get("account")}
         if result.get("rc") in NOT_RUN:
             python = str(self._used_interpreter or "/usr/bin/python3").removeprefix("#!")
             return f"has no Python at {python}: install python3 there, or name it as ansible_python_interpreter.", {}
         said = " ".join(f"{result.get(key, '')}" for key in ("msg", "module_stderr", "module_stdout"))
-        return f"cannot be looked at: {' '.join(said.split())[:300]}", {}
+        return f"cannot be looked at: {one_line(said)}", {}
 
 
 def beyond(there_s: float | None, before_s: float, after_s: float) -> float:

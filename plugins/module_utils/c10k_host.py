@@ -42,22 +42,22 @@ def start_ticks(pid: int) -> int | None:
 
 
 def live_agents(home: Path, run: str | None = None) -> list[dict[str, Any]]:
-    """What the files agent-<trial>.json of <base>/<host> say, of one run or of all, where the recorded process still
-    runs and is that of the file's owner."""
+    """The agents that the files agent-<trial>.json of <base>/<host> name, of one run or of all, where the process still
+    runs and is that of the file's owner: `pid`, `start_ticks`, and `run`, None where it is the id of none."""
     found = [agent for path in sorted(home.glob("agent-*.json")) for agent in [live_agent(path)] if agent]
     return [agent for agent in found if run in (None, agent.get("run"))]
 
 
 def live_agent(path: Path) -> dict[str, Any] | None:
     try:
-        record, owner = read_plain(path)
-        agent = json.loads(record)
-        alive = start_ticks(int(agent["pid"])) == int(agent["start_ticks"])
+        text, owner = read_plain(path)
+        record = json.loads(text)
+        pid, began, run = int(record["pid"]), int(record["start_ticks"]), str(record.get("run"))
         # Root may read it too, and must not end whatever process an ordinary account names there.
-        alive = alive and owner == Path(f"/proc/{int(agent['pid'])}").stat().st_uid
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        alive = start_ticks(pid) == began and owner == Path(f"/proc/{pid}").stat().st_uid
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    return agent if alive else None
+    return {"pid": pid, "start_ticks": began, "run": run if RUN_ID.fullmatch(run) else None} if alive else None
 
 
 def stop_agents(home: Path, run: str | None = None, patience_s: float = 8) -> list[dict[str, Any]]:
@@ -86,9 +86,9 @@ def send(path: Path, run: str | None, numbers: Sequence[signal.Signals]) -> dict
     with contextlib.suppress(ProcessLookupError):
         if not hasattr(signal, "pidfd_send_signal"):  # before Python 3.9
             for number in numbers:
-                os.kill(int(agent["pid"]), number)
+                os.kill(agent["pid"], number)
             return agent
-        process = os.pidfd_open(int(agent["pid"]))
+        process = os.pidfd_open(agent["pid"])
         try:
             if live_agent(path) != agent:  # is what was opened still that process?
                 return None

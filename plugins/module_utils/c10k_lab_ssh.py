@@ -88,21 +88,15 @@ def offset_of(process: Path) -> int:
 
 
 def running(directory: Path | None = None) -> set[int]:
-    """The network namespaces in which an sshd runs, be they without a name; those of the lab's own, or of any.
-
-    What runs in a process namespace below ours, such as a container, may have a lab of its own: it is not looked at.
-    """
+    """The network namespaces in which an sshd runs, be they without a name; those of the lab's own, or of any. A lab in
+    a container or an isolation below ours has the same paths in a /run of its own, and is none of ours."""
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            sshd = (process / "comm").read_text().strip() == "sshd" and same_processes(process)
+            sshd = (process / "comm").read_text().strip() == "sshd" and (process / "root/run").samefile("/run")
             if sshd and (not directory or f"-f {directory}/" in command(process)):
                 found.add((process / "ns/net").stat().st_ino)
     return found
-
-
-def same_processes(process: Path) -> bool:
-    return (process / "ns/pid").stat().st_ino == Path("/proc/self/ns/pid").stat().st_ino
 
 
 def command(process: Path) -> str:

@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+LOCK = "/run/c10k.lock"
+"""Made by root, where the SSH user may become root."""
 SILENCE_S = 10
 """Without a word for so long the controller is gone, or the link is cut."""
 
@@ -82,7 +84,7 @@ def main(run: str, wait_s: str, path: str) -> None:
     """Take the lock, say one line of JSON, and hold on until the input ends or is silent."""
     said: dict[str, Any] = {"held": True}
     try:
-        if not path.startswith("/run/"):  # the SSH user's own directory
+        if path != LOCK:  # a directory of the SSH user's own, wherever it is
             Path(path).mkdir(parents=True, exist_ok=True)
         take(path, run, float(wait_s))
     except Taken as taken:

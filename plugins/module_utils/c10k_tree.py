@@ -62,9 +62,16 @@ def sync_directory(path: Path) -> None:
 
 
 def files(tree: Path) -> list[Path]:
-    """All files of a directory, or the file itself; Python's own cache comes and goes by itself."""
-    found = sorted(tree.rglob("*")) if tree.is_dir() and not tree.is_symlink() else [tree]
-    return [path for path in found if (path.is_file() or path.is_symlink()) and "__pycache__" not in path.parts]
+    """All files and links of a directory, or the file itself; Python's own cache comes and goes by itself. However deep
+    they lie: the tree may be the work of the measured server."""
+    found, left = [], [tree]
+    while left:
+        place = left.pop()
+        if place.is_symlink() or not place.is_dir():
+            found += [place] if place.is_symlink() or place.is_file() else []
+        elif place.name != "__pycache__":
+            left += place.iterdir()
+    return sorted(found)
 
 
 def listing(source: Path, name: str) -> dict[str, Any]:

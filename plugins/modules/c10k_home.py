@@ -57,12 +57,14 @@ left: {type: list, returned: state is stopped or removed, description: What is s
 
 import base64
 import contextlib
+import errno
 import json
 import os
-import shutil
+import subprocess
 import tarfile
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.c10k_host import account_facts, facts, live_agents, runs, stop_agents
 from ansible.module_utils.c10k_tree import digest, open_plain
 
-PART_BYTES = 8 << 20
+PART_BYTES, MOST_BYTES = 8 << 20, 4 << 30
+"""Of an archive in one answer; of the logs in one archive, more than which nobody unpacks."""
 PACKING = ".packing-"
 
 
@@ -99,13 +102,30 @@ def of_run(module: AnsibleModule, home: Path, run: str) -> None:
 def pack(logs: Path, archive: Path) -> dict[str, Any]:
     """What lies under the archive's name is replaced and never opened: the measured server may have put a pipe there,
     which nobody ever reads."""
-    clear(archive.parent)
+    remove_all(archive.parent.glob(f"{PACKING}*"))
     handle, name = tempfile.mkstemp(dir=str(archive.parent), prefix=PACKING)
     with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as packed:
-        packed.add(str(logs), arcname=".")
+        room = MOST_BYTES
+        for path in logs_of(logs):
+            with open_plain(path) as log:
+                member = tarfile.TarInfo(f"./{path.parent.name}/{path.name}")
+                member.size = os.fstat(log.fileno()).st_size
+                room -= member.size
+                if room < 0:
+                    raise OSError(errno.EFBIG, f"there are more than {MOST_BYTES >> 30} GiB", str(logs))
+                packed.addfile(member, log)
     told = {"sha256": digest(Path(name)), "bytes": Path(name).stat().st_size}
     Path(name).replace(archive)
     return {**told, "content": part(archive, 0)}
+
+
+def logs_of(logs: Path) -> Iterator[Path]:
+    """The plain files of each trial. What else may lie there (links, pipes, trees without a bottom) is no log."""
+    for trial in sorted(logs.iterdir()):
+        if trial.is_dir() and not trial.is_symlink():
+            for path in sorted(trial.iterdir()):
+                if path.is_file() and not path.is_symlink() and path.name.isprintable():
+                    yield path
 
 
 def part(archive: Path, offset: int) -> str:
@@ -114,24 +134,24 @@ def part(archive: Path, offset: int) -> str:
         return base64.b64encode(file.read(PART_BYTES)).decode()
 
 
-def clear(home: Path) -> None:
-    """What was packed and not brought to its end."""
-    for rest in home.glob(f"{PACKING}*"):
-        rest.unlink()
-
-
 def remove(home: Path) -> bool:
     """The deployed files (venv and wheels: of earlier versions), then every directory that is empty without them."""
-    deployed = [place for place in (home / "app", home / "venv", home / "wheels") if place.exists()]
-    for place in deployed:
-        shutil.rmtree(str(place))
-    for record in home.glob("agent-*.json*"):
-        record.unlink(missing_ok=True)
-    clear(home)
+    deployed = remove_all([home / "app", home / "venv", home / "wheels"])
+    remove_all([*home.glob("agent-*.json*"), *home.glob(f"{PACKING}*")])
     for directory in (home / "runs", home, home.parent):
         with contextlib.suppress(OSError):
             directory.rmdir()
-    return bool(deployed)
+    return deployed
+
+
+def remove_all(places: Iterable[Path]) -> bool:
+    """Whatever lies there; returns whether anything did. `rm` follows no link, and finds the bottom of any tree, where
+    Python's own way (before 3.13) goes as deep as its stack."""
+    there = [str(place) for place in places if os.path.lexists(str(place))]
+    done = subprocess.run(["rm", "-rf", "--", *there], capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        raise OSError((done.stderr.strip() or "rm does not say why").splitlines()[-1])
+    return bool(there)
 
 
 def stop(module: AnsibleModule, home: Path) -> None:

@@ -1,6 +1,7 @@
 """The conductor as a real process against scripted agents, real processes too: what it makes of what they do."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -351,6 +352,34 @@ def test_what_goes_wrong_has_its_name(stage: Stage, behaviours: dict[str, Any], 
         assert ended.trial["counts"]["planned"] == 2 * (334 + 333)
 
 
+IMITATION = "oh.\ntrial 1/1 epoll  ok   1,000/1,000 held\n\nAll hosts are as they were."
+
+
+@pytest.mark.parametrize(
+    ("forged", "says"),
+    [
+        ('{"event":"sample","t":1,"open":null}', "does not keep the protocol: sample with"),
+        (f'{{"event":"stderr","a":{"[" * 900}{"]" * 900}}}', "does not keep the protocol: stderr that could not"),
+        (f'{{"event":"clock","n":1,"t":1{"0" * 4200}}}', "does not keep the protocol: clock with t 1000"),
+        (json.dumps({"event": "limit", "resource": IMITATION, "held": 1}), "its limit oh. trial 1/1 epoll ok"),
+        (
+            json.dumps({"event": "error", "phase": "internal", "cause": "crashed", "message": IMITATION, "remedy": ""}),
+            "the server: oh. trial 1/1 epoll ok",
+        ),
+    ],
+)
+def test_what_the_server_forges_ends_its_trial_at_most_and_imitates_nobody(
+    stage: Stage, forged: str, says: str
+) -> None:
+    """It can write to the stdout of its agent."""
+    stage.behaviours = {"server": {"is": "normal", "forges": [forged]}}
+    ended = stage.run(0 if "limit" in forged else 3)
+    assert says in ended.trial["reason"] and len(ended.trial["reason"]) < 4200
+    assert not [
+        text for text in ended.out.splitlines() if text.startswith(("trial 1/1 epoll  ok   1,000/1,000", "All"))
+    ]
+
+
 STILL = {"is": "normal", "stands still": True}
 IDLE = "the server did nothing and answered nobody: it hung, or nothing reached it"
 IN_VAIN = {"client1": {"is": "normal", "in vain": 334}} | {
@@ -404,6 +433,29 @@ def test_a_number_of_requests_that_nobody_answers_any_more_is_given_up(
     ended = stage.run(3)
     assert ended.trial["outcome"] == outcome
     assert ended.trial["reason"].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("server", "answers_for", "outcome", "reason"),
+    [
+        (STILL, 0, "crashed", IDLE),
+        (
+            {**STILL, "queued": 30},
+            1,
+            "crashed",
+            "the server hung: it did nothing, and had not accepted 30 that had come",
+        ),
+        ({"is": "normal"}, 1, "ok", None),  # it works on, be it for nobody
+        (STILL, 2, "ok", None),  # answers ceased for a second, which may be the timeout of each request
+    ],
+)
+def test_churn_is_judged_for_a_hang_too(
+    stage: Stage, server: dict[str, Any], answers_for: int, outcome: str, reason: str | None
+) -> None:
+    stage.behaviours = {"server": server, **all_are("normal", **{"answers for": answers_for})}
+    stage.load = {"workload": "churn", "warmup": 0, "duration": 3, "timeout": 1}
+    ended = stage.run(0 if outcome == "ok" else 3)
+    assert (ended.trial["outcome"], ended.trial["reason"]) == (outcome, reason)
 
 
 def test_an_agent_that_died_is_started_again_for_the_next_trial(stage: Stage) -> None:

@@ -64,6 +64,35 @@ def test_a_server_with_an_account_of_its_own_gets_nowhere(bench: Bench) -> None:
     (BASE / "server/loot").unlink()
 
 
+LIE = """
+import sys
+sys.executable = "{tool}"
+"""
+TOOL = """#!/bin/sh
+id -u >>{loot}
+exec /usr/bin/python3 "$@"
+"""
+
+
+def test_what_the_account_says_of_itself_names_no_program_that_the_ssh_user_runs(bench: Bench) -> None:
+    """The account has a Python site of its own, so a module that runs as this account says what the server likes."""
+    version = bench.as_user("/usr/bin/python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'").strip()
+    home = bench.directory / f"home-{ACCOUNT}"
+    site, tool, loot = home / f".local/lib/python{version}/site-packages", home / "tool", home / "loot"
+    site.mkdir(parents=True)
+    (site / "usercustomize.py").write_text(LIE.format(tool=tool))
+    tool.write_text(TOOL.format(loot=loot))
+    tool.chmod(0o755)
+    loot.touch()
+    loot.chmod(0o666)
+    try:
+        done = bench.play("run_benchmark.yml", **RUN)
+        assert str(UID) not in loot.read_text().split(), "the SSH user ran what the account had named"
+        assert done.returncode == 0, done.stdout
+    finally:
+        shutil.rmtree(home / ".local")
+
+
 def test_without_one_it_gets_to_root(bench: Bench) -> None:
     assert bench.play("playbooks/restore.yml", purge=True).returncode == 0
     assert not BASE.exists(), "purge left what the account had made"
@@ -83,7 +112,7 @@ def test_without_one_it_gets_to_root(bench: Bench) -> None:
     ("account", "why"),
     [
         ("c10knobody", "server has no account c10knobody"),
-        ("root", "root is root"),
+        ("root", "its c10k_account root has the user id 0"),
         (USER, f"{USER} is the user that SSH logs in with"),
         ("c10ksudo", "c10ksudo may become root by sudo without a password"),
         ("bench; id", "c10k_account of server is no name of an account"),

@@ -5,14 +5,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from plugins.module_utils import c10k_lab_ssh
 from tests import line
 
 pytestmark = pytest.mark.lab
@@ -243,24 +241,6 @@ def test_goes_without_a_trace(made: dict[str, object], tmp_path: Path) -> None:
     assert {key: (made[key], left[key]) for key in left if made[key] != left[key]} == {}
     assert not saved.exists()
     assert not lab("absent")
-
-
-@pytest.mark.parametrize(("below", "is_found"), [([], True), (["--pid", "--fork", "--kill-child"], False)])
-def test_an_sshd_of_a_container_is_nobody_of_the_labs(below: list[str], is_found: bool, tmp_path: Path) -> None:
-    """It may be that of a lab in there, of the same place: taking down ours had ended it."""
-    program = tmp_path / "sshd"
-    program.symlink_to(sys.executable)
-    says = "import sys, time; print(open('/proc/self/stat').read(), flush=True); time.sleep(600)"
-    words = ["unshare", "--net", *below, str(program), "-c", says, "-f", f"{tmp_path}/server/sshd_config"]
-    other = subprocess.Popen(words, stdout=subprocess.PIPE)
-    try:
-        assert other.stdout is not None
-        assert other.stdout.readline()
-        found = c10k_lab_ssh.running(tmp_path)
-    finally:
-        other.kill()
-        other.communicate()
-    assert len(found) == is_found
 
 
 @pytest.mark.parametrize(

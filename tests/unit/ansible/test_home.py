@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from planner.results import unpack
+
 RUN = "20261122T190312Z-3f9a1c"
 ROOT = Path(__file__).parents[3]
 AS_ON_A_HOST = """
@@ -65,6 +67,56 @@ def test_what_lies_under_the_archives_name_is_replaced_and_not_opened(home: Path
     assert "./001/server.log" in names(answer, tmp_path / "a.tgz"), answer
     assert victim.read_text() == "another's\n"
     assert not place.is_symlink() and place.is_file()
+
+
+def without_a_bottom(place: Path) -> None:
+    """A tree that is deeper than Python's stack."""
+    place.mkdir(exist_ok=True)
+    here = os.open(place, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+def test_what_is_no_log_keeps_no_log_from_coming_home(home: Path, tmp_path: Path) -> None:
+    trial = home / "runs" / RUN / "001"
+    os.mkfifo(trial / "pipe")
+    (trial / "link").symlink_to("/etc/hostname")
+    os.link(trial / "server.log", trial / "twice.log")
+    (home / "runs" / RUN / "002").symlink_to("/etc")
+    (trial / "\x1b[2J").touch()
+    without_a_bottom(trial / "tree")
+    archive = tmp_path / "a.tgz"
+    assert names(asked(home, "packed"), archive) == ["./001/server.log", "./001/twice.log"]
+    assert unpack(archive, tmp_path / "hosts/server") == 2
+    subprocess.run(["rm", "-rf", str(trial)], check=True)
+
+
+def test_logs_without_end_are_not_packed(home: Path) -> None:
+    log = home / "runs" / RUN / "001/server.log"
+    os.truncate(log, 1 << 40)
+    answer = asked(home, "packed")
+    assert answer["failed"] and "more than 4 GiB" in answer["msg"]
+    assert log.exists() and not list(home.glob("*.gz"))
+
+
+def test_purge_removes_whatever_lies_there_and_follows_no_link(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others/file").touch()
+    for name in ("app", "venv"):
+        (home / name).mkdir()
+    without_a_bottom(home / "app/server")
+    (home / "venv/link").symlink_to(tmp_path / "others")
+    (home / "wheels").symlink_to(tmp_path / "others")
+    (home / "agent-001.json").mkdir()
+    (home / "agent-002.json").symlink_to("/nowhere")
+    answer = asked(home, "removed")
+    assert answer["changed"] and answer["left"] == [RUN], answer
+    assert [path.name for path in home.iterdir()] == ["runs"]
+    assert (tmp_path / "others/file").exists()
 
 
 @pytest.mark.parametrize("planted", ["pipe", "link", "device", "nothing"])

@@ -31,6 +31,9 @@ def test_model_and_virtualisation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert c10k_host.cpu_facts("") == {"cpu_model": None, "virtualisation": None}
 
 
+RUN = "20261122T190312Z-3f9a1c"
+
+
 def recorded(pid: int) -> str:
     return json.dumps({"pid": pid, "start_ticks": c10k_host.start_ticks(pid)})
 
@@ -57,14 +60,27 @@ def test_an_agent_that_goes_on_is_killed_and_the_other_is_not_told_so(tmp_path: 
 
 def test_a_frozen_agent_of_the_run_ends_and_that_of_another_goes_on(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as frozen, subprocess.Popen(["sleep", "60"]) as other:
-        for run, process in (("one", frozen), ("two", other)):
-            (tmp_path / f"agent-{run}.json").write_text(json.dumps(json.loads(recorded(process.pid)) | {"run": run}))
-        frozen.send_signal(signal.SIGSTOP)
-        ended = c10k_host.stop_agents(tmp_path, "one")
-        assert [(agent["pid"], agent["signal"]) for agent in ended] == [(frozen.pid, "SIGTERM")]
-        assert frozen.wait(5) == -signal.SIGTERM
-        assert [agent["pid"] for agent in c10k_host.live_agents(tmp_path)] == [other.pid]
-        other.terminate()
+        try:
+            for run, process in ((RUN, frozen), (f"{RUN[:-1]}0", other)):
+                record = json.loads(recorded(process.pid)) | {"run": run}
+                (tmp_path / f"agent-{run}.json").write_text(json.dumps(record))
+            frozen.send_signal(signal.SIGSTOP)
+            ended = c10k_host.stop_agents(tmp_path, RUN)
+            assert [(agent["pid"], agent["signal"]) for agent in ended] == [(frozen.pid, "SIGTERM")]
+            assert frozen.wait(5) == -signal.SIGTERM
+            assert [agent["pid"] for agent in c10k_host.live_agents(tmp_path)] == [other.pid]
+        finally:
+            frozen.kill()
+            other.kill()
+
+
+@pytest.mark.parametrize("run", ["x\n[ERROR]: all is well", "$(id)", None, 7, [], {"a": 1}])
+def test_of_a_record_only_the_id_of_a_run_is_told(tmp_path: Path, run: object) -> None:
+    """It stands in a sentence, and the measured server may write it."""
+    mine = json.loads(recorded(os.getpid())) | {"run": run, "more": "x"}
+    (tmp_path / "agent-001.json").write_text(json.dumps(mine))
+    (found,) = c10k_host.live_agents(tmp_path)
+    assert found == {"pid": os.getpid(), "start_ticks": mine["start_ticks"], "run": None}
 
 
 def test_an_agent_that_begins_meanwhile_is_told_as_one_that_runs(

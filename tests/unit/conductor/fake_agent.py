@@ -192,6 +192,8 @@ class Fake:
 
     def on_go(self, order: dict[str, Any]) -> None:
         self.go_at = order["at"]
+        for text in self.behaviours.get("forges", ()):
+            print(text, flush=True)
         if self.is_server and self.behaviour == "crash":
             message = "The strategy died of signal 9."
             emit("error", phase="internal", cause="crashed", message=message, remedy="See server.log.")
@@ -202,7 +204,7 @@ class Fake:
         counts = dict.fromkeys(COUNTS, 0) | right
         if self.given["rate"] > self.behaviours.get("knee", self.given["rate"]):
             counts |= {"answered": planned // 2, "timed_out": planned - planned // 2}
-        if self.behaviour == "gets no answers":
+        if self.behaviour == "gets no answers" or self.intervals >= self.behaviours.get("answers for", 1_000):
             counts |= {"answered": 0, "arrived": 0, "timed_out": planned}
         if self.behaviour == "mismatch":
             counts |= {"answered": planned - 1, "mismatched": 1}

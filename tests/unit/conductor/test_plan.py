@@ -200,6 +200,37 @@ def test_an_event_that_is_not_what_it_says_is_told_apart(text: str) -> None:
         parse(f'{{"event":{text}}}', "client")
 
 
+FORGED = [
+    '{"event":"sample","t":1,"open":null}',
+    '{"event":"sample","t":1,"open":1,"bytes_out":"9","accept_queue":0,"cpu_user_ns":1,"cpu_system_ns":1}',
+    '{"event":"counts","t":1,"established":1,"open":1,"unread":"all"}',
+    '{"event":"clock","n":1,"t":true}',
+    f'{{"event":"clock","n":1,"t":1{"0" * 400}}}',
+    f'{{"event":"clock","n":1,"t":-1{"0" * 400}}}',
+    '{"event":"stderr","trailer":1}',
+    '{"header":1,"event":"stderr"}',
+    f'{{"event":"stderr","a":{"[" * 900}{"]" * 900}}}',
+]
+
+
+@pytest.mark.parametrize("line", FORGED)
+def test_what_the_conductor_reckons_with_is_what_it_seems(line: str) -> None:
+    """The measured server can write to its agent's stdout, and what it says must not end the conductor."""
+    with pytest.raises(Malformed) as refusal:
+        parse(line, "server")
+    assert len(str(refusal.value)) < 1000
+
+
+def test_a_count_by_cause_is_a_count() -> None:
+    with pytest.raises(Malformed, match="connect/refused"):
+        parse('{"event":"armed","connected":1,"verified":1,"failed":{"connect/refused":"many"}}', "client")
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_a_word_that_json_does_not_have_is_no_event(word: str) -> None:
+    assert parse(f'{{"event":"stopped","t":1,"own":{word}}}', "server") is None
+
+
 @pytest.mark.parametrize("line", (VECTORS / "protocol.jsonl").read_text().splitlines())
 def test_no_agent_speaks_for_one_of_the_other_kind(line: str) -> None:
     name = json.loads(line).get("event")

@@ -1,9 +1,14 @@
+import base64
 import json
 import re
+import resource
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hdrh.histogram import HdrHistogram
 
 from conductor import output, progress
 from contracts.declared import COUNTS
@@ -123,3 +128,24 @@ def test_what_a_host_says_is_shown_and_not_executed_by_the_terminal(capfd: pytes
     with open(1, "w", closefd=False) as stream:
         output.say("trial 1/1\nclient1: \x1b]0;mine\x07", stream)
     assert capfd.readouterr().out == "trial 1/1\nclient1: \\u001b]0;mine\\u0007\n"
+
+
+def test_a_line_of_text_does_not_become_gigabytes() -> None:
+    """Of a client's agent; on one machine the measured server can write to its stdout."""
+    whole = base64.b64decode(progress.empty_histogram().encode())
+    bomb = zlib.compress(bytes(200 << 20), 9)
+    text = base64.b64encode(whole[:4] + struct.pack(">I", len(bomb)) + bomb).decode()
+    assert len(text) < 1 << 20
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    histogram = progress.empty_histogram()
+    progress.add(histogram, text)
+    assert histogram.get_total_count() == 0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "it was unpacked"
+
+
+def test_a_histogram_of_another_range_is_left_out() -> None:
+    other = HdrHistogram(1, 1 << 50, 4)
+    other.record_value(1_000_000)
+    histogram = progress.empty_histogram()
+    progress.add(histogram, other.encode().decode())
+    assert histogram.get_total_count() == 0

@@ -76,6 +76,32 @@ def test_a_small_archive_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pyt
     refused(packed, tmp_path / "hosts/server", "unpacks to more than")
 
 
+def test_nor_does_it_fill_the_memory_with_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "MOST_FILES", 1000)
+    packed = archive(tmp_path / "a.tgz", *(("001", b"") for _ in range(1001)), kind=tarfile.DIRTYPE)
+    refused(packed, tmp_path / "hosts/server", "holds more than 1000 files")
+
+
+def test_nor_with_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "MOST_NAMES", 1 << 20)
+    with tarfile.open(tmp_path / "a.tgz", "w:gz", format=tarfile.PAX_FORMAT) as packed:
+        for n in range(11):
+            info = tarfile.TarInfo(f"001/{n}")
+            info.pax_headers = {"comment": "x" * 100_000}
+            packed.addfile(info)
+    refused(tmp_path / "a.tgz", tmp_path / "hosts/server", "names without end")
+
+
+def test_headers_before_headers_are_a_damaged_archive(tmp_path: Path) -> None:
+    """tarfile follows them by calling itself."""
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 4
+    block = header.tobuf(tarfile.GNU_FORMAT) + b"abc".ljust(512, b"\0")
+    with gzip.open(tmp_path / "a.tgz", "wb") as packed:
+        packed.write(block * 5000)
+    refused(tmp_path / "a.tgz", tmp_path / "hosts/server", "the archive is damaged")
+
+
 def test_nor_does_it_fill_the_disk_with_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "MOST_FILES", 3)
     packed = archive(tmp_path / "a.tgz", *((f"001/{n}", b"") for n in range(4)))
