@@ -1,12 +1,16 @@
 """Says, where a playbook ends before its restore, which hosts are still tuned and what puts them back.
 
 Ansible runs no later play after Ctrl-C, or when one of its own processes was killed. This is the last that is heard.
+Who holds the locks ends with the playbook, but not while a signal has stopped it, so it is woken here.
 """
 
 from __future__ import annotations
 
 import atexit
+import os
 import shlex
+import signal
+from contextlib import suppress
 from typing import Any
 
 from ansible import context
@@ -33,6 +37,9 @@ class CallbackModule(CallbackBase):
         self.state: str | None = None
         """What the task at hand asks of the kernels."""
         self.is_over = False
+        self.holder: int | None = None
+        """A descriptor of the process that holds the locks."""
+        atexit.register(self.wake)
         atexit.register(self.say)
 
     def v2_playbook_on_task_start(self, task: Any, **_given: Any) -> None:
@@ -45,6 +52,9 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: Any) -> None:
         if result.task.action == "c10k_kernel" and self.state == "restored":
             self.tuned.pop(result.host.get_name(), None)
+        if pid := result.result.get("holder") if result.task.action == "c10k_hold" else None:
+            with suppress(ProcessLookupError):
+                self.holder = os.pidfd_open(pid)
 
     def v2_playbook_on_stats(self, _stats: Any) -> None:
         self.is_over = True  # the playbook ended by itself, and its own last words say how
@@ -57,3 +67,8 @@ class CallbackModule(CallbackBase):
                 f"puts it back: ansible-playbook {sources} playbooks/restore.yml"
             )
             self._display.display(sentence, stderr=True)  # which c10k_visible makes harmless
+
+    def wake(self) -> None:
+        if self.holder is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.holder, signal.SIGCONT)

@@ -41,7 +41,8 @@ def test_ctrl_c_restores_the_hosts_and_is_exit_130(tmp_path: Path) -> None:
     running = line.start_and_wait_for_load("lab", tmp_path / "out", program=SCRIPT)
     assert somaxconn() == "65535" != before
     running.interrupt()
-    assert running.end(40) == 130
+    assert running.end(60) == 130
     assert somaxconn() == before
     assert not line.processes_of(running.run)
     assert "Traceback" not in running.text()
+    assert f"-e run={running.run.name} goes on with this run: one of its trials is missing." in running.text()
