@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from tests import harm, line
 from tests.harm import Mend, NotThere, nothing
 
-TWICE_WITHIN_S = 0.2
+AGAIN_AFTER_S = 0.2
 
 
 def playbook_of(run: str) -> int:
@@ -44,13 +44,13 @@ def freeze_worker(run: str) -> Mend:
     return nothing
 
 
-def interrupt_twice(run: str) -> Mend:
-    """Ctrl-C, and again: SIGINT to the group in the foreground, script/benchmark included."""
+def interrupt(times: int, run: str) -> Mend:
+    """Ctrl-C, again and again: SIGINT to the group in the foreground, script/benchmark included."""
     group = os.getpgid(playbook_of(run))
-    os.killpg(group, signal.SIGINT)
-    time.sleep(TWICE_WITHIN_S)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGINT)
+    for _ in range(times):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGINT)
+        time.sleep(AGAIN_AFTER_S)
     return nothing
 
 

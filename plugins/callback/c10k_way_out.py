@@ -39,8 +39,7 @@ class CallbackModule(CallbackBase):
         self.is_over = False
         self.holder: int | None = None
         """A descriptor of the process that holds the locks."""
-        atexit.register(self.wake)
-        atexit.register(self.say)
+        atexit.register(self.leave)
 
     def v2_playbook_on_task_start(self, task: Any, **_given: Any) -> None:
         self.state = task.args.get("state", "tuned") if task.action == "c10k_kernel" and not task.check_mode else None
@@ -59,12 +58,19 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, _stats: Any) -> None:
         self.is_over = True  # the playbook ended by itself, and its own last words say how
 
+    def leave(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who presses Ctrl-C again shall hear it too
+        self.say()
+        self.wake()
+
     def say(self) -> None:
         if self.tuned and not self.is_over:
-            sources = " ".join(f"-i {shlex.quote(source)}" for source in context.CLIARGS.get("inventory") or ())
+            given = context.CLIARGS
+            words = [word for source in given.get("inventory") or () for word in ("-i", source)]
+            words += ["-K"] if given.get("become_ask_pass") else []
             sentence = (
                 f"The playbook ended before its restore, so the kernel of {', '.join(self.tuned)} is still tuned; this "
-                f"puts it back: ansible-playbook {sources} playbooks/restore.yml"
+                f"puts it back: {shlex.join(['ansible-playbook', *words, 'playbooks/restore.yml'])}"
             )
             self._display.display(sentence, stderr=True)  # which c10k_visible makes harmless
 

@@ -60,7 +60,7 @@ def server_and_agent(process: harm.Process) -> bool:
 OF_PAUSES = (
     Case(
         "a client paused for 3 s", "load", partial(cgroups.host_paused, "client2", 3), "invalid",
-        ("the generators of client2 were late",), asked=LONG,
+        ("the generators of client2 were late",), asked=LONG, ci=True,
     ),
     Case("the server's host paused for 3 s", "load", partial(cgroups.host_paused, SERVER, 3), "ok", exit=0, asked=LONG),
     Case(
@@ -69,7 +69,7 @@ OF_PAUSES = (
     ),
     Case(
         "the server and its agent paused for good", "load", partial(cgroups.paused, server_and_agent), "crashed",
-        (f"the server: {SILENT}",), ci=True,
+        (f"the server: {SILENT}",),
     ),
 )  # fmt: skip
 OF_ARCHIVES = (
@@ -91,15 +91,16 @@ OF_ARCHIVES = (
     ),
 )  # fmt: skip
 OF_THE_CONTROLLER = (
-    Case("a worker of Ansible killed", "load", controller.kill_worker, "interrupted", cut=True, logs=()),
+    Case("a worker of Ansible killed", "load", controller.kill_worker, "interrupted", cut=True, logs=(), ci=True),
     Case(
         "a worker of Ansible killed, under script/benchmark", "load", controller.kill_worker, "interrupted", cut=True,
-        program=SCRIPT, logs=(), shows=("putting the hosts back",), ci=True,
+        program=SCRIPT, logs=(), shows=("putting the hosts back",),
     ),
-    Case("Ctrl-C twice", "load", controller.interrupt_twice, "interrupted", exit=130, cut=True, logs=()),
+    Case("Ctrl-C ten times", "load", partial(controller.interrupt, 10), "interrupted", exit=130, cut=True, logs=()),
+    Case("Ctrl-C twice", "load", partial(controller.interrupt, 2), "interrupted", exit=130, cut=True, logs=()),
     Case(
-        "Ctrl-C twice, under script/benchmark", "load", controller.interrupt_twice, "interrupted", exit=130, cut=True,
-        program=SCRIPT, logs=(), shows=("-e run=",),
+        "Ctrl-C twice, under script/benchmark", "load", partial(controller.interrupt, 2), "interrupted", exit=130,
+        cut=True, program=SCRIPT, logs=(), shows=("-e run=",),
     ),
     Case("a playbook stopped", "load", controller.freeze_playbook, "ok", exit=0),
     Case("a worker of Ansible stopped", "load", controller.freeze_worker, "ok", exit=0),
