@@ -37,11 +37,11 @@ def on(fault: Callable[[str], Mend], host: str) -> Strike:
 
 
 def in_each_part(what: str, strike: Strike, outcome: str, *says: str, ci: str = "", **more: Any) -> Iterator[Case]:
-    """The same in ramp, load and drain; `ci`: the part that CI sees. `ramp`: what differs in the ramp."""
-    ramp = more.pop("ramp", {})
+    """The same in ramp, load and drain; `ci`: the part that CI sees. `ramp`, `drain`: what differs there."""
+    differing = {part: more.pop(part, {}) for part in PARTS}
     for part in PARTS:
         told = {"outcome": outcome, "says": says, "asked": LATE if part == "drain" else SHORT, "ci": part == ci, **more}
-        yield Case(f"{what} in the {part}", part, strike, **(told | ramp if part == "ramp" else told))
+        yield Case(f"{what} in the {part}", part, strike, **(told | differing[part]))
 
 
 def but(host: str) -> tuple[str, ...]:
@@ -124,7 +124,11 @@ OF_THE_CONTROLLER = (
     ),
 )  # fmt: skip
 CASES = [
-    *in_each_part("the server frozen", frozen(harm.server), "crashed", "the server hung", ci="load"),
+    *in_each_part(
+        "the server frozen", frozen(harm.server), "crashed", "the server hung", ci="load",
+        # By then it has read all that came, and a client sends no more on a connection that owes it an answer.
+        drain={"says": ("the server did nothing and answered nobody: it hung",)},
+    ),
     *in_each_part(
         "the server's agent frozen", frozen(SERVER_AGENT), "crashed", f"the server: {SILENT}",
         ramp={"outcome": "invalid", "says": ("server: it did not count its connections",)},
