@@ -4,16 +4,13 @@ python -m conductor doctor -i INVENTORY [-e strategy=poll …]"""
 
 import argparse
 import json
-import os
-import select
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
-from conductor import doctor, hold
+from conductor import doctor, hold, owner
 from conductor.errors import RunRefused
 from conductor.inbox import Inbox, Interrupt
 from conductor.output import complain
@@ -48,8 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     inbox: Inbox = SimpleQueue()
     watch_signals(inbox)
     if arguments.owner is not None:
-        watch_owner(arguments.owner, inbox)
+        owner.watch(arguments.owner, inbox)
     if arguments.command == "hold":
+        owner.keep_awake(arguments.owner)
         held_hosts, ports = hold.parse(json.load(sys.stdin))
         return hold.hold(held_hosts, ports, arguments.run, arguments.wait, inbox)
     try:
@@ -63,24 +61,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def numbers(text: str) -> frozenset[int]:
     """Of trials, with commas between."""
     return frozenset(int(number) for number in text.split(","))
-
-
-def watch_owner(pid: int, inbox: Inbox) -> None:
-    """Interrupt the run when a process dies. A killed playbook leaves its worker and our pipes: EOF does not come."""
-    gone = Interrupt(f"its owner, process {pid}, is gone")
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        inbox.put(gone)
-        return
-
-    def wait() -> None:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        poll.poll()
-        inbox.put(gone)
-
-    threading.Thread(target=wait, name="owner", daemon=True).start()
 
 
 def watch_signals(inbox: Inbox) -> None:

@@ -3,12 +3,11 @@
 import os
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from contracts.declared import PASSED
-from planner import analyse, conduct, results
+from planner import analyse, conduct, results, resume
 from planner.parameters import Refused
 
 
@@ -37,13 +36,17 @@ def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
     put_back = restored(given)
     not_restored = [name for name, state in put_back.items() if state is False]
     not_collected = [name for name in given["collected"] if problem(given["collected"][name])]
-    not_collected += [name for name in without_logs(measured["run"]) if name not in not_collected]
+    missing = without_logs(measured["run"])
+    not_collected += [name for name in missing if name not in not_collected and not delivered(given["collected"], name)]
+    lost = {name: numbers for name, numbers in missing.items() if name not in not_collected}
     # 4 outranks the rest: a kernel that stays tuned needs somebody's hand.
-    code = 4 if not_restored else measured["exit"] or (3 if not_collected else 0)
+    code = 4 if not_restored else measured["exit"] or (3 if not_collected or lost else 0)
     reasons = []
     if not_collected:
         reasons.append(f"The logs of {', '.join(not_collected)} are not here; playbooks/collect.yml fetches them.")
         reasons += told(given["collected"])
+    for name, (n, *more) in lost.items():
+        reasons.append(f"{name} had no log of trial {n}{f' and {len(more)} more' if more else ''} to fetch.")
     if not_restored:
         reasons.append(f"The kernel of {', '.join(not_restored)} was not put back; run playbooks/restore.yml.")
         reasons += told(given["restored"])
@@ -56,22 +59,35 @@ def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
         entry["moved"] = moved(given["tuned"].get(name) or {}, given["restored"].get(name) or {})
     per_trial_s = [trial.get("overhead_s") for trial in results.trials(run)]
     ended = results.end(manifest, run, code, overhead(measured["trials_s"], per_trial_s, None))
-    results.write_manifest(run, ended)
+    unwritten = not_noted(run, ended)
     # The report tells how the run ended, so it comes after the manifest; how long it took, the manifest learns then.
     began = time.monotonic()
     complaint = analyse.report(run, say)
     ended["overhead"] = overhead(measured["trials_s"], per_trial_s, round(time.monotonic() - began, 3))
-    # A disk may be full by now. What the manifest says already is true, and what is said below matters more.
-    with suppress(OSError):
-        results.write_manifest(run, {**ended, "files": results.file_hashes(run)})
+    if unwritten:
+        reasons.append(unwritten)
+    else:  # what the manifest says already is true, whether there is room for this or not
+        not_noted(run, {**ended, "files": results.file_hashes(run)})
     if code != 0:
         if code == 130:
-            reasons.append(f"run_benchmark.yml -e run={run.name} measures what is missing.")
+            reasons.append(resume.way_on(run.name) or "")
         reasons = [*(spoiled(run) or [measured["complaint"]]), *reasons, complaint or ""]
         raise Refused([f"The run {run.name} ended with exit {code}.", *filter(None, reasons)])
-    if complaint:
-        raise Refused([complaint])
+    if complaint or unwritten:
+        raise Refused([*reasons, *filter(None, [complaint])])
     return {"run": run.name, "overhead": ended["overhead"]}
+
+
+def not_noted(run: Path, manifest: Mapping[str, Any]) -> str | None:
+    """Write the manifest; why that cannot be, where the disk is full by now. What else there is to say matters more."""
+    try:
+        results.write_manifest(run, manifest)
+    except OSError as error:
+        return (
+            f"{run / 'manifest.json'} cannot be written ({error.strerror}), so it does not say how the run ended: make "
+            f"room, then run playbooks/collect.yml -e run={run.name}."
+        )
+    return None
 
 
 def overhead(trials_s: float, per_trial_s: list[float | None], report_s: float | None) -> dict[str, Any]:
@@ -87,15 +103,31 @@ def problem(answer: Mapping[str, Any] | None) -> str | None:
 
 
 def told(answers: Mapping[str, Any]) -> list[str]:
-    return [f"{name}: {why}" for name, answer in answers.items() if (why := problem(answer))]
+    """A sentence for each reason, with the hosts that gave it."""
+    found: dict[str, list[str]] = {}
+    for name, answer in answers.items():
+        if why := problem(answer):
+            found.setdefault(why.rstrip("."), []).append(name)
+    return [f"{', '.join(names)}: {why}." for why, names in found.items()]
 
 
-def without_logs(run: str | None) -> list[str]:
-    """Hosts of a run that measured something, of which nothing came home."""
-    if run is None or not any(trial.get("outcome") in PASSED for trial in results.trials(results.RESULTS / run)):
-        return []
-    hosts = (results.read_manifest(results.RESULTS / run) or {}).get("hosts", {})
-    return [name for name in hosts if not (results.RESULTS / run / "hosts" / name).is_dir()]
+def delivered(collected: Mapping[str, Any], name: str) -> bool:
+    """Did the host give what it had of the run, be it nothing?"""
+    return "files" in (collected.get(name) or {})
+
+
+def without_logs(run: str | None) -> dict[str, list[int]]:
+    """Of each host the trials whose log is not here, though they had an end that all hosts saw."""
+    if run is None:
+        return {}
+    place = results.RESULTS / run
+    ended = [trial["n"] for trial in results.trials(place) if trial.get("outcome") in PASSED]
+    hosts = (results.read_manifest(place) or {}).get("hosts", {})
+    missing = {
+        name: [n for n in ended if not (place / "hosts" / name / f"{n:03d}" / "agent.jsonl").is_file()]
+        for name in hosts
+    }
+    return {name: numbers for name, numbers in missing.items() if numbers}
 
 
 def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:

@@ -17,9 +17,9 @@ def document(hosts: Sequence[Mapping[str, Any]], ports: Sequence[int]) -> dict[s
     return {"hosts": [{name: host[name] for name in (*CONNECTION, "lock")} for host in hosts], "ports": list(ports)}
 
 
-def hold(hosts: Sequence[Mapping[str, Any]], ports: Sequence[int], run: str, owner: int) -> None:
-    """Refused, where a host is in use by another run, cannot be reached by the conductor, or a client does not get an
-    echo over the load plane."""
+def hold(hosts: Sequence[Mapping[str, Any]], ports: Sequence[int], run: str, owner: int) -> int:
+    """The id of the process that holds. Refused, where a host is in use by another run, cannot be reached by the
+    conductor, or a client does not get an echo over the load plane."""
     process = subprocess.Popen(
         [sys.executable, "-m", "conductor", "hold", "--run", run, "--owner", str(owner)],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
@@ -34,3 +34,4 @@ def hold(hosts: Sequence[Mapping[str, Any]], ports: Sequence[int], run: str, own
         raise Refused([said or "The hosts cannot be locked, and the conductor does not say why."])
     process.stdout.close()
     process.stderr.close()
+    return process.pid

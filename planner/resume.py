@@ -62,6 +62,17 @@ def rest(run: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def way_on(wanted: str) -> str | None:
+    """How a run that was broken off goes on, as a sentence; None where it cannot, or where nothing is missing."""
+    try:
+        asked = resume({"run": wanted})
+    except Refused:
+        return None
+    number = len(asked["missing"])
+    what = f"{number} of its trials are" if number > 1 else "one of its trials is"
+    return f"-e run={asked['run']} goes on with this run: {what} missing."
+
+
 def recorded(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The manifest and the plan of a run, whole enough to go on with."""
     manifest = results.read_manifest(run) or {}

@@ -7,7 +7,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from contracts.visible import sayable
+from contracts.visible import one_line, sayable
 from planner.parameters import Refused
 from planner.variables import NAMES
 
@@ -22,6 +22,14 @@ def variables_of(hostvars: Mapping[str, Any], names: Iterable[str]) -> dict[str,
     return {name: {key: plain(hostvars[name][key]) for key in NAMES if key in hostvars[name]} for name in names}
 
 
+def sentence(error: Exception) -> str:
+    """What an exception says to a person, in a few hundred characters."""
+    if isinstance(error, OSError):
+        what = error.filename2 or error.filename or "a file of the controller"
+        return f"{what} cannot be used: {error.strerror or error}."
+    return one_line(error)
+
+
 class Door(ActionBase):
     _requires_connection = False
 
@@ -32,8 +40,7 @@ class Door(ActionBase):
         except Refused as refused:
             raise AnsibleActionFail(sayable(" ".join(refused.problems))) from None
         except OSError as error:  # of a file of the controller
-            what = error.filename2 or error.filename or "a file"
-            raise AnsibleActionFail(sayable(f"{what} cannot be used: {error.strerror or error}.")) from None
+            raise AnsibleActionFail(sayable(sentence(error))) from None
 
     def do(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError

@@ -10,7 +10,7 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,14 +195,21 @@ def hang_up(victim: Victim, run: str) -> Mend:
     return nothing
 
 
-def end_sshd(host: str) -> Mend:
-    """Kill the listener and every session of the host."""
-    listener = sshd(host)
-    network = Path(f"/proc/{listener}/ns/net").stat().st_ino
+def processes_on(host: str) -> list[Process]:
+    """Every process in the network of the host."""
+    found, network = [], Path(f"/proc/{sshd(host)}/ns/net").stat().st_ino
     for process in processes():
         with contextlib.suppress(OSError):
-            is_here = Path(f"/proc/{process.pid}/ns/net").stat().st_ino == network
-            if is_here and process.words[0].rpartition("/")[2].startswith("sshd"):
+            if Path(f"/proc/{process.pid}/ns/net").stat().st_ino == network:
+                found.append(process)
+    return found
+
+
+def end_sshd(host: str) -> Mend:
+    """Kill the listener and every session of the host."""
+    for process in processes_on(host):
+        with contextlib.suppress(ProcessLookupError):
+            if process.words[0].rpartition("/")[2].startswith("sshd"):
                 os.kill(process.pid, signal.SIGKILL)
     return mend_lab
 
@@ -234,39 +241,6 @@ def few_descriptors(victim: Victim, number: int, run: str) -> Mend:
     return nothing
 
 
-def cgroup(controller: str, values: Sequence[tuple[str, str, str]], pids: Sequence[int]) -> Mend:
-    """Put processes into a new cgroup. `values`: file and value in version 1, and file=value in version 2."""
-    old = Path("/sys/fs/cgroup", controller)
-    place = (old if old.is_dir() else Path("/sys/fs/cgroup")) / f"c10k-fault-{os.getpid()}"
-    if not old.is_dir():
-        (place.parent / "cgroup.subtree_control").write_text(f"+{controller}")
-    place.mkdir()
-    for file, value, newer in values:
-        name, _, text = (file, "=", value) if old.is_dir() else newer.partition("=")
-        (place / name).write_text(text)
-    for pid in pids:
-        (place / "cgroup.procs").write_text(str(pid))
-
-    def remove() -> None:
-        for pid in (place / "cgroup.procs").read_text().split():
-            with contextlib.suppress(ProcessLookupError):
-                (place.parent / "cgroup.procs").write_text(pid)
-        line.eventually("an empty cgroup", lambda: not (place / "cgroup.procs").read_text(), 10)
-        place.rmdir()
-
-    return remove
-
-
-def short_of_memory(victim: Victim, run: str) -> Mend:
-    return cgroup("memory", [("memory.limit_in_bytes", "131072", "memory.max=131072")], find(victim, run))
-
-
-def slow(victim: Victim, run: str) -> Mend:
-    """A hundredth of a CPU."""
-    values = [("cpu.cfs_quota_us", "1000", "cpu.max=1000 100000")]
-    return cgroup("cpu", values, find(victim, run))
-
-
 # When ----------------------------------------------------------------------------------------------------------------
 
 
@@ -290,23 +264,29 @@ def wait_for(running: line.Running, during: str) -> None:
 # What is left --------------------------------------------------------------------------------------------------------
 
 
+def still_there(run: Path) -> Iterator[str]:
+    """What of the run does not end; it is ended."""
+    try:
+        line.eventually("gone", lambda: not line.processes_of(run), GONE_S)
+    except AssertionError:
+        there = line.processes_of(run)
+        yield f"still there: {there}"
+        for pid in there:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
 def left(run: Path | None) -> Iterator[str]:
     """What of a run is still there when its faults are mended, and what cannot be read. The hosts are put back."""
     if run is not None:
-        try:
-            line.eventually("gone", lambda: not line.processes_of(run), GONE_S)
-        except AssertionError:
-            there = line.processes_of(run)
-            yield f"still there: {there}"
-            for pid in there:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        yield from still_there(run)
         if line.analysis("summary", str(run)).returncode:
             yield "the summary fails"
         if any(not (run / "hosts" / host).is_dir() for host in HOSTS):
             collected = line.play("playbooks/collect.yml", "lab", run=run.name)
             if collected.returncode:
                 yield f"collect.yml failed: {collected.stdout[-300:]}"
+            yield from (f"no logs of {host} even so" for host in HOSTS if not (run / "hosts" / host).is_dir())
     if SAVED.exists():
         restored = line.play("playbooks/restore.yml", "lab")
         if restored.returncode:

@@ -17,7 +17,7 @@ from ansible.errors import AnsibleActionFail
 from contracts.visible import one_line
 from planner import results
 from planner.parameters import Refused
-from plugins.door import Door
+from plugins.door import Door, sentence
 from plugins.module_utils import c10k_tree
 
 MOST_BYTES = 1 << 30
@@ -40,7 +40,7 @@ class ActionModule(Door):
         try:
             result = self.collect(run, given["home"], task_vars)
         except Exception as error:  # whatever it is, the kernels are still to be put back
-            return {"changed": False, "run": run.name, "problem": one_line(error)}
+            return {"changed": False, "run": run.name, "problem": sentence(error)}
         if result.get("failed"):
             return {"changed": False, "run": run.name, "problem": result.get("msg", "it cannot be packed")}
         return result
@@ -51,7 +51,8 @@ class ActionModule(Door):
         if packed.get("failed"):
             return dict(packed)
         for agent in packed["ended"]:
-            self.say(f"The agent of {run.name} on {host} (process {agent['pid']}) went on, and was ended.")
+            how = "was ended" if agent["signal"] else "cannot be ended"
+            self.say(f"The agent of {run.name} on {host} (process {agent['pid']}) went on, and {how}.")
         if packed["archive"] is None:
             return {"changed": False, "run": run.name, "files": 0, "msg": f"{host} has no logs of {run.name}."}
         files = self.fetch(packed, arguments, run / "hosts" / host, task_vars)

@@ -15,5 +15,5 @@ class ActionModule(Door):
         if self._task.check_mode:
             return {"changed": False, "msg": "Would keep other runs away."}
         admitted = given["admitted"]
-        hold([gate.held(host) for host in admitted["hosts"]], admitted["ports"], given["run"], os.getppid())
-        return {"changed": False}
+        hosts = [gate.held(host) for host in admitted["hosts"]]
+        return {"changed": False, "holder": hold(hosts, admitted["ports"], given["run"], os.getppid())}

@@ -4,10 +4,9 @@ from typing import Any
 
 from ansible.release import __version__
 
-from contracts.visible import one_line
 from planner import results
 from planner.measure import Asked, measure
-from plugins.door import Door, plain
+from plugins.door import Door, plain, sentence
 
 
 class ActionModule(Door):
@@ -22,7 +21,7 @@ class ActionModule(Door):
         except Exception as error:  # whatever it is, within a run the kernels are still to be put back
             if given["prepared"] is None:
                 raise
-            complaint = f"The trials were broken off by {type(error).__name__}: {one_line(error)}."
+            complaint = f"The trials were broken off by {type(error).__name__}: {sentence(error).rstrip('.')}."
             ended = {"changed": True, "exit": 3, "complaint": complaint, "run": results.there(given), "trials_s": 0.0}
         if ended["exit"] and given["prepared"] is None:
             return {**ended, "failed": True, "msg": f"{ended['complaint']} (exit {ended['exit']})"}

@@ -1,12 +1,16 @@
 """Says, where a playbook ends before its restore, which hosts are still tuned and what puts them back.
 
 Ansible runs no later play after Ctrl-C, or when one of its own processes was killed. This is the last that is heard.
+Who holds the locks ends with the playbook, but not while a signal has stopped it, so it is woken here.
 """
 
 from __future__ import annotations
 
 import atexit
+import os
 import shlex
+import signal
+from contextlib import suppress
 from typing import Any
 
 from ansible import context
@@ -33,7 +37,9 @@ class CallbackModule(CallbackBase):
         self.state: str | None = None
         """What the task at hand asks of the kernels."""
         self.is_over = False
-        atexit.register(self.say)
+        self.holder: int | None = None
+        """A descriptor of the process that holds the locks."""
+        atexit.register(self.leave)
 
     def v2_playbook_on_task_start(self, task: Any, **_given: Any) -> None:
         self.state = task.args.get("state", "tuned") if task.action == "c10k_kernel" and not task.check_mode else None
@@ -45,15 +51,30 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: Any) -> None:
         if result.task.action == "c10k_kernel" and self.state == "restored":
             self.tuned.pop(result.host.get_name(), None)
+        if pid := result.result.get("holder") if result.task.action == "c10k_hold" else None:
+            with suppress(ProcessLookupError):
+                self.holder = os.pidfd_open(pid)
 
     def v2_playbook_on_stats(self, _stats: Any) -> None:
         self.is_over = True  # the playbook ended by itself, and its own last words say how
 
+    def leave(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who presses Ctrl-C again shall hear it too
+        self.say()
+        self.wake()
+
     def say(self) -> None:
         if self.tuned and not self.is_over:
-            sources = " ".join(f"-i {shlex.quote(source)}" for source in context.CLIARGS.get("inventory") or ())
+            given = context.CLIARGS
+            words = [word for source in given.get("inventory") or () for word in ("-i", source)]
+            words += ["-K"] if given.get("become_ask_pass") else []
             sentence = (
                 f"The playbook ended before its restore, so the kernel of {', '.join(self.tuned)} is still tuned; this "
-                f"puts it back: ansible-playbook {sources} playbooks/restore.yml"
+                f"puts it back: {shlex.join(['ansible-playbook', *words, 'playbooks/restore.yml'])}"
             )
             self._display.display(sentence, stderr=True)  # which c10k_visible makes harmless
+
+    def wake(self) -> None:
+        if self.holder is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.holder, signal.SIGCONT)

@@ -44,12 +44,16 @@ def read_plain(path: Path, most: int = 1 << 16) -> tuple[str, int]:
 def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
     """On the disk whole before this returns, or not at all, also after a power cut."""
     handle, name = tempfile.mkstemp(dir=str(path.parent), prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fchmod(file.fileno(), mode)
-        os.fsync(file.fileno())
-    Path(name).replace(path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink()
+        raise
     sync_directory(path.parent)
 
 

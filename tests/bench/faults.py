@@ -8,7 +8,7 @@ Needs the lab of three clients (playbooks/lab.yml). CI runs those that stand for
 import argparse
 import sys
 
-from tests.faults import cases
+from tests.faults import cases, suffered
 from tests.harm import NotThere
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     failed = []
     for case in chosen:
         try:
-            ended, found = cases.check(case)
+            ended, found = suffered.check(case)
             print(f"{case.name}: {ended.took_s:.0f} s, {'; '.join(found) or 'as it must be'}", flush=True)
         except (NotThere, AssertionError) as error:
             found = [str(error)]

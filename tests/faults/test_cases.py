@@ -3,14 +3,14 @@
 import pytest
 
 from tests.bench import chaos, tuning
-from tests.faults import cases
+from tests.faults import cases, suffered
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
 
 
 @pytest.mark.parametrize("case", [case for case in cases.CASES if case.ci], ids=lambda case: case.name)
-def test_a_fault_is_told_and_leaves_nothing(case: cases.Case) -> None:
-    _, found = cases.check(case)
+def test_a_fault_is_told_and_leaves_nothing(case: suffered.Case) -> None:
+    _, found = suffered.check(case)
     assert not found
 
 

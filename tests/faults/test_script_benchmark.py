@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import line
+from tests import controller, line
 
 SCRIPT = str(line.ROOT / "script/benchmark")
 
@@ -32,7 +32,7 @@ def test_a_partial_run_is_exit_3(tmp_path: Path) -> None:
 
 @pytest.mark.lab
 @pytest.mark.usefixtures("lab")
-def test_ctrl_c_restores_the_hosts_and_is_exit_130(tmp_path: Path) -> None:
+def test_ctrl_c_twice_restores_the_hosts_and_is_exit_130(tmp_path: Path) -> None:
     def somaxconn() -> str:
         command = ["ip", "netns", "exec", "c10k-client1", "cat", "/proc/sys/net/core/somaxconn"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -40,8 +40,9 @@ def test_ctrl_c_restores_the_hosts_and_is_exit_130(tmp_path: Path) -> None:
     before = somaxconn()
     running = line.start_and_wait_for_load("lab", tmp_path / "out", program=SCRIPT)
     assert somaxconn() == "65535" != before
-    running.interrupt()
-    assert running.end(40) == 130
+    controller.interrupt(2, running.run.name)
+    assert running.end(60) == 130
     assert somaxconn() == before
     assert not line.processes_of(running.run)
     assert "Traceback" not in running.text()
+    assert f"-e run={running.run.name} goes on with this run: one of its trials is missing." in running.text()

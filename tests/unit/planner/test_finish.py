@@ -1,7 +1,9 @@
 """The end of a run, whatever state its files are in."""
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -127,3 +129,57 @@ def test_an_owner_that_nobody_has_reaped_is_dead(run: Path) -> None:
         owner.kill()
         os.waitid(os.P_PID, owner.pid, os.WEXITED | os.WNOWAIT)
         assert not results.goes_on(run)
+
+
+def ended(run: Path, *hosts: str) -> None:
+    """A run that went well, on hosts of which these have sent their logs."""
+    shutil.rmtree(run / "trials/002")
+    (run / "trials/001/trial.json").write_text('{"n": 1, "outcome": "ok", "strategy": "poll", "overhead_s": 0.5}')
+    manifest = results.read_manifest(run) or {}
+    results.write_manifest(run, {**manifest, "hosts": {"server": {}, "client1": {}}})
+    for host in hosts:
+        (run / f"hosts/{host}/001").mkdir(parents=True)
+        (run / f"hosts/{host}/001/agent.jsonl").write_text("{}\n")
+
+
+def test_a_log_that_its_host_had_no_more_is_told(run: Path) -> None:
+    """A directory that came home empty is no log."""
+    ended(run, "server")
+    (run / "hosts/client1").mkdir()
+    told = {**given(0, {"problem": None}), "collected": {"server": {"files": 3}, "client1": {"files": 0}}}
+    with pytest.raises(Refused, match=r"(?s)exit 3\..*client1 had no log of trial 1 to fetch\.$"):
+        finish.finish(told, print)
+    assert (results.read_manifest(run) or {})["exit"] == 3
+
+
+def test_a_host_that_did_not_answer_has_its_logs_still(run: Path) -> None:
+    ended(run, "server")
+    told = {**given(0, {"problem": None}), "collected": {"server": {"files": 3}, "client1": {"unreachable": True}}}
+    with pytest.raises(Refused, match=r"The logs of client1 are not here; playbooks/collect\.yml fetches them"):
+        finish.finish(told, print)
+
+
+def test_whole_logs_are_no_complaint(run: Path) -> None:
+    ended(run, "server", "client1")
+    told = {**given(0, {"problem": None}), "collected": {"server": {"files": 3}, "client1": {"files": 3}}}
+    assert finish.finish(told, print)["run"] == RUN
+
+
+def test_one_reason_of_several_hosts_is_one_sentence(run: Path) -> None:
+    full = {"problem": "a file cannot be used: No space left on device."}
+    told = {**given(3, {"problem": None}), "collected": {"server": full, "client1": full}}
+    with pytest.raises(Refused, match=r"server, client1: a file cannot be used: No space left on device\."):
+        finish.finish(told, print)
+
+
+def test_a_manifest_that_cannot_be_written_does_not_hide_how_the_run_ended(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_run: Path, _manifest: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(results, "write_manifest", full)
+    with pytest.raises(
+        Refused, match=rf"(?s)exit 3\..*poll.*manifest\.json cannot be written .*collect\.yml -e run={RUN}"
+    ):
+        finish.finish(given(3, {"problem": None}), print)

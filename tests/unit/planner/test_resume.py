@@ -172,6 +172,17 @@ def test_another_host_plan_or_program_is_named(broken_off: Path) -> None:
     assert "the programs of the checkout are not those of that run (commit abc)" in sentence
 
 
+def test_how_it_goes_on_is_a_sentence_where_it_can(broken_off: Path) -> None:
+    assert resume.way_on(RUN) == f"-e run={RUN} goes on with this run: 5 of its trials are missing."
+    for n in range(2, 7):
+        ended(broken_off, n, "interrupted" if n == 6 else "ok")
+    assert resume.way_on(RUN) == f"-e run={RUN} goes on with this run: one of its trials is missing."
+    (broken_off / "trials/006/trial.json").write_text('{"n": 6, "outcome": "ok"}')
+    assert resume.way_on(RUN) is None
+    (broken_off / "manifest.json").unlink()
+    assert resume.way_on(RUN) is None
+
+
 def test_the_manifest_says_when_it_went_on_and_who_had_started_anew(broken_off: Path) -> None:
     before = results.read_manifest(broken_off) or {}
     hosts = {**before["hosts"], "client2": facts(boot_id="another")}
