@@ -261,6 +261,11 @@ def wait_for(running: line.Running, during: str) -> None:
     line.eventually(f"the {during} of the first trial", began, 60)
 
 
+def nothing_to_tell(run: Path, said: str) -> bool:
+    """Was the conductor ended before it said anything, and does the summary tell just that?"""
+    return not (run / "events.jsonl").exists() and "measured nothing" in said
+
+
 # What is left --------------------------------------------------------------------------------------------------------
 
 
@@ -280,8 +285,8 @@ def left(run: Path | None) -> Iterator[str]:
     """What of a run is still there when its faults are mended, and what cannot be read. The hosts are put back."""
     if run is not None:
         yield from still_there(run)
-        if line.analysis("summary", str(run)).returncode:
-            yield "the summary fails"
+        if (told := line.analysis("summary", str(run))).returncode and not nothing_to_tell(run, told.stderr):
+            yield f"the summary fails: {told.stderr[-300:]}"
         if any(not (run / "hosts" / host).is_dir() for host in HOSTS):
             collected = line.play("playbooks/collect.yml", "lab", run=run.name)
             if collected.returncode:

@@ -89,6 +89,8 @@ def locate(given: str) -> Path:
     path = Path(given)
     if path.is_dir():
         path = path / "events.jsonl"
+        if not path.exists() and path.with_name("plan.yml").exists():
+            raise Unreadable(f"{given} measured nothing: the run was broken off before its first event.")
     if not path.exists():
         raise Unreadable(f"{given} has no events.jsonl: give a run's directory, such as results/latest.")
     return path

@@ -327,6 +327,8 @@ def test_what_is_not_there_gets_one_sentence_and_the_others_their_table(
     heard = capsys.readouterr()
     assert "epoll" in heard.out
     assert "has no events.jsonl" in heard.err and heard.err.count("\n") == 1
+    (tmp_path / "empty/plan.yml").touch()
+    assert "empty measured nothing: the run was broken off" in summary(capsys, tmp_path / "empty", status=2)
 
 
 def test_a_directory_of_runs_stands_for_all_of_them(tmp_path: Path, full: Path, capsys: Capture) -> None:
