@@ -46,7 +46,7 @@ def pair(judge: Judge) -> Judge:
 
 
 def of(**judges: Judge) -> Judge:
-    return lambda value: isinstance(value, dict) and all(judge(value.get(name)) for name, judge in judges.items())
+    return lambda value: isinstance(value, dict) and all(judge(value.get(name, ...)) for name, judge in judges.items())
 
 
 def libc(value: Any) -> bool:
