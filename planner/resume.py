@@ -4,6 +4,8 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,11 @@ def resume(given: Mapping[str, Any]) -> dict[str, Any]:
     run = results.existing(str(given["run"]))
     if results.goes_on(run):
         raise Refused([f"{run.name} still goes on."])
+    with legible(run):
+        return rest(run)
+
+
+def rest(run: Path) -> dict[str, Any]:
     manifest, planned = recorded(run)
     outcomes = {trial["n"]: trial["outcome"] for trial in results.trials(run) if trial}
     if not outcomes:
@@ -58,19 +65,25 @@ def resume(given: Mapping[str, Any]) -> dict[str, Any]:
 def recorded(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The manifest and the plan of a run, whole enough to go on with."""
     manifest = results.read_manifest(run) or {}
-    try:
-        planned = yaml.safe_load((run / "plan.yml").read_text(encoding="utf-8"))
-        whole = planned["run"] == run.name == manifest["run"] and (run / "events.jsonl").is_file()
-        whole = whole and all(name in manifest["parameters"] for name in PARAMETERS if name not in AXES)
-        whole = whole and all(set(AXES) == set(cell) for cell in manifest["cells"])
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
-        whole = False
+    planned = yaml.safe_load((run / "plan.yml").read_text(encoding="utf-8"))
+    whole = planned["run"] == run.name == manifest["run"] and (run / "events.jsonl").is_file()
+    whole = whole and all(name in manifest["parameters"] for name in PARAMETERS if name not in AXES)
+    whole = whole and all(set(AXES) == set(cell) for cell in manifest["cells"])
     if not whole:
-        raise Refused([
-            f"{run.name} cannot go on: its manifest.json, plan.yml or events.jsonl is missing, damaged or of an "
-            f"earlier version; {BEGIN_ANEW}."
-        ])  # fmt: skip
+        raise ValueError("a part of another run")
     return manifest, planned
+
+
+@contextmanager
+def legible(run: Path) -> Iterator[None]:
+    """Refused, where what a run has recorded is not what we wrote, wherever that shows."""
+    try:
+        yield
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError):
+        raise Refused([
+            f"{run.name} cannot go on: its manifest.json, plan.yml, events.jsonl or a trial.json is missing, damaged "
+            f"or of an earlier version; {BEGIN_ANEW}."
+        ]) from None  # fmt: skip
 
 
 def missing(trials: Sequence[Mapping[str, Any]], outcomes: Mapping[int, str]) -> Iterator[int]:
@@ -93,16 +106,25 @@ def others(planned: Mapping[str, Any], hosts: Iterable[Mapping[str, Any]]) -> li
     """A sentence for each difference between the recorded run and what its rest would be measured with: the plan that
     the same request makes now, the facts of `hosts` as admitted, the programs."""
     run = results.RESULTS / planned["run"]
+    with legible(run):
+        return list(unlike(run, planned, hosts))
+
+
+def unlike(run: Path, planned: Mapping[str, Any], hosts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     manifest, before = recorded(run)
     differing = differences(before, as_yaml(planned))
     found = [f"{path} of the plan is {now} now and was {then}" for path, then, now in differing]
     for host in hosts:
-        then, now = manifest["hosts"].get(host["name"], {}), host["probe"]["facts"]
-        changed = [fact for fact in SAME if then and then[fact] != now[fact]]
-        found += [f"{fact} of {host['name']} is {short(now[fact])} now and was {short(then[fact])}" for fact in changed]
+        if host["name"] in before["hosts"]:  # else the plans differ
+            then, now = itemgetter(*SAME, "boot_id")(manifest["hosts"][host["name"]]), host["probe"]["facts"]
+            changed = [(fact, was) for fact, was in zip(SAME, then, strict=False) if was != now[fact]]
+            found += [
+                f"{fact} of {host['name']} is {short(now[fact])} now and was {short(was)}" for fact, was in changed
+            ]
     if manifest["versions"].get("programs") != programs():
         found.append(f"the programs of the checkout are not those of that run (commit {manifest['git']['commit']})")
-    return [f"{run.name} cannot go on, for {'; '.join(found)}: make it as it was, or {BEGIN_ANEW}."] if found else []
+    if found:
+        yield f"{run.name} cannot go on, for {'; '.join(found)}: make it as it was, or {BEGIN_ANEW}."
 
 
 def as_yaml(planned: Mapping[str, Any]) -> Any:

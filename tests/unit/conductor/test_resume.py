@@ -54,6 +54,14 @@ def test_the_rest_of_a_plan_and_what_is_void(tmp_path: Path) -> None:
         rest_of(whole, {99}, tmp_path, log)
 
 
+def test_a_damaged_one_counts_as_spoiled(tmp_path: Path) -> None:
+    place = tmp_path / "trials/009"
+    place.mkdir(parents=True)
+    for text in ("{", "[]", "{}", "[" * 100_000):
+        (place / "trial.json").write_text(text)
+        assert is_spoiled(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("kind", "outcome", "spoiled"),
     [("measure", "ok", False), ("measure", "crashed", True), ("calibration", "invalid", False)],

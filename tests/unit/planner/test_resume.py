@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from planner import results, resume
 from planner.parameters import Refused
@@ -120,6 +121,39 @@ def test_a_damaged_record_is_refused(broken_off: Path, damage: str) -> None:
         (broken_off / damage).unlink()
     with pytest.raises(Refused, match=r"cannot go on.*begin a run of its own"):
         resume.resume({"run": RUN})
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "value"),
+    [
+        ("manifest.json", ["seed"], ...),
+        ("manifest.json", ["hosts"], []),
+        ("manifest.json", ["hosts", "client1"], "x"),
+        ("manifest.json", ["hosts", "client1", "boot_id"], ...),
+        ("manifest.json", ["versions"], 7),
+        ("plan.yml", ["trials"], True),
+        ("plan.yml", ["trials", 0], 7),
+        ("plan.yml", ["trials", 0, "n"], ...),
+        ("plan.yml", ["hosts"], None),
+        ("trials/001/trial.json", ["n"], [1]),
+        ("trials/001/trial.json", ["outcome"], ...),
+    ],
+)
+def test_a_record_that_somebody_edited_is_refused_in_a_sentence(
+    broken_off: Path, file: str, path: list[Any], value: Any
+) -> None:
+    document = yaml.safe_load((broken_off / file).read_text())
+    place = document
+    for name in path[:-1]:
+        place = place[name]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    (broken_off / file).write_text(json.dumps(document))
+    with pytest.raises(Refused, match=r"cannot go on.*begin a run of its own"):
+        resume.resume({"run": RUN})
+        raise Refused(resume.others(plan(strategy="epoll,poll", repetitions=2), now()))
 
 
 def test_without_a_single_result_nothing_goes_on(broken_off: Path) -> None:
