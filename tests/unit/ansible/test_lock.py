@@ -21,7 +21,8 @@ def held(place: Path) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "below", [None, pytest.param("/run", marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root can write there"))]
+    "below",
+    [None, pytest.param("/run", marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root can write there"))],
 )
 def test_a_directory_of_the_users_own_is_made_wherever_it_is(below: str | None) -> None:
     """/run/user/1000 is such a place too."""

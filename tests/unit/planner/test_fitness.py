@@ -80,7 +80,10 @@ OWN = {"name": "bench", "uid": 1001, "user": 1000, "reached": True, "root": Fals
     [
         ({}, None),
         ({"uid": None, "reached": False}, "server has no account bench: make it there"),
-        ({"name": "root", "uid": 0}, "server: root is root: give another account"),
+        (
+            {"name": "root", "uid": 0},
+            "server: its c10k_account root has the user id 0, so it may do everything: give another account",
+        ),
         ({"uid": 1000}, "server: bench is the user that SSH logs in with"),
         ({"reached": False}, "may not run programs as bench without a password"),
         ({"root": True}, "bench may become root by sudo without a password, so it is no boundary"),
