@@ -44,6 +44,12 @@ PLAYBOOK = """
 """
 
 
+@pytest.mark.parametrize("text", ["\x1b[0;30m", "\x1b[0;37m", "\x1b[0;42m", "\x1b[8m", "\x1b[1;31;41m"])
+def test_no_colour_hides_what_follows(text: str) -> None:
+    assert "\x1b" not in c10k_visible.shown(f"{text}[ERROR]: not restored")
+    assert c10k_visible.shown("\x1b[0;32m+ 1\x1b[0m") == "\x1b[0;32m+ 1\x1b[0m"
+
+
 def is_harmless(text: str) -> bool:
     return not [sign for sign in EXECUTED if sign in text]
 
