@@ -112,7 +112,8 @@ def account(host: Host) -> Iterator[Check]:
         bad = f": {name} is the user that SSH logs in with: give another account"
     elif not of["reached"]:
         bad = (
-            f": its user may not run programs as {name} without a password: let it (`USER ALL=({name}) NOPASSWD: ALL`)"
+            f": its user may not run programs as {name} without a password and a terminal: let it "
+            f"(`USER ALL=({name}) NOPASSWD: ALL`, and `Defaults:USER !requiretty` where sudo asks for one)"
         )
     elif of["root"]:
         bad = f": {name} may become root by sudo without a password, so it is no boundary: take that from it in sudoers"

@@ -25,8 +25,9 @@ DOCUMENTATION = """
     short_description: Writes control sequences of hosts out
     description: Control and bidirectional characters of any text are written out, but for Ansible's own colours.
 """
-COLOUR = re.compile("(\x1b\\[[01](?:;[34][0-7])?m)")
-"""What Ansible itself writes around a difference. It hides nothing, so a host may write it too."""
+COLOUR = re.compile("(\x1b\\[[01](?:;3[1-6])?m)")
+"""What Ansible itself writes around a difference. It hides nothing, so a host may write it too: neither black nor white
+letters, nor a ground, which could be those of the terminal."""
 
 
 class CallbackModule(CallbackBase):

@@ -48,6 +48,11 @@ class CallbackModule(CallbackBase):
         if task.action == "c10k_kernel" and self.state == "tuned":
             self.tuned[host.get_name()] = True
 
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """As with tune=off."""
+        if result.task.action == "c10k_kernel" and self.state == "tuned":
+            self.tuned.pop(result.host.get_name(), None)
+
     def v2_runner_on_ok(self, result: Any) -> None:
         if result.task.action == "c10k_kernel" and self.state == "restored":
             self.tuned.pop(result.host.get_name(), None)

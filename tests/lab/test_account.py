@@ -25,7 +25,7 @@ PROGRAM = BASE / "server/app/server/__init__.py"
 @pytest.fixture(scope="module")
 def bench(lab: None) -> Iterator[Bench]:
     others = {ACCOUNT: ITS_UID, "c10ksudo": 42_426}
-    rights = f"{RIGHTS}\nc10ksudo ALL=(root) NOPASSWD: ALL"
+    rights = f"Defaults use_pty\n{RIGHTS}\nc10ksudo ALL=(root) NOPASSWD: ALL"
     with ordinary_host(rights, others, f", c10k_account: {ACCOUNT}") as one:
         shutil.copy(line.ROOT / "tests/fixtures/hostile_server.py", one.directory)
         yield one
@@ -126,6 +126,21 @@ def test_an_account_that_is_no_boundary_is_refused_before_anything_is_changed(
     assert refused.returncode != 0
     assert why in " ".join(refused.stdout.split()), refused.stdout
     assert sorted(BASE.glob("*")) == before
+    assert not Path("/run/c10k").exists()
+
+
+def test_a_sudo_that_asks_for_a_terminal_is_refused_before_anything_is_changed(bench: Bench) -> None:
+    rights = bench.directory / "sudoers"  # it is bound over that of the host
+    before = rights.read_text()
+    rights.write_text(f"{before}Defaults requiretty\n")
+    try:
+        refused = bench.play("run_benchmark.yml", **RUN)
+    finally:
+        rights.write_text(before)
+    assert refused.returncode != 0
+    said = " ".join(refused.stdout.split())
+    assert "tune=required, and its user is not root and may not become root" in said, refused.stdout
+    assert f"may not run programs as {ACCOUNT} without a password and a terminal" in said
     assert not Path("/run/c10k").exists()
 
 

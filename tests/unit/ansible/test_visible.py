@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,6 +43,12 @@ PLAYBOOK = """
     - {name: Fail, hostile: {how: fail, text: TEXT}}
     - {name: Talk nonsense, hostile: {how: garbage, text: TEXT}}
 """
+
+
+@pytest.mark.parametrize("text", ["\x1b[0;30m", "\x1b[0;37m", "\x1b[0;42m", "\x1b[8m", "\x1b[1;31;41m"])
+def test_no_colour_hides_what_follows(text: str) -> None:
+    assert "\x1b" not in c10k_visible.shown(f"{text}[ERROR]: not restored")
+    assert c10k_visible.shown("\x1b[0;32m+ 1\x1b[0m") == "\x1b[0;32m+ 1\x1b[0m"
 
 
 def is_harmless(text: str) -> bool:
@@ -92,6 +99,16 @@ def test_the_last_words_of_a_playbook_are_harmless_too(
     last.say()
     last.is_over = True
     assert "owned" in (said := capfd.readouterr().err) and is_harmless(said)
+
+
+def test_a_host_that_was_not_to_be_tuned_is_not_said_to_be() -> None:
+    last = WayOut()
+    task, host = SimpleNamespace(action="c10k_kernel", args={}, check_mode=False), SimpleNamespace(get_name=lambda: "h")
+    last.v2_playbook_on_task_start(task)
+    last.v2_runner_on_start(host, task)
+    assert last.tuned
+    last.v2_runner_on_skipped(SimpleNamespace(task=task, host=host))
+    assert not last.tuned
 
 
 def test_the_table_of_the_doctor_is_harmless() -> None:
