@@ -28,6 +28,10 @@ SILENT_AFTER_NS = 5_000_000_000
 LOST_AFTER_NS = 12_000_000_000
 
 
+def said_nothing_for(silence_ns: int) -> str:
+    return f"it has said nothing for {silence_ns / 1e9:.0f} s"
+
+
 @dataclass(eq=False)
 class Peer:
     """`lost` says why the agent cannot be talked to any more, `spoiled` why its part of the trial is worth nothing."""
@@ -158,6 +162,16 @@ class Fleet:
         for agent in agents:
             agent.spoiled = agent.spoiled or why
 
+    def give_up(self, agents: Iterable[Peer], why: str) -> None:
+        """They did not do in time what was asked. One that has not even told the time meanwhile is lost, however short
+        that time was; of any other its part is spoiled."""
+        for agent in agents:
+            silence_ns = time.monotonic_ns() - agent.heard_ns
+            if silence_ns > SILENT_AFTER_NS:
+                self.lose(agent, said_nothing_for(silence_ns))
+            else:
+                self.spoil([agent], why)
+
     def _hear(self, item: Item) -> None:
         match item:
             case Interrupt():
@@ -223,7 +237,7 @@ class Fleet:
                 continue
             silence_ns = now_ns - agent.heard_ns
             if silence_ns > LOST_AFTER_NS:
-                self.lose(agent, f"it has said nothing for {silence_ns / 1e9:.0f} s")
+                self.lose(agent, said_nothing_for(silence_ns))
                 continue
             agent.tell("alive")
             if silence_ns > PING_AFTER_NS and not agent.owes_clock:

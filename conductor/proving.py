@@ -57,7 +57,7 @@ def barrier_proved(course: Course) -> bool:
 def proven(course: Course, proof: Proof | None) -> Proof:
     """The proof that there must be; a server's host that does not count ends the trial."""
     if proof is None:
-        course.fleet.spoil([course.fleet.server], "it did not count its connections")
+        course.fleet.give_up([course.fleet.server], "it did not count its connections")
         raise Abandoned
     return proof
 

@@ -89,7 +89,7 @@ def read_clocks(course: Course, when: str) -> dict[str, Clock]:
 
     if not fleet.wait(all_have_answered, CLOCK_S) and when == "before":
         slow = [agent for agent in agents if len(agent.exchanges) < EXCHANGES]
-        fleet.spoil(slow, f"it did not tell its clock {EXCHANGES} times within {CLOCK_S:.0f} s")
+        fleet.give_up(slow, f"it did not tell its clock {EXCHANGES} times within {CLOCK_S:.0f} s")
         raise Abandoned
     clocks = {agent.name: clock_of(agent.exchanges) for agent in agents if agent.exchanges}
     said = {name: {"offset_ns": clock.offset_ns, "bound_ns": clock.bound_ns} for name, clock in clocks.items()}
@@ -102,7 +102,7 @@ def arm_server(course: Course) -> None:
     fleet = course.fleet
     fleet.tell([fleet.server], "arm")
     if not fleet.wait(lambda: "listening" in fleet.server.said, course.bounds.listen_s):
-        fleet.spoil([fleet.server], f"the server did not listen within {course.bounds.listen_s:.0f} s")
+        fleet.give_up([fleet.server], f"the server did not listen within {course.bounds.listen_s:.0f} s")
         raise Abandoned
 
 
@@ -138,7 +138,7 @@ def arm_generators(course: Course, parts: Mapping[str, int] | None = None) -> No
         agent.tell("arm", **({} if parts is None else {"connections": parts[agent.name]}))
     if not fleet.wait(lambda: all("armed" in agent.said for agent in fleet.clients), course.bounds.arm_s):
         slow = [agent for agent in fleet.clients if "armed" not in agent.said]
-        fleet.spoil(slow, f"it was not armed within {course.bounds.arm_s:.0f} s")
+        fleet.give_up(slow, f"it was not armed within {course.bounds.arm_s:.0f} s")
         raise Abandoned
 
 

@@ -475,12 +475,13 @@ def test_a_host_gone_silent_ends_the_run(stage: Stage) -> None:
     assert "client2: out of reach" in ended.err
 
 
-def test_silence_while_arming_is_noticed(stage: Stage) -> None:
+@pytest.mark.parametrize("arm_timeout", [1, 60])
+def test_silence_while_arming_is_a_loss_whatever_the_time_for_it(stage: Stage, arm_timeout: int) -> None:
     stage.behaviours = {"client1": {"is": "silent"}}
-    stage.load = {"arm_timeout": 60}
+    stage.load = {"arm_timeout": arm_timeout}
     ended = stage.run(3)
     assert ended.trial["outcome"] == "partial"
-    assert "client1" in ended.trial["reason"]
+    assert "client1 was lost: it has said nothing for" in ended.trial["reason"]
     assert ended.trial["go_ns"] is None
 
 

@@ -129,14 +129,8 @@ CASES = [
         # By then it has read all that came, and a client sends no more on a connection that owes it an answer.
         drain={"says": ("the server did nothing and answered nobody: it hung",)},
     ),
-    *in_each_part(
-        "the server's agent frozen", frozen(SERVER_AGENT), "crashed", f"the server: {SILENT}",
-        ramp={"outcome": "invalid", "says": ("server: it did not count its connections",)},
-    ),
-    *in_each_part(
-        "a generator frozen", frozen(GENERATOR), "partial", "client2 was lost: ", ci="load",
-        ramp={"outcome": "invalid", "says": ("client2: ", "it was not armed within")},
-    ),
+    *in_each_part("the server's agent frozen", frozen(SERVER_AGENT), "crashed", f"the server: {SILENT}"),
+    *in_each_part("a generator frozen", frozen(GENERATOR), "partial", "client2 was lost: ", ci="load"),
     *in_each_part(
         "a client's path to the server cut", on(harm.drop_load, "client2"), "partial", "client2 lost the server",
         ci="load", ramp={"outcome": "invalid", "says": ("(client2: ", "/timeout")},
