@@ -148,10 +148,12 @@ def remove_all(places: Iterable[Path]) -> bool:
     """Whatever lies there; returns whether anything did. `rm` follows no link, and finds the bottom of any tree, where
     Python's own way (before 3.13) goes as deep as its stack."""
     there = [str(place) for place in places if os.path.lexists(str(place))]
+    if not there:
+        return False
     done = subprocess.run(["rm", "-rf", "--", *there], capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         raise OSError((done.stderr.strip() or "rm does not say why").splitlines()[-1])
-    return bool(there)
+    return True
 
 
 def stop(module: AnsibleModule, home: Path) -> None:
