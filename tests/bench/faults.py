@@ -24,7 +24,8 @@ def main() -> None:
             print(f"{case.name}: {ended.took_s:.0f} s, {'; '.join(found) or 'as it must be'}", flush=True)
         except (NotThere, AssertionError) as error:
             found = [str(error)]
-            print(f"{case.name}: could not be made: {str(error)[-300:]}", flush=True)
+            why = next((text for text in found[0].splitlines() if text.startswith("[ERROR]")), found[0][-300:])
+            print(f"{case.name}: could not be made: {why}", flush=True)
         failed += [case.name] if found else []
     print(f"{len(chosen)} faults, {len(failed)} not as they must be: {failed}")
     sys.exit(1 if failed or not chosen else 0)
