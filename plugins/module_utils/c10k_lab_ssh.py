@@ -47,6 +47,7 @@ def make_key(key: Path, comment: str) -> None:
 
 
 def sshd_config(host: Host, home: Path, authorized: Path) -> str:
+    """SHLVL: a shell that is not the outermost does not read what root's own start-up files of this machine do."""
     return f"""\
 ListenAddress {host.address}:22
 HostKey {home}/host_key
@@ -63,6 +64,7 @@ MaxSessions 256
 MaxStartups 256:30:512
 PrintMotd no
 PrintLastLog no
+SetEnv SHLVL=1
 Subsystem sftp internal-sftp
 """
 

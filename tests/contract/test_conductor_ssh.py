@@ -69,7 +69,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory}/host\n"
         f"AuthorizedKeysFile {directory}/authorized_keys\n"
         "PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-        "MaxStartups 10:30:100\n"
+        "MaxStartups 10:30:100\nSetEnv SHLVL=1\n"  # no shell of ours reads what is in this user's ~/.bashrc
     )
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
