@@ -281,6 +281,13 @@ def still_there(run: Path) -> Iterator[str]:
                 os.kill(pid, signal.SIGKILL)
 
 
+def greeted(run: Path) -> list[str]:
+    """The hosts on which an agent of the run began, and with it a log."""
+    if not (run / "events.jsonl").exists():
+        return []
+    return sorted({event["host"] for event in line.events(run) if event.get("event") == "hello"})
+
+
 def left(run: Path | None) -> Iterator[str]:
     """What of a run is still there when its faults are mended, and what cannot be read. The hosts are put back."""
     if run is not None:
@@ -291,7 +298,7 @@ def left(run: Path | None) -> Iterator[str]:
             collected = line.play("playbooks/collect.yml", "lab", run=run.name)
             if collected.returncode:
                 yield f"collect.yml failed: {collected.stdout[-300:]}"
-            yield from (f"no logs of {host} even so" for host in HOSTS if not (run / "hosts" / host).is_dir())
+            yield from (f"no logs of {host} even so" for host in greeted(run) if not (run / "hosts" / host).is_dir())
     if SAVED.exists():
         restored = line.play("playbooks/restore.yml", "lab")
         if restored.returncode:
