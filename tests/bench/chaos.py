@@ -7,6 +7,7 @@ there, and says which invariants broke. A seed that failed is made again by `--s
 """
 
 import argparse
+import contextlib
 import os
 import random
 import signal
@@ -136,7 +137,8 @@ def strike(dice: random.Random, playbook: "subprocess.Popen[str]") -> tuple[str,
         told += f", for {asleep_s:.1f} s"
         time.sleep(asleep_s)
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # what it belonged to has ended, and woken it
+                os.kill(pid, signal.SIGCONT)
     return told, harm.nothing
 
 
