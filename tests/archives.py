@@ -62,7 +62,7 @@ def pipe(host: str, run: str) -> Mend:
     journal = logs(host, run) / "agent.jsonl"
     journal.unlink()
     os.mkfifo(journal)
-    return journal.unlink
+    return nothing
 
 
 def removed(host: str, run: str) -> Mend:
