@@ -13,11 +13,7 @@ import numpy.typing as npt
 from hdrh.codec import HdrCookieException, HdrHistogramEncoder, HdrLengthException
 from hdrh.histogram import HdrHistogram
 
-from contracts.histogram import DIGITS as DIGITS
-from contracts.histogram import HIGHEST_NS as HIGHEST_NS
-from contracts.histogram import LOWEST_NS as LOWEST_NS
-from contracts.histogram import BadHistogram as BadHistogram
-from contracts.histogram import check
+from contracts.histogram import DIGITS, HIGHEST_NS, LOWEST_NS, BadHistogram, check
 from contracts.judge import LEAST_TAIL
 
 # Requests beyond a percentile: with fewer it is withheld, or deserves a mark.

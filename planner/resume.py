@@ -38,9 +38,9 @@ def programs() -> str:
 def resume(given: Mapping[str, Any]) -> dict[str, Any]:
     """What resolve() gives of a run, here of the one that `run` names, with `missing`: the numbers of the entries of
     its plan that are to be measured yet. Refused where it cannot go on."""
+    run = results.existing(str(given["run"]))
     if beside := [name for name in given if name in PARAMETERS or name == "cells"]:
         raise Refused([f"run={given['run']} goes on with what that run was asked for: leave {', '.join(beside)} away."])
-    run = results.existing(str(given["run"]))
     if results.goes_on(run):
         raise Refused([f"{run.name} still goes on."])
     with legible(run):

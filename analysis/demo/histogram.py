@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from hdrh.histogram import HdrHistogram
 
-from analysis.histograms import DIGITS, HIGHEST_NS, LOWEST_NS, values_ns
+from analysis.histograms import values_ns
+from contracts.histogram import DIGITS, HIGHEST_NS, LOWEST_NS
 
 
 def encode(values: npt.NDArray[np.float64]) -> str:

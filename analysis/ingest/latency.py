@@ -18,6 +18,7 @@ from analysis.histograms import MOST_COUNT, Counts, Sparse
 from analysis.ingest.events import Log, is_count
 from analysis.ingest.samples import bounds_ns
 from contracts.declared import ADDED, COUNTS
+from contracts.histogram import BadHistogram
 
 COUNTED = tuple(f"{name}_requests" for name in COUNTS)
 # Those that every run has.
@@ -93,7 +94,7 @@ def _known(value: Any, name: str) -> Any:
 def _histogram(text: object, answered: int) -> Sparse | None:
     try:
         found = histograms.sparse(text)
-    except histograms.BadHistogram:
+    except BadHistogram:
         return None
     return found if found.total == answered else None
 
@@ -112,7 +113,7 @@ def latency(log: Log, intervals: pd.DataFrame) -> Latency:
         for kind in KINDS:
             try:
                 found.window[trial, host, kind] = histograms.sparse(event.get(kind))
-            except histograms.BadHistogram:
+            except BadHistogram:
                 continue
     return found
 

@@ -18,8 +18,8 @@ from analysis.demo import truth as truth_of_demo
 from analysis.demo.histogram import encode
 from analysis.demo.truth import FAULTS, STRATEGIES, Cell, truth
 from analysis.demo.write import write
-from analysis.histograms import DIGITS, HIGHEST_NS, LOWEST_NS
 from analysis.model import Dataset
+from contracts.histogram import DIGITS, HIGHEST_NS, LOWEST_NS
 from tests.schemas import validator
 
 SMALL = (Cell("epoll"), Cell("epoll_edge"), Cell("select"))

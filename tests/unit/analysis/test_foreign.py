@@ -18,10 +18,11 @@ import pytest
 from analysis.__main__ import main
 from analysis.dataset import load
 from analysis.foreign import content, opened, within
-from analysis.histograms import BadHistogram, sparse
+from analysis.histograms import sparse
 from analysis.ingest import events as events_of
 from analysis.ingest import generators, kept
 from analysis.ingest.run import ingest
+from contracts.histogram import BadHistogram
 from tests.unit.analysis.build import RUN, encode, event, trial, whole, write
 
 

@@ -9,7 +9,8 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from analysis import histograms
-from analysis.histograms import BadHistogram, decode, percentile_ns
+from analysis.histograms import decode, percentile_ns
+from contracts.histogram import BadHistogram
 from tests.unit.analysis.build import MS, S, encode
 
 P50, P99, P999 = Fraction(50), Fraction(99), Fraction(999, 10)

@@ -95,6 +95,7 @@ def test_the_rest_is_asked_for_as_the_whole_was(broken_off: Path) -> None:
         ({"run": RUN, "strategy": "poll", "rate": 3}, "leave strategy, rate away"),
         ({"run": "20261122T190312Z-3f9a1d"}, "There is no run 20261122T190312Z-3f9a1d"),
         ({"run": "../../etc"}, "is not the id of a run"),
+        ({"run": "", "strategy": "poll"}, "run= is not the id of a run"),
     ],
 )
 def test_what_is_no_resumption_is_refused(broken_off: Path, given: dict[str, Any], words: str) -> None:
