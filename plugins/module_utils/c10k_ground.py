@@ -58,20 +58,25 @@ def obstacle(path: Path) -> str | None:
 
 
 def make(path: Path, owner: int, group: int) -> bool:
-    """Make what is missing, the last directory for the owner; returns whether anything was."""
+    """Make what is missing, the last directory for the owner; returns whether that was made.
+
+    Hosts that share a kernel are prepared and put back at the same time: what another made or removed in between is
+    looked at again.
+    """
     umask = os.umask(0o022)
     try:
-        with nearest(path) as (descriptor, missing):
-            above = os.dup(descriptor)
-            for name in missing:
-                os.mkdir(name, 0o755, dir_fd=above)
-                below = os.open(name, os.O_RDONLY | BARE, dir_fd=above)
-                os.close(above)
-                above = below
-            if missing:
-                os.fchown(above, owner, group)
-            os.close(above)
-            return bool(missing)
+        while True:
+            with nearest(path) as (descriptor, missing):
+                if not missing:
+                    return False
+                with suppress(FileExistsError, FileNotFoundError):
+                    os.mkdir(missing[0], 0o755, dir_fd=descriptor)
+                    if missing[1:]:
+                        continue
+                    made = os.open(missing[0], os.O_RDONLY | BARE, dir_fd=descriptor)
+                    os.fchown(made, owner, group)
+                    os.close(made)
+                    return True
     finally:
         os.umask(umask)
 

@@ -9,16 +9,15 @@ from functools import partial
 from typing import Any
 
 from tests import archives, cgroups, controller, harm, line
-from tests.faults.suffered import SHORT, Case, Strike
+from tests.faults.suffered import Case, Strike
 from tests.harm import HOSTS, SERVER, Mend
 
 SCRIPT = str(line.ROOT / "script/benchmark")
 LATE = {
-    **SHORT, "strategy": None, "duration": 1, "timeout": 4,
+    "strategy": None, "duration": 1, "timeout": 4,
     "server_command": f"python3 {harm.LATE} --host {{host}} --port {{port}}",
 }  # fmt: skip
-PREFORK = {**SHORT, "strategy": "prefork_exclusive", "workers": 2}
-LONG = {**SHORT, "duration": 8}
+PREFORK = {"strategy": "prefork_exclusive", "workers": 2}
 PARTS = ("ramp", "load", "drain")
 SERVER_AGENT, GENERATOR = harm.agent_of(SERVER), harm.agent_of("client2")
 SILENT = "it has said nothing for"
@@ -40,7 +39,7 @@ def in_each_part(what: str, strike: Strike, outcome: str, *says: str, ci: str = 
     """The same in ramp, load and drain; `ci`: the part that CI sees. `ramp`, `drain`: what differs there."""
     differing = {part: more.pop(part, {}) for part in PARTS}
     for part in PARTS:
-        told = {"outcome": outcome, "says": says, "asked": LATE if part == "drain" else SHORT, "ci": part == ci, **more}
+        told = {"outcome": outcome, "says": says, "asked": LATE if part == "drain" else {}, "ci": part == ci, **more}
         yield Case(f"{what} in the {part}", part, strike, **(told | differing[part]))
 
 
@@ -60,9 +59,9 @@ def server_and_agent(process: harm.Process) -> bool:
 OF_PAUSES = (
     Case(
         "a client paused for 3 s", "load", partial(cgroups.host_paused, "client2", 3), "invalid",
-        ("the generators of client2 were late",), asked=LONG, ci=True,
+        ("the generators of client2 were late",), ci=True,
     ),
-    Case("the server's host paused for 3 s", "load", partial(cgroups.host_paused, SERVER, 3), "ok", exit=0, asked=LONG),
+    Case("the server's host paused for 3 s", "load", partial(cgroups.host_paused, SERVER, 3), "ok", exit=0),
     Case(
         "a client paused for good", "load", partial(cgroups.host_paused, "client2", None), "partial",
         **out_of_reach("client2"),
@@ -159,7 +158,7 @@ CASES = [
     ),
     Case(
         "a client a hundred times slower", "load", partial(cgroups.slow, GENERATOR), "invalid",
-        ("the generators of client2 were late",), finds=("GN1",), finds_no=("SV6",), asked={**SHORT, "rate": 9000},
+        ("the generators of client2 were late",), finds=("GN1",), finds_no=("SV6",), asked={"rate": 9000},
         ci=True,
     ),
     Case(

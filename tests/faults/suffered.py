@@ -16,6 +16,8 @@ from tests import harm, line
 from tests.harm import HOSTS, Mend
 
 SHORT = {"connections": 150, "rate": 300, "connect_rate": 100, "duration": 2, "timeout": 2, "arm_timeout": 5}
+LONG = {**SHORT, "duration": 8}
+"""For a fault in the load: a busy machine strikes late."""
 Strike = Callable[[str], Mend]
 """Given the run's id, or nothing before there is one."""
 REMEDY = re.compile(r"still tuned; this puts it back: (ansible-playbook [^\n]*)")
@@ -30,7 +32,7 @@ class Case:
     words of `analysis check`. `within_s`: from the fault to the end of the playbook. `program` takes the place of the
     playbook, and puts back what that has not. `cut`: the playbook ends before its report, or cannot write it, so the
     manifest does not say how the run ended; the hosts may be tuned then, if it says so. `around`: where all of it
-    happens. `ci`: it stands for its kind.
+    happens. `asked`: parameters of its own. `ci`: it stands for its kind.
     """
 
     name: str
@@ -47,8 +49,12 @@ class Case:
     program: str = ""
     cut: bool = False
     around: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
-    asked: dict[str, Any] = field(default_factory=lambda: SHORT)
+    asked: dict[str, Any] = field(default_factory=dict)
     ci: bool = False
+
+    def request(self) -> dict[str, Any]:
+        """Its parameters: `asked`, with the usual ones for that part of a run."""
+        return (LONG if self.during == "load" else SHORT) | self.asked
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def suffer(case: Case, output: Path) -> Ended:
     """Run, strike, wait, mend."""
     if case.during == "before":
         return suffer_from_the_start(case)
-    running = line.start("lab", output, case.program, **case.asked)
+    running = line.start("lab", output, case.program, **case.request())
     mend: Mend = harm.nothing
     try:
         harm.wait_for(running, case.during)
@@ -83,7 +89,7 @@ def suffer_from_the_start(case: Case) -> Ended:
     before, began = line.newest(), time.monotonic()
     mend = case.strike("")
     try:
-        done = line.play("run_benchmark.yml", "lab", **{**line.SMALL, **case.asked})
+        done = line.play("run_benchmark.yml", "lab", **{**line.SMALL, **case.request()})
     finally:
         mend()
     run = line.newest()

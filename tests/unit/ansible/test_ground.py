@@ -1,6 +1,7 @@
 """Where root makes a directory for the SSH user, and where it does not."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,18 @@ def test_what_is_missing_is_made_for_the_user_and_taken_away_again(ground: Path,
     assert c10k_ground.remove_empty(home)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["srv"]
     assert not c10k_ground.remove_empty(home)
+
+
+def test_two_hosts_on_one_kernel_are_prepared_and_put_back_at_once(ground: Path, tmp_path: Path) -> None:
+    """The one's base appears, or goes, while the other's is made."""
+
+    def come_and_go(name: str) -> list[bool]:
+        home = ground / "c10k" / name
+        return [c10k_ground.make(home, USER, USER) and c10k_ground.remove_empty(home) for _ in range(300)]
+
+    with ThreadPoolExecutor() as both:
+        assert list(both.map(come_and_go, ("client1", "server"))) == [[True] * 300] * 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_there_stays_as_it_is(ground: Path, tmp_path: Path) -> None:
