@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Callable
 
 
@@ -53,33 +54,77 @@ def nearest(word: object, known: Iterable[str]) -> str:
     return f"; did you mean `{close[0]}`?" if close else ""
 
 
-def within(parameter: Parameter, value: float) -> None:
+def within(parameter: Parameter, value: float | Fraction) -> None:
     if not (parameter.low or 0) <= value <= (parameter.high or 0):
         raise ValueError("is out of range")
 
 
+TIMES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+"""What may follow a number, and by what it multiplies."""
+SECONDS = {
+    name: Fraction(s) for name, s in {"h": "3600", "m": "60", "s": "1", "ms": "1/1000", "us": "1/1000000"}.items()
+}
+GROUPED = r"\d{1,3}(?:,\d{3})+"
+NUMBER = re.compile(rf"([+-]?(?:{GROUPED}|\d+(?:_\d+)*)(?:\.\d+)?)({'|'.join(TIMES)})", re.ASCII)
+TIME = re.compile(rf"(\d+(?:\.\d+)?)({'|'.join(sorted(SECONDS, key=len, reverse=True))})", re.ASCII)
+
+
+def number(text: str) -> Fraction:
+    """10000, 10,000, 10_000, 10k, 1.5k, 2M or 64Ki, exactly; ValueError where it is none."""
+    found = NUMBER.fullmatch(text)
+    if not found:
+        raise ValueError("is not a number")
+    return Fraction(found[1].replace(",", "").replace("_", "")) * TIMES[found[2]]
+
+
+def time_s(text: str) -> Fraction:
+    """Seconds, from 10, 10s, 250ms, 1.5m or 1m30s; ValueError where it is none."""
+    parts = TIME.findall(text)
+    if not parts or "".join(amount + unit for amount, unit in parts) != text:
+        return number(text)
+    return sum((Fraction(amount) * SECONDS[unit] for amount, unit in parts), Fraction())
+
+
 def whole(parameter: Parameter, value: Any) -> Any:
-    """An integer, or one of the words."""
+    """An integer, or one of the words. A unit of seconds may be written as a time."""
     if isinstance(value, str):
-        text = value.strip()
-        if text in parameter.words:
-            return text
-        if not re.fullmatch(r"[+-]?\d+(_\d+)*", text):
-            raise ValueError("is not a whole number")
-        value = int(text)
-    elif isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
+        if value.strip() in parameter.words:
+            return value.strip()
+        try:
+            value = (time_s if "seconds" in parameter.unit else number)(value.strip())
+        except ValueError:
+            raise ValueError("is not a whole number") from None
+    if isinstance(value, bool) or not isinstance(value, (int, float, Fraction)) or value % 1 != 0:
         raise ValueError("is not a whole number")
     within(parameter, value)
     return int(value)
 
 
 def seconds(parameter: Parameter, value: Any) -> float:
-    if isinstance(value, bool) or not re.fullmatch(r"[+-]?\d+(\.\d+)?", str(value).strip()):
-        raise ValueError("is not a number of seconds")
-    within(parameter, float(value))
-    return int(float(value)) if float(value).is_integer() else float(value)
+    try:
+        given = time_s("" if isinstance(value, bool) else str(value).strip())
+    except ValueError:
+        raise ValueError("is not a number of seconds") from None
+    within(parameter, given)
+    return int(given) if given.denominator == 1 else float(given)
+
+
+def one_or_several(parameter: Parameter, text: str) -> list[str]:
+    """The values of a text, with a comma between them. One number may hold commas too; ValueError where it could be
+    either."""
+    parts = text.split(",")
+    if parameter.kind not in ("whole", "seconds") or not re.fullmatch(GROUPED, text.strip(), re.ASCII):
+        return parts
+    try:
+        alone = judge(parameter, text)
+    except ValueError:
+        return parts
+    if any(part.startswith("0") for part in parts):  # nobody writes a value so
+        return [text]
+    raise ValueError(
+        f"{parameter.name}={text} could be the number {alone} or the values {', '.join(parts)}: write "
+        f"{parameter.name}={alone}, or give a list, as in -e '{{\"{parameter.name}\": [{', '.join(parts)}]}}'."
+    )
 
 
 def share(parameter: Parameter, value: Any) -> float:

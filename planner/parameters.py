@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from contracts.declared import PARAMETERS
-from contracts.judge import Parameter, judge, nearest
+from contracts.judge import Parameter, judge, nearest, one_or_several
 
 REMOVED = {"rungs": "a capacity is searched from `rate` to `search_to`, within `search_budget`"}
 """Parameters of earlier versions: what took their place."""
@@ -40,7 +40,11 @@ def unknown_names(given: Iterable[str], known: Collection[str], listed: str) -> 
 def levels(parameter: Parameter, given: Any, problems: list[str]) -> list[Any]:
     """All the values of one parameter, in the order given and each once."""
     if parameter.varies and isinstance(given, str) and parameter.splits:
-        values: list[Any] = given.split(",")
+        try:
+            values: list[Any] = one_or_several(parameter, given)
+        except ValueError as error:
+            problems.append(str(error))
+            return []
     elif parameter.varies and isinstance(given, list):
         values = given
     elif isinstance(given, (list, dict)) and parameter.kind != "cpus":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import re
 import secrets
 import sys
 import time
@@ -21,7 +20,6 @@ from pyloadgen.histogram import Histogram
 from pyloadgen.session import REFUSED, Session
 from pyloadgen.spec import Spec, target_of, typed
 
-UNITS = {"k": 1000, "m": 1_000_000}
 DESCRIPTION = """Three load generators in plain Python, for an echo server that sends back what it gets.
 
 They are here to be measured themselves: the reasons why a simple Python client cannot offer the load of ten thousand
@@ -55,20 +53,12 @@ class Parser(argparse.ArgumentParser):
         self.exit(REFUSED, f"{self.prog}: {message.rstrip('.')}. See {self.prog} --help\n")
 
 
-def plain(text: str) -> str:
-    """A number as the declaration has it: 10k is 10000, 5s is 5."""
-    parts = re.fullmatch(r"(\d+\.?\d*)([km])", text.lower())
-    if parts:
-        return f"{float(parts[1]) * UNITS[parts[2]]:.15g}"
-    return text[:-1] if re.fullmatch(r"\d+\.?\d*s", text) else text
-
-
 def value_of(parameter: Parameter) -> Callable[[str], Any]:
     """An argparse type: a value of the parameter."""
 
     def read(text: str) -> Any:
         try:
-            return judge(parameter, plain(text))
+            return judge(parameter, text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 

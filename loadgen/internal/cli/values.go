@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,10 +12,15 @@ import (
 
 var suffixes = map[string]float64{"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
-// parseNumber reads 10000, 10k, 1.5k, 2M or 64Ki: a finite number that is not negative.
+var grouping = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$`)
+
+// parseNumber reads 10000, 10,000, 10k, 1.5k, 2M or 64Ki: a finite number that is not negative.
 func parseNumber(text string) (float64, error) {
 	digits := strings.TrimRight(text, "kKMGi")
 	factor, known := suffixes[text[len(digits):]]
+	if grouping.MatchString(digits) {
+		digits = strings.ReplaceAll(digits, ",", "")
+	}
 	number, err := strconv.ParseFloat(digits, 64)
 	number *= factor
 	switch tooLarge := math.IsInf(number, 0); {

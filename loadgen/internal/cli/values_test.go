@@ -12,13 +12,13 @@ import (
 
 func TestNumbers(t *testing.T) {
 	for text, want := range map[string]float64{"0": 0, "7": 7, "10k": 10_000, "10K": 10_000, "1.5k": 1500, "2M": 2e6, "1G": 1e9, "1Ki": 1024,
-		"64Ki": 65536, "1Mi": 1 << 20, "1e3": 1000, ".5": 0.5, "+3": 3} {
+		"64Ki": 65536, "1Mi": 1 << 20, "1e3": 1000, ".5": 0.5, "+3": 3, "1,000": 1000, "10,000,000": 1e7, "1,500.5": 1500.5} {
 		if got, err := parseNumber(text); err != nil || got != want {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "k", "-1", "-0", "1 k", "1kk", "1ki", "kM", "NaN", "nan", "Inf", "-Inf", "infinity", "1e400", "1e308k", "0x1p4",
-		"1_000", "1,000", "١", "1k1", "--1", "1e", "…"} {
+		"1_000", "1,00", "1,0000", "1000,000", ",100", "١", "1k1", "--1", "1e", "…"} {
 		if got, err := parseNumber(text); err == nil {
 			t.Errorf("%q is taken for %v", text, got)
 		}

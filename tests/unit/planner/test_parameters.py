@@ -29,6 +29,14 @@ REFUSALS = [
     ({"connections": ""}, "connections is empty; it takes 1 to 10,000,000."),
     ({"connections": []}, "connections is an empty list; it takes 1 to 10,000,000."),
     ({"connections": "100,,200"}, "connections= is not a whole number"),
+    ({"rate": "1,500"}, "rate=1,500 could be the number 1500 or the values 1, 500: write rate=1500, or give a list"),
+    ({"rate": "10,000,20,000"}, "rate=000 is out of range"),
+    ({"rate": "1.5"}, "rate=1.5 is not a whole number"),
+    ({"rate": "1.0001k"}, "rate=1.0001k is not a whole number"),
+    ({"duration": "1500ms"}, "duration=1500ms is not a whole number"),
+    ({"duration": "10x"}, "duration=10x is not a whole number"),
+    ({"connections": "10s"}, "connections=10s is not a whole number"),
+    ({"timeout": "10x"}, "timeout=10x is not a number of seconds"),
     ({"connections": 10, "active": 11}, "active=11 is more than connections=10"),
     ({"rate": "0"}, "rate=0 is out of range"),
     ({"rate": 0.5}, "rate=0.5 is not a whole number"),
@@ -106,6 +114,31 @@ def test_what_cannot_be_is_refused_in_a_sentence(given: dict[str, Any], sentence
     assert any(sentence in problem for problem in refused.value.problems), refused.value.problems
 
 
+WRITTEN = [
+    ("connections", "10k", [10_000]),
+    ("connections", "10,000", [10_000]),
+    ("connections", "1,050", [1050]),
+    ("connections", "1k,10k", [1000, 10_000]),
+    ("connections", "500,1000", [500, 1000]),
+    ("rate", "625,750,875", [625, 750, 875]),  # as a number it is out of range
+    ("rate", "1.5k", [1500]),
+    ("rate", "2M", [2_000_000]),
+    ("rate", "1_500", [1500]),
+    ("payload_bytes", "64Ki", [65_536]),
+    ("duration", "10s,1m30s", [10, 90]),
+    ("timeout", "250ms,1.5s,2", [0.25, 1.5, 2]),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "values"), WRITTEN)
+def test_numbers_are_read_as_people_and_the_generator_write_them(name: str, text: str, values: list[float]) -> None:
+    assert [cell[name] for cell in request(**{name: text, "active": "all"}).cells] == values
+
+
+def test_one_number_for_the_whole_run_may_be_grouped() -> None:
+    assert request(search_to="1,500", rate=1000, workload="capacity").run_wide["search_to"] == 1500
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(Refused) as refused:
         request(connections="ten", rate=0, stratgy="poll")
@@ -117,7 +150,7 @@ def test_names_that_are_not_ours_are_not_judged() -> None:
 
 
 def test_lists_make_the_product_in_the_order_of_the_table() -> None:
-    asked = request(connections="100,200", strategy=["poll", "epoll"])
+    asked = request(connections=[100, "200"], strategy=["poll", "epoll"])
     assert [(cell["strategy"], cell["connections"]) for cell in asked.cells] == [
         ("poll", 100), ("poll", 200), ("epoll", 100), ("epoll", 200),
     ]  # fmt: skip
