@@ -67,7 +67,7 @@ FACTS: Mapping[str, Judge] = {
     "reserved_ports": like("[0-9, -]*"), "somaxconn": whole, "syn_backlog": whole, "file_max": whole, "kernel": text,
     "kernel_release": text, "io_uring_disabled": maybe(text), "hostname": text, "user": whole, "root": truth,
     "base_writable": truth, "obstacle": maybe(text), "agent": maybe(of(run=maybe(RUN))),
-    "uncollected": each(RUN), "tuned_by": each(text), "lockable": truth,
+    "uncollected": each(RUN), "tuned_by": each(text), "lockable": truth, "absent": each(text),
 }  # fmt: skip
 """By the names that c10k_host.facts() gives them."""
 ACCOUNT = of(uid=maybe(whole), reached=truth)

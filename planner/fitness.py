@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from contracts.declared import GENERATORS
-from planner import duet, room
+from planner import commands, duet, room
 from planner.cells import Catalog, Request
 from planner.check import DOUBTFUL, Check, Facts, Host, judged, yes
 from plugins.module_utils.c10k_sysctl import listed
@@ -35,6 +35,7 @@ def of_one(request: Request, catalog: Catalog, hosts: Sequence[Host], host: Host
     if host["role"] == "server":
         yield python(host, facts)
         yield from ports_of(request, host, facts)
+        yield from commands.there(request, host, facts)
         yield room.server_descriptors(request, catalog, host, facts)
     else:
         yield architecture(host, facts)

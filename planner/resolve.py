@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from contracts.declared import PARAMETERS
-from planner import admission, cells, command_line, fitness, results, resume
+from planner import admission, cells, command_line, commands, fitness, results, resume
 from planner.parameters import Refused, unknown_names
 from server import catalog
 
@@ -31,6 +31,7 @@ def resolve(given: Mapping[str, Any], known: Iterable[str], groups: Mapping[str,
     profile = yaml.safe_load(profiles[request.run_wide["profile"]].read_text(encoding="utf-8"))
     return {
         **asked, "profile": profile, "server": server, "clients": clients, "ports": fitness.ports(request),
+        **commands.words(request),
     }  # fmt: skip
 
 

@@ -24,14 +24,14 @@ UNPIPED = (
     "would have root run modules from files that its own user can change: set ansible_pipelining=true (and see that "
     "sudo there does not ask for a terminal)."
 )
-OF_ACCOUNT = ("nofile_hard", "cgroup", "cpus", "ports_held", "base_writable", "disk_free_bytes", "noexec")
+OF_ACCOUNT = ("nofile_hard", "cgroup", "cpus", "ports_held", "base_writable", "disk_free_bytes", "noexec", "absent")
 """What an account tells of itself: its limits and its directory. All else is said by the SSH user, least of all which
 Python that user shall run: the measured server may have changed what its account says."""
 NOT_RUN = (126, 127)  # the shell's answers for a program that is not there, or that it cannot run
 
 
 class ActionModule(ActionBase):
-    _VALID_ARGS = frozenset({"account", "address", "home", "limited", "ports", "strict"})
+    _VALID_ARGS = frozenset({"account", "address", "home", "limited", "ports", "programs", "scripts", "strict"})
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -39,7 +39,8 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("A run needs localhost and every host of the inventory: leave --limit away.")
         home, strict = Path(str(self._task.args["home"])), bool(self._task.args.get("strict"))
         given = task_vars or {}
-        asked = {"address": str(self._task.args.get("address") or ""), "ports": self._task.args.get("ports") or []}
+        asked = {name: self._task.args.get(name) or [] for name in ("ports", "programs", "scripts")}
+        asked["address"] = str(self._task.args.get("address") or "")
         before = time.time()
         name = str(self._task.args.get("account") or "")
         with self.as_the_ssh_user():

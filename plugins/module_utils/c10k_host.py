@@ -9,6 +9,7 @@ import platform
 import pwd
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,6 +116,13 @@ def writable(path: Path) -> bool:
     while not os.access(str(nearest), os.F_OK) and nearest != nearest.parent:
         nearest = nearest.parent
     return nearest.is_dir() and os.access(str(nearest), os.W_OK | os.X_OK)
+
+
+def absent(app: Path, programs: Sequence[str], scripts: Sequence[str]) -> list[str]:
+    """The programs that this user cannot run, and the scripts that it cannot read, from the directory where agents run.
+    A name without a slash is looked up in PATH."""
+    missing = [name for name in programs if not shutil.which(str(app / name) if "/" in name else name)]
+    return missing + [name for name in scripts if not os.access(str(app / name), os.R_OK)]
 
 
 def may_become(user: str) -> bool:

@@ -29,6 +29,14 @@ DOCUMENTATION = r"""
     "type": "list", "elements": "int", "default": [],
     "description": "On these ports of the address a server shall listen; C(described) tells which are taken."
   },
+  "programs": {
+    "type": "list", "elements": "str", "default": [],
+    "description": "Programs that shall be run from the deployed directory; C(described) tells which are not there."
+  },
+  "scripts": {
+    "type": "list", "elements": "str", "default": [],
+    "description": "Files that a program shall read there; C(described) tells which cannot be."
+  },
   "account": {"type": "str", "default": "", "description": "Another account; C(described) says whether it can be had."},
   "offset": {"type": "int", "default": 0, "description": "C(read) begins there, in bytes."},
   "run": {"type": "str", "default": "", "description": "Id of the run of which the logs are packed."}
@@ -69,7 +77,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.c10k_host import account_facts, facts, live_agents, runs, stop_agents
+from ansible.module_utils.c10k_host import absent, account_facts, facts, live_agents, runs, stop_agents
 from ansible.module_utils.c10k_tree import digest, open_plain
 
 PART_BYTES, MOST_BYTES = 8 << 20, 4 << 30
@@ -177,6 +185,7 @@ def main() -> None:
     if state == "described":
         account = module.params["account"]
         found = facts(home, module.params["address"], module.params["ports"])
+        found["absent"] = absent(home / "app", module.params["programs"], module.params["scripts"])
         module.exit_json(changed=False, facts=found, account=account_facts(account) if account else None)
     elif state in ("packed", "read"):
         of_run(module, home, module.params["run"])

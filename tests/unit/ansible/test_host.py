@@ -127,3 +127,14 @@ def test_a_base_that_may_not_be_searched_is_told_like_any_other() -> None:
         )
         done = subprocess.run([sys.executable, "-c", code], cwd=line.ROOT, text=True, capture_output=True, check=False)
     assert done.stdout == "False\n", done.stderr
+
+
+def test_which_programs_and_scripts_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("")
+    (tmp_path / "mine.py").write_text("")
+    mine, script = str(tmp_path / "mine"), str(tmp_path / "mine.py")
+    assert c10k_host.absent(tmp_path, ["sh", mine, "./mine", "nosuch-program"], [script, "mine.py", "/nosuch.py"]) == [
+        mine, "./mine", "nosuch-program", "/nosuch.py",
+    ]  # fmt: skip
+    (tmp_path / "mine").chmod(0o755)
+    assert c10k_host.absent(tmp_path, [mine, "./mine"], []) == []

@@ -9,7 +9,7 @@ import pytest
 from planner.facts import ACCOUNT, FACTS, wrong
 from plugins.module_utils.c10k_host import facts
 
-HERE: dict[str, Any] = json.loads(json.dumps(facts(Path("/var/lib/c10k/server"), "127.0.0.1", [9000])))
+HERE: dict[str, Any] = json.loads(json.dumps(facts(Path("/var/lib/c10k/server"), "127.0.0.1", [9000]) | {"absent": []}))
 
 
 def test_every_fact_of_a_host_is_judged_and_those_of_this_one_are_right() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from planner import fitness, room
+from planner import commands, fitness, room
 from planner.check import DOUBTFUL, FITS, REFUSED
 from tests.unit.planner.asking import CATALOG, probed, request
 
@@ -55,6 +55,16 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
     ({"strategy": "select,poll", "connections": 4000}, probed("server", nofile_hard=4096), None),
     ({"strategy": "workers,select"}, probed("server", nofile_hard=4096), None),
     ({"server_command": "./mine {host} {port}"}, probed("server", nofile_hard=4096), None),
+    ({"server_command": "/opt/mine {host} {port}"}, probed("server"), None),
+    (
+        {"server_command": "/opt/mine {host} {port}"}, probed("server", absent=["/opt/mine"]),
+        "server has no /opt/mine that its user may run: put your server there, and name it",
+    ),
+    (
+        {"server_command": "python3 /opt/mine.py {host} {port}"}, probed("server", absent=["/opt/mine.py"]),
+        "server has no /opt/mine.py that its user may read",
+    ),
+    ({"server_command": "/opt/mine {host} {port}"}, probed(absent=["/opt/mine"]), None),
     ({}, probed(nofile_hard=80), None),
     ({}, probed(nofile_hard=64), "its share of 10,000 connections needs 74 descriptors in each of 1024 processes"),
     ({"generator": "threads"}, probed(nofile_hard=64), None),
@@ -170,3 +180,18 @@ def test_every_port_of_the_server_is_judged() -> None:
 def test_a_thousand_stolen_ports_are_one_sentence() -> None:
     ((_, sentence),) = wrong({"server_port": 40000, "server_ports": 1000}, probed("server", reserved_ports="40003"))
     assert "server_port=40000-40002,40004-40999 is inside its ephemeral range" in sentence
+
+
+@pytest.mark.parametrize(
+    ("command", "programs", "scripts"),
+    [
+        ("/opt/mine --on {host}:{port}", ["/opt/mine"], []),
+        ("python3.12 /opt/mine.py {host} {port}", ["python3.12"], ["/opt/mine.py"]),
+        ("/usr/bin/python3 -m mine {host} {port}", ["/usr/bin/python3"], []),
+        ("sh {host}:{port}", ["sh"], []),
+        ("'/opt/my server' {host} {port}", ["/opt/my server"], []),
+    ],
+)
+def test_what_a_command_names(command: str, programs: list[str], scripts: list[str]) -> None:
+    assert commands.words(request(server_command=command)) == {"programs": programs, "scripts": scripts}
+    assert commands.words(request()) == {"programs": [], "scripts": []}
