@@ -31,8 +31,6 @@ def there(request: Request, host: Host, facts: Facts) -> Iterator[Check]:
     who = (host["probe"].get("account") or {"name": "its user"})["name"]
     named = ", ".join(asked["programs"] + asked["scripts"])
     lacking = next(iter(facts["absent"]), None)
-    bad = (
-        f" has no {lacking} that {who} may {'run' if lacking in asked['programs'] else 'read'}: put your server there, and "
-        "name it in server_command by its whole path."
-    )
+    use = "run" if lacking in asked["programs"] else "read"
+    bad = f" has no {lacking} that {who} may {use}: put it there, and name it in server_command by its whole path."
     yield judged(host, "server_command", named, "not there" if lacking else "there", bad if lacking else "")

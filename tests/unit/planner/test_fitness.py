@@ -58,7 +58,7 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
     ({"server_command": "/opt/mine {host} {port}"}, probed("server"), None),
     (
         {"server_command": "/opt/mine {host} {port}"}, probed("server", absent=["/opt/mine"]),
-        "server has no /opt/mine that its user may run: put your server there, and name it",
+        "server has no /opt/mine that its user may run: put it there, and name it",
     ),
     (
         {"server_command": "python3 /opt/mine.py {host} {port}"}, probed("server", absent=["/opt/mine.py"]),
