@@ -5,8 +5,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from planner.results import ROOT
-
 Say = Callable[[str], None]
 LONG_S = 120  # seconds of load, from which on a person wants to know how long the run takes and what it can find
 MOST_OF_A_COMPLAINT = 600
@@ -14,10 +12,11 @@ DESIGN_S = 60
 
 
 def analyse(words: Sequence[str], within_s: float | None = None) -> tuple[str, str | None]:
-    """What a command shows, and its complaint where it failed."""
+    """What a command shows, and its complaint where it failed. It names files as they are seen from where a person is;
+    another package of this name that lies there is not taken (-P)."""
     try:
         answer = subprocess.run(
-            [sys.executable, "-m", "analysis", *words], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
+            [sys.executable, "-P", "-m", "analysis", *words], stdin=subprocess.DEVNULL, capture_output=True,
             text=True, errors="backslashreplace", timeout=within_s, check=False,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:

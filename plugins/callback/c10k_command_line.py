@@ -6,6 +6,8 @@ a warning; SystemExit ends the playbook. A playbook of somebody else that import
 
 from __future__ import annotations
 
+import shlex
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,10 @@ NO_PARTS = (
     "There are no tags here, and no playbook does what it promises in part: leave --tags, --skip-tags and"
     " --start-at-task away."
 )
+ANYBODY = (
+    f"Anybody may write {ROOT}, and could change what this does on your hosts: `chmod o-w {shlex.quote(str(ROOT))}`, or copy the"
+    " checkout to a directory that you alone may write."
+)
 REFUSED = 2
 
 
@@ -40,9 +46,14 @@ class CallbackModule(CallbackBase):
         path = Path(playbook._file_name).resolve()
         if path.parent not in (ROOT, ROOT / "playbooks"):
             return
-        if problems := judged(path.stem, load_extra_vars(playbook._loader)):
+        if problems := unsafe() or judged(path.stem, load_extra_vars(playbook._loader)):
             self._display.error(" ".join(problems), wrap_text=False)
             raise SystemExit(REFUSED)
+
+
+def unsafe() -> list[str]:
+    """A sentence where others than its owner may write the checkout."""
+    return [ANYBODY] if ROOT.stat().st_mode & stat.S_IWOTH else []
 
 
 def judged(playbook: str, given: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ An inventory plugin is the first of ours that Ansible loads. This one never read
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def wrong(path: Path) -> str | None:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        names = {there.stem: f"scenarios/{there.name}" for there in sorted(ROOT.glob("scenarios/*.yml"))}
+        names = {there.stem: os.path.relpath(there) for there in sorted(ROOT.glob("scenarios/*.yml"))}
         close = difflib.get_close_matches(path.stem, names, n=1)
         meant = f"did you mean `-e @{names[close[0]]}`?" if close else f"there are {', '.join(names.values())}."
         return f"there is no such file; {meant}"
