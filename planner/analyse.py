@@ -28,7 +28,8 @@ def analyse(words: Sequence[str], within_s: float | None = None) -> tuple[str, s
 def report(run: Path, say: Say) -> str | None:
     """Say the table of a run and where its report is; writes summary.csv and report.html. Returns the complaint. One
     process does both: to start and to read the run takes as long as all the rest."""
-    shown, complaint = analyse(["summary", str(run), "--csv", str(run / "summary.csv"), "--report"])
+    place = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run  # it stands in commands to type
+    shown, complaint = analyse(["summary", str(place), "--csv", str(place / "summary.csv"), "--report"])
     if shown:
         say(shown)
     return complaint and f"The report of {run.name} could not be made: {complaint}"

@@ -1,7 +1,10 @@
 """What most action plugins are: a task's arguments go to a function of planner/, and a refusal fails the task."""
 
 import json
-from collections.abc import Iterable, Mapping
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -10,6 +13,9 @@ from ansible.plugins.action import ActionBase
 from contracts.visible import one_line, sayable
 from planner.parameters import Refused
 from planner.variables import NAMES
+
+QUIET_S = 4.0
+"""A person who sees nothing new for longer wonders whether it still goes on."""
 
 
 def plain(value: Any) -> Any:
@@ -36,7 +42,8 @@ class Door(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         try:
-            return self.do(plain(self._task.args), task_vars or {})
+            with self.heard():
+                return self.do(plain(self._task.args), task_vars or {})
         except Refused as refused:
             raise AnsibleActionFail(sayable(" ".join(refused.problems))) from None
         except OSError as error:  # of a file of the controller
@@ -47,4 +54,25 @@ class Door(ActionBase):
 
     def say(self, line: str) -> None:
         """Show a line at once; workers are cut off from stdout."""
+        self.said_s = time.monotonic()
         self._display.display(sayable(line))
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Name the task, and how long it has taken, whenever nothing else was said for QUIET_S: Ansible shows the name
+        of a task only with its result."""
+        began_s = self.said_s = time.monotonic()
+        over = threading.Event()
+
+        def tick() -> None:
+            while not over.wait(QUIET_S / 8):
+                if time.monotonic() - self.said_s >= QUIET_S:
+                    self.say(f"{self._task.name}: {time.monotonic() - began_s:.0f} s")
+
+        ticker = threading.Thread(target=tick, daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            ticker.join()

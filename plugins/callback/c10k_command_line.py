@@ -31,8 +31,8 @@ NO_PARTS = (
     " --start-at-task away."
 )
 ANYBODY = (
-    f"Anybody may write {ROOT}, and could change what this does on your hosts: `chmod o-w {shlex.quote(str(ROOT))}`, or copy the"
-    " checkout to a directory that you alone may write."
+    f"Anybody may write {ROOT}, and could change what this does on your hosts: `chmod o-w {shlex.quote(str(ROOT))}`, or"
+    " copy the checkout to a directory that you alone may write."
 )
 REFUSED = 2
 
