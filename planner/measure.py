@@ -64,6 +64,9 @@ def measure(given: Mapping[str, Any], asked: Asked, say: analyse.Say, dry: bool)
         say(cost)
     began = time.monotonic()
     code, complaint = conduct.conduct(run / "plan.yml", run, results.ROOT, os.getppid(), say, again)
+    if given["prepared"] is None:  # nothing comes after this part of a run that could say how it ended
+        whole = results.read_manifest(run) or begun
+        results.write_manifest(run, results.end(whole, run, conduct.meaning(code), None))
     return ended(conduct.meaning(code), complaint, run.name, time.monotonic() - began)
 
 

@@ -26,9 +26,10 @@ NO_VENV = (
     "This Ansible does not have the benchmark's packages: use the one of the checkout, `. .venv/bin/activate`"
     " (script/bootstrap makes it)."
 )
+TAGS = ("prepare", "measure", "restore", "report")
 NO_PARTS = (
-    "There are no tags here, and no playbook does what it promises in part: leave --tags, --skip-tags and"
-    " --start-at-task away."
+    "Nothing here can be left out: leave --tags, --skip-tags and --start-at-task away. run_benchmark.yml alone has tags,"
+    f" --tags {', '.join(TAGS)}, each for one part of a run."
 )
 ANYBODY = (
     f"Anybody may write {ROOT}, and could change what this does on your hosts: `chmod o-w {shlex.quote(str(ROOT))}`, or"
@@ -63,5 +64,6 @@ def judged(playbook: str, given: dict[str, Any]) -> list[str]:
     except (ImportError, TypeError):  # TypeError: annotations that an older Python does not know
         return [NO_VENV]
     asked = context.CLIARGS
-    in_part = set(asked["tags"]) - {"all"} or asked["skip_tags"] or asked["start_at_task"]
+    other = set(asked["tags"]) - {"all", *(TAGS if playbook == "run_benchmark" else ())}
+    in_part = other or asked["skip_tags"] or asked["start_at_task"]
     return [NO_PARTS] if in_part else command_line.problems(playbook, given)

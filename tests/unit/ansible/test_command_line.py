@@ -65,10 +65,19 @@ def test_what_it_knows_is_not(playbook: str, given: dict[str, Any]) -> None:
     assert judged(playbook, given) == []
 
 
-@pytest.mark.parametrize("part", [{"tags": ["measure"]}, {"skip_tags": ["x"]}, {"start_at_task": "Run the trials"}])
-def test_a_part_of_a_playbook_is_refused(monkeypatch: pytest.MonkeyPatch, part: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "part",
+    [{"tags": ["mesure"]}, {"tags": ["all", "never"]}, {"skip_tags": ["x"]}, {"start_at_task": "Run the trials"}],
+)
+def test_a_part_that_a_run_does_not_have_is_refused(monkeypatch: pytest.MonkeyPatch, part: dict[str, Any]) -> None:
     monkeypatch.setattr(context, "CLIARGS", {**PLAIN, **part})
     assert judged("run_benchmark", {}) == [c10k_command_line.NO_PARTS]
+
+
+def test_only_a_run_has_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "CLIARGS", {**PLAIN, "tags": ["prepare", "measure"]})
+    assert judged("run_benchmark", {}) == []
+    assert judged("prepare", {}) == [c10k_command_line.NO_PARTS]
 
 
 @pytest.mark.parametrize("kind", [ImportError, TypeError])
@@ -93,7 +102,7 @@ def test_a_python_that_cannot_read_the_planner_is_one_sentence(
     ("words", "sentence"),
     [
         (["playbooks/stop.yml", "-e", "rnu=1"], "There is no parameter `rnu`"),
-        (["run_benchmark.yml", "--tags", "measure"], "There are no tags here"),
+        (["run_benchmark.yml", "--tags", "mesure"], "Nothing here can be left out"),
     ],
 )
 def test_ansible_ends_there(words: list[str], sentence: str) -> None:
