@@ -26,6 +26,8 @@ ALIVE_EVERY_NS = 1_000_000_000
 PING_AFTER_NS = 2_000_000_000
 SILENT_AFTER_NS = 5_000_000_000
 LOST_AFTER_NS = 12_000_000_000
+TOO_MANY = {("budget", cause) for cause in ("descriptors", "ports", "memory", "processes")}
+"""Phase and cause of errors that fewer connections would not have met."""
 
 
 def said_nothing_for(silence_ns: int) -> str:
@@ -44,6 +46,7 @@ class Peer:
     lost: str | None = None
     silent: bool = False  # lost because it said nothing: its host may be out of reach
     spoiled: str | None = None
+    short: str | None = None  # of what so many connections would need here: the reason why it is spoiled
     last_words: str = ""
     heard_ns: int = field(default_factory=time.monotonic_ns)
     exchanges: list[Exchange] = field(default_factory=list)
@@ -102,6 +105,7 @@ class Fleet:
         inbox: Inbox,
         log: EventLog,
     ) -> None:
+        self._seeks_limit = trial.load.traits.searches == "connections"
         self.tolerant = False
         self.ending = False
         self.on_second: Callable[[], None] = lambda: None
@@ -216,6 +220,10 @@ class Fleet:
         if event["event"] == "interval":
             self.on_interval(agent.name, event)
         if event["event"] != "error" or self.ending:
+            return
+        if self._seeks_limit and (event["phase"], event["cause"]) in TOO_MANY:
+            agent.short = agent.short or f"{agent.name}: {one_line(event['message'])}"
+            self.spoil([agent], agent.short)
             return
         if event["phase"] in REFUSING_PHASES:
             raise RunRefused(f"{agent.name}: {one_line(event['message'])} {one_line(event['remedy'])}".strip())

@@ -3,7 +3,7 @@
 What makes a figure doubtful is a finding, and analysis alone has findings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from conductor.clock import Clock
@@ -39,6 +39,7 @@ class Proof:
 class Seen:
     """What was seen of one trial. `lost` and `spoiled` say why, by host; `done` and `armed` are events, by client.
 
+    `short` are hosts that said before they began that so many connections are too many for them.
     `hung`: how the server was found to have stopped working. `unanswered`: the connections of each client of which not
     one answered at the end, though others' did.
     """
@@ -54,6 +55,7 @@ class Seen:
     unanswered: Mapping[str, int] = field(default_factory=dict)
     lost: Mapping[str, str] = field(default_factory=dict)
     spoiled: Mapping[str, str] = field(default_factory=dict)
+    short: Container[str] = ()
     limit: Event | None = None
     armed: Mapping[str, Event] = field(default_factory=dict)
     barrier: Proof | None = None
@@ -117,7 +119,8 @@ def _ended_by(seen: Seen) -> list[tuple[str, str]]:
         ("partial", f"{name} lost the server: none of its {number:,} connections answered at the end")
         for name, number in seen.unanswered.items()
     ]
-    problems += [("invalid", f"{name}: {why}") for name, why in seen.spoiled.items()]
+    for name, why in seen.spoiled.items():
+        problems.append(("dnf" if name in seen.short else "invalid", why if name in seen.short else f"{name}: {why}"))
     if seen.limit:
         problems.append(("dnf", f"the strategy reached its limit {seen.limit['resource']}"))
     return problems
@@ -135,7 +138,9 @@ def _arming(seen: Seen) -> list[tuple[str, str]]:
         return [("invalid", f"not armed: the counts of the connections do not agree ({seen.barrier})")]
     if complete and not whole:
         verified_of = f"{verified:,} of {seen.connections:,} connections verified"
-        return [("invalid", f"not armed: {verified_of} ({_causes(seen.armed) or 'no cause given'})")]
+        # Too many is what a search for connections looks for.
+        kind = "dnf" if seen.workload.searches == "connections" else "invalid"
+        return [(kind, f"not armed: {verified_of} ({_causes(seen.armed) or 'no cause given'})")]
     return []
 
 

@@ -117,7 +117,8 @@ class PassRule:
 
 @dataclass(frozen=True)
 class Search:
-    """Rates in requests/s. `most_rungs` numbers of trials, from that of its entry on, are the search's."""
+    """For the highest value of the parameter `over` that will do: of rate in requests/s, or of connections.
+    `most_rungs` numbers of trials, from that of its entry on, are the search's."""
 
     begins_with: int
     to: int
@@ -125,11 +126,12 @@ class Search:
     budget_s: int | float
     most_rungs: int
     pass_rule: PassRule
+    over: str = "rate"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial; with a `search` the entry of a capacity, whose rungs are the trials."""
+    """One trial; with a `search` an entry whose rungs are the trials."""
 
     n: int
     block: int
@@ -269,6 +271,7 @@ def _search(where: str, fields: dict[str, Any]) -> Search:
     given = {name: value for name, value in fields.items() if name != "from"}  # a word of Python
     search: Search = _build(Search, where, {**given, "begins_with": fields["from"], "pass_rule": rule})
     _need(1 <= search.begins_with <= search.to, f"{where}: a search from {search.begins_with} to {search.to}")
+    _need(search.over in ("rate", "connections"), f"{where}: a search over {search.over}")
     _need(search.resolution > 1 and search.most_rungs >= 1, f"{where}: a search without an end, or without a rung")
     return search
 

@@ -37,6 +37,8 @@ def limit_met(course: Course) -> bool:
     if fleet.wait(lambda: "limit" in fleet.server.said, LIMIT_TELLS_WITHIN_S):
         return course.trial.load.traits.holds
     course.hung = hang(course)
+    if course.trial.load.traits.searches == "connections" and not course.hung:
+        return True  # as many as are held are what the search looks for
     raise Abandoned
 
 

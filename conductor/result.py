@@ -24,6 +24,7 @@ def seen_of(course: Course) -> Seen:
         server_lost=fleet.server.lost,
         lost={agent.name: agent.lost for agent in fleet.clients if agent.lost},
         spoiled={agent.name: agent.spoiled for agent in fleet.agents.values() if agent.spoiled},
+        short=[agent.name for agent in fleet.agents.values() if agent.short],
         limit=fleet.server.said.get("limit"),
         armed={agent.name: agent.said["armed"] for agent in fleet.clients if "armed" in agent.said},
         barrier=course.barrier,

@@ -20,7 +20,7 @@ from conductor.output import complain, say
 from conductor.plan import Host, Plan, Search, Trial
 from conductor.result import write_result
 from conductor.resume import is_spoiled, rest_of
-from conductor.search import Rung, judged, next_rate, rung_of, told
+from conductor.search import Rung, judged, next_value, rung_of, said, told
 from conductor.sessions import LocalSession, Session
 from conductor.specs import estimate_s
 from conductor.ssh import SshSession
@@ -28,6 +28,8 @@ from conductor.trial import run_trial
 from contracts.declared import PASSED
 
 OK, REFUSED, FAILED, INTERRUPTED = 0, 2, 3, 130
+BREAKS = ("dnf", "crashed")
+"""Outcomes of a trial whose connections were too many."""
 OPEN_S = 40.0
 CLOSE_S = 0.7
 # sshd drops some of more than ten logins at once (MaxStartups 10:30:100), and many hosts may share one machine.
@@ -172,23 +174,26 @@ class Work:
         return str(result["outcome"])
 
     def search(self, entry: Trial, search: Search, label: str) -> None:
-        """Rung after rung, until the knee is found, time or numbers are used up, or a rung says nothing of its rate."""
+        """Rung after rung, until the highest value is found, time or numbers are used up, or a rung says nothing of
+        its value. That it breaks there is what a search for connections is for."""
         rungs: list[Rung] = []
         began = rung_began = time.monotonic()
-        while (rate := next_rate(search, rungs)) and len(rungs) < search.most_rungs:
+        while (value := next_value(search, rungs)) and len(rungs) < search.most_rungs:
             now = time.monotonic()
             if now - began + (now - rung_began) > search.budget_s:
                 break
             rung_began = now
-            rung = rung_of(entry, len(rungs), rate)
-            course, outcome = self.trial(rung, f"{label} {rate:,}/s")
+            rung = rung_of(entry, len(rungs), value)
+            course, outcome = self.trial(rung, f"{label} {said(search, value)}")
             passed, why = judged(search.pass_rule, course.tally) if outcome == "ok" else (None, outcome)
-            where = {"cell": rung.cell, "block": rung.block, "control": rung.control, "rate": rate}
+            if search.over == "connections" and outcome in BREAKS:
+                passed = False
+            where = {"cell": rung.cell, "block": rung.block, "control": rung.control, search.over: value}
             self.log.say(rung.n, "rung", **where, passed=passed, why=why)
             if passed is None:
                 break
-            rungs.append((rate, passed))
-        say(f"{label}  {told(search.pass_rule, rungs)}")
+            rungs.append((value, passed))
+        say(f"{label}  {told(search, rungs)}")
 
 
 @contextlib.contextmanager

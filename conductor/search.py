@@ -1,22 +1,24 @@
-"""A capacity: which rate comes next, and whether a rung met its rule. Pure; verdicts are analysis's."""
+"""A search: which rate, or how many connections, come next, and whether a rung met its rule. Pure; verdicts are
+analysis's."""
 
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from conductor import progress
 from conductor.plan import PassRule, Search, Trial
 
 Rung = tuple[int, bool]
-"""A rate, and whether it was met."""
+"""A rate, or a number of connections, and whether it was met."""
 
 
-def next_rate(search: Search, rungs: Sequence[Rung]) -> int | None:
+def next_value(search: Search, rungs: Sequence[Rung]) -> int | None:
     """Up by twos, down by halves, then the geometric mean of the highest met and the lowest missed; None at the end."""
     if not rungs:
         return search.begins_with
-    met = max((rate for rate, passed in rungs if passed), default=None)
-    missed = min((rate for rate, passed in rungs if not passed), default=None)
+    met = max((value for value, passed in rungs if passed), default=None)
+    missed = min((value for value, passed in rungs if not passed), default=None)
     if missed is None:
         return min(2 * met, search.to) if met is not None and met < search.to else None
     if met is None:
@@ -25,10 +27,15 @@ def next_rate(search: Search, rungs: Sequence[Rung]) -> int | None:
     return between if missed / met > search.resolution and met < between < missed else None
 
 
-def rung_of(trial: Trial, index: int, rate: int) -> Trial:
-    """The trial of a rung, counted from 0, of the search that is this entry of the plan."""
-    load = dataclasses.replace(trial.load, rate=rate, given={**trial.load.given, "rate": rate})
-    return dataclasses.replace(trial, n=trial.n + index, cell=f"{trial.cell}@{rate}", load=load, search=None)
+def rung_of(trial: Trial, index: int, value: int) -> Trial:
+    """The trial of a rung, counted from 0, of the search that is this entry of the plan. Where all connections carry
+    requests, those of the rung do."""
+    assert trial.search
+    changed: dict[str, Any] = {trial.search.over: value}
+    if trial.search.over == "connections" and trial.load.active == trial.load.connections:
+        changed["active"] = value
+    load = dataclasses.replace(trial.load, **changed, given={**trial.load.given, **changed})
+    return dataclasses.replace(trial, n=trial.n + index, cell=f"{trial.cell}@{value}", load=load, search=None)
 
 
 def judged(rule: PassRule, tally: progress.Tally) -> tuple[bool, str]:
@@ -41,10 +48,15 @@ def judged(rule: PassRule, tally: progress.Tally) -> tuple[bool, str]:
     return is_quick and is_answered, f"p{rule.percentile:g} {progress.show_ms(response_ms)}, {share}"
 
 
-def told(rule: PassRule, rungs: Sequence[Rung]) -> str:
+def told(search: Search, rungs: Sequence[Rung]) -> str:
     """What a search found, in words: what its rungs were, and no estimate."""
-    met = max((rate for rate, passed in rungs if passed), default=None)
-    missed = min((rate for rate, passed in rungs if not passed), default=None)
-    parts = [f"met at {met:,}/s" if met else "", f"missed at {missed:,}/s" if missed else ""]
-    of = " and ".join(filter(None, parts)) or "not tried to the end at any rate"
+    met = max((value for value, passed in rungs if passed), default=None)
+    missed = min((value for value, passed in rungs if not passed), default=None)
+    parts = [f"met at {said(search, met)}" if met else "", f"missed at {said(search, missed)}" if missed else ""]
+    of = " and ".join(filter(None, parts)) or "not tried to the end at any"
+    rule = search.pass_rule
     return f"p{rule.percentile:g} within {progress.show_ms(rule.at_most_ns / 1e6)}: {of}"
+
+
+def said(search: Search, value: int) -> str:
+    return f"{value:,}/s" if search.over == "rate" else f"{value:,} connections"

@@ -23,6 +23,7 @@ class Workload:
     verifies: bool
     connects_ahead: bool
     asked: bool
+    searches: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.declared import GENERATORS, PARAMETERS
+from contracts.declared import GENERATORS, PARAMETERS, WORKLOADS
 from contracts.judge import nearest
 from planner import duet
 from planner.parameters import Refused, typed, unknown_names
@@ -92,15 +92,16 @@ def searches(cells: Iterable[Mapping[str, Any]], wide: Mapping[str, Any]) -> Ite
     """A sentence for each search that has nowhere to begin, no room for a rung, or a baseline to repeat."""
     to, budget_s = wide["search_to"], wide["search_budget"]
     for cell in cells:
-        if cell["workload"] not in OF_SOME["search_to"]:
+        over = WORKLOADS[cell["workload"]].searches
+        if over is None:
             continue
         if wide["null"]:
             yield (
-                f"null={wide['null']} repeats what is measured at one rate, and the workload `{cell['workload']}` "
+                f"null={wide['null']} repeats what is measured at one load, and the workload `{cell['workload']}` "
                 "searches for one: give null with another workload."
             )
-        if to is not None and cell["rate"] > to:
-            yield f"The search begins at rate={cell['rate']}, which is above search_to={to}."
+        if to is not None and cell[over] > to:
+            yield f"The search begins at {over}={cell[over]}, which is above search_to={to}."
         shortest_s = cell["warmup"] + cell["duration"]
         if budget_s is not None and shortest_s > budget_s:
             yield (

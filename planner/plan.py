@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contracts.declared import LOAD, PARAMETERS, SERVER
+from contracts.declared import LOAD, SERVER, WORKLOADS
 from contracts.judge import LEAST_ANSWERED, percentile_and_limit
 from planner import duet
 from planner.cells import Catalog, Request
@@ -134,15 +134,16 @@ def make(
 
 
 def search(cell: Mapping[str, Any], wide: Mapping[str, Any]) -> dict[str, Any]:
-    """What the entry of a capacity holds beside a trial's own; of any other workload nothing."""
-    if cell["workload"] not in PARAMETERS["search_to"].workloads:
+    """What the entry of a search holds beside a trial's own; of any other workload nothing."""
+    over = WORKLOADS[cell["workload"]].searches
+    if over is None:
         return {}
     shortest_s = cell["warmup"] + cell["duration"]
     percentile, at_most_ns = percentile_and_limit(wide["slo"])
     rule = {"percentile": float(percentile), "at_most_ns": int(at_most_ns), "answered_share": LEAST_ANSWERED}
     return {
         "search": {
-            "from": cell["rate"], "to": wide["search_to"], "resolution": RESOLUTION,
+            "over": over, "from": cell[over], "to": wide["search_to"], "resolution": RESOLUTION,
             "budget_s": wide["search_budget"], "most_rungs": min(MOST_RUNGS, int(wide["search_budget"] // shortest_s)),
             "pass_rule": rule,
         }

@@ -13,6 +13,8 @@ from contracts import older
 
 VERSION = 1
 PLAN_VERSION = 3  # plans of earlier versions are read as such
+OF_RUNG = ("rate", "connections", "active")
+"""What a search may vary from rung to rung."""
 MOST = 1 << 60  # of anything: 36 years of nanoseconds, an exbibyte; sums of several still fit 64 bits
 MOST_LINE_BYTES = (1 << 20) + (1 << 16)  # the protocol's line, and what the controller adds to it
 MOST_PLAN_BYTES = 64 << 20
@@ -47,7 +49,7 @@ class Log:
     @cached_property
     def planned(self) -> list[dict[str, Any]]:
         """The planned trials that measure a server: all but calibrations. A search of a capacity is the rungs that it
-        began, each with the cell and the rate that its event tells; or itself, where it began none."""
+        began, each with the cell and the load that its event tells; or itself, where it began none."""
         begun = self.last("trial", "started")
         return [one for trial in self.plan["trials"] if not is_calibration(trial) for one in _rungs(trial, begun)]
 
@@ -237,8 +239,9 @@ def _rungs(entry: dict[str, Any], begun: dict[int, Event]) -> list[dict[str, Any
     found = []
     for n in sorted(n for n in begun if is_count(most) and entry["n"] <= n < entry["n"] + most):
         load, cell = begun[n].get("load"), begun[n].get("cell")
-        if isinstance(load, dict) and is_count(load.get("rate")) and isinstance(cell, str):
-            found.append({**entry, "n": n, "cell": cell, "load": {**entry["load"], "rate": load["rate"]}})
+        own = {name: load.get(name) for name in OF_RUNG} if isinstance(load, dict) else {}
+        if own and all(map(is_count, own.values())) and isinstance(cell, str):
+            found.append({**entry, "n": n, "cell": cell, "load": {**entry["load"], **own}})
     return found or [entry]
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from contracts.declared import LOAD, PARAMETERS, SETTLED
+from contracts.declared import LOAD, PARAMETERS, SETTLED, WORKLOADS
 from contracts.judge import Parameter, judge
 from contracts.line import Event, raise_descriptor_limit
 from pyloadgen import agent
@@ -28,7 +28,7 @@ Try:  python3 -m pyloadgen threads --target 127.0.0.1:9000 -c 100 -r 100 -d 5
 """
 EXITS = """exit: 0 every reply was right; 2 refused: wrong options, or this host lacks descriptors, ports or threads;
 3 replies were wrong, or none came; 130 interrupted"""
-CONDUCTED = ("ramp", "capacity")  # workloads that need a conductor
+CONDUCTED = ("ramp", *(name for name, workload in WORKLOADS.items() if workload.searches))  # they need a conductor
 CREW = Parameter("processes", "load", "whole", "how many share the load", None, 1, MOST_PROCESSES, accepts="1 to 64")
 # Parameters that a person may give, some with a default where that of the benchmark is too much.
 OPTIONS = {

@@ -28,8 +28,8 @@ NO_VENV = (
 )
 TAGS = ("prepare", "measure", "restore", "report")
 NO_PARTS = (
-    "Nothing here can be left out: leave --tags, --skip-tags and --start-at-task away. run_benchmark.yml alone has tags,"
-    f" --tags {', '.join(TAGS)}, each for one part of a run."
+    "Nothing here can be left out: leave --tags, --skip-tags and --start-at-task away. run_benchmark.yml alone has tags"
+    f" ({', '.join(TAGS)}), each for one part of a run."
 )
 ANYBODY = (
     f"Anybody may write {ROOT}, and could change what this does on your hosts: `chmod o-w {shlex.quote(str(ROOT))}`, or"

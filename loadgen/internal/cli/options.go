@@ -153,11 +153,12 @@ func (o *options) parameter(name, also, value, standard string, fits []string) o
 	return option{name, also, value, standard, strings.ReplaceAll(p.Meaning, "`", ""), fits, read}
 }
 
-// workloads are those that have a trait, or all, but for the capacity, which is a conductor's search.
+// workloads are those that have a trait, or all, but for the searches, which are a conductor's.
 func workloads(trait func(contracts.Workload) bool) []string {
 	all := append(slices.Clone(contracts.Named("workload").Words), engine.Calibrate)
 	return slices.DeleteFunc(all, func(name string) bool {
-		return name == engine.Capacity || trait != nil && !trait(contracts.Workloads()[name])
+		workload := contracts.Workloads()[name]
+		return workload.Searches != "" || trait != nil && !trait(workload)
 	})
 }
 

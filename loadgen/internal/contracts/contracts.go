@@ -30,6 +30,7 @@ type Workload struct {
 	Paced         bool
 	Verifies      bool
 	ConnectsAhead bool `json:"connects_ahead"`
+	Searches      string // a parameter of the load; empty: none
 }
 
 // A Generator is a program and an engine of it.

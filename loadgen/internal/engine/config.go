@@ -9,13 +9,14 @@ import (
 	"c10k/loadgen/internal/pacing"
 )
 
-// The workloads. Ramp and Capacity offer their load as Open does; Calibrate finds out how fast this generator can send.
+// The workloads. Ramp, Capacity and Limit offer their load as Open does; Calibrate finds out how fast this generator can send.
 const (
 	Open      = "open"
 	Closed    = "closed"
 	Churn     = "churn"
 	Ramp      = "ramp"
 	Capacity  = "capacity"
+	Limit     = "limit"
 	Calibrate = "calibrate"
 )
 

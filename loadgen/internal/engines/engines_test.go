@@ -110,6 +110,7 @@ func TestHonestServer(t *testing.T) {
 		"rate 0":      func(c *Config) { c.Rate = 0 },
 		"paced ramp":  func(c *Config) { c.ConnectRate = 200 },
 		"capacity":    func(c *Config) { c.Workload = Capacity },
+		"limit":       func(c *Config) { c.Workload = Limit },
 	}, func(t *testing.T, kind string, change func(*Config)) {
 		cfg := Plain(netip.AddrPort{})
 		change(&cfg)

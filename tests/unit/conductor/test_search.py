@@ -5,7 +5,7 @@ from hdrh.histogram import HdrHistogram
 
 from conductor import progress
 from conductor.plan import PassRule, Search
-from conductor.search import judged, next_rate, told
+from conductor.search import judged, next_value, told
 from contracts.declared import COUNTS
 
 RULE = PassRule(99, 10_000_000, 0.99)
@@ -15,7 +15,7 @@ def rates(knee: float, begins_with: int = 1000, to: int = 1_000_000, resolution:
     """What is asked of a server that meets every rate up to its knee."""
     search = Search(begins_with, to, resolution, 90, 40, RULE)
     rungs: list[tuple[int, bool]] = []
-    while rate := next_rate(search, rungs):
+    while rate := next_value(search, rungs):
         rungs.append((rate, rate <= knee))
         assert len(rungs) < 40
     return [rate for rate, _ in rungs]
@@ -78,8 +78,8 @@ def test_a_rung_is_met_by_its_percentile_over_planned_requests_and_by_what_was_a
         ([(1000, True), (2000, False), (1414, True)], "p99 within 10 ms: met at 1,414/s and missed at 2,000/s"),
         ([(1000, True)], "p99 within 10 ms: met at 1,000/s"),
         ([(1000, False), (500, False)], "p99 within 10 ms: missed at 500/s"),
-        ([], "p99 within 10 ms: not tried to the end at any rate"),
+        ([], "p99 within 10 ms: not tried to the end at any"),
     ],
 )
 def test_what_a_search_found_in_words(rungs: list[tuple[int, bool]], words: str) -> None:
-    assert told(RULE, rungs) == words
+    assert told(Search(1, 2, 1.1, 90, 40, RULE), rungs) == words

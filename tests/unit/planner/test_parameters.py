@@ -84,12 +84,16 @@ REFUSALS = [
     ({"hostile": "mute:0"}, "out of range"),
     ({"think_time": 1}, "belongs to the workload `closed`"),
     ({"steps": 5}, "belongs to the workload `ramp`"),
-    ({"search_to": 5, "workload": "closed"}, "search_to belongs to the workload `capacity`"),
+    ({"search_to": 5, "workload": "closed"}, "search_to belongs to the workload `capacity`, `limit`"),
+    (
+        {"workload": "limit", "connections": 2000, "search_to": 1000},
+        "begins at connections=2000, which is above search_to=1000",
+    ),
     ({"search_budget": 5, "cells": [{"workload": "open"}, {}]}, "search_budget belongs to the workload `capacity`"),
     ({"workload": "capacity", "search_budget": "5,9"}, "is not a number of seconds"),
     (
         {"workload": "open,capacity", "null": 3},
-        "null=3 repeats what is measured at one rate, and the workload `capacity`",
+        "null=3 repeats what is measured at one load, and the workload `capacity`",
     ),
     ({"workload": "capacity", "rate": 2000, "search_to": 1000}, "begins at rate=2000, which is above search_to=1000"),
     (

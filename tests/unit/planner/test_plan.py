@@ -143,7 +143,7 @@ def test_a_capacity_is_one_search_in_each_block_with_numbers_of_its_own() -> Non
     searches = [trial for trial in trials if trial["load"]["workload"] == "capacity"]
     assert [trial["block"] for trial in searches] == [1, 2]
     assert searches[0]["search"] == {
-        "from": 500, "to": 9000, "resolution": 1.1, "budget_s": 31, "most_rungs": 10,
+        "over": "rate", "from": 500, "to": 9000, "resolution": 1.1, "budget_s": 31, "most_rungs": 10,
         "pass_rule": {"percentile": 99.9, "at_most_ns": 20_000_000, "answered_share": 0.99},
     }  # fmt: skip
     numbers = [n for t in trials for n in range(t["n"], t["n"] + t.get("search", {"most_rungs": 1})["most_rungs"])]

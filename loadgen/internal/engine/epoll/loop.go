@@ -101,7 +101,7 @@ type construct func(l *Loop) phase
 
 // workloads are all that this engine knows.
 var workloads = map[string]construct{
-	engine.Open: newArrivals, engine.Ramp: newArrivals, engine.Capacity: newArrivals,
+	engine.Open: newArrivals, engine.Ramp: newArrivals, engine.Capacity: newArrivals, engine.Limit: newArrivals,
 	engine.Closed:    newCycle,
 	engine.Churn:     newChurn,
 	engine.Calibrate: newCalibration,

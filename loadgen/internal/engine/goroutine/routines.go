@@ -118,7 +118,7 @@ type construct func(e *Routines) phase
 
 // workloads are all that this engine knows.
 var workloads = map[string]construct{
-	engine.Open: newArrivals, engine.Ramp: newArrivals, engine.Capacity: newArrivals,
+	engine.Open: newArrivals, engine.Ramp: newArrivals, engine.Capacity: newArrivals, engine.Limit: newArrivals,
 	engine.Closed: newCycle,
 	engine.Churn:  newChurn,
 }
