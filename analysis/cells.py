@@ -68,6 +68,8 @@ def struck_cells(findings: pd.DataFrame) -> dict[tuple[str, str], str]:
 def _why(row: dict[str, Any], message: str | None, reasons: pd.Series) -> str | None:
     """Why a row is struck or below the others: its limit, the finding, or what became of its trials."""
     if row["outcome"] == "dnf":
+        if pd.isna(row["held_connections"]):  # it did not come to hold any
+            return show.visible(str(reasons.iloc[0] if len(reasons) else row["outcome"]))
         limit = "" if pd.isna(row["limit"]) else f" ({show.visible(str(row['limit']))})"
         return f"stopped at {show.count(float(row['held_connections']))}{limit}"
     if not row["struck"]:

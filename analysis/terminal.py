@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import format as show
-from analysis.answers import glance, remarks
+from analysis.answers import glance, limit, remarks
 from analysis.answers.doubt import warnings
 from analysis.answers.headline import headline
 from analysis.answers.shown import INTERVAL, against, share, shown
@@ -59,6 +59,8 @@ def page(dataset: Dataset, given: str, width: int = WIDTH) -> list[str]:
     notes = [*of_rows(frame, notes), *notes]
     lines += [*body, "", *(line for note in notes for line in _wrapped(f"- {note}", "  "))]
     lines += [*_wrapped(" · ".join(legend)), *_wrapped(remarks.of_next(dataset, given)), ""]
+    if kept := limit.keep(dataset):
+        lines += ["To keep what these hosts had:", *(f"    {line}" for line in kept), ""]
     return [show.visible(line) for line in [*lines, *ending(dataset, frame, given)]]
 
 

@@ -137,6 +137,16 @@ def share(parameter: Parameter, value: Any) -> float:
     return given
 
 
+def several(parameter: Parameter, texts: list[str]) -> str:
+    """What a shell is given after -e for a list of numbers: as JSON where a text with commas could be one number."""
+    text = ",".join(texts)
+    try:
+        is_plain = one_or_several(parameter, text) == texts
+    except ValueError:
+        is_plain = False
+    return f"{parameter.name}={text}" if is_plain else f"'{{\"{parameter.name}\": [{', '.join(texts)}]}}'"
+
+
 def choice(parameter: Parameter, value: Any) -> str:
     # YAML reads a bare `off` as false.
     text = "off" if value is False and "off" in parameter.words else str(value).strip()

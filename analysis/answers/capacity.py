@@ -20,7 +20,8 @@ from analysis.ingest.plan import traits
 from analysis.model import Dataset
 from analysis.statistics.interval import centre
 from analysis.statistics.knee import Rung, capacity
-from contracts.judge import LEAST_ANSWERED
+from contracts.declared import PARAMETERS
+from contracts.judge import LEAST_ANSWERED, several
 
 APART = ("rate",)  # what tells the cells of a series apart
 LEAST_RATES = 3
@@ -113,7 +114,8 @@ def next_rates(row: Mapping[Hashable, Any]) -> str:
     below, above = (float(row[name]) for name in ("below_per_s", "above_per_s"))
     least, most = (end if math.isnan(one) else one for one, end in ((below, 0.0), (above, math.inf)))
     if again := [rate for rate in row["untold"].split(",") if rate and least < float(rate) < most]:
-        return f"repeat what has no valid trial with the same command and -e workload=open -e rate={','.join(again)}"
+        rates = several(PARAMETERS["rate"], again)
+        return f"repeat what has no valid trial with the same command and -e workload=open -e {rates}"
     if row["is_search"]:
         return ""  # it has tried them
     if math.isnan(below):
@@ -123,7 +125,8 @@ def next_rates(row: Mapping[Hashable, Any]) -> str:
     if above / below < CLOSE:
         return ""
     between = sorted({int(below + (above - below) * part / REFINED_BY) for part in range(1, REFINED_BY)} - {int(below)})
-    return f"refine it with the same command and -e workload=open -e rate={','.join(map(str, between))}"
+    rates = several(PARAMETERS["rate"], [str(rate) for rate in between])
+    return f"refine it with the same command and -e workload=open -e {rates}"
 
 
 def caption(frame: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import format as show
-from analysis.answers import capacity, comparison, growth
+from analysis.answers import capacity, comparison, growth, limit
 from analysis.answers.comparison import MOST_NAMED, Compared
 from analysis.answers.doubt import doubts, named
 from analysis.answers.objective import kept
@@ -49,6 +49,9 @@ def headline(dataset: Dataset) -> Headline:
     good = standing(cells)
     if len(good) and (good["workload"] == "ramp").all():
         return Headline(_ramp(good), _struck(cells))
+    searched = limit.data(dataset)
+    if not searched.empty:
+        return Headline(limit.caption(searched), _struck(cells))
     good = good[good["outcome"].ne("dnf") & good["good"].gt(0)]
     failed = _failed(cells, good)
     if good.empty:

@@ -15,6 +15,7 @@ from analysis.cells import RUNG, natural
 from analysis.environment import document
 from analysis.model import FACTORS, Dataset
 from contracts.declared import PARAMETERS
+from contracts.judge import several
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:=,-]+")
 """What Ansible takes for one text, and a shell too."""
@@ -113,4 +114,6 @@ def _plain(name: str, value: Any) -> str | None:
     values = value if isinstance(value, list) else [value]
     texts = ["none" if one is None else str(one).lower() if isinstance(one, bool) else str(one) for one in values]
     is_plain = name not in ("cells", "server_command") and all(PLAIN.fullmatch(text) for text in texts)
-    return ",".join(texts) if is_plain else None
+    if not is_plain or (len(texts) > 1 and several(PARAMETERS[name], texts).startswith("'")):
+        return None
+    return ",".join(texts)

@@ -20,6 +20,7 @@ import vl_convert
 from markupsafe import Markup
 
 from analysis import format as show
+from analysis.answers import limit
 from analysis.answers.doubt import warnings
 from analysis.answers.headline import headline
 from analysis.answers.shown import SAYS_NOTHING
@@ -89,6 +90,7 @@ def build(dataset: Dataset) -> dict[str, Any]:
         "trust": trust(dataset),
         "counts": counts(dataset),
         "doubts": warnings(dataset, MOST_DOUBTS),
+        "keep": limit.keep(dataset),
         "glance": glance,
         "glance_table": tables.glance(glance.frame) if glance else None,
         "charts": [one for one in sections if one.chart.name not in ABOUT_GENERATORS],

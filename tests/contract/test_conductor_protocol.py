@@ -218,6 +218,41 @@ def test_a_rung_that_says_nothing_of_its_rate_ends_its_search(
     assert [(e["rate"], e["passed"], e["why"]) for e in ended.events("rung")][1:] == [(2000, None, outcome)]
 
 
+LIMIT: dict[str, Any] = {"workload": "limit", "warmup": 0, "duration": 1}
+
+
+@pytest.mark.parametrize(
+    ("behaviours", "status", "outcome", "reason"),
+    [
+        ({"client2": {"is": "budget after"}}, 0, "dnf", "client2: 40000 connections need 40000 source ports"),
+        ({"client2": {"is": "some refused after"}}, 0, "dnf", "not armed: 1,998 of 2,000 connections verified"),
+        ({"server": {"is": "limit after"}, **all_are("limited after")}, 0, "dnf", "FD_SETSIZE"),
+        ({"server": {"is": "crash after"}}, 3, "crashed", "died of signal 9"),
+    ],
+)
+def test_a_search_for_a_limit_closes_in_on_whatever_breaks(
+    stage: Stage, behaviours: dict[str, dict[str, Any]], status: int, outcome: str, reason: str
+) -> None:
+    stage.load, stage.search, stage.behaviours = LIMIT, {"over": "connections"}, behaviours
+    ended = stage.run(status)
+    rungs = [(e["trial"], e["cell"], e["connections"], e["passed"]) for e in ended.events("rung")]
+    assert rungs == [
+        (1, "c1@1000", 1000, True), (2, "c1@2000", 2000, False), (3, "c1@1414", 1414, False),
+    ]  # fmt: skip
+    assert [(t["n"], t["outcome"], t["asked"]["connections"]) for t in ended.trials][:2] == [
+        (1, "ok", 1000), (2, outcome, 2000),
+    ]  # fmt: skip
+    assert reason in ended.trials[1]["reason"]
+    assert [spec["load"]["active"] for spec in ended.stage.specs("client2")][:2] == [333, 667]
+    assert "met at 1,000 connections and missed at 1,414 connections" in ended.out
+
+
+def test_what_is_wrong_with_a_host_refuses_a_search_for_a_limit_too(stage: Stage) -> None:
+    stage.load, stage.search = LIMIT, {"over": "connections"}
+    stage.behaviours = {"client2": {"is": "bad spec"}}
+    assert "The spec is not for me." in stage.run(2).err
+
+
 def test_a_ramp_is_proved_at_each_step_and_then_loaded(stage: Stage) -> None:
     stage.load = {"workload": "ramp", "steps": 3}
     ended = stage.run()

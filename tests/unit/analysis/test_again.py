@@ -32,21 +32,21 @@ ODD: dict[str, dict[str, Any]] = {
     },
     "closed": {"workload": "closed", "think_time": "0,0.5", "generator": "asyncio,go"},
     "all": {"strategy": "all", "connections": "100,1000"},
-    "not every combination": {"workload": "open,churn", "requests": 500, "connections": "100,200"},
+    "not every combination": {"workload": "open,churn", "requests": 500, "connections": [100, 200]},
     "workers": {"strategy": "epoll,workers", "workers": "2,4"},
     "batches": {"strategy": "epoll,epoll_edge", "accept_batch": "1,64"},
-    "active": {"connections": "100,200", "active": 100},
+    "active": {"connections": [100, 200], "active": 100},
     "hostile": {"hostile": ["none", "mute:5"], "connect_rate": "burst,100"},
     "cells": {
         "rate": 100,
         "cells": [
-            {"strategy": "poll", "connections": 100}, {"strategy": "epoll", "connections": "20,200"},
+            {"strategy": "poll", "connections": 100}, {"strategy": "epoll", "connections": [20, 200]},
             {"server_command": MINE, "connections": 100}, {"workload": "churn", "requests": 9, "connections": 3},
         ],
     },
     "own server": {"server_command": MINE, "arrival": "fixed"},
     "own servers": {"server_command": [MINE, "a,b {host} {port}"], "rate": "5,6"},
-    "ladders": {"workload": "capacity", "rate": "100,200", "strategy": "poll,epoll", "search_budget": 30},
+    "ladders": {"workload": "capacity", "rate": [100, 200], "strategy": "poll,epoll", "search_budget": 30},
 }  # fmt: skip
 
 
