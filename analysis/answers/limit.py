@@ -111,7 +111,10 @@ def why(dataset: Dataset, trial: Mapping[Any, Any], goal: Objective) -> Broken:
     cpus, used = len(server.usable or ()) if server else 0, float(trial["server_cpu_share"])
     if cpus and used >= BUSY * cpus:
         return Broken("the server's CPU", f"Its processes used {show.number(used, most=2)} of {cpus} CPUs.")
-    return _found(findings, GENERATOR, "a generator's CPU") or Broken(f"the objective, {goal}")
+    if found := _found(findings, GENERATOR, "a generator's CPU"):
+        return found
+    bars = ", ".join(doubts(dataset).get((trial["run"], trial["cell"], goal.metric), ()))
+    return Broken(f"the objective, {goal}" + (f", of which nothing may be claimed ({bars})" if bars else ""))
 
 
 def _found(findings: list[Finding], checks: tuple[str, ...], what: str) -> Broken | None:

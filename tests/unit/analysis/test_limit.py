@@ -11,7 +11,7 @@ from analysis.answers.headline import headline
 from analysis.dataset import load
 from analysis.model import Dataset
 from analysis.terminal import page
-from tests.unit.analysis.build import MS, ended, event, started, trial, whole, write
+from tests.unit.analysis.build import MS, RUN, ended, event, started, trial, whole, write
 
 GOOD, SLOW = {5 * MS: 250}, {MS: 240, 20 * MS: 10}
 SHORT = event(
@@ -79,6 +79,16 @@ def test_a_server_that_crashed(tmp_path: Path) -> None:
 
 def test_the_objective_where_nothing_else_is_seen(tmp_path: Path) -> None:
     assert "was the objective, p99 ≤ 10 ms." in sentence(searched(tmp_path))
+
+
+def test_an_objective_that_a_finding_forbids_to_judge_is_not_claimed_to_be_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = searched(tmp_path)
+    monkeypatch.setattr(limit, "doubts", lambda _dataset: {(RUN, "c1@4000", "p99"): ("SV5",)})
+    said = sentence(dataset)
+    assert "(whether within p99 ≤ 10 ms cannot be told: SV5)" in said
+    assert "was the objective, p99 ≤ 10 ms, of which nothing may be claimed (SV5)." in said
 
 
 def test_nothing_that_broke_is_said_so_and_how_to_go_on(tmp_path: Path) -> None:
