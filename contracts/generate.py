@@ -1,4 +1,4 @@
-"""`script/generate [--check]`: makes what is made of parameters.yml and words.yml, or says what is old."""
+"""`script/generate [--check]`: makes what is made of the declarations and the profiles, or says what is old."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ("contracts/declared.json", "loadgen/internal/contracts/declared.json")
+PROFILES = ROOT / "playbooks/profiles"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BEGIN, END = "<!-- {}: made by script/generate -->\n", "<!-- end of {} -->\n"
 
@@ -83,20 +84,15 @@ def meanings(document: dict[str, Any], name: str, first: str, second: str) -> st
     return "\n".join([f"| {first} | {second} |", "|---|---|", *rows]) + "\n"
 
 
-def page(text: str, document: dict[str, Any]) -> str:
-    """docs/contracts.md, with what stands between its markers made anew."""
-    tables = {
+def tables_of_contracts(document: dict[str, Any]) -> dict[str, str]:
+    """What stands between the markers of docs/contracts.md."""
+    return {
         "parameters": table(document),
         "hostile": meanings(document, "hostile", "kind", "what each connection does, again and again"),
         "counts": meanings(document, "counts", "count", "a request that"),
         "integrity": meanings(document, "integrity", "class", "what came instead of the expected record"),
         "outcomes": meanings(document, "outcomes", "outcome", "meaning"),
     }
-    for name, made_of_it in tables.items():
-        before, begin, rest = text.partition(BEGIN.format(name))
-        _, end, after = rest.partition(END.format(name))
-        text = before + begin + made_of_it + end + after
-    return text
 
 
 def shape(row: dict[str, Any], words: dict[str, Any]) -> dict[str, Any]:
@@ -148,12 +144,39 @@ def schema_of_words(document: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def tuning() -> str:
+    """The rows of docs/tuning.md: each key of the profiles, its value in each, and the profile's own reason."""
+    profiles = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(PROFILES.glob("c*.yml"))}
+    profiles = dict(sorted(profiles.items(), key=lambda item: len(item[1])))
+    every = {entry["key"]: entry for entries in reversed(profiles.values()) for entry in entries}
+    lines = [f"| key | {' | '.join(profiles)} | of | why |", f"|{'---|' * (3 + len(profiles))}"]
+    for key in dict.fromkeys(entry["key"] for entries in profiles.values() for entry in entries):
+        values = []
+        for entries in profiles.values():
+            own = next((entry for entry in entries if entry["key"] == key), None)
+            text = "–" if own is None else str(own["value"]) or "the run's ports"
+            values.append(f"≥ {text}" if own and own.get("at_least") and text.isdecimal() else text)
+        scope = {"netns": "each namespace", "global": "the machine"}[every[key]["scope"]]
+        lines.append(f"| `{key}` | {' | '.join(values)} | {scope} | {' '.join(every[key]['why'].split())} |")
+    return "\n".join(lines) + "\n"
+
+
+def page(text: str, tables: dict[str, str]) -> str:
+    """A page, with what stands between its markers made anew."""
+    for name, made_of_it in tables.items():
+        before, begin, rest = text.partition(BEGIN.format(name))
+        _, end, after = rest.partition(END.format(name))
+        text = before + begin + made_of_it + end + after
+    return text
+
+
 def made() -> dict[Path, str]:
     """Every generated file, whole."""
     document = declared()
-    contracts = ROOT / "docs/contracts.md"
+    pages = {"contracts": tables_of_contracts(document), "tuning": {"profiles": tuning()}}
+    docs = {ROOT / f"docs/{name}.md": tables for name, tables in pages.items()}
     return {ROOT / place: one_a_line(document) for place in PLACES} | {
-        contracts: page(contracts.read_text(encoding="utf-8"), document),
+        **{path: page(path.read_text(encoding="utf-8"), tables) for path, tables in docs.items()},
         ROOT / "docs/schema/parameters.yml": schema(document),
         ROOT / "docs/schema/words.yml": schema_of_words(document),
     }
