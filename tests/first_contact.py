@@ -1,4 +1,4 @@
-"""A newcomer's first minutes: a fresh clone, an empty home, a clean environment, one command; and what the screen shows."""
+"""A newcomer's first minutes: a fresh clone, an empty home, a clean environment, one command; what the screen shows."""
 
 import os
 import pty
@@ -18,7 +18,12 @@ from tests import line
 
 KEPT = re.compile(r"PIP_\w+|GO(PROXY|SUMDB|NOSUMDB|PRIVATE|INSECURE)|(https?|no|all)_proxy|SSL_CERT_\w+", re.I)
 """What tells a package client where to ask: nothing of the project."""
-NOBODY = 65534
+USER, UID = "c10kfirst", 42_425
+AS_USER = """\
+mount --bind {place}/passwd /etc/passwd
+exec setpriv --reuid={uid} --regid={uid} --clear-groups -- "$@"
+"""
+"""In a file system of his own, so that this machine gets no account."""
 TABLE = "────────"
 GIVE_UP_S = 900
 
@@ -54,7 +59,7 @@ def attempt(cell: Cell, words: Sequence[str] = ()) -> Seen:
         checkout = place / cell.folder
         subprocess.run(["git", "clone", "-q", str(line.ROOT), str(checkout)], check=True)
         if not cell.is_root:
-            subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(place)], check=True)
+            subprocess.run(["chown", "-R", f"{UID}:{UID}", str(place)], check=True)
         return watched([str(checkout / "script/benchmark"), *words], cell, place)
 
 
@@ -65,6 +70,8 @@ def place_of(cell: Cell) -> Iterator[Path]:
     try:
         place.chmod(0o755)
         (place / "home").mkdir()
+        own = f"{USER}:x:{UID}:{UID}::{place}/home:/bin/sh\n"
+        (place / "passwd").write_text(Path("/etc/passwd").read_text() + own)
         if cell.has_old_go:
             go = place / "old/go"
             go.parent.mkdir()
@@ -86,11 +93,13 @@ def environment(cell: Cell, place: Path) -> dict[str, str]:
 def watched(command: Sequence[str], cell: Cell, place: Path) -> Seen:
     """The command at a terminal of its own."""
     ours, its = pty.openpty()
-    whose = {} if cell.is_root else {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    if not cell.is_root:
+        become = ["sh", "-euc", AS_USER.format(place=place, uid=UID), "as-user"]
+        command = ["unshare", "--mount", "--propagation", "private", *become, *command]
     began = last = time.monotonic()
     process = subprocess.Popen(
         command, cwd="/" if cell.is_elsewhere else place / cell.folder, env=environment(cell, place), stdin=its,
-        stdout=its, stderr=its, start_new_session=True, **whose,  # type: ignore[call-overload]
+        stdout=its, stderr=its, start_new_session=True,
     )  # fmt: skip
     os.close(its)
     said, table_s, gap_s, before = b"", None, 0.0, ""
