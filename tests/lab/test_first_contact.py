@@ -1,5 +1,5 @@
 """A newcomer's first minutes, with all that may be odd about his machine at once: an ordinary user, a blank and an
-umlaut in the path, LC_ALL=C, a Go that is too old, another directory. tests/bench/first_contact.py has each by itself."""
+umlaut in the path, LC_ALL=C, a Go that is too old, another directory. tests/bench/first_contact.py has each apart."""
 
 import pytest
 
