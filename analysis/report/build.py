@@ -33,7 +33,8 @@ from analysis.model import Dataset
 from analysis.report import again, tables, words
 from analysis.whole import write_whole
 
-CACHE = Path(__file__).parents[2] / ".cache"  # of the checkout
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / ".cache" if (ROOT / "run_benchmark.yml").exists() else None  # of the checkout, where it is one
 
 ABOUT_GENERATORS = ("honesty",)  # charts that belong to the validity of a run
 # A picture has one description, its own; and the page one font.
@@ -186,14 +187,16 @@ def _packed(document: object) -> str:
 def _bundle() -> str:
     """Vega, Vega-Lite and vega-embed, with nothing that could end the script element around them. Every report has the
     same, so the checkout's cache keeps it: to make it takes as long as all charts of a run."""
-    kept = CACHE / f"vega-{version('vl-convert-python')}.js"
+    kept = CACHE and CACHE / f"vega-{version('vl-convert-python')}.js"
     with suppress(OSError, UnicodeDecodeError):
-        return kept.read_text(encoding="utf-8")
+        if kept:
+            return kept.read_text(encoding="utf-8")
     made = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")
     text = made.replace("</script", r"<\/script").replace("<!--", r"<\!--")
     with suppress(OSError):  # a checkout of somebody else, or a full disk: it costs the next report a second
-        CACHE.mkdir(exist_ok=True)
-        write_whole(kept, text)
+        if kept:
+            kept.parent.mkdir(exist_ok=True)
+            write_whole(kept, text)
     return text
 
 

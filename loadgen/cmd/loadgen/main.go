@@ -26,6 +26,7 @@ Usage:
                               load a server and print what its users would have felt; loadgen help run says more
   loadgen agent --spec JSON   take part in a trial: orders on stdin, events on stdout
   loadgen version             print the version
+  loadgen completion          print what lets bash complete all this: . <(loadgen completion)
   loadgen help                print this text
 
 agent is started by the conductor, once per client host and trial. The specification is one JSON object; its
@@ -51,6 +52,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return runAgent(args[1:], stdin, stdout, stderr)
 	case processes.Command: // one process of a share that is spread over several
 		return processes.Serve(stdin, stdout)
+	case "completion":
+		cli.Completion(stdout)
+		return 0
 	case "version", "--version":
 		fmt.Fprintf(stdout, "loadgen %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return 0
