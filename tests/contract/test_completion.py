@@ -14,7 +14,7 @@ def completed(script: str, function: str, *words: str) -> list[str]:
     asked = (
         f"{script}\nCOMP_WORDS=({quoted}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); {function}; echo ${{COMPREPLY[@]}}"
     )
-    done = subprocess.run(["bash", "-euc", asked], capture_output=True, text=True, check=True)
+    done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True)
     return done.stdout.split()
 
 

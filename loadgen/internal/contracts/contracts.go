@@ -29,7 +29,7 @@ type Workload struct {
 	Holds         bool
 	Paced         bool
 	Verifies      bool
-	ConnectsAhead bool `json:"connects_ahead"`
+	ConnectsAhead bool   `json:"connects_ahead"`
 	Searches      string // a parameter of the load; empty: none
 }
 
