@@ -21,6 +21,7 @@ from tests import documents, line
 PROFILES = [path.stem for path in (line.ROOT / "playbooks/profiles").glob("*.yml")]
 INVENTORIES = ("local", "lab", "vagrant", "cluster", "INVENTORY")
 STANDS_FOR = {"ID": "latest", "RUN": "results/latest"}
+TWO_SERVERS = '{"server_command": ["old {host} {port}", "new {host} {port}"]}'
 OTHERS = (
     "ansible-inventory",
     "ansible-galaxy",
@@ -37,8 +38,9 @@ ADDED = {"epoll_oneshot"}
 
 
 def words_of(text: str) -> list[str]:
-    """Of the first command of a line, as the program gets them; what a shell would put in place of $(…) is left out."""
-    words = shlex.split(text.partition(' -e "$(')[0].replace("…", ""))
+    """Of the first command of a line, as the program gets them; two servers stand for what a shell would put there."""
+    text, computed, _ = text.partition(' -e "$(')
+    words = shlex.split(text.replace("…", "")) + (["-e", TWO_SERVERS] if computed else [])
     ends = [i for i, word in enumerate(words) if word in ("&&", ";", ">", "|", "&", "2>&1", "<")]
     return [word.strip("[]") for word in words[: min(ends, default=len(words))]]
 
