@@ -1,0 +1,65 @@
+"""Runs the commands of README.md and docs/ as they stand there, with small settings; run by hand, as root, with the lab.
+
+    python -m tests.bench.documents [WORD…]    # about half an hour; those that hold a word
+
+What a command needs that a page leaves to its reader (a run, an inventory, a server of his own) is put in its place.
+"""
+
+import re
+import subprocess
+import sys
+import time
+
+from tests import documents, line
+
+SMALL = "connections=200 rate=200 warmup=0 duration=1 repetitions=2 connect_rate=5000 calibrate=false"
+OF_SEARCHES = "search_budget=10"
+MINE = f"{sys.executable} -m server serve --strategy poll --host {{host}} --port {{port}}"
+INSTEAD = [
+    (r"\bINVENTORY\b", "inventory/lab"), (r"=ID\b", "=latest"), (r"\b(RUN|BASE\d?|NEW\d?)\b(?!=)", "results/latest"),
+    (r"/opt/mine/mine \{host\}:\{port\}|/opt/mine --listen \{host\}:\{port\}", MINE), (r"\[|\]|…", ""),
+    (r"--port 9000", "--port 9000 & sleep 2; kill $!"),
+]  # fmt: skip
+LEFT = {
+    r"^script/(test|benchmark|bootstrap)": "CI runs it", r"^git|^vagrant|^sudo|^pip": "changes this machine",
+    r"tests\.bench|tests\.vagrant": "a long run of its own", r"epoll_oneshot|/opt/mine/": "its reader has written a file",
+    r"inventory/(vagrant|cluster)|-i hosts": "needs machines", r"lab_state=absent": "the lab is needed to the end",
+    r"\$\(|OLD --port|jq ": "needs two servers of its reader", r"-e run=latest": "only of a run that was broken off",
+}  # fmt: skip
+
+
+def as_run(text: str) -> str:
+    for pattern, instead in INSTEAD:
+        text = re.sub(pattern, instead.replace("\\", r"\\"), text)
+    if "run_benchmark.yml" in text and "--check" not in text:
+        searches = "capacity" in text or "limit" in text
+        words = SMALL.split() + ([OF_SEARCHES] if searches else [])
+        words += ["requests=200"] if "churn" in text else []
+        text += "".join(f" -e {word}" for word in words)
+    return text
+
+
+def main() -> int:
+    failed = 0
+    for command in documents.commands():
+        if sys.argv[1:] and not any(word in str(command) for word in sys.argv[1:]):
+            continue
+        text = as_run(command.text)
+        if why := next((why for pattern, why in LEFT.items() if re.search(pattern, text)), None):
+            print(f"left     {command}: {why}", flush=True)
+            continue
+        began = time.monotonic()
+        done = subprocess.run(
+            ["bash", "-c", text], cwd=line.ROOT, env=line.environment(), stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=900, check=False,
+        )  # fmt: skip
+        word = "ok" if done.returncode == 0 else f"exit {done.returncode}"
+        print(f"{word:<8} {command}  ({time.monotonic() - began:.0f} s)", flush=True)
+        if done.returncode:
+            failed = 1
+            print(f"    as: {text}\n{(done.stdout + done.stderr)[-1500:]}", flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
