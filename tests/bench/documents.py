@@ -1,4 +1,4 @@
-"""Runs the commands of README.md and docs/ as they stand there, with small settings; run by hand, as root, with the lab.
+"""Runs the commands of README.md and docs/ as they stand there, with small settings; by hand, as root, with the lab.
 
     python -m tests.bench.documents [WORD…]    # about half an hour; those that hold a word
 
@@ -22,7 +22,8 @@ INSTEAD = [
 ]  # fmt: skip
 LEFT = {
     r"^script/(test|benchmark|bootstrap)": "CI runs it", r"^git|^vagrant|^sudo|^pip": "changes this machine",
-    r"tests\.bench|tests\.vagrant": "a long run of its own", r"epoll_oneshot|/opt/mine/": "its reader has written a file",
+    r"tests\.bench|tests\.vagrant": "a long run of its own",
+    r"epoll_oneshot|/opt/mine/": "its reader has written a file",
     r"inventory/(vagrant|cluster)|-i hosts": "needs machines", r"lab_state=absent": "the lab is needed to the end",
     r"\$\(|OLD --port|jq ": "needs two servers of its reader", r"-e run=latest": "only of a run that was broken off",
 }  # fmt: skip
