@@ -58,8 +58,6 @@ def asked(arguments: Sequence[str]) -> dict[str, Any]:
 
 def last_error(output: str) -> str:
     """One sentence of what Ansible says where it came to no end, without its own frame."""
-    if found := re.search(r"Could not find or access '(.+?)'", output):
-        return f"{found[1]} is not there, or cannot be read."
     if found := re.search(r"Unable to parse (.+) as an inventory source", output):
         return f"{found[1]} is no inventory that Ansible can read: `ansible-inventory -i {found[1]} --list` says why."
     if found := re.search(

@@ -141,7 +141,7 @@ def caption(frame: pd.DataFrame) -> str:
     held = len(frame) - limited - struck
     holds = all(traits(name).holds for name in frame["workload"])
     parts = [f"{held} of {len(frame)} {'held every connection asked for' if holds else 'ran to the end'}"]
-    parts += [f"{limited} met a limit of {'its' if limited == 1 else 'their'} own"] if limited else []
+    parts += [f"{limited} met a limit"] if limited else []
     parts += [f"{struck} {'is' if struck == 1 else 'are'} struck, with the reason"] if struck else []
     known = frame[~is_struck & frame["kept"].ne("")]
     if len(known):

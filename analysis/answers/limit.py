@@ -68,8 +68,9 @@ def data(dataset: Dataset) -> pd.DataFrame:
 def _search(dataset: Dataset, rungs: pd.DataFrame, goal: Objective) -> dict[str, Any]:
     """What one search found; nan where no rung was met, or none broke."""
     invalid = invalid_trials(dataset.findings).get(str(rungs["run"].iloc[0]), set())
-    counts = rungs["outcome"].isin(["ok", "dnf"]) & ~rungs["trial"].isin(invalid)
-    rungs = rungs[counts | rungs["outcome"].eq("crashed")]
+    # What a finding holds against a rung that broke is why it broke.
+    counts = rungs["outcome"].isin(["dnf", "crashed"])
+    rungs = rungs[counts | (rungs["outcome"].eq("ok") & ~rungs["trial"].isin(invalid))]
     loaded = rungs[rungs["planned_requests"].fillna(0) > 0]
     known = pd.Series(series.percentiles(dataset, loaded, goal.percent), index=loaded.index, dtype=float)
     responses = known.reindex(rungs.index)

@@ -46,8 +46,7 @@ def trust(dataset: Dataset) -> str:
     text = f"{sound} of {told['cells']} rows were measured to the end"
     if told["lost"]:
         text += f" ({told['lost']} repetition{'s' if told['lost'] > 1 else ''} struck)"
-    whose = "its" if told["limited"] == 1 else "their"
-    text += f", {told['limited']} stopped at {whose} own limit" if told["limited"] else ""
+    text += f", {told['limited']} stopped at a limit" if told["limited"] else ""
     text += f", {told['unfinished']} of fewer repetitions than planned" if told["unfinished"] else ""
     if told["struck"]:
         text += f", {told['struck']} {'is' if told['struck'] == 1 else 'are'} struck and in no ranking"

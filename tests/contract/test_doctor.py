@@ -61,7 +61,7 @@ def test_all_that_would_refuse_a_run_is_told_at_once(tmp_path: Path) -> None:
     [
         (["-i", "/nowhere"], "/nowhere is no inventory that Ansible can read"),
         (["-e", "conections=10"], "There is no parameter `conections`"),
-        (["-e", "@nowhere.yml"], "nowhere.yml is not there"),
+        (["-e", "@nowhere.yml"], "nowhere.yml: there is no such file"),
         (["--limit", "client1"], "leave --limit away"),
         (["--bogus"], "unrecognized arguments: --bogus"),
     ],

@@ -65,7 +65,7 @@ def playbook(words: list[str]) -> None:
     rest = iter(words)
     for word in rest:
         if word == "-e":
-            given.update(extra(next(rest)))
+            given.update(parameters_of(next(rest)))
         elif word == "-i":
             source = next(rest)
             assert Path(source).name in INVENTORIES or (line.ROOT / source).exists(), source
@@ -83,7 +83,7 @@ def playbook(words: list[str]) -> None:
         assert resolve(asked, catalog, PROFILES, [*command_line.OF_HOSTS]).cells
 
 
-def extra(text: str) -> dict[str, Any]:
+def parameters_of(text: str) -> dict[str, Any]:
     if text.startswith("@"):
         found = line.ROOT / text[1:]
         if text.startswith("@/opt/mine/"):  # which the page has its reader write

@@ -71,7 +71,7 @@ def test_what_it_says() -> None:
     figure = make(glance, dataset_of(trials=TRIALS, estimates=ESTIMATES, findings=[struck("trio", "Saturated.")]))
     assert figure is not None
     assert figure.caption == (
-        "2 of 4 held every connection asked for; 1 met a limit of its own; 1 is struck, with the reason."
+        "2 of 4 held every connection asked for; 1 met a limit; 1 is struck, with the reason."
     )
 
 

@@ -89,7 +89,7 @@ WARNINGS = [struck("epoll", message) | {"severity": "warn"} for message in ("Min
         (CLEAN, [], {"cells": 3, "struck": 0, "limited": 0, "warn": 0}, 10,
          "3 of 3 rows were measured to the end."),
         ([*CLEAN, LIMITED], [struck("poll", "Bad."), *WARNINGS], {"cells": 4, "struck": 1, "limited": 1, "warn": 2}, 3,
-         "2 of 4 rows were measured to the end, 1 stopped at its own limit, 1 is struck and in no ranking. "
+         "2 of 4 rows were measured to the end, 1 stopped at a limit, 1 is struck and in no ranking. "
          "With 3 repetitions only large differences can be told."),
         ([*CLEAN[:2], CUT], [], {"cells": 2, "struck": 0, "limited": 0, "unfinished": 1}, 10,
          "1 of 2 rows were measured to the end, 1 of fewer repetitions than planned."),
