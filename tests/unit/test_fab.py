@@ -1,13 +1,17 @@
 """`fab` at a prompt: its tasks, its refusals, and that a user's settings of Fabric and Invoke alter nothing."""
 
+import fcntl
 import os
+import pty
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
 
 from analysis.demo.truth import RUN, Cell, truth
 from analysis.demo.write import write
+from planner import results
 from tests import line
 
 FAB = str(line.BIN / "fab")
@@ -97,6 +101,37 @@ def test_what_is_not_there_is_refused_in_a_sentence(run: str, words: tuple[str, 
     assert refused.returncode in (1, 2)
     assert sentence in refused.stderr and "Traceback" not in refused.stderr
     assert refused.stdout == ""
+
+
+def test_ctrl_c_at_a_terminal_ends_the_table_of_a_run_that_goes_on(run: str) -> None:
+    results.claim(line.RESULTS / run, os.getpid())
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        [FAB, "watch", "--run", run], cwd=line.ROOT, env={**line.environment(), "TERM": "xterm"}, stdin=its,
+        stdout=its, stderr=its, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(its)
+    shown, is_told = b"", False
+    try:
+        while more := of_terminal(ours):
+            shown += more
+            if b"the hosts back" in shown and not is_told:
+                os.write(ours, b"\x03")
+                is_told = True
+        assert process.wait(timeout=60) == 130
+    finally:
+        process.kill()
+        os.close(ours)
+    assert b"Traceback" not in shown and shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") == 1
+    assert shown.endswith(b"too little to say\r\n")
+
+
+def of_terminal(descriptor: int) -> bytes:
+    """What comes next; nothing once the program at the other end has ended."""
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:
+        return b""
 
 
 @pytest.mark.parametrize("words", ["-l", f"watch --run {RUN}"])
