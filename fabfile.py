@@ -21,19 +21,9 @@ from invoke.tasks import task
 from contracts.visible import visible
 
 ROOT = Path(__file__).resolve().parent
-KEPT = frozenset(
-    {
-        "complete",
-        "debug",
-        "help",
-        "list",
-        "list-depth",
-        "list-format",
-        "print-completion-script",
-        "version",
-        "write-pyc",
-    }
-)
+KEPT = (
+    "complete", "debug", "help", "list", "list-depth", "list-format", "print-completion-script", "version", "write-pyc",
+)  # fmt: skip
 """Fabric's own options that say nothing about hosts, nor how to get there."""
 INVENTORY = "where the hosts are, as -i of ansible-playbook"
 RUN = "id of the run; without it the newest"

@@ -21,6 +21,8 @@ NS = 1_000_000_000
 UNFINISHED = "unfinished"
 CUT_OFF = (UNFINISHED, "interrupted")
 UNSAID = ("strategy", "server_command", "workers", "server_port")  # which differ where the strategy does
+SAMPLED = ("t", "cpu_user_ns", "cpu_system_ns", "processes", "rss_bytes")
+SPARE_S = 2
 EDGE_TOLERANCE = 0.01  # as analysis/ingest/resources.py has it
 
 
@@ -98,10 +100,9 @@ class Trial:
 
     def _sampled(self, event: Event, server: str) -> None:
         self.connected[server] = _float(event.get("open"))
-        told = [event.get(name) for name in ("t", "cpu_user_ns", "cpu_system_ns")]
-        # A process less, and its time is gone from the sum: those that ingest leaves out are left out here.
-        if all(map(is_count, [*told, event.get("processes"), event.get("rss_bytes")])):
-            self.samples.append((float(told[0]), float(told[1]), float(told[2])))  # type: ignore[arg-type]
+        t, user, system, *others = [_float(event.get(name)) for name in SAMPLED]
+        if not math.isnan(t + user + system + sum(others)):  # as ingest, which needs them all
+            self.samples.append((t, user, system))
 
     def _answered(self, event: Event) -> None:
         one = interval(event)
@@ -132,7 +133,7 @@ class Trial:
         own = sums.get(name)
         return Figures(
             self.connected.get(name, NAN) if self.workload.holds else NAN,
-            self._rate(own) if self.outcome else self.newest.get(name, (0, NAN))[1],
+            self._rate(own) if self.outcome else self._newest(name),
             own.p99_ns if own else NAN, self.client_cpu.get(name, NAN), own.errors if own else NAN,
         )  # fmt: skip
 
@@ -148,11 +149,18 @@ class Trial:
                 total.errors if total and is_measured else NAN,
             )  # fmt: skip
         stand = [self.connected.get(name, NAN) for name in self.clients] if self.workload.holds else [NAN]
-        rates = [self.newest.get(name, (0, NAN))[1] for name in self.clients if name in self.newest]
+        rates = [rate for name in self.clients if not math.isnan(rate := self._newest(name))]
         return Figures(
             sum(stand), sum(rates) if rates else NAN, total.p99_ns if total else NAN, self._server_cpu(sums),
             total.errors if total else NAN,
         )  # fmt: skip
+
+    def _newest(self, name: str) -> float:
+        """Replies of a client's newest second, which is told when its last request is settled; nan where the others are
+        further than that: the client is lost, and what it once said is not how it stands."""
+        k, rate = self.newest.get(name, (0, NAN))
+        timeout = number(self.load.get("timeout"))
+        return NAN if max((other for other, _ in self.newest.values()), default=0) - k > timeout + SPARE_S else rate
 
     def _span(self, total: Sum | None) -> tuple[float, float]:
         """Start and end of the measured window in ns after go; nan where nothing was measured."""
@@ -161,13 +169,11 @@ class Trial:
         if self.outcome in CUT_OFF:
             return float(min(total.seconds) * NS), float((max(total.seconds) + 1) * NS)
         told = mapping(mapping(self.result).get("window"))
-        start, end = told.get("start_ns"), told.get("end_ns")
-        if not (is_count(start) and is_count(end)):
-            if self.load.get("requests"):
-                return NAN, NAN
+        start, end = _float(told.get("start_ns")), _float(told.get("end_ns"))
+        if math.isnan(start + end) and not self.load.get("requests"):
             start = _float(self.load.get("warmup")) * NS
             end = start + _float(self.load.get("duration")) * NS
-        return (float(start), float(end)) if end > start else (NAN, NAN)  # type: ignore[arg-type,operator]
+        return (start, end) if end > start else (NAN, NAN)
 
     def _rate(self, total: Sum | None) -> float:
         """Replies of each second of the window: of a number of requests all, else those that arrived in it."""

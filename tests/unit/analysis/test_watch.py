@@ -160,6 +160,19 @@ def test_a_trial_under_way_shows_its_newest_second_and_the_window_so_far(tmp_pat
     assert any(line.split()[:3] == ["1", "epoll", "connections=1000"] for line in text)
 
 
+def test_what_a_lost_client_once_said_is_not_how_it_stands(tmp_path: Path) -> None:
+    planned = build.trial(1, duration=20)
+    told = [build.interval(1, "client1", k, {build.MS: 1000}) for k in range(1, 10)]
+    last = build.interval(1, "client2", 1, {build.MS: 500})
+    for lag, shown in ((8, ["500", "1,500"]), (9, ["–", "1,000"])):
+        build.write(tmp_path, [planned], [build.started(planned), build.went(1), last, *told[:lag]], end=None)
+        run = Run()
+        for event in Tail(tmp_path / "events.jsonl").news():
+            run.take(event)
+        text = [line.split() for line in lines(run, "run", 120)]
+        assert [words[2] for words in text if words[:1] in (["client2"], ["all"])] == shown
+
+
 def test_two_that_run_side_by_side_are_both_shown(tmp_path: Path) -> None:
     both = [build.trial(1) | {"beside": 2}, build.trial(2, "poll", cell="c2", server_port=9001) | {"beside": 1}]
     build.write(tmp_path, both, [build.started(one) for one in both], end=None)
