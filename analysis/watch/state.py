@@ -282,12 +282,12 @@ class Run:
 
 
 def varying(planned: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """The parameters that are not the same in all of these trials; each rung of a search has a rate of its own."""
+    """The parameters that are not the same in all of these trials, nor in the rungs of a search."""
+    searched = {text(mapping(one["search"]).get("over")) or "rate" for one in planned if "search" in one}
     for part, names in (("server", SERVER), ("load", LOAD)):
         for name in names:
             values = {json.dumps(mapping(one.get(part)).get(name), sort_keys=True) for one in planned}
-            is_searched = name == "rate" and any("search" in one for one in planned)
-            if (len(values) > 1 or is_searched) and name not in UNSAID:
+            if (len(values) > 1 or name in searched) and name not in UNSAID:
                 yield part, name
 
 

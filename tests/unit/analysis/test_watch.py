@@ -160,6 +160,14 @@ def test_a_trial_under_way_shows_its_newest_second_and_the_window_so_far(tmp_pat
     assert any(line.split()[:3] == ["1", "epoll", "connections=1000"] for line in text)
 
 
+@pytest.mark.parametrize(("over", "factor"), [({}, "rate=4000"), ({"over": "connections"}, "connections=2000")])
+def test_the_rungs_of_a_search_are_told_apart(over: dict[str, str], factor: str, tmp_path: Path) -> None:
+    entry, after = build.trial(1) | {"search": {"most_rungs": 10, **over}}, build.trial(11, cell="c2")
+    rung = build.trial(2, cell="c1@2000", rate=4000, connections=2000)
+    build.write(tmp_path, [entry, after], [*build.whole(build.trial(1)), build.started(rung)], end=None)
+    assert f"trial 1 of 2: epoll {factor} · unfinished" in page(tmp_path).splitlines()
+
+
 def test_what_a_lost_client_once_said_is_not_how_it_stands(tmp_path: Path) -> None:
     planned = build.trial(1, duration=20)
     told = [build.interval(1, "client1", k, {build.MS: 1000}) for k in range(1, 10)]
