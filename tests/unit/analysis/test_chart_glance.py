@@ -70,9 +70,7 @@ def test_several_loads_stand_apart_the_lowest_first() -> None:
 def test_what_it_says() -> None:
     figure = make(glance, dataset_of(trials=TRIALS, estimates=ESTIMATES, findings=[struck("trio", "Saturated.")]))
     assert figure is not None
-    assert figure.caption == (
-        "2 of 4 held every connection asked for; 1 met a limit; 1 is struck, with the reason."
-    )
+    assert figure.caption == ("2 of 4 held every connection asked for; 1 met a limit; 1 is struck, with the reason.")
 
 
 def test_the_objective_is_met_or_missed_per_row() -> None:
