@@ -188,8 +188,8 @@ class Plan:
     def app(self, host: Host) -> str:
         return f"{host.base}/{host.name}/app"
 
-    def trial_dir(self, host: Host, trial: Trial) -> str:
-        return f"{host.base}/{host.name}/runs/{self.run}/{trial.n:03d}"
+    def trial_dir(self, host: Host, n: int) -> str:
+        return f"{host.base}/{host.name}/runs/{self.run}/{n:03d}"
 
 
 def load_plan(path: Path) -> Plan:

@@ -88,7 +88,7 @@ def _common(plan: Plan, trial: Trial, host: Host) -> dict[str, Any]:
         "run": plan.run,
         "trial": trial.n,
         "host": host.name,
-        "dir": plan.trial_dir(host, trial),
+        "dir": plan.trial_dir(host, trial.n),
         "cpus": host.cpus,
         "lifetime_s": bounds(trial).lifetime_s,
     }

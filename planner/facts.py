@@ -68,6 +68,7 @@ FACTS: Mapping[str, Judge] = {
     "kernel_release": text, "io_uring_disabled": maybe(text), "hostname": text, "user": whole, "root": truth,
     "base_writable": truth, "obstacle": maybe(text), "agent": maybe(of(run=maybe(RUN))),
     "uncollected": each(RUN), "tuned_by": each(text), "lockable": truth, "absent": each(text),
+    "locked_by": maybe(of(pid=maybe(whole), run=maybe(RUN))),
 }  # fmt: skip
 """By the names that c10k_host.facts() gives them."""
 ACCOUNT = of(uid=maybe(whole), reached=truth)

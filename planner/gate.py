@@ -103,7 +103,8 @@ def admit(
 def table(
     resolved: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], probed: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the doctor shows: `checks`; and where no host is refused, `hosts` and `ports` for an echo between them."""
+    """What the doctor shows: `checks`; and where no host is refused, `hosts` and `ports` for an echo between them.
+    `there`: by host what is there now, or None where it cannot be looked at."""
     request = Request(**resolved["request"])
     hosts, checks = examined(request, resolved, known, probed)
     fit = all(check.verdict != REFUSED for check in checks)
@@ -120,7 +121,14 @@ def table(
     return {
         "checks": [asdict(check) for check in checks], "ports": fitness.ports(request),
         "hosts": [held(host) for host in hosts] if fit else [],
+        "there": {host["name"]: what_is_there(host) for host in hosts},
     }  # fmt: skip
+
+
+def what_is_there(host: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The facts that are not of the machine but of what runs and has run on it."""
+    facts = (host["probe"] or {}).get("facts")
+    return {name: facts[name] for name in ("agent", "locked_by", "tuned_by", "uncollected")} if facts else None
 
 
 def runnable(

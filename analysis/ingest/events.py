@@ -1,7 +1,7 @@
 """Reads events.jsonl as far as it goes: a cut file or a foreign line costs what it hides, and no more."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -112,19 +112,19 @@ def _read(path: Path, file: BinaryIO) -> Log:
     first = file.readline(MOST_LINE_BYTES)
     if not first:
         raise Unreadable(f"{path} is empty: the run ended before it recorded anything.")
-    header = _header(path, first, is_cut=not first.endswith(b"\n"))
+    header = header_of(path, first, is_cut=not first.endswith(b"\n"))
     events: list[Event] = []
     foreign: list[int] = []
     notes: list[str] = []
     trailer: Event | None = None
     counted = 0
     for number, line in enumerate(_lines(file), start=2):
-        value = None if line is None else _object(line)
+        value = None if line is None else object_of(line)
         if line and not line.endswith(b"\n") and value is None:
             notes.append(f"events.jsonl is cut in mid-line: its last {len(line):,} bytes are left out.")
         elif value is not None and value.get("trailer") == 1:
             trailer = value
-        elif value is not None and _is_event(value):
+        elif value is not None and is_event(value):
             if value["event"] == "resumed" and value["host"] == "controller":
                 events = _without(events, value.get("again"))
             events.append({"trial": None} | value)
@@ -142,7 +142,7 @@ def _read(path: Path, file: BinaryIO) -> Log:
         notes.append(
             f"events.jsonl holds {counted + len(foreign):,} lines where its trailer counts {trailer.get('lines')}."
         )
-    return Log(path, str(header["run"]), _plan(path, events), events, trailer is not None, notes)
+    return Log(path, str(header["run"]), plan_of(path, events), events, trailer is not None, notes)
 
 
 def _without(events: list[Event], again: object) -> list[Event]:
@@ -179,7 +179,7 @@ def _written(value: Any) -> Any:
     return [_written(one) for one in value] if isinstance(value, list) else value
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
+def object_of(line: bytes) -> dict[str, Any] | None:
     try:
         value = parsed(line)
     except (ValueError, RecursionError):
@@ -187,7 +187,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _is_event(value: dict[str, Any]) -> bool:
+def is_event(value: dict[str, Any]) -> bool:
     trial = value.get("trial")
     return (
         isinstance(value.get("event"), str)
@@ -197,8 +197,8 @@ def _is_event(value: dict[str, Any]) -> bool:
     )
 
 
-def _header(path: Path, line: bytes, *, is_cut: bool) -> dict[str, Any]:
-    header = _object(line)
+def header_of(path: Path, line: bytes, *, is_cut: bool) -> dict[str, Any]:
+    header = object_of(line)
     if header is None and is_cut and line.startswith(b'{"header"'):
         raise Unreadable(f"{path} is cut within its first line: it holds nothing to summarise.")
     if header is None or header.get("header") != 1 or header.get("file") != "events":
@@ -210,7 +210,7 @@ def _header(path: Path, line: bytes, *, is_cut: bool) -> dict[str, Any]:
     return header
 
 
-def _plan(path: Path, events: list[Event]) -> dict[str, Any]:
+def plan_of(path: Path, events: list[Event]) -> dict[str, Any]:
     """The plan as one of PLAN_VERSION, checked only for what the tables cannot do without."""
     plan = next((event.get("plan") for event in events if event["event"] == "plan"), None)
     if plan is None:
@@ -227,7 +227,7 @@ def _plan(path: Path, events: list[Event]) -> dict[str, Any]:
     return older.newest(plan)
 
 
-def is_calibration(trial: dict[str, Any]) -> bool:
+def is_calibration(trial: Mapping[str, Any]) -> bool:
     """A calibration measures the generators, not a server."""
     return trial.get("kind") == "calibration"
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from analysis.ingest.events import MOST, is_count
-from analysis.model import TABLES
 
 Row = dict[str, Any]
 
@@ -16,6 +15,8 @@ Row = dict[str, Any]
 def taken(table: str, *documents: object) -> Row:
     """What these documents tell under the names of a table's columns, each as its column's kind or missing. Of several
     that tell the same the last one counts."""
+    from analysis.model import TABLES  # with pandas, which takes a while to import, and `watch` does without
+
     columns = TABLES[table].columns
     told = [one for document in documents for one in mapping(document).items() if one[0] in columns]
     return {name: KINDS[columns[name][0]](value) for name, value in told}

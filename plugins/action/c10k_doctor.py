@@ -13,6 +13,6 @@ class ActionModule(Door):
 
     def do(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         table = gate.table(given["resolved"], variables_of(task_vars["hostvars"], given["probed"]), given["probed"])
-        found = {"checks": table["checks"], **hold.document(table["hosts"], table["ports"])}
+        found = {"checks": table["checks"], "there": table["there"], **hold.document(table["hosts"], table["ports"])}
         Path(given["to"]).write_text(json.dumps(found), encoding="utf-8")
         return {"changed": False}

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .c10k_ground import obstacle
+from .c10k_lock import LOCK, locked_by
 from .c10k_room import address_problem, is_address, ports_held, rooms
 from .c10k_state import PLACE, tuned_by
 from .c10k_tree import read_plain
@@ -196,5 +197,6 @@ def facts(home: Path, address: str = "", ports: Sequence[int] = ()) -> dict[str,
         "agent": next(iter(live_agents(home)), None),
         "uncollected": runs(home),
         "tuned_by": tuned_by(netns),
+        "locked_by": locked_by(LOCK, str(home.parent)),
         "lockable": os.access(f"{PLACE}.lock", os.R_OK),
     }
