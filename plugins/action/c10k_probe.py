@@ -96,6 +96,21 @@ class ActionModule(ActionBase):
             words += shlex.split(option(name) or "")
         return {"name": str(self._connection.host), "args": without(QUIET, words)}
 
+    def hindrance(self) -> str | None:
+        """What keeps the conductor from the host; None where nothing does. With ControlPersist, which Ansible uses,
+        OpenSSH throws away what the ssh of a gateway says, and what is left names neither the gateway nor the cause."""
+        if self._connection.transport != "ssh":
+            return None
+        from conductor.errors import RunRefused  # only here: its packages take half a second to load
+        from conductor.ssh import close, enter
+
+        way = self.way()
+        try:
+            close(enter(way["name"], way["args"]))
+        except RunRefused as refusal:
+            return one_line(refusal)
+        return None
+
     def look(
         self, home: Path, strict: bool, asked: dict[str, Any], task_vars: dict[str, Any]
     ) -> tuple[str | None, dict[str, Any]]:
@@ -104,9 +119,10 @@ class ActionModule(ActionBase):
         try:
             result = self._execute_module("c10k_home", arguments, task_vars=task_vars)
         except AnsibleConnectionFailure as error:
+            why = self.hindrance() or f"{one_line(error.message).rstrip('.')}."
             if strict:
-                raise
-            return f"cannot be reached: {one_line(error.message).rstrip('.')}.", {}
+                raise AnsibleConnectionFailure(f"{home.name} cannot be reached: {why}") from None
+            return f"cannot be reached: {why}", {}
         except AnsibleError as error:
             return f"cannot be looked at: {one_line(error.message)}", {}
         if "facts" in result:
