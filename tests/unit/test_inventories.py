@@ -39,13 +39,35 @@ def test_groups_and_variables(name: str) -> None:
     assert len(addresses) == 4
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "local"])
-def test_ansible_and_the_conductor_get_the_same_files_and_check_host_keys(name: str) -> None:
-    for host, variables in read(name)["_meta"]["hostvars"].items():
+def test_ansible_and_the_conductor_get_the_same_files_and_check_host_keys_on_one_vm() -> None:
+    for host, variables in read("vagrant")["_meta"]["hostvars"].items():
         arguments = variables["ansible_ssh_common_args"]
         assert "/.ssh/ssh_config" in arguments, host
         assert "/.ssh/known_hosts" in arguments, host
         assert "StrictHostKeyChecking=yes" in arguments, host
+
+
+def test_the_example_names_known_hosts_where_a_gateway_too_reads_it() -> None:
+    hosts = read("cluster.example")["_meta"]["hostvars"]
+    assert {"-F", "-o"} & set(hosts["server"]["ansible_ssh_common_args"].split()) == {"-F"}
+    config = line.ROOT / "inventory/cluster.example/.ssh/ssh_config"
+    for host in (*hosts, "gateway"):
+        said = subprocess.run(["ssh", "-F", config, "-G", host], text=True, capture_output=True, check=True).stdout
+        options = dict(text.split(" ", 1) for text in said.splitlines())
+        assert options["userknownhostsfile"] == "inventory/cluster/.ssh/known_hosts", host
+        assert options["stricthostkeychecking"] in ("yes", "true"), host
+
+
+def test_ones_own_machines_are_not_git_s_business() -> None:
+    command = [
+        "git",
+        "check-ignore",
+        "inventory/cluster/hosts.yml",
+        "inventory/cluster-2/x",
+        "inventory/cluster.example/x",
+    ]
+    done = subprocess.run(command, cwd=line.ROOT, text=True, capture_output=True, check=False)
+    assert done.stdout.split() == ["inventory/cluster/hosts.yml", "inventory/cluster-2/x"]
 
 
 if shutil.which("vagrant"):  # elsewhere there is nothing to check it with

@@ -1,0 +1,75 @@
+"""inventory/cluster.example, copied and filled in as its comments say, leads to a run on hosts behind a gateway."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import line
+from tests.lab.cluster import BASE, COPY, GATEWAY, HOSTS, Cluster, cluster, commented, copied
+
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
+
+RUN = {**line.SMALL, "tune": "required", "duration": 1}
+
+
+@pytest.fixture(scope="module")
+def hosts(lab: None) -> Iterator[Cluster]:
+    with cluster() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def inventory(hosts: Cluster) -> Path:
+    """A copy of the example, with the host keys that its comments say how to get."""
+    place = copied(hosts.directory)
+    for command in commented(place / ".ssh/ssh_config")[2:]:  # the first two are for those who have no gateway
+        done = sh(command)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.count("ED25519") == 5, "the last command shows the fingerprint of each key"
+    return place
+
+
+def sh(command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command, shell=True, cwd=line.ROOT, env=line.environment(), text=True, capture_output=True, check=False,
+        stdin=subprocess.DEVNULL, timeout=60,
+    )  # fmt: skip
+
+
+def ping(inventory: Path) -> tuple[int, str]:
+    done = line.play("playbooks/ping.yml", str(inventory))
+    return done.returncode, " ".join(done.stdout.split())
+
+
+def test_a_gateway_whose_key_is_not_known_is_named(hosts: Cluster) -> None:
+    status, said = ping(copied(hosts.directory))
+    assert status != 0
+    why = f"the host key of {GATEWAY} is not in inventory/{COPY.name}/.ssh/known_hosts: verify it, then add it"
+    for name in HOSTS:
+        assert f"{name} cannot be reached: {why} ('ssh-keyscan {GATEWAY}' prints the line)." in said, said
+    assert "kex_exchange_identification" not in said
+
+
+def test_a_run_through_a_gateway_with_the_load_on_a_network_of_its_own(hosts: Cluster, inventory: Path) -> None:
+    assert sh(f"git status --porcelain {inventory}").stdout == ""
+    status, said = ping(inventory)
+    assert status == 0, said
+    assert "All 4 hosts fit: a run would work." in said
+    assert not list(BASE.glob("*/*")), "ping.yml changed something"
+    before = hosts.moved()
+    done = line.play("run_benchmark.yml", str(inventory), **{**RUN, "payload_bytes": 65536, "duration": 2})
+    assert done.returncode == 0, done.stdout
+    after = hosts.moved()
+    run = line.newest()
+    assert run
+    assert [trial["outcome"] for trial in line.trials(run)] == ["ok"]
+    armed = {event["host"]: event["connected"] for event in line.events(run) if event.get("event") == "armed"}
+    assert armed == {"client1": 100, "client2": 200, "client3": 300}
+    assert {host["restored"] for host in line.manifest(run)["tuning"].values()} == {True}
+    moved = {name: {link: after[name][link] - before[name][link] for link in after[name]} for name in HOSTS}
+    payload = 2 * RUN["rate"] * 2 * 65536  # of 2 s, there and back
+    assert moved["server"]["eth0"] > payload
+    for name, of in moved.items():
+        assert of["control"] < of["eth0"] / 10, f"{name}: is some of the load on the network of SSH? {moved}"
