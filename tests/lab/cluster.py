@@ -29,9 +29,12 @@ GATEWAY, CONTROLLER = "192.0.2.2", "192.0.2.1"
 BASE = Path("/var/lib/c10k-cluster")
 HOSTS = ("server", "client1", "client2", "client3")
 CONTROL = {name: f"203.0.113.1{n}" for n, name in enumerate(HOSTS)}
-LOAD = {name: [f"10.10.0.1{n}/24", f"fd00:c10c::1{n}/64"] for n, name in enumerate(HOSTS)}
-"""Those of inventory/cluster.example, and such of IPv6."""
-LOAD["client3"] += ["10.10.0.23/24", "fd00:c10c::23/64"]
+NETWORKS = (("10.10.0.", 24), ("fd00:c10c::", 64))
+LOAD = {
+    name: [f"{network}{place}{n}/{bits}" for network, bits in NETWORKS for place in (1, 2)]
+    for n, name in enumerate(HOSTS)
+}
+"""Those of inventory/cluster.example, and such of IPv6; of each two, so that a client has two sources."""
 MORE_PORTS = {"client2": 2222}
 """Where an sshd listens beside 22."""
 EXAMPLE = line.ROOT / "inventory/cluster.example"
@@ -123,12 +126,14 @@ def unwire() -> None:
 
 
 def serve(directory: Path, name: str, bound: list[tuple[Path, str]]) -> "subprocess.Popen[bytes]":
-    """An sshd, in mounts of its own where the files are bound over those of the machine."""
+    """An sshd in mounts of its own, where the files are bound over those of the machine. With a /run of its own too,
+    since a run's lock is there, which two SSH users on one kernel could not share."""
     words = {"directory": directory, "port": 22, "address": CONTROL.get(name, GATEWAY)}
     config = directory / f"{name}-sshd_config"
     text = SSHD.format(**words).replace("/host_key", f"/{name}-host_key")
     config.write_text(f"Port {MORE_PORTS[name]}\n{text}" if name in MORE_PORTS else text)
     mounts = "".join(f"mount --bind {copy} {place} && " for copy, place in bound)
+    mounts += "mount -t tmpfs -o mode=0755 tmpfs /run && mkdir /run/sshd && "
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     command = [
         "ip",

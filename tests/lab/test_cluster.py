@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import line
-from tests.lab.cluster import BASE, COPY, GATEWAY, HOSTS, Cluster, cluster, commented, copied
+from tests.lab.cluster import BASE, COPY, GATEWAY, HOSTS, PASSWORD, USERS, Cluster, cluster, commented, copied, replace
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
 
@@ -29,6 +30,19 @@ def inventory(hosts: Cluster) -> Path:
         assert done.returncode == 0, done.stderr
     assert done.stdout.count("ED25519") == 5, "the last command shows the fingerprint of each key"
     return place
+
+
+HOSTS_INI = """\
+[c10k:children]
+c10k_server
+c10k_clients
+[c10k_server]
+server c10k_load_address=fd00:c10c::10
+[c10k_clients]
+client1 c10k_load_address=fd00:c10c::11 c10k_sources=fd00:c10c::11,fd00:c10c::21 ansible_python_interpreter={python}
+client2 c10k_load_address=fd00:c10c::12 c10k_sources=fd00:c10c::12,fd00:c10c::22 ansible_become_password='{password}'
+client3 c10k_load_address=fd00:c10c::13 c10k_sources=fd00:c10c::13,fd00:c10c::23 c10k_weight=2
+"""
 
 
 def sh(command: str) -> "subprocess.CompletedProcess[str]":
@@ -73,3 +87,32 @@ def test_a_run_through_a_gateway_with_the_load_on_a_network_of_its_own(hosts: Cl
     assert moved["server"]["eth0"] > payload
     for name, of in moved.items():
         assert of["control"] < of["eth0"] / 10, f"{name}: is some of the load on the network of SSH? {moved}"
+
+
+def test_hosts_that_differ_from_one_another(hosts: Cluster, inventory: Path) -> None:
+    """As hosts.ini: another user, port, password of sudo and Python; two sources of IPv6 each."""
+    assert line.play("playbooks/restore.yml", str(inventory), purge=True).returncode == 0
+    assert not BASE.exists(), "purge left what root had made for another user"
+    python = hosts.directory / "python3"
+    python.symlink_to("/usr/bin/python3")
+    (inventory / "hosts.yml").unlink()
+    (inventory / "hosts.ini").write_text(HOSTS_INI.format(python=python, password=PASSWORD))
+    config = inventory / ".ssh/ssh_config"
+    replace(config, {"# User bench": "User bench", "# Port 2222": "Port 2222"})
+    scan = f"ssh -F {config} gateway ssh-keyscan -t ed25519 -p 2222 client2.example.org >> {inventory}/.ssh/known_hosts"
+    assert sh(scan).returncode == 0
+    done = line.play("run_benchmark.yml", str(inventory), **RUN, sources=2)
+    assert done.returncode == 0, done.stdout
+    run = line.newest()
+    assert run
+    assert [trial["outcome"] for trial in line.trials(run)] == ["ok"]
+    armed = {event["host"]: event["connected"] for event in line.events(run) if event.get("event") == "armed"}
+    assert armed == {"client1": 150, "client2": 150, "client3": 300}
+    planned = yaml.safe_load((run / "plan.yml").read_text())["hosts"]
+    assert planned["client1"]["python"] == str(python) != planned["client3"]["python"]
+    assert planned["client3"]["sources"] == ["fd00:c10c::13", "fd00:c10c::23"]
+    tuning = line.manifest(run)["tuning"]
+    assert {host["restored"] for host in tuning.values()} == {True}
+    assert "set" in {entry["status"] for entry in tuning["client2"]["keys"]}, "the password made nobody root"
+    assert {(BASE / name / "app/loadgen").stat().st_uid for name in ("client1", "client3")} == {USERS["c10k"]}
+    assert (BASE / "client2/app/loadgen").stat().st_uid == USERS["bench"]
