@@ -7,7 +7,7 @@ from typing import Any
 
 from conductor import doctor
 from planner import gate, hold
-from planner.check import DOUBTFUL, REFUSED
+from planner.check import DOUBTFUL, Check, refusals
 from planner.parameters import Refused
 from plugins.door import Door, variables_of
 
@@ -26,7 +26,7 @@ class ActionModule(Door):
         for check in checks:
             if check["verdict"] == DOUBTFUL:
                 self.say(check["sentence"])
-        if problems := [check["sentence"] for check in checks if check["verdict"] == REFUSED]:
+        if problems := refusals(Check(**check) for check in checks):
             raise Refused(problems)
         self.say(doctor.conclusion(checks))
         return {"changed": False}

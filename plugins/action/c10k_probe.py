@@ -16,6 +16,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.plugins.action import ActionBase
 
 from contracts.visible import one_line
+from planner.check import UNREACHED
 from planner.facts import ACCOUNT, wrong
 
 QUIET = ("Control", "ServerAlive")
@@ -121,8 +122,8 @@ class ActionModule(ActionBase):
         except AnsibleConnectionFailure as error:
             why = self.hindrance() or f"{one_line(error.message).rstrip('.')}."
             if strict:
-                raise AnsibleConnectionFailure(f"{home.name} cannot be reached: {why}") from None
-            return f"cannot be reached: {why}", {}
+                raise AnsibleConnectionFailure(f"{home.name}{UNREACHED}{why}") from None
+            return f"{UNREACHED.lstrip()}{why}", {}
         except AnsibleError as error:
             return f"cannot be looked at: {one_line(error.message)}", {}
         if "facts" in result:

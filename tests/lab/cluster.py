@@ -130,7 +130,7 @@ def serve(directory: Path, name: str, bound: list[tuple[Path, str]]) -> "subproc
     since a run's lock is there, which two SSH users on one kernel could not share."""
     words = {"directory": directory, "port": 22, "address": CONTROL.get(name, GATEWAY)}
     config = directory / f"{name}-sshd_config"
-    text = SSHD.format(**words).replace("/host_key", f"/{name}-host_key")
+    text = SSHD.format(**words).replace("/host_key", f"/{name}-host_key") + "Subsystem sftp internal-sftp\n"
     config.write_text(f"Port {MORE_PORTS[name]}\n{text}" if name in MORE_PORTS else text)
     mounts = "".join(f"mount --bind {copy} {place} && " for copy, place in bound)
     mounts += "mount -t tmpfs -o mode=0755 tmpfs /run && mkdir /run/sshd && "
