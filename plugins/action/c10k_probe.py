@@ -51,7 +51,8 @@ class ActionModule(ActionBase):
         password = (
             given.get("ansible_become_password") or given.get("ansible_become_pass") or self._play_context.become_pass
         )
-        root = bool(facts.get("root") or password)
+        asks = bool(facts and not facts["root"] and password)
+        root = bool(facts.get("root") or asks)
         become = root and user != 0
         if (become or name) and not self._connection.is_pipelining_enabled():
             problem = UNPIPED
@@ -69,6 +70,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{home.name} {problem}")
         return {
             "changed": False, "problem": problem, "facts": {**facts, "root": root} if facts else {}, "become": become,
+            "asks": asks,
             "clock_ahead_s": beyond(facts.get("utc_s"), before, time.time()), "account": account,
             "base": str(home.parent), "ssh": self.way() if self._connection.transport == "ssh" else None,
         }  # fmt: skip

@@ -52,8 +52,8 @@ def sh(command: str) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
-def ping(inventory: Path) -> tuple[int, str]:
-    done = line.play("playbooks/ping.yml", str(inventory))
+def ping(inventory: Path, **variables: str) -> tuple[int, str]:
+    done = line.play("playbooks/ping.yml", str(inventory), **variables)
     return done.returncode, " ".join(done.stdout.split())
 
 
@@ -101,6 +101,12 @@ def test_hosts_that_differ_from_one_another(hosts: Cluster, inventory: Path) -> 
     replace(config, {"# User bench": "User bench", "# Port 2222": "Port 2222"})
     scan = f"ssh -F {config} gateway ssh-keyscan -t ed25519 -p 2222 client2.example.org >> {inventory}/.ssh/known_hosts"
     assert sh(scan).returncode == 0
+    status, said = ping(inventory, ansible_become_password="another")
+    assert status != 0
+    assert (
+        "client2 does not make its user root by the password that was given (Incorrect sudo password): give" in said
+    ), said
+    assert "hosts fit" not in said
     done = line.play("run_benchmark.yml", str(inventory), **RUN, sources=2)
     assert done.returncode == 0, done.stdout
     run = line.newest()
