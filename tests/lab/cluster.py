@@ -168,7 +168,10 @@ def copied(directory: Path, gateway: bool = True) -> Path:
     shutil.copytree(EXAMPLE, COPY)
     config, group = COPY / ".ssh/ssh_config", COPY / "group_vars/c10k.yml"
     replace(config, {"gateway.example.org": GATEWAY, "~/.ssh/id_ed25519": str(directory / "key")})
-    replace(config, {"inventory/cluster/": f"inventory/{COPY.name}/"})
+    replace(
+        config,
+        {"inventory/cluster/": f"inventory/{COPY.name}/", "~/.ssh/known_hosts_c10k": str(COPY / ".ssh/known_hosts")},
+    )
     if gateway:
         config.write_text(re.sub(r"^#(Host gateway|    HostName|    ProxyJump)", r"\1", config.read_text(), flags=re.M))
     replace(group, {"/var/lib/c10k": str(BASE)})

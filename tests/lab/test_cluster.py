@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -47,12 +48,12 @@ client3 c10k_load_address=fd00:c10c::13 c10k_sources=fd00:c10c::13,fd00:c10c::23
 
 def sh(command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        command, shell=True, cwd=line.ROOT, env=line.environment(), text=True, capture_output=True, check=False,
+        ["sh", "-c", command], cwd=line.ROOT, env=line.environment(), text=True, capture_output=True, check=False,
         stdin=subprocess.DEVNULL, timeout=60,
     )  # fmt: skip
 
 
-def ping(inventory: Path, **variables: str) -> tuple[int, str]:
+def ping(inventory: Path, **variables: Any) -> tuple[int, str]:
     done = line.play("playbooks/ping.yml", str(inventory), **variables)
     return done.returncode, " ".join(done.stdout.split())
 
@@ -60,7 +61,7 @@ def ping(inventory: Path, **variables: str) -> tuple[int, str]:
 def test_a_gateway_whose_key_is_not_known_is_named(hosts: Cluster) -> None:
     status, said = ping(copied(hosts.directory))
     assert status != 0
-    why = f"the host key of {GATEWAY} is not in inventory/{COPY.name}/.ssh/known_hosts: verify it, then add it"
+    why = f"the host key of {GATEWAY} is not in {COPY}/.ssh/known_hosts: verify it, then add it"
     who = ", ".join(HOSTS)
     assert f"{who} cannot be reached: {why} ('ssh-keyscan {GATEWAY}' prints the line)." in said, said
     assert "kex_exchange_identification" not in said
