@@ -27,7 +27,10 @@ COLUMNS = ("host", "checked", "need", "have", "verdict")
 def doctor(arguments: Sequence[str]) -> int:
     """`arguments` go to ansible-playbook: -i, -e and what else reaches the hosts. Returns the exit status."""
     try:
-        checks = asked(arguments)
+        found = asked(arguments)
+        checks = found["checks"]
+        if found["hosts"]:
+            checks += echoes(found)
     except RunRefused as refusal:
         complain(str(refusal))
         return REFUSED
@@ -37,8 +40,8 @@ def doctor(arguments: Sequence[str]) -> int:
     return REFUSED if any(check["verdict"] == "refused" for check in checks) else FIT
 
 
-def asked(arguments: Sequence[str]) -> list[dict[str, str]]:
-    """The checks that ping.yml writes; RunRefused with Ansible's own words where it cannot."""
+def asked(arguments: Sequence[str]) -> dict[str, Any]:
+    """What ping.yml writes: checks, what is there, hosts, ports; RunRefused with Ansible's own words where it cannot."""
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory) / "found.json"
         ansible = Path(sys.executable).with_name("ansible-playbook")
@@ -49,8 +52,8 @@ def asked(arguments: Sequence[str]) -> list[dict[str, str]]:
         )  # fmt: skip
         if not place.is_file():
             raise RunRefused(last_error(ended.stdout))
-        checks: list[dict[str, str]] = json.loads(place.read_text(encoding="utf-8"))
-        return checks
+        found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        return found
 
 
 def last_error(output: str) -> str:

@@ -17,12 +17,13 @@ class ActionModule(Door):
 
     def do(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         table = gate.table(given["resolved"], variables_of(task_vars["hostvars"], given["probed"]), given["probed"])
+        found = {"checks": table["checks"], "there": table["there"], **hold.document(table["hosts"], table["ports"])}
+        if given["to"]:
+            Path(given["to"]).write_text(json.dumps(found), encoding="utf-8")
+            return {"changed": False}
         checks = table["checks"]
         if table["hosts"] and not self._task.check_mode:
-            checks += doctor.echoes(hold.document(table["hosts"], table["ports"]))
-        if given["to"]:
-            Path(given["to"]).write_text(json.dumps(checks), encoding="utf-8")
-            return {"changed": False}
+            checks += doctor.echoes(found)
         for check in checks:
             if check["verdict"] == DOUBTFUL:
                 self.say(check["sentence"])
