@@ -41,7 +41,7 @@ def doctor(arguments: Sequence[str]) -> int:
 
 
 def asked(arguments: Sequence[str]) -> dict[str, Any]:
-    """What ping.yml writes: checks, what is there, hosts, ports; RunRefused with Ansible's own words where it cannot."""
+    """What ping.yml writes: checks, what is there, hosts, ports. RunRefused in Ansible's own words where it cannot."""
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory) / "found.json"
         ansible = Path(sys.executable).with_name("ansible-playbook")
