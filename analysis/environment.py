@@ -14,6 +14,8 @@ COLUMNS = ("run", "host", "role", "key", "value")
 DIFFERENCE = ("run", "host", "role", "key", "value", "between")
 # What tells hosts and runs apart by itself: another value of it is no other environment.
 IDENTITY = frozenset(("boot_id", "netns", "hostname", "load_address", "sources", "base", "role", "parameter seed"))
+# What the plan gives each host of one run apart: a CPU of its own on a shared machine, and its part of the load.
+CHOSEN = frozenset(("pinned cpus", "weight"))
 GIB = 1 << 30
 # Facts that the kernel also knows as a sysctl. The facts are from before the tuning, the sysctl is what was in force.
 SYSCTLS = {
@@ -50,8 +52,7 @@ def differences(frame: pd.DataFrame) -> pd.DataFrame:
     """
     known = frame[~frame["key"].isin(IDENTITY)]
     parts = []
-    # Clients that share a machine have each a CPU of their own.
-    of_hosts = known[(known["host"] != "") & (known["key"] != "pinned cpus")]
+    of_hosts = known[(known["host"] != "") & ~known["key"].isin(CHOSEN)]
     if not of_hosts.empty:
         several = of_hosts.groupby(["run", "role", "key"])["value"].transform("nunique") > 1
         parts.append(of_hosts[several].assign(between="hosts"))

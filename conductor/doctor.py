@@ -1,5 +1,5 @@
-"""What a run would say of every host, as a table, at any time. It asks the gate through Ansible, which looks at the
-hosts and changes nothing, and tries an echo from each client; it takes no lock."""
+"""What a run would say of every host, as a table, at any time. It asks the gate through playbooks/ping.yml, which looks
+at the hosts and changes nothing, and tries an echo from each client; it takes no lock."""
 
 import contextlib
 import json
@@ -41,12 +41,12 @@ def doctor(arguments: Sequence[str]) -> int:
 
 
 def asked(arguments: Sequence[str]) -> dict[str, Any]:
-    """What doctor.yml writes: checks, hosts and ports; RunRefused with Ansible's own words where it cannot."""
+    """What ping.yml writes: checks, what is there, hosts, ports. RunRefused in Ansible's own words where it cannot."""
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory) / "found.json"
         ansible = Path(sys.executable).with_name("ansible-playbook")
         ended = subprocess.run(
-            [ansible, "playbooks/doctor.yml", *arguments], cwd=ROOT,
+            [ansible, "playbooks/ping.yml", *arguments], cwd=ROOT,
             env={**os.environ, "C10K_DOCTOR": str(place), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
         )  # fmt: skip
@@ -68,7 +68,7 @@ def last_error(output: str) -> str:
 
 
 def echoes(found: Mapping[str, Any]) -> list[dict[str, str]]:
-    """A check for each client: does an echo come back?"""
+    """A check for each client: does an echo come back? `found` is what hold.parse() reads."""
     inbox: Inbox = SimpleQueue()
     held, ports = hold.parse(found)
     hosts = [one.host for one in held]
@@ -109,9 +109,14 @@ def show(checks: Sequence[Mapping[str, str]]) -> None:
     for check in checks:
         if check["sentence"]:
             say(f"{check['verdict']}: {check['sentence']}")
+    say(conclusion(checks))
+
+
+def conclusion(checks: Sequence[Mapping[str, str]]) -> str:
     refused = sum(check["verdict"] == "refused" for check in checks)
-    reasons = f"{refused} reason{'s' if refused > 1 else ''}"
-    say(f"A run would be refused, for {reasons}." if refused else f"All {len(names)} hosts fit the run.")
+    if refused:
+        return f"A run would be refused, for {refused} reason{'s' if refused > 1 else ''}."
+    return f"All {len({check['host'] for check in checks})} hosts fit: a run would work."
 
 
 def lines(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -3,6 +3,7 @@ that of a gateway on the way."""
 
 import binascii
 import logging
+import os
 import random
 import socket
 import time
@@ -16,10 +17,12 @@ from paramiko.agent import AgentSSH
 from paramiko.auth_strategy import AuthSource, AuthStrategy, InMemoryPrivateKey
 
 from conductor.errors import RunRefused
+from conductor.hindrance import UnknownHostKey, is_passing, options_hint, sentence
 from conductor.inbox import Inbox, Tag, drain_in_background
-from conductor.openssh import KnownKey, Target, resolve
+from conductor.openssh import Target, resolve
 from conductor.plan import Host
 from conductor.sessions import Channel, command_line
+from contracts.visible import one_line
 
 TRIES = 4
 """sshd drops some of more than ten logins at once (MaxStartups 10:30:100), and a gateway is everybody's."""
@@ -28,24 +31,12 @@ TRIES = 4
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
-class UnknownHostKey(paramiko.SSHException):
-    """No line of known_hosts has the key that the host showed."""
-
-    def __init__(self, target: Target, key: paramiko.PKey) -> None:
-        super().__init__(f"unknown host key of {target.known_as}")
-        self.target, self.key = target, key
-
-
 class Reject(paramiko.MissingHostKeyPolicy):
     def __init__(self, target: Target) -> None:
         self._target = target
 
     def missing_host_key(self, _client: paramiko.SSHClient, _hostname: str, key: paramiko.PKey) -> None:
-        raise UnknownHostKey(self._target, key)
-
-
-def is_of(known: KnownKey, key: paramiko.PKey, marker: str) -> bool:
-    return known.marker == marker and known.kind == key.get_name() and known.base64 == key.get_base64()
+        raise UnknownHostKey(self._target.known_as, key)
 
 
 def host_keys(target: Target) -> list[paramiko.PKey]:
@@ -163,6 +154,51 @@ def connect(target: Target) -> Connection:
     return connection
 
 
+def enter(alias: str, arguments: Sequence[str]) -> Connection:
+    """An open connection to where `ssh ARGUMENTS ALIAS` goes. RunRefused with a sentence of the host on the way, or at
+    its end, that does not let us in."""
+    target = resolve(alias, arguments)
+    for left in reversed(range(TRIES)):
+        connection = connect(target)
+        for hop, on_the_way in way(target, connection):
+            try:
+                on_the_way.open()
+            except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+                said = proxy_said(on_the_way)
+                close(connection)
+                if not left or not is_passing(error):
+                    raise RunRefused(sentence(error, hop, said) + options_hint(error, hop, target, arguments)) from None
+                break
+        else:
+            return connection
+        time.sleep(random.uniform(0.2, 1) * (TRIES - left))
+    raise AssertionError("the last try returns or raises")
+
+
+def way(target: Target, connection: Connection) -> list[tuple[Target, Connection]]:
+    """Each host that a connection goes through, the first gateway first, so that an error is told of the right one."""
+    before = way(target.jump, connection.gateway) if target.jump else []
+    return [*before, (target, connection)]
+
+
+def close(connection: Connection) -> None:
+    """With its gateways, opened or not."""
+    one: object = connection
+    while isinstance(one, Connection):
+        one.client.close()
+        one = one.gateway
+
+
+def proxy_said(connection: Connection) -> str:
+    """What a ProxyCommand has written to its stderr, which paramiko keeps to itself."""
+    transport = connection.client.get_transport()
+    proxy = transport and transport.sock
+    if not isinstance(proxy, paramiko.ProxyCommand) or proxy.process.stderr is None:
+        return ""
+    os.set_blocking(proxy.process.stderr.fileno(), False)
+    return one_line((proxy.process.stderr.read() or b"").decode(errors="replace")).rstrip(".")
+
+
 class SshChannel:
     def __init__(self, channel: paramiko.Channel) -> None:
         self._channel = channel
@@ -182,21 +218,10 @@ class SshSession:
 
     def open(self) -> None:
         try:
-            target = resolve(self.host.ssh or "", self.host.ssh_args)
+            self._connection = enter(self.host.ssh or "", self.host.ssh_args)
         except RunRefused as refusal:
             raise RunRefused(f"{self.host.name}: {refusal}") from None
-        for left in reversed(range(TRIES)):
-            connection = connect(target)
-            try:
-                connection.open()
-                break
-            except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
-                connection.close()
-                if not left or not is_passing(error):
-                    raise RunRefused(f"{self.host.name}: {sentence(error, target)}") from None
-                time.sleep(random.uniform(0.2, 1) * (TRIES - left))
-        self._connection = connection
-        transport_socket = connection.transport.sock
+        transport_socket = self._connection.transport.sock
         if isinstance(transport_socket, socket.socket):
             # An order is one small packet; Nagle would hold it back until the last one is acknowledged.
             transport_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -219,70 +244,4 @@ class SshSession:
 
     def close(self) -> None:
         if self._connection is not None:
-            self._connection.close()
-
-
-# What went wrong -----------------------------------------------------------------------------------------------------
-
-
-def is_passing(error: Exception) -> bool:
-    """May it go well a moment later? So where sshd hung up before it said who it is."""
-    if isinstance(error, paramiko.AuthenticationException | paramiko.BadHostKeyException | UnknownHostKey):
-        return False
-    hung_up = isinstance(error, EOFError | ConnectionResetError | BrokenPipeError)
-    return hung_up or (isinstance(error, paramiko.SSHException) and "banner" in str(error))
-
-
-def hops(target: Target) -> Iterator[Target]:
-    hop: Target | None = target
-    while hop:
-        yield hop
-        hop = hop.jump
-
-
-def sentence(error: Exception, target: Target) -> str:
-    """What is wrong and how to mend it; the host's name stands before it."""
-    match error:
-        case paramiko.BadHostKeyException():
-            hop = next((hop for hop in hops(target) if hop.host == error.hostname), target)
-            return revoked(hop, error.key) or (
-                f"the host key of {hop.known_as} is not the one in {hop.known_keys[0].where}: the host was made anew, "
-                "or something else answers in its place; if you know why, replace its line there by the new key."
-            )
-        case UnknownHostKey():
-            return revoked(error.target, error.key) or unknown(error.target)
-        case paramiko.AuthenticationException():
-            result = getattr(error, "result", None)
-            keys = getattr(result, "strategy", None)
-            hop, lacking = (keys.target, keys.lacking) if isinstance(keys, Keys) else (target, [])
-            why = "; ".join(lacking) or "none of its keys is welcome"
-            return f"{hop.place} does not accept our login as {hop.user} ({why}): try '{hop.login}'."
-        case socket.gaierror():
-            return (
-                f"the name of {target.host} cannot be resolved: see HostName of {target.alias}; try '{target.login}'."
-            )
-        case paramiko.SSHException() | EOFError():
-            return f"no SSH session with {target.place} ({error or 'it hung up'}): try '{target.login}'."
-        case _:
-            why = str(error) or type(error).__name__
-            return (
-                f"{target.place} cannot be reached ({why}): see that it is up and its sshd runs; try '{target.login}'."
-            )
-
-
-def revoked(hop: Target, key: paramiko.PKey) -> str | None:
-    line = next((known for known in hop.known_keys if is_of(known, key, "@revoked")), None)
-    if line is None:
-        return None
-    return f"the host key of {hop.known_as} is @revoked in {line.where}: it is not to be trusted."
-
-
-def unknown(hop: Target) -> str:
-    authority = next((known for known in hop.known_keys if known.marker == "@cert-authority"), None)
-    if authority:
-        return (
-            f"{authority.where} vouches for {hop.known_as} by a certificate, which the conductor cannot check: add the "
-            "host's own key too (ssh-keyscan prints the line)."
-        )
-    files = " or ".join(map(str, hop.known_hosts[:1])) or "any known_hosts file"
-    return f"the host key of {hop.known_as} is not in {files}: verify it, then add it (ssh-keyscan prints the line)."
+            close(self._connection)

@@ -1,10 +1,11 @@
 """One check of a host: what is needed, what there is, and what mends it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 FITS, DOUBTFUL, REFUSED = "fits", "doubtful", "refused"
+UNREACHED = " cannot be reached: "
 
 Host = Mapping[str, Any]
 """name, role, base, load_address, sources, weight, and `probe`: what c10k_probe returned, or None."""
@@ -33,3 +34,14 @@ def judged(host: Host, what: str, need: Any, have: Any, bad: str = "", verdict: 
 
 def yes(value: Any) -> str:
     return "yes" if value else "no"
+
+
+def refusals(checks: Iterable[Check]) -> list[str]:
+    """A sentence for each reason to refuse a run. Hosts that cannot be reached for one and the same reason, as behind
+    one gateway, are named together."""
+    found: dict[str, list[str]] = {}
+    for check in checks:
+        if check.verdict == REFUSED:
+            _, unreached, why = check.sentence.partition(UNREACHED)
+            found.setdefault(unreached + why or check.sentence, []).append(check.host)
+    return [f"{', '.join(hosts)}{rest}" if rest.startswith(UNREACHED) else rest for rest, hosts in found.items()]

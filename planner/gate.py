@@ -9,7 +9,7 @@ from typing import Any
 
 from planner import admission, available, fitness, plan, resume, variables
 from planner.cells import Catalog, Request
-from planner.check import DOUBTFUL, REFUSED, Check
+from planner.check import DOUBTFUL, REFUSED, Check, refusals
 from planner.parameters import Refused
 from planner.results import ROOT
 from plugins.module_utils.c10k_lock import LOCK
@@ -71,7 +71,7 @@ def admit(
     """What measuring on these hosts needs, or Refused with every problem."""
     request = Request(**resolved["request"])
     hosts, checks = examined(request, resolved, known, probed)
-    if problems := [check.sentence for check in checks if check.verdict == REFUSED]:
+    if problems := refusals(checks):
         raise Refused(problems)
     request, built, packages = runnable(request, catalog.load(), hosts[0], say, dry)
     for host in hosts:

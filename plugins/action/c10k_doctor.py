@@ -1,10 +1,14 @@
-"""Writes what the gate would say of every host into a file, for `python -m conductor doctor`; refuses nothing."""
+"""Tells whether a run would work: refuses where a host does not fit. Where `python -m conductor doctor` asks, every
+check goes into a file instead, for its table."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from conductor import doctor
 from planner import gate, hold
+from planner.check import DOUBTFUL, Check, refusals
+from planner.parameters import Refused
 from plugins.door import Door, variables_of
 
 
@@ -14,5 +18,16 @@ class ActionModule(Door):
     def do(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         table = gate.table(given["resolved"], variables_of(task_vars["hostvars"], given["probed"]), given["probed"])
         found = {"checks": table["checks"], "there": table["there"], **hold.document(table["hosts"], table["ports"])}
-        Path(given["to"]).write_text(json.dumps(found), encoding="utf-8")
+        if given["to"]:
+            Path(given["to"]).write_text(json.dumps(found), encoding="utf-8")
+            return {"changed": False}
+        checks = table["checks"]
+        if table["hosts"] and not self._task.check_mode:
+            checks += doctor.echoes(found)
+        for check in checks:
+            if check["verdict"] == DOUBTFUL:
+                self.say(check["sentence"])
+        if problems := refusals(Check(**check) for check in checks):
+            raise Refused(problems)
+        self.say(doctor.conclusion(checks))
         return {"changed": False}

@@ -16,6 +16,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.plugins.action import ActionBase
 
 from contracts.visible import one_line
+from planner.check import UNREACHED
 from planner.facts import ACCOUNT, wrong
 
 QUIET = ("Control", "ServerAlive")
@@ -50,7 +51,8 @@ class ActionModule(ActionBase):
         password = (
             given.get("ansible_become_password") or given.get("ansible_become_pass") or self._play_context.become_pass
         )
-        root = bool(facts.get("root") or password)
+        asks = bool(facts and not facts["root"] and password)
+        root = bool(facts.get("root") or asks)
         become = root and user != 0
         if (become or name) and not self._connection.is_pipelining_enabled():
             problem = UNPIPED
@@ -68,6 +70,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{home.name} {problem}")
         return {
             "changed": False, "problem": problem, "facts": {**facts, "root": root} if facts else {}, "become": become,
+            "asks": asks,
             "clock_ahead_s": beyond(facts.get("utc_s"), before, time.time()), "account": account,
             "base": str(home.parent), "ssh": self.way() if self._connection.transport == "ssh" else None,
         }  # fmt: skip
@@ -96,6 +99,21 @@ class ActionModule(ActionBase):
             words += shlex.split(option(name) or "")
         return {"name": str(self._connection.host), "args": without(QUIET, words)}
 
+    def hindrance(self) -> str | None:
+        """What keeps the conductor from the host; None where nothing does. With ControlPersist, which Ansible uses,
+        OpenSSH throws away what the ssh of a gateway says, and what is left names neither the gateway nor the cause."""
+        if self._connection.transport != "ssh":
+            return None
+        from conductor.errors import RunRefused  # only here: its packages take half a second to load
+        from conductor.ssh import close, enter
+
+        way = self.way()
+        try:
+            close(enter(way["name"], way["args"]))
+        except RunRefused as refusal:
+            return one_line(refusal)
+        return None
+
     def look(
         self, home: Path, strict: bool, asked: dict[str, Any], task_vars: dict[str, Any]
     ) -> tuple[str | None, dict[str, Any]]:
@@ -104,9 +122,10 @@ class ActionModule(ActionBase):
         try:
             result = self._execute_module("c10k_home", arguments, task_vars=task_vars)
         except AnsibleConnectionFailure as error:
+            why = self.hindrance() or f"{one_line(error.message).rstrip('.')}."
             if strict:
-                raise
-            return f"cannot be reached: {one_line(error.message).rstrip('.')}.", {}
+                raise AnsibleConnectionFailure(f"{home.name}{UNREACHED}{why}") from None
+            return f"{UNREACHED.lstrip()}{why}", {}
         except AnsibleError as error:
             return f"cannot be looked at: {one_line(error.message)}", {}
         if "facts" in result:

@@ -132,7 +132,31 @@ REFUSED: list[tuple[str, str, list[str]]] = [
     # The jump has the one port in known_hosts; the host behind it would be fine.
     (
         "{good}", "Host client1\n  ProxyJump jump\nHost jump\n  Hostname localhost\n",
-        ["client1: the host key of [localhost]:{port} is not in"],
+        [
+            "client1: the host key of [localhost]:{port} is not in",
+            "'ssh-keyscan -p {port} localhost' prints the line",
+        ],
+    ),
+    # The gateway asks for the key, since ssh-keyscan goes through none.
+    (
+        "{good}", "Host client1\n  Hostname localhost\n  ProxyJump jump\n",
+        [
+            "client1: the host key of [localhost]:{port} is not in",
+            "-F {config} jump ssh-keyscan -p {port} localhost' prints the line",
+        ],
+    ),
+    (
+        "{good}", "Host client1\n  ProxyJump jump\nHost jump\n  Port 1\n",
+        ["client1: 127.0.0.1 port 1 cannot be reached"],
+    ),
+    (
+        "{good}", "Host client1\n  Port 1\n  ProxyJump jump\n",
+        ["client1: the gateway 127.0.0.1 port {port} does not connect us to 127.0.0.1 port 1"],
+    ),
+    (
+        "{good}", "Host client1\n  ProxyCommand ssh -F {config} -W %h:%p stranger\n"
+        "Host stranger\n  Hostname localhost\n  StrictHostKeyChecking yes\n",
+        ["client1: no SSH session with 127.0.0.1", "No ED25519 host key is known for [localhost]:{port}"],
     ),
     ("{good}", "Host client2\n  IdentityFile {stranger}\n  User nobody\n", ["client2: 127.0.0.1", "login"]),
     ("{good}", "Host client3\n  Port 1\n", ["client3: 127.0.0.1 port 1 cannot be reached"]),
@@ -146,7 +170,10 @@ REFUSED: list[tuple[str, str, list[str]]] = [
 
 @pytest.mark.parametrize(
     ("known", "config", "says"), REFUSED,
-    ids=["changed key", "unknown key", "a jump's key", "login", "unreachable", "no sshd", "unknown name"],
+    ids=[
+        "changed key", "unknown key", "a jump's key", "a key behind a jump", "no jump", "nothing behind a jump",
+        "a proxy's words", "login", "unreachable", "no sshd", "unknown name",
+    ],
 )  # fmt: skip
 def test_a_host_that_cannot_be_trusted_or_reached_is_one_sentence(
     stage: Stage, sshd: Sshd, tmp_path: Path, known: str, config: str, says: list[str]
@@ -156,7 +183,12 @@ def test_a_host_that_cannot_be_trusted_or_reached_is_one_sentence(
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
-        words = {"port": sshd.port, "stranger": tmp_path / "stranger", "mute": listener.getsockname()[1]}
+        words = {
+            "port": sshd.port,
+            "stranger": tmp_path / "stranger",
+            "mute": listener.getsockname()[1],
+            "config": sshd.ssh_config,
+        }
         line = f"[127.0.0.1]:{sshd.port} {other}" if "changed" in known else known.format(good=sshd.good)
         sshd.known_hosts(line)
         sshd.write_config(config.format(**words))

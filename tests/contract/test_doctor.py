@@ -29,7 +29,7 @@ def test_hosts_that_fit_are_a_table_and_nothing_is_left() -> None:
     for name in ("server", "client1", "client2", "client3"):
         assert f"\n{name} " in found.stdout
     assert found.stdout.count(f"from 127.0.0.1:{PORT}  ") == 3
-    assert found.stdout.endswith("All 4 hosts fit the run.\n")
+    assert found.stdout.endswith("All 4 hosts fit: a run would work.\n")
     assert line.newest() == before
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", PORT))

@@ -76,6 +76,11 @@ CASES: dict[str, Case] = {
         SRV + "  ProxyJump {user}@localhost:{port}\nHost *\n" + KEY, says=["[localhost]:{port} is not in"],
         ssh_too=False,
     ),
+    "a known_hosts by -o, which counts for no jump": Case(
+        SRV + "  ProxyJump {user}@localhost:{port}\nHost *\n" + KEY, ssh_too=False,
+        arguments=["-o", "UserKnownHostsFile={dir}/both"],
+        says=["[localhost]:{port} is not in", "for the host alone and not for its gateway"],
+    ),
     "two jumps": Case(SRV + KEY + "  ProxyJump gw,gw2\n" + GATE + KEY + GATE.replace("gw", "gw2") + KEY),
     "a jump that leads to itself": Case(
         SRV + KEY + GATE + KEY + "Host *\n  ProxyJump gw\n", says=["more than 8 hosts"], ssh_too=False

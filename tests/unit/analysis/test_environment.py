@@ -76,6 +76,13 @@ def test_hosts_of_one_role_are_held_against_each_other() -> None:
     ]  # fmt: skip
 
 
+def test_the_weights_of_one_run_are_its_plan_and_those_of_another_run_a_difference() -> None:
+    of = [{"server": {}, "c1": {"weight": 1}, "c2": {"weight": weight}} for weight in (2, 3)]
+    assert differences(environment(dataset("r1", of[0]))).empty
+    both = differences(environment(union([dataset("r1", of[0]), dataset("r2", of[1])])))
+    assert set(pairs(both, "key", "between")) == {("weight", "runs")}
+
+
 def test_runs_are_held_against_each_other() -> None:
     facts = {"kernel": "Linux 6.1", "cpus": [0, 1]}
     old = dataset("r1", {"server": facts, "c1": facts}, git_commit="abc", parameters=json.dumps({"seed": 1, "rate": 5}))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from planner import commands, fitness, room
-from planner.check import DOUBTFUL, FITS, REFUSED
+from planner.check import DOUBTFUL, FITS, REFUSED, Check, refusals
 from tests.unit.planner.asking import CATALOG, probed, request
 
 
@@ -195,3 +195,16 @@ def test_a_thousand_stolen_ports_are_one_sentence() -> None:
 def test_what_a_command_names(command: str, programs: list[str], scripts: list[str]) -> None:
     assert commands.words(request(server_command=command)) == {"programs": programs, "scripts": scripts}
     assert commands.words(request()) == {"programs": [], "scripts": []}
+
+
+def test_hosts_that_cannot_be_reached_for_one_reason_are_named_together() -> None:
+    said = {
+        "a": " cannot be reached: x.",
+        "b": " has no Python.",
+        "c": " cannot be reached: x.",
+        "d": " cannot be reached: y.",
+    }
+    checks = [Check(name, "reached", "yes", "no", REFUSED, name + rest) for name, rest in said.items()]
+    assert refusals([*checks, Check("e", "clock", "", "", DOUBTFUL, "e is late.")]) == [
+        "a, c cannot be reached: x.", "b has no Python.", "d cannot be reached: y.",
+    ]  # fmt: skip
