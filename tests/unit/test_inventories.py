@@ -1,17 +1,14 @@
 """The inventories of the project: Ansible reads them without a word, and every host has what a run needs."""
 
 import json
-import os
-import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import line
 
-NAMES = [name for name in ("local", "vagrant", "cluster.example") if (line.ROOT / "inventory" / name).is_dir()]
+NAMES = ("local", "cluster.example")  # that of Vagrant's machines: test_vagrant.py
 
 
 def read(name: str) -> dict[str, Any]:
@@ -46,15 +43,3 @@ def test_ansible_and_the_conductor_get_the_same_files_and_check_host_keys(name: 
         assert "/.ssh/ssh_config" in arguments, host
         assert "/.ssh/known_hosts" in arguments, host
         assert "StrictHostKeyChecking=yes" in arguments, host
-
-
-if shutil.which("vagrant"):  # elsewhere there is nothing to check it with
-
-    def test_vagrant_accepts_the_vagrantfile(tmp_path: Path) -> None:
-        environment = {**os.environ, "VAGRANT_HOME": str(tmp_path / "home"), "VAGRANT_CWD": str(line.ROOT)}
-        environment["VAGRANT_DOTFILE_PATH"] = str(tmp_path / "dot")
-        result = subprocess.run(
-            ["vagrant", "validate", "--ignore-provider"],
-            cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert result.returncode == 0, result.stdout + result.stderr
