@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 NOISE = re.compile(r"Progress: \d+%|^\s*$")
 """vagrant draws thousands of these lines."""
 END_S = 30
@@ -27,8 +28,8 @@ def step(name: str, command: Sequence[object], cwd: Path) -> str:
     said = []
     try:
         assert process.stdout is not None
-        for line in process.stdout:
-            if not NOISE.search(line):
+        for raw in process.stdout:
+            if not NOISE.search(line := CODES.sub("", raw)):
                 said.append(line)
                 print(f"   {line}", end="", flush=True)
         status = process.wait()
