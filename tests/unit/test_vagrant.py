@@ -64,7 +64,7 @@ class Checkout:
     def refusal(self) -> str:
         ended = self.ansible("ansible-playbook", "run_benchmark.yml", "-e", "strategy=poll")
         assert ended.returncode == 2, ended.stdout
-        found = re.findall(r"^\[ERROR\]: Task failed: (.+)", ended.stdout + ended.stderr, re.MULTILINE)
+        found = re.findall(r"^\[ERROR\]: (.+)", ended.stdout + ended.stderr, re.MULTILINE)
         assert len(found) == 1, ended.stdout
         return str(found[0])
 
