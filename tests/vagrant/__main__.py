@@ -6,7 +6,7 @@
 
 By hand, as root on Debian 12, about five minutes after the first time; no hardware virtualisation is needed. The box is
 built once and kept (.cache/vagrant). All else is in a temporary directory, and libvirt in namespaces of its own
-(apart.sh): also after a failure or a kill the machine is as it was. Exit 0: the run was ok on every count.
+(apart.sh), which end with it: also after a failure the machine is as it was. Exit 0: the run was ok on every count.
 """
 
 import argparse

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 NOISE = re.compile(r"Progress: \d+%|^\s*$")
 """vagrant draws thousands of these lines."""
-END_S = 30
+END_S = 10
 
 
 class Failed(SystemExit):
