@@ -77,7 +77,8 @@ def resolve(alias: str, arguments: Sequence[str], jumps: int = 0) -> Target:
     host, port, user = options["hostname"][0], int(options["port"][0]), options["user"][0]
     words = Words(host, port, user, alias, options.get("hostkeyalias", [host])[0])
     agent = words.fill(options.get("identityagent", ["SSH_AUTH_SOCK"])[0])
-    files = [Path(words.fill(one)) for name in ("user", "global") for one in paths(options, f"{name}knownhostsfile")]
+    lists = [value for name in ("user", "global") for value in options.get(f"{name}knownhostsfile", [])]
+    files = [path for value in lists for path in paths(value, words)]
     names = options.get("hostkeyalias") or [host if port == 22 else f"[{host}]:{port}", host]
     timeout = options.get("connecttimeout", ["none"])[0]
     target = Target(
@@ -146,11 +147,6 @@ def asked(alias: str, arguments: Sequence[str], login: str) -> dict[str, list[st
     return found
 
 
-def paths(options: dict[str, list[str]], name: str) -> list[str]:
-    """A list of files in one value; `none` and /dev/null are no file."""
-    return [one for value in options.get(name, []) for one in shlex.split(value) if one not in ("none", "/dev/null")]
-
-
 @dataclass(frozen=True)
 class Words:
     """What stands for itself in a value, as ssh_config(5) says under TOKENS and ENVIRONMENT VARIABLES."""
@@ -178,6 +174,18 @@ class Words:
         for name, value in os.environ.items():
             found = found.replace(f"${{{name}}}", value)
         return found
+
+
+def paths(value: str, words: Words) -> list[Path]:
+    """A list of files in one value; `none` and /dev/null are no file. OpenSSH prints it without its quotes: a blank is
+    part of a name where such a file is there."""
+    found, rest = [], value.split(" ")
+    while rest:
+        joined = [Path(words.fill(" ".join(rest[:n]))) for n in range(1, len(rest) + 1)]
+        taken = max((n for n, path in enumerate(joined, 1) if path.is_file()), default=1)
+        found.append(joined[taken - 1])
+        rest = rest[taken:]
+    return [path for path in found if str(path) not in (".", "none", "/dev/null")]
 
 
 def agent_socket(named: str) -> Path | None:

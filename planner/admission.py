@@ -16,9 +16,11 @@ Controller = Mapping[str, Any]
 """boot_id, netns."""
 
 
-def check_groups(groups: Mapping[str, list[str]]) -> tuple[str, list[str]]:
-    """The one server and the clients of the inventory."""
+def check_groups(groups: Mapping[str, list[str]], absent: str | None = None) -> tuple[str, list[str]]:
+    """The one server and the clients of the inventory, which may say itself why it has none (`absent`)."""
     servers, clients = list(groups.get("c10k_server", [])), list(groups.get("c10k_clients", []))
+    if absent and not servers and not clients:
+        raise Refused([absent])
     problems = []
     if not servers:
         problems.append("The inventory has no host in the group c10k_server; it needs exactly one.")

@@ -15,9 +15,11 @@ from server import catalog
 PROFILES = results.ROOT / "playbooks/profiles"
 
 
-def resolve(given: Mapping[str, Any], known: Iterable[str], groups: Mapping[str, list[str]]) -> dict[str, Any]:
-    """What the extra variables ask for; `known` are the names of all other variables."""
-    server, clients = admission.check_groups(groups)
+def resolve(
+    given: Mapping[str, Any], known: Iterable[str], groups: Mapping[str, list[str]], absent: str | None = None
+) -> dict[str, Any]:
+    """What the extra variables ask for. `known`: the names of all other variables; `absent`: why there is no host."""
+    server, clients = admission.check_groups(groups, absent)
     profiles = {path.stem: path for path in sorted(PROFILES.glob("*.yml"))}
     others = ["run", "purge", *command_line.OF_HOSTS, *(name for name in known if name.startswith("c10k_"))]
     if "run" in given:  # an empty one too: whoever writes run=$ID wants that run, and no other

@@ -14,4 +14,5 @@ class ActionModule(Door):
     def do(self, _given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         given = {name: task_vars.get(name, value) for name, value in load_extra_vars(self._loader).items()}
         known = set(task_vars) - set(given)
-        return {"changed": False, **resolve(plain(self._templar.template(given)), known, task_vars["groups"])}
+        asked, absent = plain(self._templar.template(given)), plain(task_vars.get("c10k_absent"))
+        return {"changed": False, **resolve(asked, known, task_vars["groups"], absent)}

@@ -32,6 +32,13 @@ def test_an_inventory_that_cannot_be_measured_is_refused(groups: dict[str, list[
         admission.check_groups(groups)
 
 
+def test_an_inventory_may_say_itself_why_it_has_no_host() -> None:
+    with pytest.raises(Refused, match=r"^nobody is up$"):
+        admission.check_groups({"c10k_server": [], "c10k_clients": []}, "nobody is up")
+    with pytest.raises(Refused, match="no host in the group c10k_clients"):
+        admission.check_groups({"c10k_server": ["a"]}, "nobody is up")
+
+
 def test_what_earlier_runs_left_is_one_line_a_host() -> None:
     left = host(tuned_by=["run-1"], agent={"run": "run-2"}, uncollected=["run-3", "run-4"])
     line = admission.leftovers(left, keep_tuned=False)
