@@ -163,7 +163,7 @@ def test_which_of_the_two_ports_a_server_got_tells_no_cells_apart(tmp_path: Path
     [
         {"strategy": "epoll,poll,selectors", "connections": "10,20", "null": 2},
         {"strategy": "prefork_reuseport,prefork_select,epoll", "workers": "2,4"},
-        {"strategy": "epoll,prefork_herd", "workers": "2,4", "payload_bytes": "64,128"},
+        {"strategy": "epoll,prefork_herd", "workers": "2,4", "payload_bytes": [64, 128]},
         {"cells": [{"server_command": f"{name} {{host}} {{port}}"} for name in ("old", "new", "other")]},
     ],
 )
