@@ -142,7 +142,10 @@ def main() -> None:
     """What .venv/bin/fab runs."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        program.run()
+        try:
+            program.run()
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
         # `fab watch | head` closed the pipe: nothing is wrong. What Python would flush at exit goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

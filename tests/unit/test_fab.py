@@ -3,8 +3,10 @@
 import fcntl
 import os
 import pty
+import signal
 import subprocess
 import termios
+import threading
 from pathlib import Path
 
 import pytest
@@ -108,9 +110,11 @@ def test_ctrl_c_at_a_terminal_ends_the_table_of_a_run_that_goes_on(run: str) -> 
     ours, its = pty.openpty()
     process = subprocess.Popen(
         [FAB, "watch", "--run", run], cwd=line.ROOT, env={**line.environment(), "TERM": "xterm"}, stdin=its,
-        stdout=its, stderr=its, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        stdout=its, stderr=its, start_new_session=True, preexec_fn=as_a_login_does,
     )  # fmt: skip
     os.close(its)
+    bound = threading.Timer(120, process.kill)
+    bound.start()
     shown, is_told = b"", False
     try:
         while more := of_terminal(ours):
@@ -120,10 +124,17 @@ def test_ctrl_c_at_a_terminal_ends_the_table_of_a_run_that_goes_on(run: str) -> 
                 is_told = True
         assert process.wait(timeout=60) == 130
     finally:
+        bound.cancel()
         process.kill()
         os.close(ours)
     assert b"Traceback" not in shown and shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") == 1
     assert shown.endswith(b"too little to say\r\n")
+
+
+def as_a_login_does() -> None:
+    """The terminal is the program's own, and Ctrl-C reaches it, also where the tests themselves run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def of_terminal(descriptor: int) -> bytes:
