@@ -132,7 +132,7 @@ def test_ctrl_c_at_a_terminal_ends_the_table_of_a_run_that_goes_on(run: str) -> 
 
 
 def as_a_login_does() -> None:
-    """The terminal is the program's own, and Ctrl-C reaches it, also where the tests themselves run in the background."""
+    """The terminal is its own, and Ctrl-C reaches it, also where the tests themselves run in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
