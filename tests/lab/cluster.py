@@ -25,7 +25,7 @@ PASSWORD = "c10k bench"
 HASH = "$6$c10kbench$PxFlVxDYdFAGHgiFbLtrc1uyhLcm/Qm5kTguCYFKq0qJJdwT58xNm3ufOadZqd0U2fG7EE8gGKgzfLzsxf9uT/"
 SUDOERS = "c10k ALL=(root) NOPASSWD: ALL\nbench ALL=(root) ALL"
 CABLE = "c10k-way"
-GATEWAY, CONTROLLER = "192.0.2.2", "192.0.2.1"
+GATEWAY, CONTROLLER = "198.19.255.2", "198.19.255.1"  # in the range of the lab, which no machine has for itself
 BASE = Path("/var/lib/c10k-cluster")
 HOSTS = ("server", "client1", "client2", "client3")
 CONTROL = {name: f"203.0.113.1{n}" for n, name in enumerate(HOSTS)}
