@@ -1,4 +1,5 @@
-"""Whatever Ansible shows of what a host says, the terminal executes none of it.
+"""Whatever Ansible shows of what a host says, the terminal executes none of it; and it is shown at once, in a pipe too,
+where Ansible leaves it to Python to write when some kilobytes have come together.
 
 Results, warnings and errors come to the terminal by many ways, and all of them end in Display.display. So it is the one
 place, and no module, plugin or connection has to think of it.
@@ -7,6 +8,8 @@ place, and no module, plugin or connection has to think of it.
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import suppress
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -38,7 +41,13 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         show = self._display.display
-        self._display.display = lambda msg, *given, **named: show(shown(msg), *given, **named)
+
+        def at_once(msg: Any, *given: Any, **named: Any) -> None:
+            show(shown(msg), *given, **named)
+            with suppress(OSError):  # nobody reads any more: Ansible minds that itself
+                sys.stdout.flush()
+
+        self._display.display = at_once
 
 
 def shown(text: Any) -> str:

@@ -130,3 +130,33 @@ def spoken(code: str, *words: str) -> str:
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     return done.stdout.decode()
+
+
+def test_what_is_shown_is_in_a_pipe_at_once(tmp_path: Path) -> None:
+    """A task that never ends but for its reader: it waits until what it said has come out at the other end."""
+    (tmp_path / "one.yml").write_text(
+        "- {hosts: localhost, connection: local, gather_facts: false, tasks: [{name: Wait, waits: {}}]}\n"
+    )
+    actions = tmp_path / "action_plugins"
+    actions.mkdir()
+    (actions / "waits.py").write_text(
+        "from pathlib import Path\nfrom time import monotonic, sleep\nfrom ansible.plugins.action import ActionBase\n"
+        "class ActionModule(ActionBase):\n"
+        "    _requires_connection = False\n"
+        "    def run(self, tmp=None, task_vars=None):\n"
+        "        super().run(tmp, task_vars)\n"
+        "        self._display.display('is it heard?')\n"
+        "        until = monotonic() + 60\n"
+        f"        while not Path({str(tmp_path / 'heard')!r}).exists() and monotonic() < until: sleep(0.05)\n"
+        f"        return {{'failed': not Path({str(tmp_path / 'heard')!r}).exists()}}\n"
+    )
+    environment = {name: value for name, value in line.environment().items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        [str(line.BIN / "ansible-playbook"), str(tmp_path / "one.yml")], cwd=line.ROOT, env=environment, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdout
+    for said in process.stdout:
+        if "is it heard?" in said:
+            (tmp_path / "heard").touch()
+    assert process.wait(60) == 0
