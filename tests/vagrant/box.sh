@@ -1,9 +1,11 @@
 #!/bin/sh
 # Builds a Debian 12 box for libvirt without downloading a box: tests/vagrant/box.sh FILE.box (as root, about three minutes).
-# Needs debootstrap, extlinux, qemu-utils, fdisk, vagrant. MIRROR names another Debian mirror.
+# Needs debootstrap, extlinux, qemu-utils, fdisk, vagrant. The packages come from where this machine's own apt has
+# Debian 12 from, or from MIRROR.
 set -eu
 [ $# = 1 ] || { echo "it takes the file to write, such as .cache/vagrant/bookworm.box" >&2; exit 2; }
-mirror=${MIRROR:-http://deb.debian.org/debian}
+mirror=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Identifier: Packages' | head -n 1)}
+[ -n "$mirror" ] || { echo "apt of this machine knows no Debian 12: name a mirror of it, MIRROR=URL" >&2; exit 2; }
 box=$(realpath -m "$1")
 PATH="$PATH:/usr/sbin:/sbin"
 mkdir -p "$(dirname "$box")"
