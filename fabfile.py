@@ -4,6 +4,7 @@ script/bootstrap makes .venv/bin/fab, which runs main(). It reads none of a user
 nothing but the inventory and the plan of a run says where a host is.
 """
 
+import io
 import os
 import subprocess
 import sys
@@ -140,7 +141,8 @@ program = Fab(
 
 def main() -> None:
     """What .venv/bin/fab runs."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             program.run()

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,13 @@ def playbook_command(name: str, inventory: str, **variables: Any) -> list[str]:
     return command
 
 
-def play(name: str, inventory: str, timeout_s: float = 180, **variables: Any) -> subprocess.CompletedProcess[str]:
-    """Run a playbook to its end; stdout and stderr are one text, as a person sees them."""
+def play(
+    name: str, inventory: str, timeout_s: float = 180, more: Sequence[str] = (), **variables: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a playbook to its end, with `more` words behind its variables; stdout and stderr are one text, as a person
+    sees them."""
     result = subprocess.run(
-        playbook_command(name, inventory, **variables),
+        [*playbook_command(name, inventory, **variables), *more],
         cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL, timeout=timeout_s, check=False,
     )  # fmt: skip

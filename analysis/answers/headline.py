@@ -27,7 +27,6 @@ from analysis.statistics.verdict import BETTER, WORSE
 FATES = dict.fromkeys(WITHOUT_RESULT, ("was not run to its end", "were not run to their end"))
 FATES |= {"crashed": ("crashed", "crashed")}
 NOT_VALID = ("is not valid", "are not valid")
-BUSY = 0.9  # of a CPU: from here on requests wait for it
 ROOMY = 0.7  # up to here it has room; between the two nobody can tell
 MOST_EXPLAINED = 2
 KEPT_FROM_CPUS = ("SV4", "SV5")
@@ -256,7 +255,7 @@ def _kept_from_cpus(dataset: Dataset, row: dict[Any, Any]) -> str:
         return "another server ran beside it"
     used, there = _cpus(dataset, row)
     found = doubts(dataset).get((row["run"], row["cell"], "p99"), ())
-    return "" if used >= BUSY * there else ", ".join(one for one in found if one in KEPT_FROM_CPUS)
+    return "" if used >= limit.BUSY * there else ", ".join(one for one in found if one in KEPT_FROM_CPUS)
 
 
 def _interval_ns(row: pd.Series) -> str:
@@ -277,7 +276,7 @@ def _room(dataset: Dataset, good: pd.DataFrame) -> str:
     if used != used or not there or row["duet"]:
         return ""
     text = f"Its processes used {show.number(used, most=2)} of {there} CPU{'s' if there > 1 else ''}"
-    if used >= BUSY * there:
+    if used >= limit.BUSY * there:
         return f"{text}: that was its limit."
     has_room = used <= ROOMY and not _is_overloaded(dataset, row)
     return f"{text}: it had room." if has_room else f"{text}."

@@ -24,9 +24,10 @@ from contracts.judge import LEAST_ANSWERED
 
 APART = ("connections",)  # what tells the cells of a series apart
 BUSY = 0.9  # of a CPU: from here on requests wait for it
+QUEUE, GENERATOR = ("SV1",), ("GN1", "GN2")
+"""Findings that say so: the accept queue overflowed; a generator had not the CPU that it needed. Those by which it may
+be one thing or another (NW2, GN3, LG1) name nothing that broke."""
 OF_A_HOST = {"descriptors": "descriptors", "ports": "source ports", "memory": "memory", "processes": "processes"}
-QUEUE, GENERATOR = ("SV1", "SV2", "NW2"), ("GN1", "GN2", "GN3", "LG1")
-"""Findings on handshakes that the server's queue lost, and on generators that were too slow."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def why(dataset: Dataset, trial: Mapping[Any, Any], goal: Objective) -> Broken:
     server = server_of(dataset).get(trial["run"])
     cpus, used = len(server.usable or ()) if server else 0, float(trial["server_cpu_share"])
     if cpus and used >= BUSY * cpus:
-        return Broken("the server's CPU", f"Its processes used {show.number(used, most=2)} of {cpus} CPUs.")
+        own = f"{cpus} CPU{'s' if cpus > 1 else ''}"
+        return Broken("the server's CPU", f"Its processes used {show.number(used, most=2)} of {own}.")
     if found := _found(findings, GENERATOR, "a generator's CPU"):
         return found
     bars = ", ".join(doubts(dataset).get((trial["run"], trial["cell"], goal.metric), ()))

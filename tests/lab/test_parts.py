@@ -15,11 +15,7 @@ def tuned() -> bool:
 
 
 def part(*tags: str) -> str:
-    command = [*line.playbook_command("run_benchmark.yml", "lab", **line.SMALL), "--tags", ",".join(tags)]
-    done = subprocess.run(
-        command, cwd=line.ROOT, env=line.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        timeout=180, check=False,
-    )  # fmt: skip
+    done = line.play("run_benchmark.yml", "lab", more=["--tags", ",".join(tags)], **line.SMALL)
     assert done.returncode == 0, done.stdout
     return done.stdout
 
@@ -32,7 +28,6 @@ def test_each_tag_does_its_part_and_no_other() -> None:
     part("measure")
     assert tuned()
     run = (line.RESULTS / "latest").resolve()
-    line.named.add(run.name)
     assert (run != before, line.manifest(run)["status"], (run / "report.html").exists()) == (True, "ok", False)
     assert len(list(run.glob("hosts/*/001"))) == 4
     part("report")

@@ -5,6 +5,7 @@ Some strategies need packages, and the hosts have no network: the controller unp
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
 
 HOSTS = ("server", "client1", "client2", "client3")
 BASE = Path("/var/lib/c10k-lab")
-REQUEST = {"connections": 10000, "strategy": "epoll,uvloop,gevent,trio"}
+REQUEST: dict[str, Any] = {"connections": 10000, "strategy": "epoll,uvloop,gevent,trio"}
 # What the kernel itself changes from one second to the next, or what merely tells the time.
 RESTLESS = (
     "fs.dentry-state", "fs.inode-nr", "fs.inode-state", "fs.file-nr", "kernel.ns_last_pid", "kernel.random.",
@@ -49,11 +50,7 @@ def changed(output: str) -> dict[str, int]:
 
 
 def prepare(*words: str) -> str:
-    command = [*line.playbook_command("playbooks/prepare.yml", "lab", **REQUEST), *words]
-    result = subprocess.run(
-        command, cwd=line.ROOT, env=line.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        timeout=180, check=False,
-    )  # fmt: skip
+    result = line.play("playbooks/prepare.yml", "lab", more=words, **REQUEST)
     assert result.returncode == 0, result.stdout
     return result.stdout
 

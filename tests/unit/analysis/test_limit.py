@@ -9,6 +9,7 @@ import pytest
 from analysis.answers import limit
 from analysis.answers.headline import headline
 from analysis.dataset import load
+from analysis.findings import Finding
 from analysis.model import Dataset
 from analysis.terminal import page
 from tests.unit.analysis.build import MS, RUN, ended, event, started, trial, whole, write
@@ -89,6 +90,29 @@ def test_an_objective_that_a_finding_forbids_to_judge_is_not_claimed_to_be_misse
     said = sentence(dataset)
     assert "(whether within p99 ≤ 10 ms cannot be told: SV5)" in said
     assert "was the objective, p99 ≤ 10 ms, of which nothing may be claimed (SV5)." in said
+
+
+def finding(check: str) -> Finding:
+    return Finding(RUN, check, "warn", "trial", ("c1@4000",), (3,), (), "What was seen.", "", "Mend it.", [])
+
+
+@pytest.mark.parametrize(
+    ("check", "fields", "named"),
+    [
+        ("SV1", {"held": 3900}, "the accept queue: What was seen. Mend it."),
+        ("NW2", {"held": 3900, "reason": "not armed: timeout 100"}, "connecting: not armed: timeout 100."),
+        ("SV2", {"held": 3900, "reason": "not armed: timeout 100"}, "connecting: not armed: timeout 100."),
+        ("GN2", {}, "a generator's CPU: What was seen. Mend it."),
+        ("GN3", {}, "the objective, p99 ≤ 10 ms."),
+        ("LG1", {}, "the objective, p99 ≤ 10 ms."),
+    ],
+)
+def test_only_a_finding_that_says_what_broke_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: str, fields: dict[str, Any], named: str
+) -> None:
+    dataset = searched(tmp_path, **fields)
+    monkeypatch.setattr(limit, "parsed", lambda _findings: [finding(check)])
+    assert f"the first thing to break was {named}" in sentence(dataset)
 
 
 def test_nothing_that_broke_is_said_so_and_how_to_go_on(tmp_path: Path) -> None:

@@ -221,9 +221,10 @@ def test_what_a_host_says_is_shown_and_never_executed(demo: Path, tmp_path: Path
     for word in ("client1", "epoll", "FD_SETSIZE"):
         text = text.replace(word, word + inner)
     (tmp_path / "events.jsonl").write_text(text)
-    console = Console(file=io.StringIO(), force_terminal=True, width=160, color_system="truecolor")
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=160, color_system="truecolor")
     assert watch(tmp_path, lambda: False, console) == 0
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    shown = screen.getvalue()
     assert "client1\\u001b" in shown and "epoll\\u001b" in shown
     assert all(line.isprintable() for line in shown.split("\n"))
 
@@ -269,9 +270,9 @@ def test_what_is_no_run_is_refused_in_a_sentence(tmp_path: Path) -> None:
 
 
 def shown(folder: Path, goes_on: Callable[[], bool], **terminal: Any) -> tuple[int, str]:
-    console = Console(file=io.StringIO(), width=120, **terminal)
-    status = watch(folder, goes_on, console)
-    return status, console.file.getvalue()  # type: ignore[attr-defined]
+    screen = io.StringIO()
+    status = watch(folder, goes_on, Console(file=screen, width=120, **terminal))
+    return status, screen.getvalue()
 
 
 @pytest.mark.parametrize("terminal", [{}, {"force_terminal": True, "_environ": {"TERM": "dumb"}}])
