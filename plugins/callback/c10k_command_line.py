@@ -1,4 +1,5 @@
 """Judges the command line of each of our playbooks before any host is touched: a refusal is one sentence and exit 2.
+So it refuses a play for which the inventory has no host, which Ansible would call done.
 
 It is a callback, since these alone hear of a playbook whatever its tags and its hosts. An exception of theirs would be
 a warning; SystemExit ends the playbook. A playbook of somebody else that imports ours is judged by its own author.
@@ -35,6 +36,10 @@ ANYBODY = (
     f"Anybody may write {ROOT}, and could change what this does on your hosts: `chmod o-w {shlex.quote(str(ROOT))}`, or"
     " copy the checkout to a directory that you alone may write."
 )
+NO_HOST = (
+    "Nothing was done: the inventory has no host in the group c10k (c10k_server and c10k_clients); `-i INVENTORY` names"
+    " the one that has."
+)
 REFUSED = 2
 
 
@@ -45,11 +50,20 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         path = Path(playbook._file_name).resolve()
-        if path.parent not in (ROOT, ROOT / "playbooks"):
-            return
-        if problems := unsafe() or judged(path.stem, load_extra_vars(playbook._loader)):
-            self._display.error(" ".join(problems), wrap_text=False)
-            raise SystemExit(REFUSED)
+        self.is_ours = path.parent in (ROOT, ROOT / "playbooks")
+        if self.is_ours and (problems := unsafe() or judged(path.stem, load_extra_vars(playbook._loader))):
+            self.refuse(*problems)
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        self.everywhere = play.get_variable_manager()._inventory.groups["all"].vars
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        if self.is_ours:
+            self.refuse(str(self.everywhere.get("c10k_absent", NO_HOST)))
+
+    def refuse(self, *problems: str) -> None:
+        self._display.error(" ".join(problems), wrap_text=False)
+        raise SystemExit(REFUSED)
 
 
 def unsafe() -> list[str]:

@@ -98,6 +98,13 @@ def test_a_python_that_cannot_read_the_planner_is_one_sentence(
     assert judged("stop", {}) == [c10k_command_line.NO_VENV]
 
 
+def ansible(words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(line.BIN / "ansible-playbook"), *words],
+        cwd=line.ROOT, env=line.environment(), text=True, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -106,9 +113,21 @@ def test_a_python_that_cannot_read_the_planner_is_one_sentence(
     ],
 )
 def test_ansible_ends_there(words: list[str], sentence: str) -> None:
-    done = subprocess.run(
-        [str(line.BIN / "ansible-playbook"), *words],
-        cwd=line.ROOT, env=line.environment(), text=True, capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = ansible(words)
     assert (done.returncode, sentence in done.stderr) == (2, True), done.stderr
     assert "PLAY" not in done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("inventory", "words", "sentence"),
+    [
+        ("[c10k_clients]\n", ["playbooks/restore.yml"], c10k_command_line.NO_HOST),
+        ("[c10k_clients]\n", ["playbooks/stop.yml"], c10k_command_line.NO_HOST),
+        ("[c10k_clients]\n", ["run_benchmark.yml", "--tags", "report", "-e", "run=latest"], c10k_command_line.NO_HOST),
+        ("[all:vars]\nc10k_absent=It sleeps.\n", ["playbooks/restore.yml"], "[ERROR]: It sleeps."),
+    ],
+)
+def test_a_play_without_a_host_is_not_done(tmp_path: Path, inventory: str, words: list[str], sentence: str) -> None:
+    (tmp_path / "hosts.ini").write_text(inventory)
+    done = ansible(["-i", str(tmp_path / "hosts.ini"), *words])
+    assert (done.returncode, sentence in done.stderr) == (2, True), done.stderr
