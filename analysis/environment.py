@@ -19,7 +19,8 @@ CHOSEN = frozenset(("pinned cpus", "weight"))
 GIB = 1 << 30
 # Facts that the kernel also knows as a sysctl. The facts are from before the tuning, the sysctl is what was in force.
 SYSCTLS = {
-    "somaxconn": "net.core.somaxconn", "syn_backlog": "net.ipv4.tcp_max_syn_backlog", "file_max": "fs.file-max",
+    "somaxconn": "net.core.somaxconn", "syn_backlog": "net.ipv4.tcp_max_syn_backlog",
+    "syncookies": "net.ipv4.tcp_syncookies", "file_max": "fs.file-max",
     "port_range": "net.ipv4.ip_local_port_range",
 }  # fmt: skip
 

@@ -60,7 +60,8 @@ def page(dataset: Dataset, given: str, width: int = WIDTH) -> list[str]:
     lines += [*body, "", *(line for note in notes for line in _wrapped(f"- {note}", "  "))]
     lines += [*_wrapped(" · ".join(legend)), *_wrapped(remarks.of_next(dataset, given)), ""]
     if kept := limit.keep(dataset):
-        lines += ["To keep what these hosts had:", *(f"    {line}" for line in kept), ""]
+        heading = "To keep what these hosts had (docs/tuning.md says which matters when):"
+        lines += [heading, *(f"    {line}" for line in kept), ""]
     return [show.visible(line) for line in [*lines, *ending(dataset, frame, given)]]
 
 

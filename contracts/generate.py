@@ -155,7 +155,7 @@ def tuning() -> str:
         for entries in profiles.values():
             own = next((entry for entry in entries if entry["key"] == key), None)
             text = "–" if own is None else str(own["value"]) or "the run's ports"
-            values.append(f"≥ {text}" if own and own.get("at_least") and text.isdecimal() else text)
+            values.append(f"≥ {text}" if own and own.get("at_least") and text[0].isdecimal() else text)
         scope = {"netns": "each namespace", "global": "the machine"}[every[key]["scope"]]
         lines.append(f"| `{key}` | {' | '.join(values)} | {scope} | {' '.join(every[key]['why'].split())} |")
     return "\n".join(lines) + "\n"

@@ -105,7 +105,7 @@ def too_small(facts: Mapping[str, Any], need: Mapping[str, int]) -> list[str]:
     low, high = facts["port_range"]
     present = {
         "net.core.somaxconn": (facts["somaxconn"], need["backlog"]),
-        "net.ipv4.tcp_max_syn_backlog": (facts["syn_backlog"], need["backlog"]),
+        "net.ipv4.tcp_max_syn_backlog": (math.inf if facts["syncookies"] else facts["syn_backlog"], need["backlog"]),
         RANGE: (high - low + 1, need["ports"]),
         "fs.file-max": (facts["file_max"], need["descriptors"]),
     }

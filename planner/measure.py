@@ -15,7 +15,7 @@ from server import catalog
 
 FACTS = (
     "hostname", "kernel", "arch", "cpus", "memory_bytes", "nofile_hard", "python", "boot_id", "netns", "port_range",
-    "somaxconn", "syn_backlog", "file_max", "cpu_model", "virtualisation", "governor", "clocksource",
+    "somaxconn", "syn_backlog", "syncookies", "file_max", "cpu_model", "virtualisation", "governor", "clocksource",
 )  # fmt: skip
 
 

@@ -32,17 +32,19 @@ OF_A_HOST = {"descriptors": "descriptors", "ports": "source ports", "memory": "m
 
 @dataclass(frozen=True)
 class Broken:
-    """What broke, in a few words; what was seen of it, and what mends it, in sentences (each may be empty)."""
+    """What broke, in a few words; what was seen of it, and what mends it, in sentences; and the host that was out of
+    descriptors (each of these may be empty)."""
 
     what: str
     seen: str = ""
     remedy: str = ""
+    short: str = ""
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per block of each search for a limit: label and strategy (of the series), block, held (the most
-    connections with which the objective was met), broke_at (the fewest with which it was not), of these what, seen and
-    remedy as of Broken, `doubt` (the findings that forbid to say whether the objective was met), and objective."""
+    connections with which the objective was met), broke_at (the fewest with which it was not), of these what, seen,
+    remedy and short as of Broken, `doubt` (the findings that forbid to say whether it was met), objective."""
     cells = dataset.cells
     is_searched = cells["workload"].map(lambda name: traits(name).searches == "connections").astype(bool)
     everyone = cells["active"] == cells["connections"]
@@ -101,13 +103,13 @@ def why(dataset: Dataset, trial: Mapping[Any, Any], goal: Objective) -> Broken:
     errors = dataset.errors[(dataset.errors["run"] == trial["run"]) & (dataset.errors["trial"] == trial["trial"])]
     errors = errors.sort_values("count", ascending=False, kind="stable").fillna({"first": "", "remedy": ""})
     for row in errors[errors["phase"] == "budget"].to_dict("records"):
-        return Broken(f"the {OF_A_HOST.get(row['cause'], row['cause'])} of {row['host']}", row["first"], row["remedy"])
+        return _lacking(row)
     if trial["outcome"] == "crashed":
         return Broken("the server", show.visible(f"{trial['reason']}."))
     findings = [one for one in parsed(dataset.findings) if one.run == trial["run"] and trial["trial"] in one.trials]
     if trial["outcome"] == "dnf":
         for row in errors[errors["cause"].isin(list(OF_A_HOST))].to_dict("records"):
-            return Broken(f"the {OF_A_HOST[row['cause']]} of {row['host']}", row["first"], row["remedy"])
+            return _lacking(row)
         return _found(findings, QUEUE, "the accept queue") or Broken("connecting", show.visible(f"{trial['reason']}."))
     server = server_of(dataset).get(trial["run"])
     cpus, used = len(server.usable or ()) if server else 0, float(trial["server_cpu_share"])
@@ -118,6 +120,13 @@ def why(dataset: Dataset, trial: Mapping[Any, Any], goal: Objective) -> Broken:
         return found
     bars = ", ".join(doubts(dataset).get((trial["run"], trial["cell"], goal.metric), ()))
     return Broken(f"the objective, {goal}" + (f", of which nothing may be claimed ({bars})" if bars else ""))
+
+
+def _lacking(row: Mapping[Any, Any]) -> Broken:
+    """What a host had too little of, by an error that it told."""
+    host, cause = str(row["host"]), row["cause"]
+    what = f"the {OF_A_HOST.get(cause, cause)} of {host}"
+    return Broken(what, row["first"], row["remedy"], host if cause == "descriptors" else "")
 
 
 def _found(findings: list[Finding], checks: tuple[str, ...], what: str) -> Broken | None:
@@ -155,8 +164,9 @@ def _range(values: pd.Series) -> str:
 
 def keep(dataset: Dataset) -> list[str]:
     """The lines of a run that searched for a limit with which its hosts keep what they had: each file, with the hosts
-    that it is for, and its lines."""
-    if data(dataset).empty:
+    that it is for, and its lines. The descriptors that broke first are not a value to keep, and it says so."""
+    found = data(dataset)
+    if found.empty:
         return []
     lines: list[str] = []
     for run in dataset.runs.to_dict("records"):
@@ -172,5 +182,8 @@ def keep(dataset: Dataset) -> list[str]:
             if of == run["run"] and host.descriptors == host.descriptors:
                 by_limit.setdefault(host.descriptors, []).append(name)
         for limit, names in by_limit.items():
-            lines += [f"# /etc/security/limits.d/90-c10k.conf of {', '.join(names)}", f"* hard nofile {limit:.0f}"]
+            short = [name for name in names if name in found["short"].tolist()]
+            lines += [f"# /etc/security/limits.d/90-c10k.conf of {', '.join(names)}; of a service LimitNOFILE="]
+            lines += [f"# too few of {', '.join(short)}, where it broke first: write more than this"] if short else []
+            lines += [f"{who} - nofile {limit:.0f}" for who in ("*", "root")]  # * means nobody with uid 0
     return [show.visible(line) for line in lines]

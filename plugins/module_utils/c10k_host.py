@@ -183,6 +183,7 @@ def facts(home: Path, address: str = "", ports: Sequence[int] = ()) -> dict[str,
         "reserved_ports": read("/proc/sys/net/ipv4/ip_local_reserved_ports") or "",
         "somaxconn": int(read("/proc/sys/net/core/somaxconn") or 0),
         "syn_backlog": int(read("/proc/sys/net/ipv4/tcp_max_syn_backlog") or 0),
+        "syncookies": int(read("/proc/sys/net/ipv4/tcp_syncookies") or 0),  # not 0: nothing reads the key above
         "file_max": int(read("/proc/sys/fs/file-max") or 0),
         "kernel": " ".join([platform.system(), platform.release(), platform.version()]),
         "kernel_release": platform.release(),

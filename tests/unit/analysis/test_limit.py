@@ -136,6 +136,17 @@ def test_the_lines_to_keep_are_those_in_force(tmp_path: Path) -> None:
     assert "    net.core.somaxconn = 65535" in page(dataset, str(tmp_path))
 
 
+@pytest.mark.parametrize("broken", [SHORT, None])
+def test_descriptors_that_broke_first_are_not_to_be_kept(tmp_path: Path, broken: dict[str, Any] | None) -> None:
+    dataset = searched(tmp_path, *([broken] if broken else []))
+    of_server = dataset.hosts["host"] == "server"
+    dataset.hosts.loc[of_server, "facts"] = json.dumps({"nofile_hard": 4000})
+    kept = [one for one in limit.keep(dataset) if "sysctl" not in one]
+    raised = ["# too few of server, where it broke first: write more than this"] if broken else []
+    file = "# /etc/security/limits.d/90-c10k.conf of server; of a service LimitNOFILE="
+    assert kept == [file, *raised, "* - nofile 4000", "root - nofile 4000"]
+
+
 @pytest.mark.parametrize("workload", ["open", "capacity", "ramp"])
 def test_no_other_workload_has_such_an_answer(tmp_path: Path, workload: str) -> None:
     planned = trial(1, workload=workload)

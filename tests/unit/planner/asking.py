@@ -28,7 +28,7 @@ def probed(name: str = "client1", problem: str | None = None, **facts: Any) -> d
     found = {
         "python": "3.11.2", "arch": "x86_64", "base_writable": True, "obstacle": None, "root": True,
         "port_range": [32768, 60999], "reserved_ports": "", "boot_id": "there", "netns": 2,
-        "somaxconn": 4096, "syn_backlog": 4096, "nofile_hard": 20_000, "memory_bytes": 8 << 30,
+        "somaxconn": 4096, "syn_backlog": 4096, "syncookies": 1, "nofile_hard": 20_000, "memory_bytes": 8 << 30,
         "memory_available_bytes": 4 << 30, "disk_free_bytes": 10 << 30, "noexec": False, "conntrack": None,
         "cgroup": {"memory_bytes": None, "pids": None}, "address_problem": None, "ports_held": [],
         "file_max": 1_000_000, "tuned_by": [], "locked_by": None, "agent": None, "uncollected": [], "absent": [],
