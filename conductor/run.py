@@ -80,12 +80,11 @@ def in_sessions(plan: Plan, results: Path, inbox: Inbox, log: EventLog) -> int:
 
 def run_trials(plan: Plan, sessions: dict[str, Session], inbox: Inbox, log: EventLog, results: Path) -> int:
     """Until the last trial, a refusal, an interruption, or a host that is lost for good."""
-    count = len(plan.trials)
-    about = "at most about" if any(trial.search for trial in plan.trials) else "about"
-    say(
-        f"{count} trial{'s' if count > 1 else ''} on {len(plan.hosts)} hosts, "
-        f"{about} {progress.show_duration(estimate_s(plan))}"
-    )
+    count, searches = len(plan.trials), sum(bool(trial.search) for trial in plan.trials)
+    counts = ((searches, "search", "searches"), (count - searches, "trial", "trials"))
+    planned = " and ".join(f"{n} {one if n == 1 else several}" for n, one, several in counts if n)
+    about = "at most about" if searches else "about"
+    say(f"{planned} on {len(plan.hosts)} hosts, {about} {progress.show_duration(estimate_s(plan))}")
     work = Work(plan, sessions, inbox, log, results)
     labels = {entry.n: f"trial {place}/{count} {entry.label}" for place, entry in enumerate(plan.trials, 1)}
     for first, *beside in plan.turns:

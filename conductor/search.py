@@ -54,8 +54,8 @@ def told(search: Search, rungs: Sequence[Rung]) -> str:
     missed = min((value for value, passed in rungs if not passed), default=None)
     parts = [f"met at {said(search, met)}" if met else "", f"missed at {said(search, missed)}" if missed else ""]
     of = " and ".join(filter(None, parts)) or "not tried to the end at any"
-    rule = search.pass_rule
-    return f"p{rule.percentile:g} within {progress.show_ms(rule.at_most_ns / 1e6)}: {of}"
+    rule, whole = search.pass_rule, "" if search.over == "rate" else "all held, "
+    return f"{whole}p{rule.percentile:g} within {progress.show_ms(rule.at_most_ns / 1e6)}: {of}"
 
 
 def said(search: Search, value: int) -> str:

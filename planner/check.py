@@ -36,6 +36,15 @@ def yes(value: Any) -> str:
     return "yes" if value else "no"
 
 
+def doubts(checks: Iterable[Check]) -> list[str]:
+    """A sentence for each reason to doubt; one that holds of several hosts names them together."""
+    found: dict[str, list[str]] = {}
+    for check in checks:
+        if check.verdict == DOUBTFUL:
+            found.setdefault(check.sentence.removeprefix(check.host), []).append(check.host)
+    return [f"{', '.join(hosts)}{rest}" for rest, hosts in found.items()]
+
+
 def refusals(checks: Iterable[Check]) -> list[str]:
     """A sentence for each reason to refuse a run. Hosts that cannot be reached for one and the same reason, as behind
     one gateway, are named together."""

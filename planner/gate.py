@@ -9,7 +9,7 @@ from typing import Any
 
 from planner import admission, available, fitness, plan, resume, variables
 from planner.cells import Catalog, Request
-from planner.check import DOUBTFUL, REFUSED, Check, refusals
+from planner.check import DOUBTFUL, REFUSED, Check, doubts, refusals
 from planner.parameters import Refused
 from planner.results import ROOT
 from plugins.module_utils.c10k_lock import LOCK
@@ -78,9 +78,8 @@ def admit(
         facts = host["probe"]["facts"]
         host.update({key: facts[key] for key in ("boot_id", "cpus", "nofile_hard")}, python=facts["executable"])
         host["goarch"] = fitness.GOARCH.get(facts["arch"])
-    for check in checks:
-        if check.verdict == DOUBTFUL:
-            say(check.sentence)
+    for line in doubts(checks):
+        say(line)
     controller = {
         "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         "netns": Path("/proc/self/ns/net").stat().st_ino,

@@ -13,7 +13,7 @@ from planner.cells import Catalog, Request
 
 CALIBRATED_PER_CLIENT, CALIBRATION_S = 1000, 1
 UNEVEN = 1.25
-RESOLUTION = 1.1
+RESOLUTION = {"rate": 1.1, "connections": 1.02}  # a rate varies from trial to trial, a limit hardly
 MOST_RUNGS = 40  # from 1/s to the highest rate there is and back are fewer
 Host = Mapping[str, Any]
 """name, role, connection, ssh, python, load_address, sources, weight; of the probe boot_id, cpus (ids), nofile_hard."""
@@ -143,7 +143,7 @@ def search(cell: Mapping[str, Any], wide: Mapping[str, Any]) -> dict[str, Any]:
     rule = {"percentile": float(percentile), "at_most_ns": int(at_most_ns), "answered_share": LEAST_ANSWERED}
     return {
         "search": {
-            "over": over, "from": cell[over], "to": wide["search_to"], "resolution": RESOLUTION,
+            "over": over, "from": cell[over], "to": wide["search_to"], "resolution": RESOLUTION[over],
             "budget_s": wide["search_budget"], "most_rungs": min(MOST_RUNGS, int(wide["search_budget"] // shortest_s)),
             "pass_rule": rule,
         }

@@ -11,8 +11,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.answers import series
-from analysis.answers.doubt import doubts
-from analysis.answers.objective import Objective, objective
+from analysis.answers.objective import Objective, bars, objective
 from analysis.answers.shown import bracketed, undetermined
 from analysis.cells import RUNG, labels, series_key
 from analysis.estimates import invalid_trials
@@ -74,13 +73,12 @@ def _series(dataset: Dataset, members: pd.DataFrame, goal: Objective) -> list[di
     told = set(rungs.dropna(subset="response")["rate"].astype(float))
     untold = sorted(set(members["rate"].astype(float)) - told)
     e = found.estimate
-    doubt = doubts(dataset)
     rows = []
     for rate, same in rungs.dropna(subset="response").groupby("rate"):
         values = same["response"].to_numpy(dtype=float)
         middle = centre(values.tolist()).value
         keys = same[["run", "cell"]].drop_duplicates().itertuples(index=False)
-        forbid = dict.fromkeys(check for run, cell in keys for check in doubt.get((run, cell, goal.metric), ()))
+        forbid = dict.fromkeys(check for run, cell in keys for check in bars(dataset, run, cell, goal))
         rows.append(
             {
                 "label": members["series"].iloc[0],

@@ -11,8 +11,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.answers import series
-from analysis.answers.doubt import doubts
-from analysis.answers.objective import Objective, objective
+from analysis.answers.objective import Objective, bars, objective
 from analysis.cells import labels, series_key
 from analysis.checks.shared import hosts, server_of
 from analysis.environment import document
@@ -84,9 +83,8 @@ def _search(dataset: Dataset, rungs: pd.DataFrame, goal: Objective) -> dict[str,
     first = broken.iloc[0].to_dict() if len(broken) else None
     met = rungs[is_met]
     best = met.iloc[-1].to_dict() if len(met) else None
-    told = doubts(dataset)
     asked = [row for row in (best, first) if row and row["outcome"] == "ok"]
-    doubt = dict.fromkeys(c for row in asked for c in told.get((row["run"], row["cell"], goal.metric), ()))
+    doubt = dict.fromkeys(c for row in asked for c in bars(dataset, row["run"], row["cell"], goal))
     return {
         "held": float(best["connections"]) if best else np.nan,
         "broke_at": float(first["connections"]) if first else np.nan,
@@ -118,8 +116,8 @@ def why(dataset: Dataset, trial: Mapping[Any, Any], goal: Objective) -> Broken:
         return Broken("the server's CPU", f"Its processes used {show.number(used, most=2)} of {own}.")
     if found := _found(findings, GENERATOR, "a generator's CPU"):
         return found
-    bars = ", ".join(doubts(dataset).get((trial["run"], trial["cell"], goal.metric), ()))
-    return Broken(f"the objective, {goal}" + (f", of which nothing may be claimed ({bars})" if bars else ""))
+    barred = ", ".join(bars(dataset, trial["run"], trial["cell"], goal))
+    return Broken(f"the objective, {goal}" + (f", of which nothing may be claimed ({barred})" if barred else ""))
 
 
 def _lacking(row: Mapping[Any, Any]) -> Broken:

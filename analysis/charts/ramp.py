@@ -135,7 +135,10 @@ def caption(frame: pd.DataFrame) -> str:
         hit = sorted(set(frame.loc[dropped > 0, "label"]))
         none = "None of their accept queues overflowed."
         parts.append(f"The accept queue overflowed with {', '.join(hit)}." if hit else none)
-    stopped = frame[frame["kind"] == "stopped"].to_dict("records")
+    is_stopped, has_held = frame["kind"] == "stopped", frame["connections"].notna()
+    stopped = frame[is_stopped & has_held].to_dict("records")
+    if refused := frame.loc[is_stopped & ~has_held, "label"].tolist():
+        parts.append(f"Not begun, since a host could not hold so many: {', '.join(refused)}.")
     if stopped:
         limits = (f"{row['label']} at {show.count(row['connections'])} ({row['note']})" for row in stopped)
         parts.append(f"Stopped at a limit of their own: {'; '.join(limits)}.")

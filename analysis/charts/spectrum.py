@@ -19,7 +19,7 @@ from analysis import format as show
 from analysis import histograms
 from analysis.answers import series
 from analysis.answers.doubt import doubts
-from analysis.answers.objective import DEFAULT, objective
+from analysis.answers.objective import DEFAULT, bars, objective
 from analysis.cells import by_label
 from analysis.charts import axes
 from analysis.model import Dataset
@@ -36,7 +36,7 @@ READ = (
 PER_DECADE = 12
 COLUMNS = [
     "kind", "label", "strategy", "inverse_tail", "percentile", "response_ns", "low_ns", "high_ns", "tail_requests",
-    "quality", "ends", "repetitions", "shown", "note",
+    "quality", "ends", "repetitions", "shown", "note", "unsure",
 ]  # fmt: skip
 HEIGHT = 340
 TOOLTIP = axes.tips(
@@ -46,7 +46,8 @@ TOOLTIP = axes.tips(
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
-    """Rows of kind `response` (a cell at a percentile; `note`: what forbids its p99), `lag` (the generator's, median of
+    """Rows of kind `response` (a cell at a percentile; `note`: what forbids its p99, `unsure`:
+    whether it met the objective cannot be told), `lag` (the generator's, median of
     all trials), `objective`, and `left out` (a cell without a line; `note` says why). Times in ns to 4 figures; high_ns
     is inf among the missing."""
     trials = series.good_trials(dataset)
@@ -67,6 +68,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
     for row in rows:
         row["shown"] = row["label"] in shown
         row["note"] = " ".join(doubt.get((*key[str(row["label"])], "p99"), ()))
+        row["unsure"] = any(bars(dataset, *key[str(row["label"])], goal) for goal in goals)
     lags = [(counts, int(counts.sum())) for (*_, kind), counts in sums.items() if kind == "lag" and counts.sum()]
     rows += [
         row | {"kind": "lag", "label": "generator's own lag", "low_ns": math.nan, "high_ns": math.nan}
@@ -149,7 +151,10 @@ def caption(frame: pd.DataFrame) -> str:
         # A line that ends before, answers missing, does not meet it; one too short for the percentile says nothing.
         asked = len(near) + int((lines["ends"].astype(bool) & (lines["percentile"] < goal["percentile"])).sum())
         if asked:
-            parts.append(f"{int((near['response_ns'] <= goal['response_ns']).sum())} of {asked} meet {goal['label']}.")
+            sure = near[~near["unsure"].astype(bool)]
+            unsure = f"; of {len(near) - len(sure)} it cannot be told" if len(sure) < len(near) else ""
+            met = int((sure["response_ns"] <= goal["response_ns"]).sum())
+            parts.append(f"{met} of {asked} meet {goal['label']}{unsure}.")
     lag = frame[(frame["kind"] == "lag") & (frame["percentile"] == 99.0)]
     if len(lag):
         parts.append(f"The generator itself is {show.time(lag['response_ns'].iloc[0])} late at p99.")

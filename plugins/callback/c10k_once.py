@@ -1,4 +1,5 @@
-"""Ansible's own screen, but for what a task of ours fails with: that is told once, as the sentence that it is.
+"""Ansible's own screen, but for what a task of ours fails with: that is told once, as the sentence that it is. And what
+playbooks/restore.yml has put back is told too.
 
 The default callback shows it twice, in a frame of its own source and as JSON. With -v it does so here too; and what no
 task of ours foresaw is always shown whole.
@@ -28,6 +29,11 @@ class CallbackModule(Default):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "c10k_once"
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        super().v2_runner_on_ok(result)
+        if result.task.action == "c10k_kernel" and (said := result.result.get("said")):
+            self._display.display(f"{result.host.get_name()}: {said}")
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         told = sentence(result.task.action, result.host.get_name(), result.result)

@@ -1,4 +1,4 @@
-"""Says, where a playbook ends before its restore, which hosts are still tuned and what puts them back.
+"""Says, where a playbook ends before its restore, which hosts are still tuned, and what puts them back and goes on.
 
 Ansible runs no later play after Ctrl-C, or when one of its own processes was killed. This is the last that is heard.
 Who holds the locks ends with the playbook, but not while a signal has stopped it, so it is woken here.
@@ -11,6 +11,7 @@ import os
 import shlex
 import signal
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ansible import context
@@ -22,6 +23,9 @@ DOCUMENTATION = """
     short_description: Says which hosts are still tuned when a playbook ends early
     description: Prints one sentence with the command that puts them back.
 """
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class CallbackModule(CallbackBase):
@@ -36,6 +40,7 @@ class CallbackModule(CallbackBase):
         """For each host whose kernel a task of this playbook was to change: may it still be changed?"""
         self.state: str | None = None
         """What the task at hand asks of the kernels."""
+        self.run: str | None = None
         self.is_over = False
         self.holder: int | None = None
         """A descriptor of the process that holds the locks."""
@@ -56,6 +61,8 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: Any) -> None:
         if result.task.action == "c10k_kernel" and self.state == "restored":
             self.tuned.pop(result.host.get_name(), None)
+        if result.task.action == "c10k_resolve":
+            self.run = result.result["run"]
         if pid := result.result.get("holder") if result.task.action == "c10k_hold" else None:
             with suppress(ProcessLookupError):
                 self.holder = os.pidfd_open(pid)
@@ -73,10 +80,13 @@ class CallbackModule(CallbackBase):
             given = context.CLIARGS
             words = [word for source in given.get("inventory") or () for word in ("-i", source)]
             words += ["-K"] if given.get("become_ask_pass") else []
+            command = shlex.join(["ansible-playbook", *words])
             sentence = (
                 f"The playbook ended before its restore, so the kernel of {', '.join(self.tuned)} is still tuned; this "
-                f"puts it back: {shlex.join(['ansible-playbook', *words, 'playbooks/restore.yml'])}"
+                f"puts it back: {command} playbooks/restore.yml"
             )
+            if self.run and (ROOT / "results" / self.run / "plan.yml").exists():
+                sentence += f"; and this goes on with the run: {command} run_benchmark.yml -e run={self.run}"
             self._display.display(sentence, stderr=True)  # which c10k_visible makes harmless
 
     def wake(self) -> None:

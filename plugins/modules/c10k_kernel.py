@@ -51,6 +51,7 @@ RETURN = r"""
 keys: {type: list, returned: always, description: "For each key the values before, asked for and after, and a status."}
 unrestored: {type: list, returned: state is restored, description: Keys that could not be put back; they stay saved.}
 problem: {type: str, returned: a value is still tuned, description: One sentence.}
+said: {type: str, returned: state is restored and strict, description: "What was put back, for a person."}
 """
 
 import json
@@ -114,8 +115,11 @@ def restore(module: AnsibleModule, kernel: Kernel) -> None:
         problem = f"The kernel refused to put back {describe(unrestored)}."
     changed = [entry for entry in keys if entry["status"] == "set"]
     outcome = {"changed": bool(changed), "keys": keys, "unrestored": unrestored, "diff": diff(changed)}
-    if problem and module.params["strict"]:
-        module.fail_json(msg=problem, **outcome)
+    if module.params["strict"]:
+        if problem:
+            module.fail_json(msg=problem, **outcome)
+        back = ", ".join(f"{entry['key']} {entry['before']} → {entry['after']}" for entry in changed)
+        outcome["said"] = f"put back, and read again: {back}." if changed else "nothing was tuned."
     module.exit_json(problem=problem, **outcome)
 
 

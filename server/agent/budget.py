@@ -29,7 +29,8 @@ def check_descriptors(spec: Spec, strategy: Strategy) -> None:
         over = f"{processes} server process{'es' if processes > 1 else ''}"
         message = f"{spec.connections} connections over {over} need {need} descriptors in each, and the hard limit on "
         message += f"{spec.host} is {have}."
-        remedy = "Ask for fewer connections or more workers, or raise the hard limit (LimitNOFILE, "
+        spread = "a strategy with several processes" if strategy.one_process else "more workers"
+        remedy = f"Ask for fewer connections or {spread}, or raise the hard limit (LimitNOFILE, "
         remedy += "/etc/security/limits.conf) of the user that runs the benchmark."
         raise Refusal(error("budget", "descriptors", message, remedy))
 

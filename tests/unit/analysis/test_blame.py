@@ -105,7 +105,7 @@ def test_ports_are_named_before_firewalls() -> None:
     assert ports["check"] == "GN5" and "59 % of its ephemeral ports" in ports["message"]
     assert "searches" in ports["message"] and ports["severity"] == "warn"
     (lost,) = found(slow_handshakes(10_000))
-    assert lost["check"] == "NW2" and lost["remedy"].index("ports") < lost["remedy"].index("SYN backlog")
+    assert lost["check"] == "NW2" and lost["remedy"].index("ports") < lost["remedy"].index("firewalls")
 
 
 def test_nobody_is_told_to_let_the_conductor_plan_what_it_planned() -> None:

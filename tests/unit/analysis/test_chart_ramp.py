@@ -74,3 +74,10 @@ def test_charts_of_one_strategy_and_of_several() -> None:
 def test_nothing_to_show() -> None:
     assert make(ramp, dataset_of(trials=[SELECT])) is None
     assert make(ramp, dataset_of(trials=[trial(1, workload="churn")], server_samples=SAMPLES)) is None
+
+
+def test_what_was_not_begun_has_stopped_nowhere() -> None:
+    """The defect: "Stopped at a limit of their own: poll at – ()"."""
+    refused = trial(2, "poll", outcome="dnf", connections=20_000)
+    text = ramp.caption(ramp.data(dataset_of(trials=[trial(1), refused], server_samples=SAMPLES)))
+    assert text.endswith("Not begun, since a host could not hold so many: poll, 20,000 connections.")

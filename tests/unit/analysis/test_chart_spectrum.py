@@ -143,3 +143,11 @@ def test_spread_takes_both_ends() -> None:
     colours = dict(zip("abcde", ("red", "green", "red", "blue", "grey"), strict=True))
     assert series.spread(list("abcde"), 3, colours) == list("abe")
     assert series.spread(list("abcde"), 3, dict.fromkeys("abcde", "red")) == list("ace")
+
+
+def test_of_whom_it_cannot_be_told_none_is_said_to_meet_the_objective() -> None:
+    """The defect: "5 of 5 meet" below a table of which two could not be told."""
+    barred = struck("poll", "others used its CPU", "SV5") | {"severity": "warn", "cells": "[]", "trials": "[2]"}
+    dataset = dataset_of(runs=[{"run": "r1", "slo": "p99=10ms"}], trials=[trial(1), trial(2, "poll")],
+                         findings=[barred], histograms=slots(1, FAST) + slots(2, FAST))  # fmt: skip
+    assert "1 of 2 meet p99 ≤ 10 ms; of 1 it cannot be told." in spectrum.caption(spectrum.data(dataset))

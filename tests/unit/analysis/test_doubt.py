@@ -1,12 +1,16 @@
 """What findings forbid, by cell and metric."""
 
+import math
 import re
 from pathlib import Path
 
+import pytest
+
 from analysis.answers.doubt import CONTRASTS, doubts, named, warnings
+from analysis.answers.objective import bars, objective
 from analysis.checks.base import CHECKS
 from analysis.metrics import METRICS
-from tests.unit.analysis.chart_data import dataset_of, struck, trial
+from tests.unit.analysis.chart_data import MS, dataset_of, struck, trial
 
 ROOT = Path(__file__).parents[3]
 
@@ -64,3 +68,21 @@ def test_pages_that_words_refer_to_exist() -> None:
         assert page.is_file(), link
         titles = [line.lstrip("# ").lower() for line in page.read_text().splitlines() if line.startswith("#")]
         assert not anchor or anchor in {re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles}, link
+
+
+@pytest.mark.parametrize(
+    ("clients_ms", "left"),
+    [((3.0, 1.0), ()), ((3.0, 11.0), ("GN7",)), ((3.0, math.nan), ("GN7",)), ((), ("GN7",))],
+)
+def test_clients_that_disagree_leave_no_doubt_where_each_of_them_met_the_objective(
+    clients_ms: tuple[float, ...], left: tuple[str, ...]
+) -> None:
+    """The defect: "whether within p99 ≤ 10 ms cannot be told: GN7", where the slowest client's p99 was 1.3 ms."""
+    clients = [
+        {"run": "r1", "trial": 1, "host": f"client{n}", "response_p99_ns": ms * MS} for n, ms in enumerate(clients_ms)
+    ]
+    data = dataset_of(trials=TRIALS, generators=clients, findings=[warned("GN7", "[1]")])
+    assert bars(data, "r1", "c-epoll", objective("p99=10ms")) == left
+    assert bars(data, "r1", "c-epoll", objective("p99.9=10ms")) == ("GN7",)
+    also = dataset_of(trials=TRIALS, generators=clients, findings=[warned("GN7", "[1]"), warned("SV5", "[1]")])
+    assert bars(also, "r1", "c-epoll", objective("p99=10ms")) == (*left, "SV5")

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from analysis.answers import limit
+from analysis.answers import limit, objective
 from analysis.answers.headline import headline
 from analysis.dataset import load
 from analysis.findings import Finding
 from analysis.model import Dataset
+from analysis.report.build import html
 from analysis.terminal import page
 from tests.unit.analysis.build import MS, RUN, ended, event, started, trial, whole, write
 
@@ -86,7 +87,7 @@ def test_an_objective_that_a_finding_forbids_to_judge_is_not_claimed_to_be_misse
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = searched(tmp_path)
-    monkeypatch.setattr(limit, "doubts", lambda _dataset: {(RUN, "c1@4000", "p99"): ("SV5",)})
+    monkeypatch.setattr(objective, "doubts", lambda _dataset: {(RUN, "c1@4000", "p99"): ("SV5",)})
     said = sentence(dataset)
     assert "(whether within p99 ≤ 10 ms cannot be told: SV5)" in said
     assert "was the objective, p99 ≤ 10 ms, of which nothing may be claimed (SV5)." in said
@@ -134,6 +135,8 @@ def test_the_lines_to_keep_are_those_in_force(tmp_path: Path) -> None:
     dataset.runs["tuning"] = json.dumps({name: {"keys": keys} for name in ("server", "client1")})
     assert limit.keep(dataset) == ["# /etc/sysctl.d/90-c10k.conf of server, client1", "net.core.somaxconn = 65535"]
     assert "    net.core.somaxconn = 65535" in page(dataset, str(tmp_path))
+    file, line = limit.keep(dataset)
+    assert f">{file}\n{line}\n</pre>" in html(dataset), "each stands on a line of its own"
 
 
 @pytest.mark.parametrize("broken", [SHORT, None])

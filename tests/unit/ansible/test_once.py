@@ -1,10 +1,11 @@
 """What a failed task shows."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from plugins.callback.c10k_once import sentence
+from plugins.callback.c10k_once import CallbackModule, sentence
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,13 @@ def test_a_task_of_ours_is_told_by_its_sentence(
     action: str, host: str, result: dict[str, Any], shown: str | None
 ) -> None:
     assert sentence(action, host, result) == shown
+
+
+def test_what_was_put_back_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CallbackModule.__base__, "v2_runner_on_ok", lambda *_given: None)
+    said = SimpleNamespace(
+        task=SimpleNamespace(action="c10k_kernel"), host=SimpleNamespace(get_name=lambda: "client1"),
+        result={"said": "put back, and read again: a 2 → 1."},
+    )  # fmt: skip
+    CallbackModule().v2_runner_on_ok(said)
+    assert capsys.readouterr().out == "client1: put back, and read again: a 2 → 1.\n"

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,20 @@ def test_it_says_what_puts_the_hosts_back(last: WayOut, capfd: pytest.CaptureFix
     said = capfd.readouterr().err.replace("\n", " ")
     assert "the kernel of server, client1 is still tuned" in said
     assert "ansible-playbook -i '/a place/lab' -i /b -K playbooks/restore.yml" in said
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_it_says_how_a_run_that_had_begun_goes_on(
+    last: WayOut, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_begun: bool
+) -> None:
+    monkeypatch.setattr("plugins.callback.c10k_way_out.ROOT", tmp_path)
+    last.tuned, last.run = {"server": True}, "20261122T190312Z-3f9a1c"
+    if is_begun:
+        (tmp_path / "results" / last.run).mkdir(parents=True)
+        (tmp_path / "results" / last.run / "plan.yml").touch()
+    last.say()
+    said = capfd.readouterr().err.replace("\n", " ")
+    assert ("-i /b -K run_benchmark.yml -e run=20261122T190312Z-3f9a1c" in said) == is_begun
 
 
 def test_it_wakes_what_holds_the_locks(last: WayOut) -> None:

@@ -83,3 +83,9 @@ def test_a_rung_is_met_by_its_percentile_over_planned_requests_and_by_what_was_a
 )
 def test_what_a_search_found_in_words(rungs: list[tuple[int, bool]], words: str) -> None:
     assert told(Search(1, 2, 1.1, 90, 40, RULE), rungs) == words
+
+
+def test_a_search_for_connections_does_not_say_that_the_objective_was_missed() -> None:
+    """The defect: "p99 within 10 ms: … missed at 20,000", which had not even begun for want of descriptors."""
+    words = told(Search(1, 2, 1.1, 90, 40, RULE, "connections"), [(1000, True), (2000, False)])
+    assert words == "all held, p99 within 10 ms: met at 1,000 connections and missed at 2,000 connections"

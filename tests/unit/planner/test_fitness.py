@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from planner import commands, fitness, room
-from planner.check import DOUBTFUL, FITS, REFUSED, Check, refusals
+from planner.check import DOUBTFUL, FITS, REFUSED, Check, doubts, refusals
 from tests.unit.planner.asking import CATALOG, probed, request
 
 
@@ -208,3 +208,12 @@ def test_hosts_that_cannot_be_reached_for_one_reason_are_named_together() -> Non
     assert refusals([*checks, Check("e", "clock", "", "", DOUBTFUL, "e is late.")]) == [
         "a, c cannot be reached: x.", "b has no Python.", "d cannot be reached: y.",
     ]  # fmt: skip
+
+
+def test_what_holds_of_several_hosts_is_told_once() -> None:
+    """The defect: four lines on one earlier run, a line a host."""
+    own = [Check(name, "x", "", "", verdict, f"{name}{text}") for name, verdict, text in (
+        ("server", DOUBTFUL, ": logs of a were not collected"), ("client1", DOUBTFUL, " is slow"),
+        ("client2", DOUBTFUL, ": logs of a were not collected"), ("client3", REFUSED, " is off"),
+    )]  # fmt: skip
+    assert doubts(own) == ["server, client2: logs of a were not collected", "client1 is slow"]

@@ -152,6 +152,11 @@ def test_a_capacity_is_one_search_in_each_block_with_numbers_of_its_own() -> Non
     assert plan(workload="capacity", search_budget=86_400)["trials"][0]["search"]["most_rungs"] == 40
 
 
+def test_a_limit_is_found_closer_than_a_rate() -> None:
+    search = plan(workload="limit", connections=500)["trials"][0]["search"]
+    assert (search["over"], search["from"], search["resolution"]) == ("connections", 500, 1.02)
+
+
 def test_what_nobody_asked_for_is_repeated_often_enough_to_decide_and_what_was_asked_for_is_kept() -> None:
     script = (Path(__file__).parents[3] / "script/benchmark").read_text()
     (words,) = re.findall(r"\|\| set -- (.*)", script)
