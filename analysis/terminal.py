@@ -138,6 +138,7 @@ def grid(frame: pd.DataFrame, width: int = WIDTH) -> tuple[list[str], list[str]]
     legend = {
         f"ratio: {ratio}": bool(ratio),
         "!: a finding forbids a claim on this figure": any("!" in text for text in told),
+        "?: a finding forbids to say whether it was met": any(text == "?" for text in told),
         "~: fewer than 100 requests lie beyond this percentile": any(text.startswith("~") for text in told),
         f"{show.NOTHING}: not measured, or too little to say": show.NOTHING in told,
         f"each figure: the centre of the repetitions, over its {INTERVAL}, of two over their range": has_intervals,
@@ -194,7 +195,7 @@ def lines_of(row: dict[Hashable, Any], longest: int) -> list[dict[str, str]]:
     top = {
         "errors": share(float(row["errors_share"])),
         "against": compared,
-        "kept": f"{row['kept'] or show.NOTHING}{_mark(row, 'kept') if row['kept'] else ''}",
+        "kept": "?" if row["kept_doubt"] else row["kept"] or show.NOTHING,
         "held": _held(row),
         "split": show.NOTHING if show.NOTHING in modes else " + ".join(modes),
     }  # fmt: skip

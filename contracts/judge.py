@@ -65,12 +65,14 @@ SECONDS = {
     name: Fraction(s) for name, s in {"h": "3600", "m": "60", "s": "1", "ms": "1/1000", "us": "1/1000000"}.items()
 }
 GROUPED = r"\d{1,3}(?:,\d{3})+"
-NUMBER = re.compile(rf"([+-]?(?:{GROUPED}|\d+(?:_\d+)*)(?:\.\d+)?)({'|'.join(TIMES)})", re.ASCII)
+DOTTED = re.compile(r"\d{1,3}(?:\.\d{3})+", re.ASCII)
+"""Ten thousand in half of Europe, and ten elsewhere."""
+NUMBER = re.compile(rf"([+-]?(?:{GROUPED}|\d+(?:_\d+)*)(?:\.\d+)?(?:[eE]\d{{1,2}})?)({'|'.join(TIMES)})", re.ASCII)
 TIME = re.compile(rf"(\d+(?:\.\d+)?)({'|'.join(sorted(SECONDS, key=len, reverse=True))})", re.ASCII)
 
 
 def number(text: str) -> Fraction:
-    """10000, 10,000, 10_000, 10k, 1.5k, 2M or 64Ki, exactly; ValueError where it is none."""
+    """10000, 10,000, 10_000, 1e4, 10k, 1.5k, 2M or 64Ki, exactly; ValueError where it is none."""
     found = NUMBER.fullmatch(text)
     if not found:
         raise ValueError("is not a number")
@@ -90,6 +92,9 @@ def whole(parameter: Parameter, value: Any) -> Any:
     if isinstance(value, str):
         if value.strip() in parameter.words:
             return value.strip()
+        if DOTTED.fullmatch(value.strip()):
+            few, many = value.strip().partition(".")[0], value.strip().replace(".", "")
+            raise ValueError(f"could be {few} or {many}: write the one that you mean")
         try:
             value = (time_s if "seconds" in parameter.unit else number)(value.strip())
         except ValueError:

@@ -153,7 +153,7 @@ def tuning(
         names = ", ".join(dict.fromkeys(touched))
         only = f"only {names} is tuned, which this run needs"
         nothing = "nothing is tuned, since it is enough for this run"
-        lines.append(
-            f"On this machine's own kernel {only if names else nothing}; tune=required asks for the whole profile."
-        )
+        is_here = any(own("netns", host["probe"]["facts"], controller) for host in hosts)
+        what = "On this machine's own kernel" if is_here else "Of what the hosts share with this machine's own kernel"
+        lines.append(f"{what} {only if names else nothing}; tune=required asks for the whole profile.")
     return chosen, lines

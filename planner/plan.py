@@ -76,16 +76,32 @@ def workers(cell: Mapping[str, Any], catalog: Catalog, cores: int, descriptors: 
     return max(2, cores, asked)
 
 
-def order(cells: list[dict[str, Any]], wide: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
-    """Block after block, in each every cell once in random order; the first strategy twice where an A/A is due, and
-    again as `null` rivals of its own. In a duet each of these has the first strategy `beside` it: in the next entry,
-    or in the one before."""
+def baseline(cells: Sequence[Mapping[str, Any]], catalog: Catalog) -> tuple[str | None, str | None]:
+    """The contender that all others are compared with: the first that no limit of its own is known to stop, else the
+    first."""
+
+    def stops(cell: Mapping[str, Any]) -> bool:
+        strategy = catalog.get(cell["strategy"])
+        most = strategy.most_descriptors if strategy and strategy.one_process else None
+        return most is not None and strategy is not None and int(cell["connections"]) > strategy.room(most)
+
+    contenders = list(dict.fromkeys(map(duet.contender, cells)))
+    stopped = {duet.contender(cell) for cell in cells if stops(cell)}
+    return next((one for one in contenders if one not in stopped), contenders[0])
+
+
+def order(
+    cells: list[dict[str, Any]], wide: Mapping[str, Any], seed: int, first_of: tuple[str | None, str | None]
+) -> list[dict[str, Any]]:
+    """Block after block, in each every cell once in random order; the baseline (`first_of`) twice where an A/A is due,
+    and again as `null` rivals of its own. In a duet each of these has the first strategy `beside` it: in the next
+    entry, or in the one before."""
     repetitions, null = wide["repetitions"], wide["null"]
     contenders = list(dict.fromkeys(map(duet.contender, cells)))
     entries: list[dict[str, Any]] = [
         {"cell": f"c{i}", "control": False, "factors": cell} for i, cell in enumerate(cells, 1)
     ]
-    first = [e for e in entries if duet.contender(e["factors"]) == contenders[0]]
+    first = [e for e in entries if duet.contender(e["factors"]) == first_of]
     if len(contenders) + null >= 2 and repetitions >= 2:
         entries += [{**entry, "control": True} for entry in first]
     rivals = [(which, entry) for which in range(1, null + 1) for entry in first]
@@ -108,7 +124,9 @@ def make(
     cores = len(cpus["server"] or server["cpus"])
     trials: list[dict[str, Any]] = []
     n = 1
-    for entry in order(request.cells, request.run_wide, seed):
+    cells, wide = request.cells, request.run_wide
+    first_of = duet.contender(cells[0]) if wide["duet"] else baseline(cells, catalog)
+    for entry in order(cells, wide, seed, first_of):
         cell = entry["factors"]
         trials.append(
             {

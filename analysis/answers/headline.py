@@ -17,7 +17,7 @@ from analysis.answers.objective import kept
 from analysis.answers.shown import with_unit
 from analysis.cells import standing
 from analysis.checks.shared import WITHOUT_RESULT, server_of
-from analysis.findings import some
+from analysis.findings import parsed, some
 from analysis.ingest.plan import traits
 from analysis.metrics import METRICS
 from analysis.model import Dataset
@@ -30,6 +30,8 @@ NOT_VALID = ("is not valid", "are not valid")
 ROOMY = 0.7  # up to here it has room; between the two nobody can tell
 MOST_EXPLAINED = 2
 KEPT_FROM_CPUS = ("SV4", "SV5")
+FULL = "SV7"
+COSTS = ("efficiency", "cpu")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def headline(dataset: Dataset) -> Headline:
         if not frame.empty:
             return Headline(str(answer.caption(frame)), failed)
     sentence, more = _compared(dataset, good)
-    return Headline(sentence, f"{more} {failed}".strip())
+    return Headline(sentence, " ".join(filter(None, [more, _all_held(good), failed])))
 
 
 def _compared(dataset: Dataset, good: pd.DataFrame) -> tuple[str, str]:
@@ -83,7 +85,34 @@ def _compared(dataset: Dataset, good: pd.DataFrame) -> tuple[str, str]:
         more = f"{more} {beside}".strip()
     if missed := _missed(dataset, found):
         sentence = f"{sentence.removesuffix('.')}; {missed}."
-    return sentence, more
+    return sentence, f"{_full(dataset, found)} {more}".strip()
+
+
+def _full(dataset: Dataset, found: Compared) -> str:
+    """Whose cost the rate alone decides, of those whose costs the sentence compares: a server that has no CPU time left
+    serves more requests a turn, and so for less each."""
+    if found.metric not in COSTS:
+        return ""
+    told = {(one.run, cell): one for one in parsed(dataset.findings) if one.check == FULL for cell in one.cells}
+    sides = [side for pair in found.of(BETTER, WORSE) for side in ((pair.cell, pair.name), (pair.baseline, pair.base))]
+    runs = {pair.run for pair in found.pairs}
+    names = dict.fromkeys(name for cell, name in sides if any((run, cell) in told for run in runs))
+    if not names:
+        return ""
+    return (
+        f"{some(names, ', ', MOST_NAMED)} left hardly any CPU time, so what a request costs there follows from the "
+        f"rate, and another rate gives another factor ({FULL})."
+    )
+
+
+def _all_held(good: pd.DataFrame) -> str:
+    """That all of them held what was asked for, where that is so."""
+    is_held = good["workload"].map(lambda name: traits(name).holds).astype(bool)
+    if not is_held.all() or (good["held_connections"] != good["connections"]).any():
+        return ""
+    asked = good["connections"].unique()
+    what = f"all {show.count(float(asked[0]))} connections" if len(asked) == 1 else "every connection asked for"
+    return f"{some(dict.fromkeys(good['label']), ', ', MOST_NAMED)} held {what}."
 
 
 def _missed(dataset: Dataset, found: Compared) -> str:
@@ -122,6 +151,8 @@ def _unranked(dataset: Dataset, good: pd.DataFrame, found: Compared, load: str) 
             told.append(f"{names[key]} {value}")
     once = good["counted"].max() <= 1
     why = "With one repetition nothing is ranked" if once else "Nothing is ranked"
+    if barred := _without_baseline(dataset, found.metric):
+        why = f"{why}, since {barred}"
     begin = f"{load[0].lower()}{load[1:]}" if load else ""
     if not told:
         held = some(good["label"], ", ", MOST_NAMED)
@@ -129,6 +160,16 @@ def _unranked(dataset: Dataset, good: pd.DataFrame, found: Compared, load: str) 
     return (
         f"{why}: {begin.rstrip()}{', ' if begin else ''}{METRICS[found.metric].title}: {some(told, '; ', MOST_NAMED)}."
     )
+
+
+def _without_baseline(dataset: Dataset, metric: str) -> str:
+    """That the one that all others are compared with met a limit, where that is so."""
+    own = dataset.contrasts[dataset.contrasts["metric"] == metric]
+    bases = set(zip(own["run"], own["baseline"], strict=True))
+    for row in dataset.cells[dataset.cells["outcome"] == "dnf"].to_dict("records"):
+        if (row["run"], row["cell"]) in bases:
+            return f"all are compared with {row['label']}, which met a limit (name another first)"
+    return ""
 
 
 def _ramp(cells: pd.DataFrame) -> str:

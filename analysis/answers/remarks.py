@@ -37,7 +37,7 @@ def of_control(dataset: Dataset) -> list[str]:
         low, high = (show.number(float(row[name])) for name in ("low", "high"))
         floor = "fewer than 3 blocks give no noise floor"
         if not pd.isna(row["noise_floor"]):
-            floor = f"differences within {show.number(100 * float(row['noise_floor']), most=2)} % are noise"
+            floor = f"no difference below {show.number(100 * float(row['noise_floor']), most=2)} % is believed"
         lines.append(
             f"{against} {show.number(float(row['ratio']))} [{low}, {high}] in {METRICS[PRIMARY].title}: {floor}"
         )

@@ -71,17 +71,19 @@ def _samples(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
     )
     dropped = overflows(dataset)[[*key, "t_s", "value"]]
     table = table.merge(dropped, on=[*key, "t_s"], how="left").sort_values([*key, "t_s"], kind="stable")
-    by_trial = table.groupby(key)
-    table["overflows"] = by_trial["value"].ffill().fillna(0).groupby([table["run"], table["trial"]]).diff().fillna(0)
     table = pd.concat([table[table["t_s"] <= KEEP_S], _proved(dataset, table)], ignore_index=True)
     table = table.sort_values([*key, "t_s"], kind="stable")
+    table["value"] = table.groupby(key)["value"].ffill().fillna(0)
     table["t_s"] -= table.groupby(key)["t_s"].transform("min")
     # Before the server answers its first sample it has no connections.
     table["connections"] = table["connections"].where(table["connections"].notna() | (table["t_s"] > 0), 0.0)
     ranked = reached(table.assign(kind="sample")).groupby("label")["reached_s"].median().sort_values(kind="stable")
     shown = series.spread(ranked.index.tolist(), colours=series.colours(trials))
     table["shown"] = table["label"].isin(shown)
-    return table.dropna(subset=["connections"]).assign(kind="sample", t_s=table["t_s"].round(2))
+    # Of an own server only the proof counts the connections, and what was dropped until then is told there.
+    table = table.dropna(subset=["connections"])
+    grown = table.groupby(key)["value"].diff().fillna(table["value"])
+    return table.assign(kind="sample", t_s=table["t_s"].round(2), overflows=grown)
 
 
 def _proved(dataset: Dataset, samples: pd.DataFrame) -> pd.DataFrame:
@@ -91,8 +93,8 @@ def _proved(dataset: Dataset, samples: pd.DataFrame) -> pd.DataFrame:
     counted = proofs[["kernel", "server", "clients"]].astype("Float64").min(axis=1).astype(float)
     proofs = proofs[["run", "trial"]].assign(connections=counted).dropna(subset="connections")
     first = samples.groupby(["run", "trial"], as_index=False).first()
-    begun = first[first["t_s"] <= 0].drop(columns="connections")
-    return begun.merge(proofs, on=["run", "trial"]).assign(t_s=0.0, overflows=0.0)
+    begun = first[first["t_s"] <= 0].drop(columns=["connections", "value"])
+    return begun.merge(proofs, on=["run", "trial"]).assign(t_s=0.0)
 
 
 def reached(frame: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,9 @@ var suffixes = map[string]float64{"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9,
 
 var grouping = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$`)
 
+// dotted is ten thousand in half of Europe, and ten elsewhere.
+var dotted = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{3})+$`)
+
 // parseNumber reads 10000, 10,000, 10k, 1.5k, 2M or 64Ki: a finite number that is not negative.
 func parseNumber(text string) (float64, error) {
 	digits := strings.TrimRight(text, "kKMGi")
@@ -39,6 +42,9 @@ func parseNumber(text string) (float64, error) {
 func parseWhole(text string, low, high int64) (int64, error) {
 	number, err := parseNumber(text)
 	switch {
+	case dotted.MatchString(text):
+		few, _, _ := strings.Cut(text, ".")
+		return 0, fmt.Errorf("%s could be %s or %s: write the one that you mean", text, few, strings.ReplaceAll(text, ".", ""))
 	case err != nil:
 		return 0, err
 	case number != math.Trunc(number):

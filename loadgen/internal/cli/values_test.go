@@ -77,6 +77,14 @@ func FuzzNumber(f *testing.F) {
 	})
 }
 
+func TestAWholeNumberIsNotWrittenWithAPoint(t *testing.T) {
+	for text, want := range map[string]string{"10.000": "10 or 10000", "1.000.000": "1 or 1000000"} {
+		if got, err := parseWhole(text, 1, 1e7); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
 func FuzzDuration(f *testing.F) {
 	for _, seed := range []string{"10", "1m30s", "250ms", "1e300", "-1", "NaN", "", "1e9"} {
 		f.Add(seed)

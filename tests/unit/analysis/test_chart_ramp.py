@@ -81,3 +81,14 @@ def test_what_was_not_begun_has_stopped_nowhere() -> None:
     refused = trial(2, "poll", outcome="dnf", connections=20_000)
     text = ramp.caption(ramp.data(dataset_of(trials=[trial(1), refused], server_samples=SAMPLES)))
     assert text.endswith("Not begun, since a host could not hold so many: poll, 20,000 connections.")
+
+
+def test_what_an_own_server_dropped_is_told_though_nobody_counted_its_connections_meanwhile() -> None:
+    """The defect: "None of their accept queues overflowed", beside a finding of 1,092 times."""
+    mute = [one | {"open": None} for one in SAMPLES]
+    counter = {"run": "r1", "trial": 1, "counter": "TcpExt.ListenOverflows"}
+    kernel = [counter | {"t_s": -1.5, "value": 13}, counter | {"t_s": -0.5, "value": 748}]
+    proof = {"run": "r1", "trial": 1, "moment": "barrier", "kernel": 10_000, "server": None, "clients": 10_000}
+    frame = ramp.data(dataset_of(trials=[trial(1)], server_samples=mute, kernel=kernel, proofs=[proof]))
+    assert frame["overflows"].sum() == 748
+    assert "The accept queue overflowed with epoll." in ramp.caption(frame)

@@ -81,7 +81,8 @@ def test_the_better_ones_against_the_baseline_what_is_not_decided_and_what_stopp
         "No difference in requests per server-CPU-second was shown between epoll and asyncio (95 %, 3 repetitions); "
         "this run could have found one of 8.8 % in 80 % of cases. "
         "For comparison, not in Python: c_epoll answers 3.00 × [2.90, 3.10] as many requests per CPU second as epoll "
-        "(95 %, 3 repetitions). select stopped at 1,018; trio is not valid: Saturated."
+        "(95 %, 3 repetitions). asyncio, c_epoll, epoll, poll, uvloop held all "
+        "10,000 connections. select stopped at 1,018; trio is not valid: Saturated."
     )
 
 
@@ -92,8 +93,38 @@ def test_where_all_are_worse_the_baseline_stands_first() -> None:
     )
     assert found == Headline(
         LOAD + "epoll answers 1.25 × [1.18, 1.33] as many requests per CPU second as epoll_edge, 5.0 × [4.8, 5.3] "
-        "as poll (95 %, 3 repetitions)."
+        "as poll (95 %, 3 repetitions).",
+        "epoll, epoll_edge, poll held all 10,000 connections.",
     )
+
+
+def test_that_one_held_less_is_not_passed_over() -> None:
+    trials = [own(1, "epoll"), own(2, "poll", held_connections=9_999)]
+    assert "held all" not in said(trials=trials, contrasts=[contrast("poll", 0.2, 0.19, 0.21, "worse")]).more
+
+
+@pytest.mark.parametrize("verdict", ["worse", "inconclusive"])
+def test_a_factor_that_the_rate_makes_is_said_to_be_so(verdict: str) -> None:
+    """The defect: 5.13 × [4.94, 5.33], of a server with all its CPU used: at a fifth of the rate it was 10 ×."""
+    full = struck("poll", "The server used 0.998 of 1.00 CPUs.", "SV7") | {"severity": "info"}
+    found = said(
+        trials=[own(1, "epoll"), own(2, "poll")],
+        contrasts=[contrast("poll", 0.2, 0.19, 0.21, verdict)],
+        findings=[full],
+    )
+    what = "poll left hardly any CPU time, so what a request costs there follows from the rate, and another rate gives"
+    assert found.more.startswith(f"{what} another factor (SV7).") == (verdict == "worse")
+
+
+def test_that_nothing_is_ranked_since_the_baseline_met_its_limit_is_said() -> None:
+    limited = trial(3, "select", outcome="dnf", limit="FD_SETSIZE", held_connections=1018)
+    rows = [
+        contrast(name, np.nan, np.nan, np.nan, "not comparable", baseline="c-select")
+        for name in ("epoll", "poll")
+    ]
+    found = said(trials=[own(1, "epoll"), own(2, "poll"), limited], contrasts=rows)
+    why = "all are compared with select, which met a limit (name another first)"
+    assert f" ranked, since {why}: " in found.sentence
 
 
 def test_a_dearer_estimate_wins_nothing_without_a_contrast() -> None:
@@ -127,7 +158,7 @@ def test_one_repetition_ranks_nothing() -> None:
         "With one repetition nothing is ranked: at 10,000 connections and 10,000 requests/s, requests per "
         "server-CPU-second: epoll 20,000; poll 4,000."
     )
-    assert found.more == f"Not compared: poll ({why})."
+    assert found.more == f"Not compared: poll ({why}). epoll, poll held all 10,000 connections."
     assert not SUPERLATIVE.search(f"{found.sentence} {found.more}")
 
 
@@ -203,7 +234,7 @@ def test_a_finding_that_forbids_a_claim_bars_it() -> None:
         estimates=[estimate("epoll", "efficiency", 20_000), estimate("poll", "efficiency", 4000)],
         contrasts=[contrast("poll", 0.2, 0.19, 0.21, "worse")], findings=[order])  # fmt: skip
     assert "×" not in found.sentence and not SUPERLATIVE.search(found.sentence)
-    assert found.more == "Not compared: poll (DS4 forbids it)."
+    assert found.more == "Not compared: poll (DS4 forbids it). epoll, poll held all 10,000 connections."
     late = struck("epoll", "Sent late.", "GN3") | {"severity": "warn", "cells": "[]", "trials": "[1]"}
     found = said(trials=[own(1, "epoll")], estimates=[estimate("epoll", "p99", 1e6)], findings=[late])
     assert "99 % within" not in found.sentence

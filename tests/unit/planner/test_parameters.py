@@ -31,6 +31,8 @@ REFUSALS = [
     ({"connections": "100,,200"}, "connections= is not a whole number"),
     ({"rate": "1,500"}, "rate=1,500 could be the number 1500 or the values 1, 500: write rate=1500, or give a list"),
     ({"rate": "10,000,20,000"}, "rate=000 is out of range"),
+    ({"rate": "10.000"}, "rate=10.000 could be 10 or 10000: write the one that you mean"),
+    ({"duration": "1.000.000"}, "duration=1.000.000 could be 1 or 1000000: write the one that you mean"),
     ({"rate": "1.5"}, "rate=1.5 is not a whole number"),
     ({"rate": "1.0001k"}, "rate=1.0001k is not a whole number"),
     ({"duration": "1500ms"}, "duration=1500ms is not a whole number"),
@@ -121,6 +123,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(given: dict[str, Any], sentence
 WRITTEN = [
     ("connections", "10k", [10_000]),
     ("connections", "10,000", [10_000]),
+    ("connections", "1e4", [10_000]),
     ("connections", "1,050", [1050]),
     ("connections", "1k,10k", [1000, 10_000]),
     ("connections", "500,1000", [500, 1000]),

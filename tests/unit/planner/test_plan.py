@@ -244,3 +244,20 @@ def test_a_pair_of_a_plan_is_two_neighbours_that_name_each_other() -> None:
     del made["trials"][0]["beside"]
     with pytest.raises(ValueError, match="trial 1 is not the one beside it"):
         parse_plan(made)
+
+
+@pytest.mark.parametrize(
+    ("names", "connections", "first"),
+    [
+        ("select,poll,epoll", 10_000, "poll"),
+        ("select,poll,epoll", 900, "select"),
+        ("poll,select", 10_000, "poll"),
+        ("select", 10_000, "select"),
+    ],
+)
+def test_a_strategy_that_must_stop_is_not_what_others_are_compared_with(
+    names: str, connections: int, first: str
+) -> None:
+    """The defect: with README's own strategy=select,poll,epoll nothing was ranked."""
+    trials = plan(strategy=names, connections=connections, repetitions=2)["trials"]
+    assert {trial["server"]["strategy"] for trial in trials if trial["control"]} == ({first} if "," in names else set())
