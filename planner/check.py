@@ -6,6 +6,8 @@ from typing import Any
 
 FITS, DOUBTFUL, REFUSED = "fits", "doubtful", "refused"
 UNREACHED = " cannot be reached: "
+LOAD_ADDRESS = "load address"
+"""The check that tells over which address a host takes the load, and whether SSH comes over it too."""
 
 Host = Mapping[str, Any]
 """name, role, base, load_address, sources, weight, and `probe`: what c10k_probe returned, or None."""

@@ -63,6 +63,7 @@ FACTS: Mapping[str, Judge] = {
     "clocksource": maybe(text), "memory_bytes": whole, "memory_available_bytes": whole, "disk_free_bytes": whole,
     "noexec": truth, "conntrack": maybe(of(max=whole, count=whole)),
     "cgroup": of(memory_bytes=maybe(whole), pids=maybe(whole)), "address_problem": maybe(text),
+    "login_address": maybe(text),
     "ports_held": each(of(port=whole, why=text)), "utc_s": seconds, "nofile_hard": whole, "port_range": pair(whole),
     "reserved_ports": like("[0-9, -]*"), "somaxconn": whole, "syn_backlog": whole, "syncookies": whole,
     "file_max": whole, "kernel": text,

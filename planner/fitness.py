@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contracts.declared import GENERATORS
 from planner import commands, duet, room
 from planner.cells import Catalog, Request
-from planner.check import DOUBTFUL, Check, Facts, Host, judged, yes
+from planner.check import DOUBTFUL, LOAD_ADDRESS, Check, Facts, Host, judged, yes
 from plugins.module_utils.c10k_sysctl import listed
 from server.catalog import PROGRAMS
 
@@ -202,4 +202,7 @@ def load_address(host: Host, facts: Facts) -> Iterator[Check]:
     )
     if not host["load_address"]:
         return  # told of the variable
-    yield judged(host, "load address", host["load_address"], why or "its own", bad if why else "")
+    login = facts["login_address"]
+    way = "it too" if login == host["load_address"] else login
+    beside = f"its own; SSH comes over {way}" if login else "its own"
+    yield judged(host, LOAD_ADDRESS, host["load_address"], why or beside, bad if why else "")

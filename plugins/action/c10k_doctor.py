@@ -7,7 +7,7 @@ from typing import Any
 
 from conductor import doctor
 from planner import gate, hold
-from planner.check import DOUBTFUL, Check, refusals
+from planner.check import LOAD_ADDRESS, Check, doubts, refusals
 from planner.parameters import Refused
 from plugins.door import Door, variables_of
 
@@ -24,10 +24,11 @@ class ActionModule(Door):
         checks = table["checks"]
         if table["hosts"] and not self._task.check_mode:
             checks += doctor.echoes(found)
-        for check in checks:
-            if check["verdict"] == DOUBTFUL:
-                self.say(check["sentence"])
+        for line in doubts(Check(**check) for check in checks):
+            self.say(line)
         if problems := refusals(Check(**check) for check in checks):
             raise Refused(problems)
+        loads = [f"{c['host']} {c['need']} ({c['have']})" for c in checks if c["what"] == LOAD_ADDRESS]
+        self.say(f"Load addresses: {', '.join(loads)}.")
         self.say(doctor.conclusion(checks))
         return {"changed": False}

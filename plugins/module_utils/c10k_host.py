@@ -156,6 +156,12 @@ def cpu_facts(cpuinfo: str) -> dict[str, str | None]:
     return {"cpu_model": known.get("model name"), "virtualisation": virtualisation}
 
 
+def login_address() -> str | None:
+    """The address of this host over which its SSH session came; None without one."""
+    words = os.environ.get("SSH_CONNECTION", "").split()
+    return words[2] if len(words) == 4 else None
+
+
 def facts(home: Path, address: str = "", ports: Sequence[int] = ()) -> dict[str, Any]:
     """All that is told of the host; `address` is its load address, and on `ports` of it a server shall listen."""
     address = address if is_address(address) else ""
@@ -176,6 +182,7 @@ def facts(home: Path, address: str = "", ports: Sequence[int] = ()) -> dict[str,
         "memory_available_bytes": int(memory.get("MemAvailable", "0 kB").split()[0]) * 1024,
         **rooms(home),
         "address_problem": address_problem(address),
+        "login_address": login_address(),
         "ports_held": ports_held(address, ports) if address else [],
         "utc_s": time.time(),
         "nofile_hard": resource.getrlimit(resource.RLIMIT_NOFILE)[1],

@@ -9,7 +9,21 @@ import pytest
 import yaml
 
 from tests import line
-from tests.lab.cluster import BASE, COPY, GATEWAY, HOSTS, PASSWORD, USERS, Cluster, cluster, commented, copied, replace
+from tests.lab.cluster import (
+    BASE,
+    CONTROL,
+    COPY,
+    GATEWAY,
+    HOSTS,
+    LOAD,
+    PASSWORD,
+    USERS,
+    Cluster,
+    cluster,
+    commented,
+    copied,
+    replace,
+)
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab")]
 
@@ -72,6 +86,7 @@ def test_a_run_through_a_gateway_with_the_load_on_a_network_of_its_own(hosts: Cl
     status, said = ping(inventory)
     assert status == 0, said
     assert "All 4 hosts fit: a run would work." in said
+    assert f"client2 {LOAD['client2'][0][:-3]} (its own; SSH comes over {CONTROL['client2']})" in said
     assert not list(BASE.glob("*/*")), "ping.yml changed something"
     before = hosts.moved()
     done = line.play("run_benchmark.yml", str(inventory), **{**RUN, "payload_bytes": 65536, "duration": 2})

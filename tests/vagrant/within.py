@@ -13,7 +13,14 @@ from tests.vagrant.steps import Failed, step
 RUN = ["ansible-playbook", "-i", "inventory/vagrant", "run_benchmark.yml", "-e", "strategy=poll"]
 SLOWLY = ["-e", "repetitions=1", "-e", "connect_rate=500", "-e", "arm_timeout=120"]
 """At the usual 5,000 handshakes/s, 7,344 of 10,000 took a second or more in an emulated machine on a busy host."""
-RESTLESS = {"fs.dentry-state", "fs.file-nr", "fs.inode-nr", "fs.inode-state", "kernel.ns_last_pid", "kernel.random.uuid"}
+RESTLESS = {
+    "fs.dentry-state",
+    "fs.file-nr",
+    "fs.inode-nr",
+    "fs.inode-state",
+    "kernel.ns_last_pid",
+    "kernel.random.uuid",
+}
 """Two readings differ in these with nothing between."""
 
 

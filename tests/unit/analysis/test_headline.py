@@ -118,10 +118,7 @@ def test_a_factor_that_the_rate_makes_is_said_to_be_so(verdict: str) -> None:
 
 def test_that_nothing_is_ranked_since_the_baseline_met_its_limit_is_said() -> None:
     limited = trial(3, "select", outcome="dnf", limit="FD_SETSIZE", held_connections=1018)
-    rows = [
-        contrast(name, np.nan, np.nan, np.nan, "not comparable", baseline="c-select")
-        for name in ("epoll", "poll")
-    ]
+    rows = [contrast(name, np.nan, np.nan, np.nan, "not comparable", baseline="c-select") for name in ("epoll", "poll")]
     found = said(trials=[own(1, "epoll"), own(2, "poll"), limited], contrasts=rows)
     why = "all are compared with select, which met a limit (name another first)"
     assert f" ranked, since {why}: " in found.sentence

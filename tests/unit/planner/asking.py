@@ -31,6 +31,7 @@ def probed(name: str = "client1", problem: str | None = None, **facts: Any) -> d
         "somaxconn": 4096, "syn_backlog": 4096, "syncookies": 1, "nofile_hard": 20_000, "memory_bytes": 8 << 30,
         "memory_available_bytes": 4 << 30, "disk_free_bytes": 10 << 30, "noexec": False, "conntrack": None,
         "cgroup": {"memory_bytes": None, "pids": None}, "address_problem": None, "ports_held": [],
+        "login_address": None,
         "file_max": 1_000_000, "tuned_by": [], "locked_by": None, "agent": None, "uncollected": [], "absent": [],
         "cpus": [0, 1, 2, 3], **facts,
     }  # fmt: skip
