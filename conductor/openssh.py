@@ -164,6 +164,8 @@ class Words:
             "%": "%", "h": self.host, "p": str(self.port), "r": self.user, "n": self.alias, "k": self.key_alias,
             "d": account.pw_dir, "u": account.pw_name, "i": str(account.pw_uid), "l": node, "L": node.split(".")[0],
         }  # fmt: skip
+        if text.startswith("~/"):  # which OpenSSH takes from the account, whatever $HOME says
+            text = f"{account.pw_dir}{text[1:]}"
         found, rest = "", str(Path(text).expanduser()) if text.startswith("~") else text
         while rest:
             plain, sign, rest = rest.partition("%")

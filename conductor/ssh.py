@@ -5,6 +5,7 @@ import binascii
 import logging
 import os
 import random
+import select
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -65,15 +66,21 @@ class Keys(AuthStrategy):
     def get_sources(self) -> Iterator[AuthSource]:
         held = {key.asbytes(): key for key in self._agent.get_keys()}
         own: list[paramiko.PKey] = []
+        offered = 0
         for path in self.target.identity_files:
             blob = public_blob(path)
             if blob in held:
+                offered += 1
                 yield InMemoryPrivateKey(self.target.user, held.pop(blob))
             elif key := self.load(path):
                 own.append(key)
         others = [] if self.target.identities_only else list(held.values())
         for key in [*others, *own]:
+            offered += 1
             yield InMemoryPrivateKey(self.target.user, key)
+        absent = [str(path) for path in self.target.identity_files if not path.exists()]
+        if not offered and absent:
+            self.lacking.append(f"there is no key at {', '.join(absent)}")
 
     def load(self, path: Path) -> paramiko.PKey | None:
         try:
@@ -136,11 +143,27 @@ def public_blob(path: Path) -> bytes | None:
 # Connecting ----------------------------------------------------------------------------------------------------------
 
 
+class Proxy(paramiko.ProxyCommand):
+    """A ProxyCommand whose end is an end. That of paramiko reads on without a pause until its time is over."""
+
+    def recv(self, size: int) -> bytes:
+        """What there is, at most `size` bytes; nothing at its end. TimeoutError where nothing comes in time."""
+        if not select.select([self.process.stdout], [], [], self.timeout)[0]:
+            raise TimeoutError
+        return os.read(self.process.stdout.fileno(), size)
+
+
+class Way(Connection):
+    def open_gateway(self) -> object:
+        """A ProxyCommand, which Target has filled already, or a connection through the gateway."""
+        return Proxy(self.gateway) if isinstance(self.gateway, str) else super().open_gateway()
+
+
 def connect(target: Target) -> Connection:
     """The only place that makes a connection; not yet opened. A user's Fabric files have no say."""
     gateway = connect(target.jump) if target.jump else target.proxy_command
     keys = Keys(target)
-    connection = Connection(
+    connection = Way(
         target.host, user=target.user, port=target.port, gateway=gateway, connect_timeout=target.connect_s,
         config=Config(lazy=True, ssh_config=paramiko.SSHConfig()),
         connect_kwargs={

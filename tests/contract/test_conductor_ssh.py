@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from conductor.ssh import Proxy
 from tests.unit.conductor.stage import Stage, eventually
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
@@ -208,3 +209,17 @@ def test_a_missing_agent_over_ssh_is_one_sentence(stage: Stage) -> None:
     assert "No such file or directory" in err
     assert "prepare.yml" in err
     assert err.count("\n") == 1
+
+
+def test_the_end_of_a_proxy_is_an_end() -> None:
+    """The defect: paramiko read on at full speed: a ProxyCommand that had ended took 40 s, and its words were lost."""
+    proxy = Proxy("printf ab")
+    proxy.settimeout(30)
+    assert [proxy.recv(1), proxy.recv(9), proxy.recv(9)] == [b"a", b"b", b""]
+    proxy.process.wait()
+    silent = Proxy("sleep 60")
+    silent.settimeout(0.01)
+    with pytest.raises(TimeoutError):
+        silent.recv(1)
+    silent.close()
+    silent.process.wait()

@@ -54,6 +54,9 @@ CASES: dict[str, Case] = {
         SRV + LOCKED + "  IdentityAgent none\n", says=["passphrase"], agent=True, ssh_too=False
     ),
     "a first key that is not there": Case(SRV + "  IdentityFile {dir}/none\n" + KEY),
+    "a key that is not there and no other": Case(
+        SRV + "  IdentityFile {dir}/none\n  IdentitiesOnly yes\n", says=["there is no key at {dir}/none"], ssh_too=False
+    ),
     "a first key that is no key": Case(SRV + "  IdentityFile {dir}/garbage\n" + KEY),
     "ProxyJump none against a general jump": Case(
         SRV + KEY + "  ProxyJump none\nHost *\n  ProxyJump nowhere.invalid\n"
