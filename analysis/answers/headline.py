@@ -3,20 +3,19 @@ how fast, at what cost."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from analysis import format as show
-from analysis.answers import capacity, comparison, growth, limit
+from analysis.answers import alone, capacity, comparison, growth, limit
 from analysis.answers.comparison import MOST_NAMED, Compared
-from analysis.answers.doubt import doubts, named
+from analysis.answers.doubt import doubts
 from analysis.answers.objective import kept
 from analysis.answers.shown import with_unit
 from analysis.cells import standing
-from analysis.checks.shared import WITHOUT_RESULT, server_of
+from analysis.checks.shared import WITHOUT_RESULT
 from analysis.findings import parsed, some
 from analysis.ingest.plan import traits
 from analysis.metrics import METRICS
@@ -27,9 +26,7 @@ from analysis.statistics.verdict import BETTER, WORSE
 FATES = dict.fromkeys(WITHOUT_RESULT, ("was not run to its end", "were not run to their end"))
 FATES |= {"crashed": ("crashed", "crashed")}
 NOT_VALID = ("is not valid", "are not valid")
-ROOMY = 0.7  # up to here it has room; between the two nobody can tell
 MOST_EXPLAINED = 2
-KEPT_FROM_CPUS = ("SV4", "SV5")
 FULL = "SV7"
 COSTS = ("efficiency", "cpu")
 
@@ -58,12 +55,12 @@ def headline(dataset: Dataset) -> Headline:
     if good.empty:
         only = cells.to_dict("records")[0]
         if len(cells) == 1 and only["outcome"] == "dnf" and not only["struck"]:
-            return Headline(_limited(only))
+            return Headline(alone.limited(only))
         if len(cells) == 1 and only["outcome"] not in WITHOUT_RESULT:
             return Headline(f"{_spoiled(only)}.")
         return Headline("Nothing was measured to the end.", failed)
     if len(good) == 1:
-        return Headline(_one(dataset, good), f"{_room(dataset, good)} {failed}".strip())
+        return Headline(alone.sentence(dataset, good), f"{alone.room(dataset, good)} {failed}".strip())
     for answer in (capacity, growth):
         frame = answer.data(dataset)
         if not frame.empty:
@@ -76,7 +73,7 @@ def _compared(dataset: Dataset, good: pd.DataFrame) -> tuple[str, str]:
     """The comparisons of the run's question; without one what was measured, and why nothing is ranked."""
     found = comparison.compared(dataset)
     is_one_load = good["connections"].nunique() == good["rate"].nunique(dropna=False) == 1
-    load = f"At {_load(good.to_dict('records')[0])} " if is_one_load else ""
+    load = f"At {alone.load(good.to_dict('records')[0])} " if is_one_load else ""
     sentence, more = comparison.sentences(found, load)
     if not sentence:
         return _unranked(dataset, good, found, load), more
@@ -145,7 +142,7 @@ def _unranked(dataset: Dataset, good: pd.DataFrame, found: Compared, load: str) 
     doubt = doubts(dataset)
     for row in good.to_dict("records"):
         key = row["run"], row["cell"]
-        figure = _estimate(dataset, row, found.metric)
+        figure = alone.estimate(dataset, row, found.metric)
         if figure is not None and not doubt.get((*key, found.metric)):
             value = with_unit(found.metric, float(figure["value"]), 0.0).removesuffix("/s")
             told.append(f"{names[key]} {value}")
@@ -222,110 +219,3 @@ def _spoiled(row: dict[Any, Any]) -> str:
     if row["outcome"] in FATES and (row["outcome"] in WITHOUT_RESULT or why == row["outcome"]):
         return f"{row['label']} {FATES[row['outcome']][0]}"
     return f"{row['label']} {why.removeprefix(strategy) if why.startswith(strategy) else f'is not valid: {why}'}"
-
-
-def _estimate(dataset: Dataset, row: dict[Any, Any], metric: str) -> pd.Series | None:
-    """The row of `estimates`; None where there is no value."""
-    e = dataset.estimates
-    found = e[(e["run"] == row["run"]) & (e["cell"] == row["cell"]) & (e["metric"] == metric) & e["value"].notna()]
-    return None if found.empty else found.iloc[0]
-
-
-def _load(row: dict[Any, Any]) -> str:
-    connections = f"{show.count(float(row['connections']))} connections"
-    if not traits(row["workload"]).holds:
-        return f"{show.count(float(row['connections']))} requests in flight, a connection for each"
-    idle = 0 if pd.isna(row["active"]) else float(row["connections"]) - float(row["active"])
-    connections += f", {show.count(idle)} of them idle," if idle else ""
-    if not traits(row["workload"]).paced:
-        return f"{connections} in a closed loop"
-    return connections if pd.isna(row["rate"]) else f"{connections} and {show.count(row['rate'])} requests/s"
-
-
-def _one(dataset: Dataset, good: pd.DataFrame) -> str:
-    row = good.to_dict("records")[-1]
-    parts = [f"{row['label']} held {show.count(float(row['held_connections']))} of {_load(row)}"]
-    if not traits(row["workload"]).holds:
-        parts = [f"{row['label']} served {_load(row)}"]
-    came = _estimate(dataset, row, "throughput")
-    if _is_overloaded(dataset, row) and came is not None:
-        held, asked = (show.count(float(row[name])) for name in ("held_connections", "connections"))
-        answered, rate = show.number(float(came["value"])), show.count(row["rate"])
-        slow = f"does not sustain {rate} requests/s: it answered {answered}/s"
-        if others := _kept_from_cpus(dataset, row):
-            slow = f"answered {answered} of {rate} requests/s on CPUs that it had not to itself ({others}), so what it "
-            slow += "sustains is not shown"
-        parts = [f"{row['label']} held {held} of {asked} connections and {slow}"]
-    doubt = doubts(dataset)
-    bars = {name: doubt.get((row["run"], row["cell"], name), ()) for name in ("p50", "p99", "cpu")}
-    p50, p99, cost = (None if bars[name] else _estimate(dataset, row, name) for name in bars)
-    if told := _late(p50, p99):
-        parts.append(told)
-    if cost is not None:
-        spent = f"and spent {show.number(float(cost['value']))} µs of server CPU on each request"
-        parts.append(spent + (" beside another server" if row["duet"] else ""))
-    by: dict[tuple[str, ...], list[str]] = {}
-    for name, checks in bars.items():
-        if checks:
-            by.setdefault(checks, []).append(name)
-    barred = [f"its {named(tuple(names))} must not be used ({', '.join(checks)})" for checks, names in by.items()]
-    return "; ".join([", ".join(parts), *barred]) + "."
-
-
-def _late(p50: pd.Series | None, p99: pd.Series | None) -> str:
-    """How fast it answered, or that it did not in time."""
-    if p50 is not None and math.isinf(float(p50["value"])):
-        return "and less than half of the requests in time"
-    median = "" if p50 is None else f"half of them within {show.time(float(p50['value']))}"
-    if p99 is not None and math.isinf(float(p99["value"])):
-        tail = "more than 1 % not in time"
-    else:
-        tail = "" if p99 is None else f"99 % within {show.time(float(p99['value']))}{_interval_ns(p99)}"
-    told = ", ".join(part for part in (median, tail) if part)
-    return f"answered {told}" if told else ""
-
-
-def _is_overloaded(dataset: Dataset, row: dict[Any, Any]) -> bool:
-    """Whether a finding says that the server does not sustain the load of this cell."""
-    return "SV6" in doubts(dataset).get((row["run"], row["cell"], "cpu"), ())
-
-
-def _kept_from_cpus(dataset: Dataset, row: dict[Any, Any]) -> str:
-    """The findings that others had the server's CPUs, where its own processes did not fill them."""
-    if row["duet"]:
-        return "another server ran beside it"
-    used, there = _cpus(dataset, row)
-    found = doubts(dataset).get((row["run"], row["cell"], "p99"), ())
-    return "" if used >= limit.BUSY * there else ", ".join(one for one in found if one in KEPT_FROM_CPUS)
-
-
-def _interval_ns(row: pd.Series) -> str:
-    low, high = float(row["low"]), float(row["high"])
-    return "" if low != low else f" [{show.time(low)}, {show.time(high)}]"
-
-
-def _limited(row: dict[Any, Any]) -> str:
-    held, asked = show.count(float(row["held_connections"])), show.count(float(row["connections"]))
-    limit = "" if pd.isna(row["limit"]) else f": {show.visible(str(row['limit']))}"
-    return f"{row['label']} held {held} of {asked} connections and met a limit of its own{limit}."
-
-
-def _room(dataset: Dataset, good: pd.DataFrame) -> str:
-    """Whether the server's CPUs were what limited it; said only where that is plain."""
-    row = good.to_dict("records")[0]
-    used, there = _cpus(dataset, row)
-    if used != used or not there or row["duet"]:
-        return ""
-    text = f"Its processes used {show.number(used, most=2)} of {there} CPU{'s' if there > 1 else ''}"
-    if used >= limit.BUSY * there:
-        return f"{text}: that was its limit."
-    has_room = used <= ROOMY and not _is_overloaded(dataset, row)
-    return f"{text}: it had room." if has_room else f"{text}."
-
-
-def _cpus(dataset: Dataset, row: dict[Any, Any]) -> tuple[float, int]:
-    """How many CPUs the server used, and how many it could have; nan and 0 where that is not known."""
-    trials = dataset.trials[(dataset.trials["run"] == row["run"]) & (dataset.trials["cell"] == row["cell"])]
-    used = float(trials.loc[trials["outcome"] == "ok", "server_cpu_share"].median())
-    host = server_of(dataset).get(row["run"])
-    return used, len(host.usable or ()) if host else 0
