@@ -98,7 +98,8 @@ def glance(frame: pd.DataFrame) -> Table:
     made = []
     for row in rows:
         held, errors = float(row["held_connections"]), float(row["errors_share"])
-        is_kept = Cell(row["kept"] or show.NOTHING, row["kept"], is_number=False, doubt=doubt(row, "kept"))
+        told = "cannot be told" if row["kept_doubt"] else row["kept"]
+        is_kept = Cell(told or show.NOTHING, told, is_number=False, doubt=doubt(row, "kept"))
         first = [_verdict(row), is_kept, Cell(show.count(held), _order(held)), Cell(share(errors), _order(errors))]
         cells = [Cell(str(row["label"]), str(row["label"]), is_number=False)]
         cells += [cell for cell, is_told in zip(first, columns.values(), strict=True) if is_told]

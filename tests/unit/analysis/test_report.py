@@ -20,6 +20,7 @@ from analysis.model import Dataset
 from analysis.report import build as build_module
 from analysis.report import tables, words
 from analysis.report.build import build, html
+from analysis.terminal import grid
 from tests.unit.analysis.build import Document, ended, started, trial, whole, write
 from tests.unit.analysis.chart_data import Row, contrast, dataset_of, estimate, struck
 from tests.unit.analysis.chart_data import trial as row_of_trial
@@ -32,6 +33,18 @@ def run_of(folder: Path, *trials: Document, **fields: Any) -> Dataset:
     for one in trials:
         events += whole(one, **fields)
     return load([str(write(folder, list(trials), events))])
+
+
+def test_what_cannot_be_told_is_nowhere_called_met() -> None:
+    """The defect: "met", below a sentence by which it could not be told."""
+    late = struck("epoll", "Sent late.", "GN3") | {"severity": "warn", "cells": "[]", "trials": "[1]"}
+    frame = glance.data(dataset_of(
+        runs=[{"run": "r1", "slo": "p99=10ms"}], trials=[row_of_trial(1, response_p99_ns=1e6)], findings=[late]
+    ))  # fmt: skip
+    assert "cannot be told" in [cell.text for cell in tables.glance(frame).rows[0].cells]
+    shown, legend = grid(frame)
+    assert " ? " in "".join(shown) and "?: a finding forbids to say whether it was met" in legend
+    assert "met" not in "".join(shown)
 
 
 def test_a_row_at_a_glance() -> None:
