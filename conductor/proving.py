@@ -141,7 +141,10 @@ def hang(course: Course, in_vain: bool = False) -> str | None:
     work += [f"had not accepted {queued:,} that had come"] if queued else []
     if work:
         return f"the server hung: it did nothing, and {' and '.join(work)}"
-    return "the server did nothing and answered nobody: it hung, or nothing reached it" if in_vain else None
+    nobody = (
+        "at the end the server did nothing and gave nobody a whole answer: it hung, lost bytes, or nothing reached it"
+    )
+    return nobody if in_vain else None
 
 
 def stood_still(before: Event, after: Event) -> bool:

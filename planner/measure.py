@@ -40,7 +40,7 @@ def measure(given: Mapping[str, Any], asked: Asked, say: analyse.Say, dry: bool)
         return ended(2, " ".join(refused.problems))
     again = resolved["missing"]
     trials = [trial for trial in planned["trials"] if again is None or trial["n"] in again]
-    load_s = sum(map(plan.load_s, trials))
+    load_s = plan.whole_load_s(trials)
     if dry:
         at_most = "at most " if any("search" in trial for trial in trials) else ""
         message = f"Would run {len(trials)} trials with {at_most}{load_s} s of load on {', '.join(planned['hosts'])}."

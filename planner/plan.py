@@ -175,6 +175,11 @@ def load_s(trial: Mapping[str, Any]) -> float:
     return int(trial["load"]["warmup"] + trial["load"]["duration"])
 
 
+def whole_load_s(trials: Sequence[Mapping[str, Any]]) -> float:
+    """Seconds of load of all these entries; the two of a duet are under load at the same time."""
+    return sum(load_s(trial) for trial in trials if (trial.get("beside") or math.inf) > trial["n"])
+
+
 def after(trial: Mapping[str, Any]) -> int:
     """The first number that is not of this entry: the rungs of a search have a number each."""
     return int(trial["n"] + trial.get("search", {"most_rungs": 1})["most_rungs"])

@@ -14,6 +14,7 @@ from analysis.compare.side import unfinished
 from analysis.compare.text import factor, metric_names
 from analysis.dataset import load
 from analysis.metrics import METRICS, PRIMARY
+from analysis.model import Dataset
 from analysis.statistics.power import POWER
 from analysis.unreadable import Unreadable
 
@@ -43,13 +44,19 @@ def run(options: argparse.Namespace) -> int:
     metrics = metric_names(options.metric) or [PRIMARY]
     dataset = load([options.run_path])
     rows = gate.rows_of(dataset, metrics, options.baseline)
-    for line in lines(rows):
+    for line in [*of_run(dataset), *lines(rows)]:
         print(show.visible(line))
     status, why = gate.status(
         rows, limits[0], fails_undecided=UNDECIDED in options.fail_on, unfinished=unfinished(dataset)
     )
     print(f"\n{' '.join(f'--fail-on {text}' for text in options.fail_on)}: {show.visible(why)}")
     return status
+
+
+def of_run(dataset: Dataset) -> list[str]:
+    """Which run is judged: after a step that failed `results/latest` is still the one before."""
+    own = dataset.runs.fillna({"started_utc": "at an unknown time"})
+    return [f"run {row['run']}, begun {row['started_utc']}" for row in own.to_dict("records")]
 
 
 def lines(rows: list[gate.Row]) -> list[str]:

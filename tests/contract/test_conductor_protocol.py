@@ -416,7 +416,7 @@ def test_what_the_server_forges_ends_its_trial_at_most_and_imitates_nobody(
 
 
 STILL = {"is": "normal", "stands still": True}
-IDLE = "the server did nothing and answered nobody: it hung, or nothing reached it"
+IDLE = "at the end the server did nothing and gave nobody a whole answer: it hung, lost bytes, or nothing reached it"
 IN_VAIN = {"client1": {"is": "normal", "in vain": 334}} | {
     name: {"is": "normal", "in vain": 333} for name in ("client2", "client3")
 }

@@ -69,6 +69,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     run = str(write(tmp_path / "run", planned, events))
     assert main(["gate", run, "--fail-on", "worse:3%"]) == 1
     out = capsys.readouterr().out
+    assert out.startswith("run 20261122T190312Z-3f9a1c, begun ")
     assert "own server new" in out and "worse" in out and "--fail-on worse:3%: worse by more than 3 %" in out
     assert main(["gate", run, "--fail-on", "undecided"]) == 2
     single = str(write(tmp_path / "one", planned[:1], whole(planned[0])))
