@@ -139,6 +139,9 @@ def grid(frame: pd.DataFrame, width: int = WIDTH) -> tuple[list[str], list[str]]
         f"ratio: {ratio}": bool(ratio),
         "!: a finding forbids a claim on this figure": any("!" in text for text in told),
         "?: a finding forbids to say whether it was met": any(text == "?" for text in told),
+        "suspect: a finding speaks against a trial, which still counts but for what is marked": any(
+            "suspect" in text for text in told
+        ),
         "~: fewer than 100 requests lie beyond this percentile": any(text.startswith("~") for text in told),
         f"{show.NOTHING}: not measured, or too little to say": show.NOTHING in told,
         f"each figure: the centre of the repetitions, over its {INTERVAL}, of two over their range": has_intervals,

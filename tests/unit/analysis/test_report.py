@@ -47,6 +47,12 @@ def test_what_cannot_be_told_is_nowhere_called_met() -> None:
     assert "met" not in "".join(shown)
 
 
+@pytest.mark.parametrize("validity", ["suspect", "valid"])
+def test_the_legend_says_what_suspect_means_where_it_stands(validity: str) -> None:
+    _, legend = grid(glance.data(dataset_of(trials=[row_of_trial(1, validity=validity)])))
+    assert any(text.startswith("suspect: ") for text in legend) == (validity == "suspect")
+
+
 def test_a_row_at_a_glance() -> None:
     dataset = dataset_of(
         trials=[row_of_trial(1, held_connections=10_000, errors_requests=7), row_of_trial(2, "poll")],
