@@ -8,9 +8,6 @@ from analysis.design import Design, Spread, earlier_spread, read_plan
 from analysis.statistics.family import ALPHA
 from analysis.statistics.power import POWER, detectable
 
-ASSUMED = Spread(0.03, "assumed: no earlier run here is like it")
-ASSUMED_OF_DUET = Spread(0.01, "assumed: no earlier duet here is like it")
-
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", type=Path, metavar="RUN", help="a run's directory, or its plan.yml")
@@ -32,15 +29,13 @@ def run(options: argparse.Namespace) -> int:
     path = options.plan / "plan.yml" if options.plan.is_dir() else options.plan
     plan = read_plan(path)
     spread = Spread(options.spread, "as given") if options.spread else None
-    spread = spread or earlier_spread(path.absolute().parent.parent, plan)
-    spread = spread or (ASSUMED_OF_DUET if plan.is_duet else ASSUMED)
-    for line in lines(plan, spread):
+    for line in lines(plan, spread or earlier_spread(path.absolute().parent.parent, plan)):
         print(show.visible(line))
     return 0
 
 
-def lines(plan: Design, spread: Spread) -> list[str]:
-    """Two lines: what it costs, what it can find."""
+def lines(plan: Design, spread: Spread | None) -> list[str]:
+    """Two lines: what it costs, what it can find, unknown before the machine has shown how much it varies."""
     blocks = "1 block" if plan.blocks == 1 else f"{plan.blocks} blocks"
     first = f"{plan.trials:,} trial{'s' if plan.trials > 1 else ''}{', two at a time,' if plan.is_duet else ''}"
     first += f" in {blocks}, about {lasting(plan.duration_s)}"
@@ -49,6 +44,12 @@ def lines(plan: Design, spread: Spread) -> list[str]:
         return [f"{first}; one strategy, so nothing is compared"]
     if plan.blocks < 2:
         return [first, "one block says nothing of how much blocks differ: no difference can be found; repeat it"]
+    if spread is None:
+        like = "duet" if plan.is_duet else "run"
+        return [
+            first,
+            f"how small a difference it finds is not known, as no earlier {like} here is like it (or give --spread)",
+        ]
     found = f"smallest difference found in {100 * POWER:.0f} % of such runs: "
     found += show.difference(detectable(plan.blocks, spread.value, 1 - ALPHA, measured=plan.baselines))
     if plan.comparisons > 1:

@@ -181,13 +181,17 @@ def test_a_broken_neighbour_says_nothing(tmp_path: Path) -> None:
 
 
 def test_two_lines_say_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["design", str(written(tmp_path, two_strategies()))]) == 0
+    where = str(written(tmp_path, two_strategies()))
+    assert main(["design", where]) == 0
+    unknown = "how small a difference it finds is not known, as no earlier run here is like it (or give --spread)"
+    assert capsys.readouterr().out.splitlines() == ["9 trials in 3 blocks, about 42 s", unknown]
+    assert main(["design", where, "--spread", "3%"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first == "9 trials in 3 blocks, about 42 s"
     # t = 4.3027 of two degrees of freedom is passed in 80 of 100 at a shift of 5.65: e^(5.65 · 0.03 · √(2/3)) = 1.15.
     found, spread = second.split("; ")
     assert found == "smallest difference found in 80 % of such runs: 13 %"
-    assert spread == "at a spread of 3.0 % (assumed: no earlier run here is like it)"
+    assert spread == "at a spread of 3.0 % (as given)"
 
 
 def test_a_directory_stands_for_its_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -333,7 +337,7 @@ def test_a_duet_finds_what_the_spread_of_a_ratio_lets_it(tmp_path: Path, capsys:
     assert main(["design", str(path)]) == main(["design", str(path), "--spread", "2%"]) == 0
     first, second, _, other = capsys.readouterr().out.splitlines()
     assert first == "32 trials, two at a time, in 8 blocks, about 75 s"
-    assert second.endswith("; at a spread of a pair's ratio of 1.0 % (assumed: no earlier duet here is like it)")
+    assert second.endswith("is not known, as no earlier duet here is like it (or give --spread)")
     assert other.endswith("; at a spread of a pair's ratio of 2.0 % (as given)")
     # Differences that spread by 1 % themselves, not measurements that do.
     draw = np.random.default_rng(3)
