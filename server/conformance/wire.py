@@ -149,7 +149,7 @@ def no_stall(subject: Subject) -> None:
 
 
 def accept_queue(subject: Subject) -> None:
-    """A burst that its accept queue has room for is taken in whole, whatever the server was doing (hostile kind storm)."""
+    """A burst that its accept queue has room for is taken in whole, whatever it was doing (hostile kind storm)."""
     listeners = subject.listeners()
     room = sum(one.room for one in listeners) // (1 if len(listeners) == 1 else 2)  # a hash deals unevenly
     count = max(1, min(subject.connections, room))
