@@ -81,13 +81,14 @@ class CallbackModule(CallbackBase):
             words = [word for source in given.get("inventory") or () for word in ("-i", source)]
             words += ["-K"] if given.get("become_ask_pass") else []
             command = shlex.join(["ansible-playbook", *words])
-            sentence = (
+            sentences = [
                 f"The playbook ended before its restore, so the kernel of {', '.join(self.tuned)} is still tuned; this "
                 f"puts it back: {command} playbooks/restore.yml"
-            )
+            ]
             if self.run and (ROOT / "results" / self.run / "plan.yml").exists():
-                sentence += f"; and this goes on with the run: {command} run_benchmark.yml -e run={self.run}"
-            self._display.display(sentence, stderr=True)  # which c10k_visible makes harmless
+                sentences += [f"This goes on with the run: {command} run_benchmark.yml -e run={self.run}"]
+            for sentence in sentences:
+                self._display.display(sentence, stderr=True)  # which c10k_visible makes harmless
 
     def wake(self) -> None:
         if self.holder is not None:
