@@ -37,7 +37,7 @@ def run_of(folder: Path, *trials: Document, **fields: Any) -> Dataset:
 
 def test_what_cannot_be_told_is_nowhere_called_met() -> None:
     """The defect: "met", below a sentence by which it could not be told."""
-    late = struck("epoll", "Sent late.", "GN3") | {"severity": "warn", "cells": "[]", "trials": "[1]"}
+    late = struck("epoll", "Another law.", "GN10") | {"severity": "warn", "cells": "[]", "trials": "[1]"}
     frame = glance.data(dataset_of(
         runs=[{"run": "r1", "slo": "p99=10ms"}], trials=[row_of_trial(1, response_p99_ns=1e6)], findings=[late]
     ))  # fmt: skip
