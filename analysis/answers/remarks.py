@@ -37,7 +37,8 @@ def of_control(dataset: Dataset) -> list[str]:
         low, high = (show.number(float(row[name])) for name in ("low", "high"))
         floor = "fewer than 3 blocks give no noise floor"
         if not pd.isna(row["noise_floor"]):
-            floor = f"no difference below {show.number(100 * float(row['noise_floor']), most=2)} % is believed"
+            share = show.number(100 * float(row["noise_floor"]), most=2)
+            floor = f"an interval within {share} % of 1 tells no difference"
         lines.append(
             f"{against} {show.number(float(row['ratio']))} [{low}, {high}] in {METRICS[PRIMARY].title}: {floor}"
         )

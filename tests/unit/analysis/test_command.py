@@ -64,7 +64,7 @@ def test_the_table(full: Path, capsys: Capture) -> None:
     # Requests for each second of CPU, the control over its twin: 1/1.05, 1.1, 0.95/1.
     assert (
         "- A/A control: epoll against itself 0.998 [0.811, 1.23] in requests per server-CPU-second: "
-        "no difference below 10 % is believed"
+        "an interval within 10 % of 1 tells no difference"
     ) in unwrapped(text)
     under = text.splitlines()[text.splitlines().index(rows["poll"]) + 1]
     assert under.split() == ["worse", "8.99–9.01"]
