@@ -119,7 +119,7 @@ def restore(module: AnsibleModule, kernel: Kernel) -> None:
         if problem:
             module.fail_json(msg=problem, **outcome)
         back = ", ".join(f"{entry['key']} {entry['before']} → {entry['after']}" for entry in changed)
-        outcome["said"] = f"put back, and read again: {back}." if changed else "nothing was tuned."
+        outcome["said"] = f"put back, and read again: {back}." if changed else "there is nothing to put back."
     module.exit_json(problem=problem, **outcome)
 
 

@@ -16,7 +16,9 @@ SMALL = "connections=200 rate=200 warmup=0 duration=1 repetitions=2 connect_rate
 OF_SEARCHES = "search_budget=10"
 MINE = f"{sys.executable} -m server serve --strategy poll --host {{host}} --port {{port}}"
 INSTEAD = [
-    (r"\bINVENTORY\b", "inventory/lab"), (r"=ID\b", "=latest"), (r"\b(RUN|BASE\d?|NEW\d?)\b(?!=)", "results/latest"),
+    (r"\bINVENTORY\b", "inventory/lab"), (r"([= ])ID\b", r"\g<1>latest"),
+    (r"(old|new)/server --host \{host\} --port \{port\}", MINE),
+    (r"\b(RUN|BASE\d?|NEW\d?)\b(?!=)", "results/latest"),
     (r"/opt/mine/mine \{host\}:\{port\}|/opt/mine --listen \{host\}:\{port\}", MINE), (r"\[|\]|…", ""),
     (r"--port 9000", "--port 9000 & sleep 2; kill $!"),
 ]  # fmt: skip
@@ -25,13 +27,16 @@ LEFT = {
     r"tests\.bench|tests\.vagrant": "a long run of its own",
     r"epoll_oneshot|/opt/mine/": "its reader has written a file",
     r"inventory/(vagrant|cluster)|-i hosts": "needs machines", r"lab_state=absent": "the lab is needed to the end",
+    r"compare results/latest results/latest": "needs several runs of its reader",
     r"\$\(|OLD --port|jq ": "needs two servers of its reader", r"-e run=latest": "only of a run that was broken off",
 }  # fmt: skip
+ALSO = {r"analysis gate|--fail-on": (1, 3), r"connections=50000": (2,)}
+"""What a command may end with besides 0: its verdict, or a refusal where a process may not have so many files."""
 
 
 def as_run(text: str) -> str:
     for pattern, instead in INSTEAD:
-        text = re.sub(pattern, instead.replace("\\", r"\\"), text)
+        text = re.sub(pattern, instead, text)
     if "run_benchmark.yml" in text and "--check" not in text:
         searches = "capacity" in text or "limit" in text
         words = SMALL.split() + ([OF_SEARCHES] if searches else [])
@@ -54,9 +59,11 @@ def main() -> int:
             ["bash", "-c", text], cwd=line.ROOT, env=line.environment(), stdin=subprocess.DEVNULL, capture_output=True,
             text=True, timeout=900, check=False,
         )  # fmt: skip
-        word = "ok" if done.returncode == 0 else f"exit {done.returncode}"
+        others = [status for pattern, statuses in ALSO.items() if re.search(pattern, text) for status in statuses]
+        is_good = done.returncode in (0, *others)
+        word = "ok" if is_good else f"exit {done.returncode}"
         print(f"{word:<8} {command}  ({time.monotonic() - began:.0f} s)", flush=True)
-        if done.returncode:
+        if not is_good:
             failed = 1
             print(f"    as: {text}\n{(done.stdout + done.stderr)[-1500:]}", flush=True)
     return failed
