@@ -19,18 +19,18 @@ INSTEAD = [
     (r"\bINVENTORY\b", "inventory/lab"), (r"([= ])ID\b", r"\g<1>latest"),
     (r"(old|new)/server --host \{host\} --port \{port\}", MINE),
     (r"\b(RUN|BASE\d?|NEW\d?)\b(?!=)", "results/latest"),
-    (r"/opt/mine/mine \{host\}:\{port\}|/opt/mine --listen \{host\}:\{port\}", MINE), (r"\[|\]|…", ""),
+    (r"/opt/mine/mine \{host\}:\{port\}|/opt/mine --listen \{host\}:\{port\}", MINE), (r"\[(?=[A-Z-])|(?<=[A-Z…])\]|…", ""),
     (r"--port 9000", "--port 9000 & sleep 2; kill $!"),
 ]  # fmt: skip
 LEFT = {
     r"^script/(test|benchmark|bootstrap)": "CI runs it", r"^git|^vagrant|^sudo|^pip": "changes this machine",
-    r"tests\.bench|tests\.vagrant": "a long run of its own",
+    r"tests\.bench|tests\.vagrant": "a long run of its own", r"loadgen-bin run": "needs a server of its reader",
     r"epoll_oneshot|/opt/mine/": "its reader has written a file",
     r"inventory/(vagrant|cluster)|-i hosts": "needs machines", r"lab_state=absent": "the lab is needed to the end",
     r"compare results/latest results/latest": "needs several runs of its reader",
     r"\$\(|OLD --port|jq ": "needs two servers of its reader", r"-e run=latest": "only of a run that was broken off",
 }  # fmt: skip
-ALSO = {r"analysis gate|--fail-on": (1, 3), r"connections=50000": (2,)}
+ALSO = {r"analysis gate|--fail-on": (1, 2, 3), r"connections=50000": (2,)}
 """What a command may end with besides 0: its verdict, or a refusal where a process may not have so many files."""
 
 
@@ -41,6 +41,7 @@ def as_run(text: str) -> str:
         searches = "capacity" in text or "limit" in text
         words = SMALL.split() + ([OF_SEARCHES] if searches else [])
         words += ["requests=200"] if "churn" in text else []
+        words += ["active=200"] if "c100k" in text else []
         text += "".join(f" -e {word}" for word in words)
     return text
 
