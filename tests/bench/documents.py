@@ -19,7 +19,8 @@ INSTEAD = [
     (r"\bINVENTORY\b", "inventory/lab"), (r"([= ])ID\b", r"\g<1>latest"),
     (r"(old|new)/server --host \{host\} --port \{port\}", MINE),
     (r"\b(RUN|BASE\d?|NEW\d?)\b(?!=)", "results/latest"),
-    (r"/opt/mine/mine \{host\}:\{port\}|/opt/mine --listen \{host\}:\{port\}", MINE), (r"\[(?=[A-Z-])|(?<=[A-Z…])\]|…", ""),
+    (r"/opt/mine/mine \{host\}:\{port\}|/opt/mine --listen \{host\}:\{port\}", MINE),
+    (r"\[(?=[A-Z-])|(?<=[A-Za-z…])\]|…", ""),
     (r"--port 9000", "--port 9000 & sleep 2; kill $!"),
 ]  # fmt: skip
 LEFT = {
