@@ -90,10 +90,11 @@ def _full(dataset: Dataset, found: Compared) -> str:
     serves more requests a turn, and so for less each."""
     if found.metric not in COSTS:
         return ""
-    told = {(one.run, cell): one for one in parsed(dataset.findings) if one.check == FULL for cell in one.cells}
-    sides = [side for pair in found.of(BETTER, WORSE) for side in ((pair.cell, pair.name), (pair.baseline, pair.base))]
-    runs = {pair.run for pair in found.pairs}
-    names = dict.fromkeys(name for cell, name in sides if any((run, cell) in told for run in runs))
+    full = {(one.run, cell) for one in parsed(dataset.findings) if one.check == FULL for cell in one.cells}
+    names: dict[str, None] = {}
+    for pair in found.of(BETTER, WORSE):
+        sides = ((pair.cell, pair.name), (pair.baseline, pair.base))
+        names |= dict.fromkeys(name for cell, name in sides if (pair.run, cell) in full)
     if not names:
         return ""
     return (

@@ -65,10 +65,11 @@ def data(dataset: Dataset) -> pd.DataFrame:
     shown = set(series.spread(ranked, colours=series.colours(trials)))
     rows.sort(key=lambda row: ranked.index(str(row["label"])))
     doubt, key = doubts(dataset), by_label(dataset.cells)
+    unsure = {label: any(bars(dataset, *key[label], goal) for goal in goals) for label in ranked}
     for row in rows:
         row["shown"] = row["label"] in shown
         row["note"] = " ".join(doubt.get((*key[str(row["label"])], "p99"), ()))
-        row["unsure"] = any(bars(dataset, *key[str(row["label"])], goal) for goal in goals)
+        row["unsure"] = unsure[str(row["label"])]
     lags = [(counts, int(counts.sum())) for (*_, kind), counts in sums.items() if kind == "lag" and counts.sum()]
     rows += [
         row | {"kind": "lag", "label": "generator's own lag", "low_ns": math.nan, "high_ns": math.nan}
