@@ -267,14 +267,19 @@ def _words(rows: list[Row], metric: Metric, margin: float) -> list[dict[str, Any
             continue
         single, within = found.single, found.within
         # What the control itself measured does not excuse it.
-        word, why = word_of(pair, found, metric, margin, 0.0 if row["control"] or math.isnan(floor) else floor)
+        word, why = word_of(pair, found, metric, margin, 0.0 if row["control"] else _known(floor))
         made.append(row | {
             "ratio": single.value, "low": single.low, "high": single.high, "confidence": single.confidence,
             "family_low": within.low, "family_high": within.high, "family_confidence": within.confidence,
-            "p": found.p, "p_holm": found.p_holm, "least": found.least, "method": single.method,
+            # A difference within the noise floor is never called one, however narrow its interval.
+            "p": found.p, "p_holm": found.p_holm, "least": max(found.least, _known(floor)), "method": single.method,
             "verdict": word, "why": why,
         })  # fmt: skip
     return made
+
+
+def _known(floor: float) -> float:
+    return 0.0 if math.isnan(floor) else floor
 
 
 def word_of(pair: Pair, found: Comparison, metric: Metric, margin: float, floor: float) -> tuple[str, str | None]:

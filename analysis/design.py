@@ -146,6 +146,12 @@ def earlier_spread(results: Path, plan: Design) -> Spread | None:
     return Spread(math.sqrt(squares / freedom), f"as in {_listed(runs)}")
 
 
+def own_spread(run: Path, plan: Design) -> Spread | None:
+    """That of the run itself, where it has been measured and says enough."""
+    squares, freedom = _residual_of(run / "summary.csv", plan)
+    return Spread(math.sqrt(squares / freedom), "as it was") if freedom >= LEAST_FREEDOM else None
+
+
 def _listed(runs: Sequence[str]) -> str:
     return runs[0] if len(runs) == 1 else f"{', '.join(runs[:-1])} and {runs[-1]}"
 

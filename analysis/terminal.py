@@ -18,6 +18,7 @@ from analysis.answers.headline import headline
 from analysis.answers.shown import INTERVAL, against, share, shown
 from analysis.answers.trust import located, trust, weighed
 from analysis.cells import varying
+from analysis.checks.shared import server_of
 from analysis.estimates import BY_TIME
 from analysis.findings import some
 from analysis.ingest.plan import traits
@@ -119,6 +120,9 @@ def facts(dataset: Dataset) -> list[str]:
     if "connections" not in apart:
         parts.append(f"{first['connections']:,} {'connections' if workload.holds else 'in flight'}")
     parts += [text.format(first[name]) for name, text in FACTS.items() if name not in unsaid and pd.notna(first[name])]
+    if server := server_of(dataset).get(first["run"]):
+        own = len(server.pinned)
+        parts += [f"server pinned to {own} CPU{'s' if own > 1 else ''}"] if own else []
     for count, noun in ((int((dataset.hosts["role"] == "client").sum()), "client"), (len(dataset.trials), "trial")):
         parts.append(f"{count:,} {noun}{'s' if count != 1 else ''}")
     parts[-1] += " side by side" if cells["duet"].all() else ""

@@ -1,7 +1,7 @@
 """Decides whether the run may begin on these hosts, and what to tune on each kernel. Pure; on the controller."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from planner.available import asked
@@ -37,8 +37,8 @@ def check_groups(groups: Mapping[str, list[str]], absent: str | None = None) -> 
     return servers[0], clients
 
 
-def leftovers(host: Host, keep_tuned: bool) -> str | None:
-    """One line on what earlier runs left on a host."""
+def leftovers(host: Host, keep_tuned: bool, is_ours: Callable[[str], bool]) -> str | None:
+    """One line on what earlier runs left on a host; of logs only those of runs that this checkout knows."""
     facts = host["probe"]["facts"]
     parts = []
     if facts["tuned_by"]:
@@ -47,10 +47,9 @@ def leftovers(host: Host, keep_tuned: bool) -> str | None:
     if facts["agent"]:
         run = facts["agent"]["run"] or "a run that it does not name"
         parts.append(f"the agent of {run} still runs (playbooks/stop.yml ends it)")
-    if facts["uncollected"]:
-        oldest = facts["uncollected"][0]
-        more = f" and {len(facts['uncollected']) - 1} more" if len(facts["uncollected"]) > 1 else ""
-        newest = facts["uncollected"][-1]
+    if uncollected := list(filter(is_ours, facts["uncollected"])):
+        oldest, newest = uncollected[0], uncollected[-1]
+        more = f" and {len(uncollected) - 1} more" if len(uncollected) > 1 else ""
         of = newest if newest == oldest else f"{newest}{more}"
         parts.append(f"logs of {of} were not collected (playbooks/collect.yml -e run={newest})")
     return f"{host['name']}: {'; '.join(parts)}" if parts else None

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from planner import admission, available, fitness, plan, resume, variables
+from planner import admission, available, fitness, plan, results, resume, variables
 from planner.cells import Catalog, Request
 from planner.check import DOUBTFUL, REFUSED, Check, doubts, refusals
 from planner.parameters import Refused
@@ -60,7 +60,9 @@ def examined(
         checks.append(Check(name, "version of IP", "the server's", "another", REFUSED, problem))
     checks += fitness.checks_of(request, catalog.load(), hosts)
     for host in hosts:
-        if (host["probe"] or {}).get("facts") and (line := admission.leftovers(host, request.run_wide["keep_tuned"])):
+        if not (host["probe"] or {}).get("facts"):
+            continue
+        if line := admission.leftovers(host, request.run_wide["keep_tuned"], results.is_here):
             checks.append(Check(host["name"], "earlier runs", "nothing left", "something", DOUBTFUL, line))
     return hosts, checks
 

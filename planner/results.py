@@ -23,6 +23,10 @@ from plugins.module_utils.c10k_tree import digest, write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
+CODE = (
+    "run_benchmark.yml", "ansible.cfg", "contracts", "planner", "playbooks", "plugins", "conductor", "server",
+    "loadgen", "analysis", "scenarios",
+)  # fmt: skip
 DERIVED = ("manifest.json", "report.html", "dataset", "export")
 EXITS = {0: "ok", 130: "interrupted"}
 MOST_AT_ONCE, MOST_UNPACKED, MOST_FILES, MOST_NAMES = 1 << 18, 4 << 30, 1 << 17, 1 << 24
@@ -104,6 +108,11 @@ def find(wanted: str | None) -> Path:
     return RESULTS / name
 
 
+def is_here(run: str) -> bool:
+    """Whether this checkout knows the run of this id: hosts may have others' too."""
+    return (RESULTS / Path(run).name).is_dir()
+
+
 def existing(wanted: str | None) -> Path:
     """The directory of a run that there is."""
     run = find(wanted)
@@ -125,7 +134,7 @@ def file_hashes(run: Path) -> dict[str, dict[str, Any]]:
 
 
 def git_state() -> dict[str, Any]:
-    """Commit of the checkout, and whether anything in it differs from that."""
+    """Commit of the checkout, and whether anything that runs differs from that."""
 
     def git(*words: str) -> str | None:
         try:
@@ -136,7 +145,8 @@ def git_state() -> dict[str, Any]:
             return None
         return answer.stdout.strip() if answer.returncode == 0 else None
 
-    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain")
+    # A picture or a table that somebody wrote into the checkout is no change of what ran.
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--", *CODE)
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 

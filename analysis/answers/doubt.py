@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from analysis.cells import by_key
 from analysis.checks.base import CHECKS
-from analysis.findings import Finding, parsed
+from analysis.findings import Finding, concerned, parsed, some
 from analysis.metrics import METRICS
 from analysis.model import Dataset
 
 CONTRASTS = "contrasts"  # stands beside the metrics in `forbids`: who is better than whom
+MOST_ROWS = 3
 ASIDE = {"connect_p99"}  # of the load, once it stands, it tells nothing
 # By (run, cell) and metric the ids of the checks, the worst first.
 Doubts = Mapping[tuple[str, str, str], tuple[str, ...]]
@@ -48,14 +50,16 @@ def forbidden(finding: Finding) -> tuple[str, ...]:
 def warnings(dataset: Dataset, most: int, said: str = "") -> list[str]:
     """The worst warnings in words, such as `Do not use the p99 response: … (GN3)`; those that forbid something come
     before those that do not, and last of them those that only touch ASIDE. What is `said` already is left out."""
-    told = []
+    told, labels = [], by_key(dataset.cells)
     for one in sorted(parsed(dataset.findings), key=_lightness):
         if one.severity == "info" or one.message.rstrip(".") in said:
             continue
         names = forbidden(one)
         rule = "These trials do not count" if one.is_invalid else ""
         if names:
-            rule = f"Do not use the {named(names)}"
+            rows = [labels.get((one.run, cell), cell) for cell in concerned(one, dataset.trials)]
+            of = f" of {some(rows, ', ', MOST_ROWS)}" if rows and len(rows) < len(labels) else ""
+            rule = f"Do not use the {named(names)}{of}"
         told.append(f"{rule}: {one.message} ({one.check})" if rule else f"{one.message} ({one.check})")
     return told[:most]
 

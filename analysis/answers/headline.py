@@ -12,11 +12,12 @@ from analysis import format as show
 from analysis.answers import alone, capacity, comparison, growth, limit
 from analysis.answers.comparison import MOST_NAMED, Compared
 from analysis.answers.doubt import doubts
+from analysis.answers.full import CHECK, full
 from analysis.answers.objective import kept
 from analysis.answers.shown import with_unit
 from analysis.cells import standing
 from analysis.checks.shared import WITHOUT_RESULT
-from analysis.findings import parsed, some
+from analysis.findings import some
 from analysis.ingest.plan import traits
 from analysis.metrics import METRICS
 from analysis.model import Dataset
@@ -27,7 +28,6 @@ FATES = dict.fromkeys(WITHOUT_RESULT, ("was not run to its end", "were not run t
 FATES |= {"crashed": ("crashed", "crashed")}
 NOT_VALID = ("is not valid", "are not valid")
 MOST_EXPLAINED = 2
-FULL = "SV7"
 COSTS = ("efficiency", "cpu")
 
 
@@ -90,16 +90,16 @@ def _full(dataset: Dataset, found: Compared) -> str:
     serves more requests a turn, and so for less each."""
     if found.metric not in COSTS:
         return ""
-    full = {(one.run, cell) for one in parsed(dataset.findings) if one.check == FULL for cell in one.cells}
+    is_full = full(dataset)
     names: dict[str, None] = {}
     for pair in found.of(BETTER, WORSE):
         sides = ((pair.cell, pair.name), (pair.baseline, pair.base))
-        names |= dict.fromkeys(name for cell, name in sides if (pair.run, cell) in full)
+        names |= dict.fromkeys(name for cell, name in sides if (pair.run, cell) in is_full)
     if not names:
         return ""
     return (
-        f"{some(names, ', ', MOST_NAMED)} left hardly any CPU time, so what a request costs there follows from the "
-        f"rate, and another rate gives another factor ({FULL})."
+        f"{some(names, ', ', MOST_NAMED)} left hardly any CPU time: at this rate no request can be seen to cost more "
+        f"there, and another rate gives another factor ({CHECK}); see a lower one too (-e rate=)."
     )
 
 

@@ -42,8 +42,9 @@ class Broken:
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per block of each search for a limit: label and strategy (of the series), block, held (the most
-    connections with which the objective was met), broke_at (the fewest with which it was not), of these what, seen,
-    remedy and short as of Broken, `doubt` (the findings that forbid to say whether it was met), objective."""
+    connections with which the objective was met), queue_at (the fewest of those beside an accept queue that
+    overflowed), broke_at (the fewest with which it was not), of these what, seen, remedy and short as of Broken,
+    `doubt` (the findings that forbid to say whether it was met), objective."""
     cells = dataset.cells
     is_searched = cells["workload"].map(lambda name: traits(name).searches == "connections").astype(bool)
     everyone = cells["active"] == cells["connections"]
@@ -87,10 +88,18 @@ def _search(dataset: Dataset, rungs: pd.DataFrame, goal: Objective) -> dict[str,
     doubt = dict.fromkeys(c for row in asked for c in bars(dataset, row["run"], row["cell"], goal))
     return {
         "held": float(best["connections"]) if best else np.nan,
+        "queue_at": _overflowed(dataset, met),
         "broke_at": float(first["connections"]) if first else np.nan,
         **asdict(why(dataset, first, goal) if first else Broken("")),
         "doubt": ", ".join(doubt),
     }
+
+
+def _overflowed(dataset: Dataset, met: pd.DataFrame) -> float:
+    """The objective is about requests: that connecting took seconds meanwhile breaks nothing, and has to be said."""
+    named = {(one.run, n) for one in parsed(dataset.findings) if one.check in QUEUE for n in one.trials}
+    own = zip(met["run"], met["trial"], met["connections"], strict=True)
+    return float(min((size for run, n, size in own if (run, n) in named), default=np.nan))
 
 
 def why(dataset: Dataset, trial: Mapping[Any, Any], goal: Objective) -> Broken:
@@ -143,16 +152,22 @@ def _told(label: str, rows: pd.DataFrame) -> str:
     within = f" (whether within {goal} cannot be told: {doubt})" if doubt else f" within {goal}"
     held = rows["held"]
     first = f"{label} held {_range(held)} connections{within}" if held.notna().any() else f"{label} held none{within}"
+    queue = ""
+    if rows["queue_at"].notna().any():
+        queue = (
+            f"From {_range(rows['queue_at'].dropna())} on an accept queue overflowed while connecting, so clients "
+            f"waited to be taken in ({QUEUE[0]})."
+        )
     broke = rows.dropna(subset="broke_at")
     if broke.empty:
-        return f"{first}, and nothing broke; go on with a higher search_to or search_budget."
+        return f"{first}, and nothing broke; go on with a higher search_to or search_budget. {queue}".strip()
     counts = broke["what"].value_counts(sort=True)
     often = f" in {counts.iloc[0]} of {n} searches" if n > 1 else ""
     row = broke[broke["what"] == counts.index[0]].iloc[0]
     parts = [f"{first}. At {_range(broke['broke_at'])} the first thing to break was {row['what']}{often}"]
     parts = [": ".join(filter(None, [parts[0], row["seen"].rstrip(".")])) + ".", row["remedy"]]
     unsure = "One search does not tell how sure that is." if n == 1 else ""
-    return " ".join(filter(None, [*parts, unsure]))
+    return " ".join(filter(None, [*parts, queue, unsure]))
 
 
 def _range(values: pd.Series) -> str:
@@ -174,7 +189,10 @@ def keep(dataset: Dataset) -> list[str]:
             text = tuple(f"{k['key']} = {k['after']}" for k in keys or () if isinstance(k, dict) and k.get("after"))
             by_text.setdefault(text, []).append(str(name))
         for text, names in by_text.items():
-            lines += [f"# /etc/sysctl.d/90-c10k.conf of {', '.join(names)}", *text] if text else []
+            of = ", ".join(names)
+            lines += [f"# /etc/sysctl.d/90-c10k.conf of {of}", *text] if text else [f"# no sysctl of {of} was changed"]
+        if found["queue_at"].notna().any():
+            lines.append("# an accept queue overflowed: raise net.core.somaxconn and the server's backlog, both")
         by_limit: dict[float, list[str]] = {}
         for (of, name), host in hosts(dataset).items():
             if of == run["run"] and host.descriptors == host.descriptors:

@@ -8,13 +8,16 @@ import altair as alt
 import pandas as pd
 
 from analysis import format as show
-from analysis.answers import series
+from analysis.answers import alone, series
 from analysis.answers.doubt import doubts
+from analysis.answers.full import full
 from analysis.answers.shown import bracketed, is_forbidden, undetermined
 from analysis.cells import standing
 from analysis.charts import axes
+from analysis.findings import some
 from analysis.model import Dataset
 
+MOST_NAMED = 6
 NAME, TITLE = "cost", "What a request costs the server"
 READ = (
     "Server CPU time per answered request, cheapest first: user time and, lighter, the kernel's. The line spans the "
@@ -26,14 +29,21 @@ COLUMNS = {
     "user_us": "cpu_user_value", "system_us": "cpu_system_value",
     "memory_bytes": "memory_value", "memory_low_bytes": "memory_low", "memory_high_bytes": "memory_high",
 }  # fmt: skip
+FULL = "its CPUs were full: at this rate no more can show"
 MODES = {"user_us": "user", "system_us": "system"}
 WORDS_ROOM = 1.6  # of an axis that has words beside its marks
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
-    """One row per good cell with a known cost, cheapest first; `why` nothing may rest on its figure."""
+    """One row per good cell with a known cost, cheapest first; `why` nothing may rest on its figure, or only that it
+    costs so much at least."""
     frame = of_cells(dataset, "cpu")
+    is_full = full(dataset)
+    least = [key in is_full for key in zip(frame.pop("run"), frame.pop("cell"), strict=True)]
+    frame["why"] = frame["why"].where(frame["why"].ne("") | ~pd.Series(least, frame.index, dtype=bool), FULL)
     frame = frame[frame["cpu_us"].notna()].sort_values("cpu_us", kind="stable", ignore_index=True)
+    loads = list(dict.fromkeys(map(alone.load, standing(dataset.cells).to_dict("records"))))
+    frame.attrs["load"] = f"At {loads[0]} a" if len(loads) == 1 else "A"
     frame.attrs["left_out"] = series.left_out_sentence(series.left_out(dataset))
     return frame
 
@@ -44,7 +54,8 @@ def of_cells(dataset: Dataset, metric: str) -> pd.DataFrame:
     doubt = doubts(dataset)
     ends = wide[["run", "cell", f"{metric}_low", f"{metric}_high"]].itertuples(index=False)
     why = [undetermined(low, high, " ".join(doubt.get((run, cell, metric), ()))) for run, cell, low, high in ends]
-    return pd.DataFrame({name: wide[source] for name, source in COLUMNS.items()}).assign(why=why)
+    columns = {"run": "run", "cell": "cell", **COLUMNS}
+    return pd.DataFrame({name: wide[source] for name, source in columns.items()}).assign(why=why)
 
 
 def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
@@ -87,14 +98,16 @@ def caption(frame: pd.DataFrame) -> str:
     frame = frame[~frame["why"].map(is_forbidden)]
     if frame.empty:
         return f"Findings forbid any word on what a request costs.{left_out}"
-    share = (frame["system_us"] / frame["cpu_us"]).median()
+    shares = 100 * frame["system_us"] / frame["cpu_us"]
     first, last = frame.iloc[0], frame.iloc[-1]
-    text = f"A request costs the server {_us(first)} of CPU time with {first['label']}"
+    text = f"{frame.attrs.get('load', 'A')} request costs the server {_us(first)} of CPU time with {first['label']}"
     if len(frame) > 1:
-        times = show.number(float(last["cpu_us"] / first["cpu_us"]), most=2)
-        text += f", {_us(last)} with {last['label']} ({times} × as much)"
-    if share == share:
-        text += f"; {show.number(100 * float(share), most=2)} % of it is the kernel's (median)"
+        text += f", {_us(last)} with {last['label']}"
+    if shares.notna().any():
+        least, most = (show.number(float(end), most=2) for end in (shares.min(), shares.max()))
+        text += f"; {least if least == most else f'{least} to {most}'} % of it is the kernel's"
+    if len(bound := frame[frame["why"] == FULL]):
+        text += f"; at least so much with {some(bound['label'], ', ', MOST_NAMED)}, as {FULL}"
     return f"{text}.{left_out}"
 
 

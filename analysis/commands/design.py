@@ -1,12 +1,14 @@
-"""Say of a plan, before it runs, how long it takes and how small a difference it can find."""
+"""Say of a plan, before it runs or after, how long it takes, and how small a difference it and a longer one find."""
 
 import argparse
 from pathlib import Path
 
 from analysis import format as show
-from analysis.design import Design, Spread, earlier_spread, read_plan
+from analysis.design import Design, Spread, earlier_spread, own_spread, read_plan
 from analysis.statistics.family import ALPHA
 from analysis.statistics.power import POWER, detectable
+
+REPETITIONS = (10, 20, 40)
 
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +16,7 @@ def setup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spread", type=share, metavar="SHARE",
         help="how much a measurement spreads within its block, such as 3%%, of a duet the ratio of a pair; by default "
-        "as in the newest earlier runs",
+        "as it was, else as in the newest earlier runs",
     )  # fmt: skip
 
 
@@ -29,13 +31,15 @@ def run(options: argparse.Namespace) -> int:
     path = options.plan / "plan.yml" if options.plan.is_dir() else options.plan
     plan = read_plan(path)
     spread = Spread(options.spread, "as given") if options.spread else None
+    spread = spread or own_spread(path.absolute().parent, plan)
     for line in lines(plan, spread or earlier_spread(path.absolute().parent.parent, plan)):
         print(show.visible(line))
     return 0
 
 
 def lines(plan: Design, spread: Spread | None) -> list[str]:
-    """Two lines: what it costs, what it can find, unknown before the machine has shown how much it varies."""
+    """What it costs; what it can find, unknown before the machine has shown how much it varies; what more repetitions
+    would find."""
     blocks = "1 block" if plan.blocks == 1 else f"{plan.blocks} blocks"
     first = f"{plan.trials:,} trial{'s' if plan.trials > 1 else ''}{', two at a time,' if plan.is_duet else ''}"
     first += f" in {blocks}, about {lasting(plan.duration_s)}"
@@ -58,7 +62,14 @@ def lines(plan: Design, spread: Spread | None) -> list[str]:
         )
         found += f"; with {plan.comparisons} compared at once: {beside}"
     of = "a pair's ratio of " if plan.is_duet else ""
-    return [first, f"{found}; at a spread of {of}{show.number(100 * spread.value, most=2)} % ({spread.source})"]
+    found += f"; at a spread of {of}{show.number(100 * spread.value, most=2)} % ({spread.source})"
+    more = [
+        f"{n} would find "
+        + show.difference(detectable(n, spread.value, 1 - ALPHA / plan.comparisons, measured=plan.baselines))
+        for n in REPETITIONS if n > plan.blocks
+    ]  # fmt: skip
+    beside = "" if plan.comparisons == 1 else f" with {plan.comparisons} compared at once"
+    return [first, found, *([f"more repetitions{beside}: {', '.join(more)}"] if more else [])]
 
 
 def lasting(seconds: float) -> str:

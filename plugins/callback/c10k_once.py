@@ -1,5 +1,5 @@
 """Ansible's own screen, but for what a task of ours fails with: that is told once, as the sentence that it is. And what
-playbooks/restore.yml has put back is told too.
+was put back is told too.
 
 The default callback shows it twice, in a frame of its own source and as JSON. With -v it does so here too; and what no
 task of ours foresaw is always shown whole.

@@ -51,7 +51,7 @@ RETURN = r"""
 keys: {type: list, returned: always, description: "For each key the values before, asked for and after, and a status."}
 unrestored: {type: list, returned: state is restored, description: Keys that could not be put back; they stay saved.}
 problem: {type: str, returned: a value is still tuned, description: One sentence.}
-said: {type: str, returned: state is restored and strict, description: "What was put back, for a person."}
+said: {type: str, returned: state is restored, description: "What was put back, for a person."}
 """
 
 import json
@@ -120,6 +120,8 @@ def restore(module: AnsibleModule, kernel: Kernel) -> None:
             module.fail_json(msg=problem, **outcome)
         back = ", ".join(f"{entry['key']} {entry['before']} → {entry['after']}" for entry in changed)
         outcome["said"] = f"put back, and read again: {back}." if changed else "there is nothing to put back."
+    elif changed and not unrestored:
+        outcome["said"] = f"{len(changed)} kernel value{'s' * (len(changed) > 1)} put back, and read again."
     module.exit_json(problem=problem, **outcome)
 
 

@@ -166,6 +166,8 @@ def copied(directory: Path, gateway: bool = True) -> Path:
     """A copy of the example, with names of one's own in it, as its comments say."""
     shutil.rmtree(COPY, ignore_errors=True)
     shutil.copytree(EXAMPLE, COPY)
+    hosts = COPY / "hosts.yml"
+    hosts.write_text(re.sub(r"# (c10k_(weight|sources))", r"\1", hosts.read_text()))
     config, group = COPY / ".ssh/ssh_config", COPY / "group_vars/c10k.yml"
     replace(config, {"gateway.example.org": GATEWAY, "~/.ssh/id_ed25519": str(directory / "key")})
     replace(

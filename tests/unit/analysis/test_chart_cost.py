@@ -24,9 +24,23 @@ def test_the_cheapest_first_and_nothing_that_is_struck() -> None:
     assert frame[columns].to_numpy().tolist() == [["epoll", 50, 20, 30], ["poll", 200, 40, 160]]
     # The kernel's shares are 60 % and 80 %. Half the intervals are 5 and 20 µs.
     assert cost.caption(frame) == (
-        "A request costs the server 50 µs [45, 55] of CPU time with epoll, 200 µs [180, 220] with poll "
-        "(4.0 × as much); 70 % of it is the kernel's (median). Left out: select (FD_SETSIZE); trio (Saturated.)."
+        "At 10,000 connections a request costs the server 50 µs [45, 55] of CPU time with epoll, 200 µs [180, 220] "
+        "with poll; 60 to 80 % of it is the kernel's. Left out: select (FD_SETSIZE); trio (Saturated.)."
     )
+
+
+def test_a_cost_that_the_rate_bounds_is_told_as_a_bound() -> None:
+    """The defect: 99.3 µs [98.7, 100] of a full CPU at 10,000 requests/s; at 500 it was 1,730 µs."""
+    full = struck("poll", "The server used 0.999 of 1.00 CPUs.", "SV7") | {"severity": "info", "trials": "[1]"}
+    frame = cost.data(dataset_of(trials=TRIALS, estimates=COSTS, findings=[full]))
+    assert dict(zip(frame["label"], frame["why"], strict=True)) == {"trio": "", "epoll": "", "poll": cost.FULL}
+    assert f"; at least so much with poll, as {cost.FULL}." in cost.caption(frame)
+
+
+def test_a_server_that_was_full_once_is_not_called_full() -> None:
+    trials = [trial(n, "poll") for n in (1, 2, 3)]
+    once = struck("poll", "The server used 0.924 of 1.00 CPUs.", "SV7") | {"severity": "info", "trials": "[2]"}
+    assert cost.FULL not in set(cost.data(dataset_of(trials=trials, estimates=COSTS, findings=[once]))["why"])
 
 
 def test_both_modes_are_drawn_for_each() -> None:
@@ -40,7 +54,7 @@ def test_both_modes_are_drawn_for_each() -> None:
 
 def test_one_strategy_without_interval() -> None:
     frame = cost.data(dataset_of(trials=[trial(1)], estimates=[estimate("epoll", "cpu", 41.27)]))
-    assert cost.caption(frame) == "A request costs the server 41.3 µs of CPU time with epoll."
+    assert cost.caption(frame) == "At 10,000 connections a request costs the server 41.3 µs of CPU time with epoll."
 
 
 def test_memory_the_least_first_and_only_growth() -> None:

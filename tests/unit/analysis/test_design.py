@@ -186,8 +186,8 @@ def test_two_lines_say_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     unknown = "how small a difference it finds is not known, as no earlier run here is like it (or give --spread)"
     assert capsys.readouterr().out.splitlines() == ["9 trials in 3 blocks, about 42 s", unknown]
     assert main(["design", where, "--spread", "3%"]) == 0
-    first, second = capsys.readouterr().out.splitlines()
-    assert first == "9 trials in 3 blocks, about 42 s"
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == "9 trials in 3 blocks, about 42 s" and third.startswith("more repetitions: 10 would find ")
     # t = 4.3027 of two degrees of freedom is passed in 80 of 100 at a shift of 5.65: e^(5.65 · 0.03 · √(2/3)) = 1.15.
     found, spread = second.split("; ")
     assert found == "smallest difference found in 80 % of such runs: 13 %"
@@ -227,6 +227,17 @@ def test_a_byte_order_mark_changes_nothing(tmp_path: Path) -> None:
     path = written(tmp_path, two_strategies())
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert main(["design", str(path)]) == 0
+
+
+def test_a_run_that_was_measured_tells_its_own_spread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The defect: of a run that had ended `design` told the spread of another one, or that none was known."""
+    summary(tmp_path / "other", "2026-01-01T00:00:00Z", logs(0.4), "other")
+    summary(tmp_path / "runs" / RUN, "2026-01-02T00:00:00Z", logs(0.1), RUN)
+    (tmp_path / "runs" / RUN / "plan.yml").write_bytes(written(tmp_path, two_strategies()).read_bytes())
+    assert main(["design", str(tmp_path / "runs" / RUN)]) == 0
+    _, found, more = capsys.readouterr().out.splitlines()
+    assert found.endswith("; at a spread of 11 % (as it was)")
+    assert more.startswith("more repetitions: 10 would find ") and more.count(" would find ") == 3
 
 
 def test_an_earlier_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -335,7 +346,7 @@ def test_two_beside_each_other_take_their_time_once() -> None:
 def test_a_duet_finds_what_the_spread_of_a_ratio_lets_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, duet())
     assert main(["design", str(path)]) == main(["design", str(path), "--spread", "2%"]) == 0
-    first, second, _, other = capsys.readouterr().out.splitlines()
+    first, second, _, other, *_ = capsys.readouterr().out.splitlines()
     assert first == "32 trials, two at a time, in 8 blocks, about 75 s"
     assert second.endswith("is not known, as no earlier duet here is like it (or give --spread)")
     assert other.endswith("; at a spread of a pair's ratio of 2.0 % (as given)")

@@ -41,7 +41,7 @@ def test_the_worst_in_words() -> None:
     findings = [warned("GN3", "[1]"), warned("CK1", "[1]"), warned("GN1", "[2]", "invalid")]
     assert warnings(dataset_of(trials=TRIALS, findings=findings), 2) == [
         "These trials do not count: GN1 was seen. (GN1)",
-        "Do not use the p99 response and p99.9 response: GN3 was seen. (GN3)",
+        "Do not use the p99 response and p99.9 response of epoll: GN3 was seen. (GN3)",
     ]
 
 

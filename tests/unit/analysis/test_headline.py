@@ -112,8 +112,8 @@ def test_a_factor_that_the_rate_makes_is_said_to_be_so(verdict: str) -> None:
         contrasts=[contrast("poll", 0.2, 0.19, 0.21, verdict)],
         findings=[full],
     )
-    what = "poll left hardly any CPU time, so what a request costs there follows from the rate, and another rate gives"
-    assert found.more.startswith(f"{what} another factor (SV7).") == (verdict == "worse")
+    what = "poll left hardly any CPU time: at this rate no request can be seen to cost more there, and another rate"
+    assert found.more.startswith(f"{what} gives another factor (SV7); see a lower") == (verdict == "worse")
 
 
 def test_that_nothing_is_ranked_since_the_baseline_met_its_limit_is_said() -> None:

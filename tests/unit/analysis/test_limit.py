@@ -1,9 +1,11 @@
 """What breaks first: the answer of a search for a limit, by what was recorded of the trial that broke."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from analysis.answers import limit, objective
@@ -137,6 +139,24 @@ def test_the_lines_to_keep_are_those_in_force(tmp_path: Path) -> None:
     assert "    net.core.somaxconn = 65535" in page(dataset, str(tmp_path))
     file, line = limit.keep(dataset)
     assert f">{file}\n{line}\n</pre>" in html(dataset), "each stands on a line of its own"
+
+
+def test_a_run_that_changed_no_sysctl_says_so(tmp_path: Path) -> None:
+    dataset = searched(tmp_path, SHORT)
+    dataset.runs["tuning"] = json.dumps({name: {"keys": []} for name in ("server", "client1")})
+    assert limit.keep(dataset) == ["# no sysctl of server, client1 was changed"]
+
+
+def test_an_accept_queue_that_overflowed_before_anything_broke_is_told(tmp_path: Path) -> None:
+    """The defect: connecting took 2 s from 10,000 connections on, and the answer spoke of descriptors alone."""
+    dataset = searched(tmp_path, SHORT)
+    named = {"run": RUN, "check": "SV1", "severity": "warn", "scope": "trial", "cells": "[]", "trials": "[2, 3]",
+             "hosts": "[]", "message": "m", "matters": "m", "remedy": "r", "evidence": "[]"}  # fmt: skip
+    overflown = replace(dataset, findings=pd.DataFrame([named]))
+    text = "From 2,000 on an accept queue overflowed while connecting, so clients waited to be taken in (SV1)."
+    assert text in sentence(overflown) and text not in sentence(dataset)
+    assert any("raise net.core.somaxconn" in one for one in limit.keep(overflown))
+    assert not any("raise net.core.somaxconn" in one for one in limit.keep(dataset))
 
 
 @pytest.mark.parametrize("broken", [SHORT, None])

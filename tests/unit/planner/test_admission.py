@@ -41,11 +41,18 @@ def test_an_inventory_may_say_itself_why_it_has_no_host() -> None:
 
 def test_what_earlier_runs_left_is_one_line_a_host() -> None:
     left = host(tuned_by=["run-1"], agent={"run": "run-2"}, uncollected=["run-3", "run-4"])
-    line = admission.leftovers(left, keep_tuned=False)
+    line = admission.leftovers(left, False, {"run-1", "run-2", "run-3", "run-4"}.__contains__)
     assert line and "\n" not in line
     for word in ("client1", "run-1", "playbooks/stop.yml", "collect.yml -e run=run-4", "1 more"):
         assert word in line
-    assert admission.leftovers(host(), keep_tuned=False) is None
+    assert admission.leftovers(host(), False, {"run-1", "run-2", "run-3", "run-4"}.__contains__) is None
+
+
+def test_the_logs_of_another_checkout_are_not_told_of() -> None:
+    """The defect: a fresh clone was told to collect the runs of somebody else."""
+    assert admission.leftovers(host(uncollected=["run-3"]), False, set().__contains__) is None
+    line = admission.leftovers(host(uncollected=["run-3", "run-4"]), False, {"run-3"}.__contains__)
+    assert line and "run-3 were" in line and "run-4" not in line
 
 
 def tuned(hosts: list[dict[str, Any]], **given: Any) -> tuple[dict[str, list[str]], list[str]]:

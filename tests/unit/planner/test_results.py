@@ -27,4 +27,9 @@ def test_results_may_be_a_link_to_a_bigger_disk(tmp_path: Path, monkeypatch: pyt
     results.write_plan(run, {"version": 3})
     results.point_latest(run)
     assert results.git_state()["dirty"] is False
+    (checkout / "slide.png").write_bytes(b"")  # what a reader writes there is no change of what runs
+    assert results.git_state()["dirty"] is False
+    (checkout / "server").mkdir()
+    (checkout / "server/mine.py").write_text("")
+    assert results.git_state()["dirty"] is True
     assert results.find("latest").name == results.existing(run.name).name == run.name
