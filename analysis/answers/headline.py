@@ -28,6 +28,7 @@ FATES = dict.fromkeys(WITHOUT_RESULT, ("was not run to its end", "were not run t
 FATES |= {"crashed": ("crashed", "crashed")}
 NOT_VALID = ("is not valid", "are not valid")
 MOST_EXPLAINED = 2
+LEAST_RATE = 100  # requests/s, of which a tenth may be measured
 COSTS = ("efficiency", "cpu")
 
 
@@ -99,8 +100,14 @@ def _full(dataset: Dataset, found: Compared) -> str:
         return ""
     return (
         f"{some(names, ', ', MOST_NAMED)} left hardly any CPU time: at this rate no request can be seen to cost more "
-        f"there, and another rate gives another factor ({CHECK}); see a lower one too (-e rate=)."
+        f"there, and another rate gives another factor ({CHECK}); see a lower one too{_lower(dataset)}."
     )
+
+
+def _lower(dataset: Dataset) -> str:
+    """A tenth of the rate that was offered, where that is one."""
+    rates = dataset.cells["rate"].dropna().unique()
+    return f" (-e rate={rates[0] // 10:.0f})" if len(rates) == 1 and rates[0] >= LEAST_RATE else ""
 
 
 def _all_held(good: pd.DataFrame) -> str:

@@ -113,7 +113,8 @@ def test_a_factor_that_the_rate_makes_is_said_to_be_so(verdict: str) -> None:
         findings=[full],
     )
     what = "poll left hardly any CPU time: at this rate no request can be seen to cost more there, and another rate"
-    assert found.more.startswith(f"{what} gives another factor (SV7); see a lower") == (verdict == "worse")
+    end = " gives another factor (SV7); see a lower one too (-e rate=1000)."
+    assert found.more.startswith(f"{what}{end}") == (verdict == "worse")
 
 
 def test_that_nothing_is_ranked_since_the_baseline_met_its_limit_is_said() -> None:
