@@ -198,7 +198,8 @@ def _undecided(ours: Compared, open_: Sequence[Pair]) -> str:
     found = [pair.least for pair in open_ if math.isfinite(pair.least)]
     if not found:
         return f"{text} ({certainty(open_)})"
-    could = show.difference(max(found))
+    least, most = show.difference(min(found)), show.difference(max(found))
+    could = least if least == most else f"{least} to {most}, by strategy," if ours.factor == "strategy" else most
     return f"{text} ({certainty(open_)}); this run could have found one of {could} in {100 * POWER:.0f} % of cases"
 
 

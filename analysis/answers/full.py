@@ -6,6 +6,8 @@ from analysis.findings import parsed
 from analysis.model import Dataset
 
 CHECK = "SV7"
+BOUND = "its CPUs were full: at this rate no more can show"
+"""Why a cost of these is the least that it can be."""
 
 
 def full(dataset: Dataset) -> set[tuple[str, str]]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.answers.doubt import doubts
+from analysis.answers.full import BOUND, CHECK, full
 from analysis.answers.shown import bracketed, undetermined
 from analysis.cells import labels, series_key, standing
 from analysis.estimates import by_block, figures_of_trials
@@ -18,19 +19,23 @@ from analysis.statistics.interval import centre
 from analysis.statistics.scaling import LEAST_LEVELS, growth
 
 METRIC = "cpu"
+FITTED = ("constant", "line")  # models that have a line to draw
+BOUNDED = "bounded"  # a model that cannot be told
 APART = ("connections", "connect_rate")  # what tells the cells of a series apart
 PER = 1000  # connections
 
 
 def data(dataset: Dataset) -> pd.DataFrame:
     """One row per good cell of a series that differs in connections only (three numbers of them or more, `active`
-    fixed): label (the series'), strategy, connections, cpu_us, low_us, high_us and `why` nothing may rest on it;
+    fixed): label (the series'), strategy, connections, cpu_us, low_us, high_us and `why` nothing may rest on it,
+    or only that it costs so much at least;
     `next_us`, the growth to the next size for each PER connections (nan at the last); and of the series `model`,
     `misfit`, slope_us with its interval and the fitted fit_start_us + fit_rise_us, likewise for each PER connections,
     and its `repetitions`."""
     good = standing(dataset.cells.assign(series=labels(dataset.cells, APART)))
     good = good[good["outcome"].ne("dnf")]
     key = series_key(good, APART)
+    is_full = full(dataset)
     figures = figures_of_trials(dataset)
     figures = figures[(figures["metric"] == METRIC) & ~figures["control"] & figures["value"].notna()]
     rows, doubt = [], doubts(dataset)
@@ -46,7 +51,9 @@ def data(dataset: Dataset) -> pd.DataFrame:
         )
         if found is None:
             continue
-        series = {"model": found.model, "misfit": found.misfit, "slope_us": found.slope.value * PER,
+        # What a full CPU hides bends every line.
+        is_bounded = any(key in is_full for key in zip(members["run"], members["cell"], strict=True))
+        series = {"model": BOUNDED if is_bounded else found.model, "misfit": found.misfit, "slope_us": found.slope.value * PER,
                   "slope_low_us": found.slope.low * PER, "slope_high_us": found.slope.high * PER,
                   "fit_start_us": found.start, "fit_rise_us": found.rise * PER,
                   "repetitions": own["block"].nunique()}  # fmt: skip
@@ -63,7 +70,8 @@ def data(dataset: Dataset) -> pd.DataFrame:
                     "cpu_us": figure.value,
                     "low_us": figure.low,
                     "high_us": figure.high,
-                    "why": undetermined(figure.low, figure.high, forbid),
+                    "why": undetermined(figure.low, figure.high, forbid)
+                    or (BOUND if (row["run"], row["cell"]) in is_full else ""),
                     "next_us": local.get(float(row["connections"]), float("nan")) * PER,
                     **series,
                 }
@@ -76,6 +84,8 @@ def slope_text(row: Mapping[Hashable, Any]) -> str:
     line`."""
     if row["model"] == "constant":
         return f"flat within {_misfit(row)} %"
+    if row["model"] == BOUNDED:
+        return "its CPUs were full"
     if row["model"] == "neither":
         return "no straight line"
     value, low, high = (float(row[f"slope{part}_us"]) for part in ("", "_low", "_high"))
@@ -97,6 +107,12 @@ def caption(frame: pd.DataFrame) -> str:
         misfit = _misfit(last)
         if last["model"] == "constant":
             parts.append(f"{times} (no growth to be told, flat within {misfit} %)")
+        elif last["model"] == BOUNDED:
+            sizes = ", ".join(f"{row['connections']:,}" for row in ordered if row["why"] == BOUND)
+            parts.append(
+                f"{label} at least {times.removeprefix(label).strip()} (at {sizes} its CPUs were full, so how it grows "
+                f"cannot be told ({CHECK}); try a lower rate)"
+            )
         elif last["model"] == "line":
             parts.append(f"{times} ({slope_text(last)} connections, a straight line within {misfit} %)")
         else:

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis import format as show
 from analysis.answers import alone, series
 from analysis.answers.doubt import doubts
-from analysis.answers.full import full
+from analysis.answers.full import BOUND, full
 from analysis.answers.shown import bracketed, is_forbidden, undetermined
 from analysis.cells import standing
 from analysis.charts import axes
@@ -29,7 +29,6 @@ COLUMNS = {
     "user_us": "cpu_user_value", "system_us": "cpu_system_value",
     "memory_bytes": "memory_value", "memory_low_bytes": "memory_low", "memory_high_bytes": "memory_high",
 }  # fmt: skip
-FULL = "its CPUs were full: at this rate no more can show"
 MODES = {"user_us": "user", "system_us": "system"}
 WORDS_ROOM = 1.6  # of an axis that has words beside its marks
 
@@ -40,7 +39,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
     frame = of_cells(dataset, "cpu")
     is_full = full(dataset)
     least = [key in is_full for key in zip(frame.pop("run"), frame.pop("cell"), strict=True)]
-    frame["why"] = frame["why"].where(frame["why"].ne("") | ~pd.Series(least, frame.index, dtype=bool), FULL)
+    frame["why"] = frame["why"].where(frame["why"].ne("") | ~pd.Series(least, frame.index, dtype=bool), BOUND)
     frame = frame[frame["cpu_us"].notna()].sort_values("cpu_us", kind="stable", ignore_index=True)
     loads = list(dict.fromkeys(map(alone.load, standing(dataset.cells).to_dict("records"))))
     frame.attrs["load"] = f"At {loads[0]} a" if len(loads) == 1 else "A"
@@ -106,8 +105,8 @@ def caption(frame: pd.DataFrame) -> str:
     if shares.notna().any():
         least, most = (show.number(float(end), most=2) for end in (shares.min(), shares.max()))
         text += f"; {least if least == most else f'{least} to {most}'} % of it is the kernel's"
-    if len(bound := frame[frame["why"] == FULL]):
-        text += f"; at least so much with {some(bound['label'], ', ', MOST_NAMED)}, as {FULL}"
+    if len(bound := frame[frame["why"] == BOUND]):
+        text += f"; at least so much with {some(bound['label'], ', ', MOST_NAMED)}, as {BOUND}"
     return f"{text}.{left_out}"
 
 

@@ -45,7 +45,7 @@ def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
     ends = ends.assign(text=[f"{row['label']}: {growth.slope_text(row)}".strip() for row in ends.to_dict("records")])
     fitted = alt.Chart(_fitted(frame)).encode(x=x, color=colour, opacity=axes.lit(picked))
     return alt.layer(
-        base.transform_filter("datum.model == 'neither'")
+        base.transform_filter(alt.FieldOneOfPredicate("model", ["neither", growth.BOUNDED]))
         .mark_line(strokeWidth=1.5, strokeDash=[1, 5])
         .encode(y=y, detail="label:N"),
         fitted.mark_line(strokeWidth=2).encode(y=y, detail="label:N"),
@@ -66,7 +66,7 @@ def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
 def _fitted(frame: pd.DataFrame) -> pd.DataFrame:
     """Of each series that is flat or a line: places on what was fitted, from its least size to its most."""
     parts = [pd.DataFrame(columns=["label", "strategy", "connections", "cpu_us"])]
-    for _, rows in frame[frame["model"] != "neither"].groupby("label", sort=False):
+    for _, rows in frame[frame["model"].isin(growth.FITTED)].groupby("label", sort=False):
         sizes, row = np.geomspace(rows["connections"].min(), rows["connections"].max(), CURVE), rows.iloc[0]
         cost = row["fit_start_us"] + row["fit_rise_us"] * sizes / growth.PER
         parts.append(pd.DataFrame({"connections": sizes, "cpu_us": cost}).assign(**row[["label", "strategy"]]))

@@ -2,6 +2,7 @@
 
 import math
 
+from analysis.answers.full import BOUND
 from analysis.charts import cost, memory
 from analysis.charts.registry import make
 from tests.unit.analysis.chart_data import Row, dataset_of, estimate, struck, trial
@@ -33,14 +34,14 @@ def test_a_cost_that_the_rate_bounds_is_told_as_a_bound() -> None:
     """The defect: 99.3 µs [98.7, 100] of a full CPU at 10,000 requests/s; at 500 it was 1,730 µs."""
     full = struck("poll", "The server used 0.999 of 1.00 CPUs.", "SV7") | {"severity": "info", "trials": "[1]"}
     frame = cost.data(dataset_of(trials=TRIALS, estimates=COSTS, findings=[full]))
-    assert dict(zip(frame["label"], frame["why"], strict=True)) == {"trio": "", "epoll": "", "poll": cost.FULL}
-    assert f"; at least so much with poll, as {cost.FULL}." in cost.caption(frame)
+    assert dict(zip(frame["label"], frame["why"], strict=True)) == {"trio": "", "epoll": "", "poll": BOUND}
+    assert f"; at least so much with poll, as {BOUND}." in cost.caption(frame)
 
 
 def test_a_server_that_was_full_once_is_not_called_full() -> None:
     trials = [trial(n, "poll") for n in (1, 2, 3)]
     once = struck("poll", "The server used 0.924 of 1.00 CPUs.", "SV7") | {"severity": "info", "trials": "[2]"}
-    assert cost.FULL not in set(cost.data(dataset_of(trials=trials, estimates=COSTS, findings=[once]))["why"])
+    assert BOUND not in set(cost.data(dataset_of(trials=trials, estimates=COSTS, findings=[once]))["why"])
 
 
 def test_both_modes_are_drawn_for_each() -> None:

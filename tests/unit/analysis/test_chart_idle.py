@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from analysis.answers import growth
+from analysis.answers.full import BOUND
 from analysis.charts import idle
 from analysis.charts.registry import make
 from analysis.model import Dataset
@@ -53,6 +55,18 @@ def test_no_law_where_none_fits() -> None:
     caption = idle.caption(frame)
     assert "no straight line" in caption and "µs from 100, " in caption
     assert "N^" not in caption
+
+
+def test_a_full_cpu_tells_no_law() -> None:
+    """The defect: 80, 276, 488 µs at 2,000 requests/s, of which 500 µs fill a CPU, were called no straight line."""
+    full = struck("poll10000", "The server used 0.997 of 1.00 CPUs.", "SV7") | {"severity": "info", "trials": "[3, 6]"}
+    frame = idle.data(dataset(series("poll", 1, (80, 276, 488), (82, 270, 490)), findings=(full,)))
+    assert frame["model"].unique().tolist() == [growth.BOUNDED]
+    assert frame["why"].tolist() == ["", "", BOUND]
+    caption = idle.caption(frame)
+    assert "poll at least 6.0 × (at 10,000 its CPUs were full, so how it grows cannot be told (SV7)" in caption
+    assert "straight line" not in caption
+    idle.draw(frame).to_dict()
 
 
 def test_a_struck_size_is_no_part_of_it() -> None:
