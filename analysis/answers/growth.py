@@ -53,7 +53,8 @@ def data(dataset: Dataset) -> pd.DataFrame:
             continue
         # What a full CPU hides bends every line.
         is_bounded = any(key in is_full for key in zip(members["run"], members["cell"], strict=True))
-        series = {"model": BOUNDED if is_bounded else found.model, "misfit": found.misfit, "slope_us": found.slope.value * PER,
+        model = BOUNDED if is_bounded else found.model
+        series = {"model": model, "misfit": found.misfit, "slope_us": found.slope.value * PER,
                   "slope_low_us": found.slope.low * PER, "slope_high_us": found.slope.high * PER,
                   "fit_start_us": found.start, "fit_rise_us": found.rise * PER,
                   "repetitions": own["block"].nunique()}  # fmt: skip
@@ -88,6 +89,8 @@ def slope_text(row: Mapping[Hashable, Any]) -> str:
         return "its CPUs were full"
     if row["model"] == "neither":
         return "no straight line"
+    if row["model"] == "unclear":
+        return "no law to be told"
     value, low, high = (float(row[f"slope{part}_us"]) for part in ("", "_low", "_high"))
     return f"{'+' if value > 0 else ''}{bracketed(value, low, high)} µs per {PER:,}"
 
@@ -107,6 +110,8 @@ def caption(frame: pd.DataFrame) -> str:
         misfit = _misfit(last)
         if last["model"] == "constant":
             parts.append(f"{times} (no growth to be told, flat within {misfit} %)")
+        elif last["model"] == "unclear":
+            parts.append(f"{times} (no law can be told, so much do the repetitions differ)")
         elif last["model"] == BOUNDED:
             sizes = ", ".join(f"{row['connections']:,}" for row in ordered if row["why"] == BOUND)
             parts.append(

@@ -45,7 +45,7 @@ def draw(frame: pd.DataFrame) -> alt.TopLevelMixin:
     ends = ends.assign(text=[f"{row['label']}: {growth.slope_text(row)}".strip() for row in ends.to_dict("records")])
     fitted = alt.Chart(_fitted(frame)).encode(x=x, color=colour, opacity=axes.lit(picked))
     return alt.layer(
-        base.transform_filter(alt.FieldOneOfPredicate("model", ["neither", growth.BOUNDED]))
+        base.transform_filter("datum.model != 'constant' && datum.model != 'line'")
         .mark_line(strokeWidth=1.5, strokeDash=[1, 5])
         .encode(y=y, detail="label:N"),
         fitted.mark_line(strokeWidth=2).encode(y=y, detail="label:N"),

@@ -1,4 +1,4 @@
-"""How a figure grows with a size: a constant, a straight line, or neither; never further than it was measured."""
+"""How a figure grows with a size: a constant, a straight line, neither, or unclear; never further than measured."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Block = tuple[Sequence[float], Sequence[float]]
 @dataclass(frozen=True)
 class Growth:
     """What (size, figure) of several blocks say. `slope`: figure for each unit of size, of the best a + b·size of each
-    block; `local`: the slope from each size to the next. `model`: constant, line or neither. `start` + `rise`·size is
-    what fits: the mean of the sizes, or the blocks' mean line (nan of neither); `misfit`: the furthest that a size lies
+    block; `local`: the slope from each size to the next. `model`: constant, line, neither or unclear. `start` +
+    `rise`·size is what fits: the mean of the sizes, or the blocks' mean line (else nan); `misfit`: the furthest that a size lies
     from it (of neither: from the line), a share of the figure."""
 
     slope: Estimate
@@ -43,7 +43,8 @@ def growth(blocks: Sequence[Block]) -> Growth | None:
     block is the unit (J. N. S. Matthews et al., "Analysis of serial measurements in medical research", BMJ 300, 1990).
     A constant fits where no size lies further than MOST_MISFIT from the mean and the slope's interval holds 0, which is
     asked of LEAST_BLOCKS blocks or more (the range of two leaves 0 out by chance every other time); else a line, where
-    none lies further from it. Figures that are not finite and above 0 are left out.
+    none lies further from it. Where one does, the law is unclear as long as the interval of each size holds one of the
+    two: what the repetitions differ by hides it. Figures that are not finite and above 0 are left out.
     """
     told = [_points(sizes, figures) for sizes, figures in blocks]
     known = [points for points in told if len({size for size, _ in points}) >= LEAST_LEVELS]
@@ -65,6 +66,10 @@ def growth(blocks: Sequence[Block]) -> Growth | None:
         return Growth(slope, flat, 0.0, off, local, "constant")
     if misfit <= MOST_MISFIT:
         return Growth(slope, a, b, misfit, local, "line")
+    spans = {s: centre([f for points in known for size, f in points if size == s]) for s in sizes}
+    if any(all(not spans[s].low > fit(s) and not spans[s].high < fit(s) for s in sizes)
+           for fit in (lambda _: flat, lambda s: a + b * s)):  # fmt: skip
+        return Growth(slope, math.nan, math.nan, misfit, local, "unclear")
     return Growth(slope, math.nan, math.nan, misfit, local, "neither")
 
 

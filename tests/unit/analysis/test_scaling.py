@@ -79,3 +79,11 @@ def test_two_blocks_do_not_tell_a_slope_from_chance() -> None:
     third = (sizes, (30.0, 30.1, 30.45))
     assert model([*both, third]) == "line"
     assert model([(sizes, (30.0, 30.0, 30.0))] * 3) == "constant"  # what rounding leaves of no slope
+
+
+def test_what_the_repetitions_hide_is_called_no_bend() -> None:
+    """The defect: epoll at 41 [25, 55], 31 [25, 37], 34 [26, 44] µs was said to be on no straight line."""
+    sizes = (100, 1000, 10_000)
+    noisy = [(sizes, (30.0, 33.0, 30.0)), (sizes, (55.0, 27.0, 42.0)), (sizes, (38.0, 33.0, 31.0))]
+    assert model(noisy) == "unclear"
+    assert model([(sizes, (60.0 + b, 325.0 + b, 2070.0 + b)) for b in (-2, 0, 2)]) == "neither"
