@@ -25,8 +25,8 @@ Block = tuple[Sequence[float], Sequence[float]]
 class Growth:
     """What (size, figure) of several blocks say. `slope`: figure for each unit of size, of the best a + b·size of each
     block; `local`: the slope from each size to the next. `model`: constant, line, neither or unclear. `start` +
-    `rise`·size is what fits: the mean of the sizes, or the blocks' mean line (else nan); `misfit`: the furthest that a size lies
-    from it (of neither: from the line), a share of the figure."""
+    `rise`·size is what fits: the mean of the sizes, or the blocks' mean line (else nan); `misfit`: the furthest that a
+    size lies from it (of no fit: from the line), a share of the figure."""
 
     slope: Estimate
     start: float
