@@ -106,7 +106,8 @@ def caption(frame: pd.DataFrame) -> str:
     for label, rows in frame.groupby("label", sort=False):
         ordered = rows.sort_values("connections").to_dict("records")
         first, last = ordered[0], ordered[-1]
-        times = f"{label} {show.number(float(last['cpu_us'] / first['cpu_us']), most=2)} ×"
+        factor = f"{show.number(float(last['cpu_us'] / first['cpu_us']), most=2)} ×"
+        times = f"{label} {factor}"
         misfit = _misfit(last)
         if last["model"] == "constant":
             parts.append(f"{times} (no growth to be told, flat within {misfit} %)")
@@ -115,8 +116,8 @@ def caption(frame: pd.DataFrame) -> str:
         elif last["model"] == BOUNDED:
             sizes = ", ".join(f"{row['connections']:,}" for row in ordered if row["why"] == BOUND)
             parts.append(
-                f"{label} at least {times.removeprefix(label).strip()} (at {sizes} its CPUs were full, so how it grows "
-                f"cannot be told ({CHECK}); try a lower rate)"
+                f"{label} at least {factor} (at {sizes} its CPUs were full, so how it grows cannot be told ({CHECK}); "
+                f"try a lower rate)"
             )
         elif last["model"] == "line":
             parts.append(f"{times} ({slope_text(last)} connections, a straight line within {misfit} %)")
