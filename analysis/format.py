@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from contracts.visible import visible as visible
 
+MOST_FACTOR = 100  # of a difference that is told
 NOTHING = "–"
 BEYOND = "> timeout"
 WIDTH = 120
@@ -48,9 +49,11 @@ def count(value: float) -> str:
 
 
 def difference(value: float) -> str:
-    """A share in percent, or the factor where it is more than twice."""
+    """A share in percent, or the factor where it is more than twice; no more of it than anybody would look for."""
     if math.isinf(value):
         return "none"
+    if value >= MOST_FACTOR:
+        return f"a factor of more than {MOST_FACTOR}"
     return f"{number(100 * value, most=2)} %" if value < 1 else f"a factor of {number(1 + value, most=2)}"
 
 

@@ -98,6 +98,13 @@ def test_where_all_are_worse_the_baseline_stands_first() -> None:
     )
 
 
+def test_one_noisy_strategy_does_not_hide_what_could_be_found_of_the_others() -> None:
+    """The defect: `could have found one of a factor of 27` of sixteen strategies, of which one had a bad minute."""
+    pairs = [contrast(name, 1.0, 0.9, 1.1, "inconclusive") | {"least": least} for name, least in (("a", 0.2), ("b", 26))]
+    found = said(trials=[own(1, "epoll"), own(2, "a"), own(3, "b")], contrasts=pairs)
+    assert "could have found one of 20 %, of the noisiest a factor of 27, in 80 % of cases" in found.sentence
+
+
 def test_that_one_held_less_is_not_passed_over() -> None:
     trials = [own(1, "epoll"), own(2, "poll", held_connections=9_999)]
     assert "held all" not in said(trials=trials, contrasts=[contrast("poll", 0.2, 0.19, 0.21, "worse")]).more
@@ -140,6 +147,8 @@ def test_a_dearer_estimate_wins_nothing_without_a_contrast() -> None:
     )
     blind = contrast("poll", 0.967, 0.1, 9.0, "inconclusive") | {"least": 36.0}
     assert "could have found one of a factor of 37 in 80 %" in said(**tables, contrasts=[blind]).sentence
+    beyond = contrast("poll", 0.967, 0.1, 9.0, "inconclusive") | {"least": 3.3e14}
+    assert "could have found one of a factor of more than 100 in 80 %" in said(**tables, contrasts=[beyond]).sentence
     found = said(**tables, contrasts=[contrast("poll", 1.0, 0.98, 1.02, "equivalent")])
     assert found.sentence == (
         LOAD + "poll and epoll are equal within 3 % in requests per server-CPU-second (95 %, 3 repetitions)."
