@@ -199,7 +199,7 @@ def _undecided(ours: Compared, open_: Sequence[Pair]) -> str:
     if not found:
         return f"{text} ({certainty(open_)})"
     least, most = show.difference(min(found)), show.difference(max(found))
-    could = least if least == most else f"{least} to {most}"
+    could = least if least == most else f"{least}, of the noisiest {most},"
     return f"{text} ({certainty(open_)}); this run could have found one of {could} in {100 * POWER:.0f} % of cases"
 
 
