@@ -17,7 +17,8 @@ OF_SEARCHES = "search_budget=10"
 MINE = f"{sys.executable} -m server serve --strategy poll --host {{host}} --port {{port}}"
 INSTEAD = [
     (r"\bINVENTORY\b", "inventory/lab"), (r"([= ])ID\b", r"\g<1>latest"),
-    (r"(old|new)/server --host \{host\} --port \{port\}", MINE),
+    (r"(old/server|python3 /path/mine\.py) --host \{host\} --port \{port\}", MINE),
+    (r"new/server --host \{host\} --port \{port\}", f"{MINE} --backlog 4000"),
     (r"\b(RUN|BASE\d?|NEW\d?)\b(?!=)", "results/latest"),
     (r"/opt/mine/mine \{host\}:\{port\}|/opt/mine --listen \{host\}:\{port\}", MINE),
     (r"\[(?=[A-Z-])|(?<=[A-Za-z…])\]|…", ""),
