@@ -187,7 +187,7 @@ def _ratio(pair: Pair, *, turned: bool = False) -> str:
 def certainty(pairs: Sequence[Pair]) -> str:
     """Such as `95 %, 5 repetitions`; of duets `95 %, 5 repetitions side by side`."""
     least, most = min(pair.n for pair in pairs), max(pair.n for pair in pairs)
-    n = f"{least}" if least == most else f"{least}, of the noisiest {most},"
+    n = f"{least}" if least == most else f"{least} to {most}"
     n += f" repetition{'s' if most > 1 else ''}{' side by side' if all(pair.is_duet for pair in pairs) else ''}"
     return f"{100 * min(pair.confidence for pair in pairs):.0f} %, {n}"
 

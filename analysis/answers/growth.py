@@ -52,7 +52,7 @@ def data(dataset: Dataset) -> pd.DataFrame:
         if found is None:
             continue
         # What a full CPU hides bends every line.
-        is_bounded = any(key in is_full for key in zip(members["run"], members["cell"], strict=True))
+        is_bounded = any(one in is_full for one in zip(members["run"], members["cell"], strict=True))
         model = BOUNDED if is_bounded else found.model
         series = {"model": model, "misfit": found.misfit, "slope_us": found.slope.value * PER,
                   "slope_low_us": found.slope.low * PER, "slope_high_us": found.slope.high * PER,
@@ -115,8 +115,10 @@ def caption(frame: pd.DataFrame) -> str:
             parts.append(f"{times} (no law can be told, so much do the repetitions differ)")
         elif last["model"] == BOUNDED:
             sizes = ", ".join(f"{row['connections']:,}" for row in ordered if row["why"] == BOUND)
+            # Only a dividend that is a bound makes the quotient one.
+            least = "at least " if first["why"] != BOUND == last["why"] else ""
             parts.append(
-                f"{label} at least {factor} (at {sizes} its CPUs were full, so how it grows cannot be told ({CHECK}); "
+                f"{label} {least}{factor} (at {sizes} its CPUs were full, so how it grows cannot be told ({CHECK}); "
                 f"try a lower rate)"
             )
         elif last["model"] == "line":

@@ -155,7 +155,7 @@ def _told(label: str, rows: pd.DataFrame) -> str:
     queue = ""
     if rows["queue_at"].notna().any():
         queue = (
-            f"From {_range(rows['queue_at'].dropna())} on an accept queue overflowed while connecting, so clients "
+            f"Already at {_range(rows['queue_at'].dropna())} an accept queue overflowed while connecting, so clients "
             f"waited to be taken in ({QUEUE[0]})."
         )
     broke = rows.dropna(subset="broke_at")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.answers import alone, series
+from analysis.answers.comparison import MOST_NAMED
 from analysis.answers.doubt import doubts
 from analysis.answers.full import BOUND, full
 from analysis.answers.shown import bracketed, is_forbidden, undetermined
@@ -17,7 +18,6 @@ from analysis.charts import axes
 from analysis.findings import some
 from analysis.model import Dataset
 
-MOST_NAMED = 6
 NAME, TITLE = "cost", "What a request costs the server"
 READ = (
     "Server CPU time per answered request, cheapest first: user time and, lighter, the kernel's. The line spans the "

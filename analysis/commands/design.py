@@ -54,20 +54,17 @@ def lines(plan: Design, spread: Spread | None) -> list[str]:
             first,
             f"how small a difference it finds is not known, as no earlier {like} here is like it (or give --spread)",
         ]
-    found = f"smallest difference found in {100 * POWER:.0f} % of such runs: "
-    found += show.difference(detectable(plan.blocks, spread.value, 1 - ALPHA, measured=plan.baselines))
+    value = spread.value
+
+    def least(blocks: int, at_once: int) -> str:
+        return show.difference(detectable(blocks, value, 1 - ALPHA / at_once, measured=plan.baselines))
+
+    found = f"smallest difference found in {100 * POWER:.0f} % of such runs: {least(plan.blocks, 1)}"
     if plan.comparisons > 1:
-        beside = show.difference(
-            detectable(plan.blocks, spread.value, 1 - ALPHA / plan.comparisons, measured=plan.baselines)
-        )
-        found += f"; with {plan.comparisons} compared at once: {beside}"
+        found += f"; with {plan.comparisons} compared at once: {least(plan.blocks, plan.comparisons)}"
     of = "a pair's ratio of " if plan.is_duet else ""
     found += f"; at a spread of {of}{show.number(100 * spread.value, most=2)} % ({spread.source})"
-    more = [
-        f"{n} would find "
-        + show.difference(detectable(n, spread.value, 1 - ALPHA / plan.comparisons, measured=plan.baselines))
-        for n in REPETITIONS if n > plan.blocks
-    ]  # fmt: skip
+    more = [f"{n} would find {least(n, plan.comparisons)}" for n in REPETITIONS if n > plan.blocks]
     beside = "" if plan.comparisons == 1 else f" with {plan.comparisons} compared at once"
     return [first, found, *([f"more repetitions{beside}: {', '.join(more)}"] if more else [])]
 

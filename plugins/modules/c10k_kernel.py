@@ -119,8 +119,9 @@ def restore(module: AnsibleModule, kernel: Kernel) -> None:
         if problem:
             module.fail_json(msg=problem, **outcome)
         back = ", ".join(f"{entry['key']} {entry['before']} → {entry['after']}" for entry in changed)
-        outcome["said"] = f"put back, and read again: {back}." if changed else "there is nothing to put back."
-    elif changed and not unrestored:
+        done = "would be put back" if kernel.dry else "put back, and read again"
+        outcome["said"] = f"{done}: {back}." if changed else "there is nothing to put back."
+    elif changed and not unrestored and not kernel.dry:
         outcome["said"] = f"{len(changed)} kernel value{'s' * (len(changed) > 1)} put back, and read again."
     module.exit_json(problem=problem, **outcome)
 

@@ -66,6 +66,9 @@ def test_a_full_cpu_tells_no_law() -> None:
     caption = idle.caption(frame)
     assert "poll at least 6.0 × (at 10,000 its CPUs were full, so how it grows cannot be told (SV7)" in caption
     assert "straight line" not in caption
+    both = full | {"trials": "[1, 3, 4, 6]"}
+    frame = idle.data(dataset(series("poll", 1, (80, 276, 488), (82, 270, 490)), findings=(both,)))
+    assert "poll 6.0 × (at 100, 10,000 its CPUs were full" in idle.caption(frame)
     idle.draw(frame).to_dict()
 
 

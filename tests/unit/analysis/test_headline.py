@@ -12,7 +12,7 @@ from analysis.answers import glance
 from analysis.answers.headline import Headline, headline
 from analysis.contrasts import contrasts_table
 from analysis.estimates import estimates_table, metrics_table
-from analysis.terminal import of_objective
+from analysis.terminal import facts, of_objective
 from tests.bench import headline as bench
 from tests.bench.headline import named, outcome
 from tests.unit.analysis.chart_data import Row, contrast, dataset_of, estimate, struck, trial
@@ -104,6 +104,20 @@ def test_one_noisy_strategy_does_not_hide_what_could_be_found_of_the_others() ->
     pairs = [contrast(name, 1.0, 0.9, 1.1, "inconclusive") | {"least": least} for name, least in told]
     found = said(trials=[own(1, "epoll"), own(2, "a"), own(3, "b")], contrasts=pairs)
     assert "could have found one of 20 %, of the noisiest a factor of 27, in 80 % of" in found.sentence
+
+
+def test_repetitions_that_differ_are_told_as_a_range() -> None:
+    """The defect: `95 %, 3, of the noisiest 5, repetitions`."""
+    pairs = [contrast(name, 0.5, 0.4, 0.6, "worse", n=n) for name, n in (("a", 3), ("b", 5))]
+    found = said(trials=[own(1, "epoll"), own(2, "a"), own(3, "b")], contrasts=pairs)
+    assert found.sentence.endswith("(95 %, 3 to 5 repetitions).")
+
+
+@pytest.mark.parametrize(("cpus", "text"), [("[0]", "server pinned to 1 CPU"), ("[0, 1]", "server pinned to 2 CPUs")])
+def test_the_heading_says_how_many_cpus_the_server_has(cpus: str, text: str) -> None:
+    trials = [own(1, "epoll", pipeline=1, server_ports=1, think_time=0, generator="go")]
+    assert text in facts(dataset_of(trials=trials, hosts=[server([0, 1, 2]) | {"cpus": cpus}]))
+    assert not any("pinned" in one for one in facts(dataset_of(trials=trials, hosts=[server([0, 1, 2])])))
 
 
 def test_that_one_held_less_is_not_passed_over() -> None:

@@ -153,7 +153,7 @@ def test_an_accept_queue_that_overflowed_before_anything_broke_is_told(tmp_path:
     named = {"run": RUN, "check": "SV1", "severity": "warn", "scope": "trial", "cells": "[]", "trials": "[2, 3]",
              "hosts": "[]", "message": "m", "matters": "m", "remedy": "r", "evidence": "[]"}  # fmt: skip
     overflown = replace(dataset, findings=pd.DataFrame([named]))
-    text = "From 2,000 on an accept queue overflowed while connecting, so clients waited to be taken in (SV1)."
+    text = "Already at 2,000 an accept queue overflowed while connecting, so clients waited to be taken in (SV1)."
     assert text in sentence(overflown) and text not in sentence(dataset)
     assert any("raise net.core.somaxconn" in one for one in limit.keep(overflown))
     assert not any("raise net.core.somaxconn" in one for one in limit.keep(dataset))

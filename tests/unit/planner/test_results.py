@@ -32,4 +32,8 @@ def test_results_may_be_a_link_to_a_bigger_disk(tmp_path: Path, monkeypatch: pyt
     (checkout / "server").mkdir()
     (checkout / "server/mine.py").write_text("")
     assert results.git_state()["dirty"] is True
+    (checkout / "server/mine.py").unlink()
+    assert results.git_state()["dirty"] is False
+    (checkout / ".gitignore").write_text("")  # whatever the commit holds may have a say in what runs
+    assert results.git_state()["dirty"] is True
     assert results.find("latest").name == results.existing(run.name).name == run.name
