@@ -12,7 +12,20 @@ from pathlib import Path
 from analysis.format import visible
 from analysis.unreadable import Unreadable
 
-COMMANDS = ("demo", "ingest", "check", "summary", "report", "compare", "gate", "plot", "export", "design", "completion")
+COMMANDS = (
+    "demo",
+    "ingest",
+    "check",
+    "summary",
+    "report",
+    "compare",
+    "gate",
+    "claim",
+    "plot",
+    "export",
+    "design",
+    "completion",
+)
 
 
 def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

@@ -132,8 +132,8 @@ def controls(measured: dict[Measured, Blocks], steps: dict[tuple[str, str], floa
         if control:
             step, why = steps.get((metric, cell), 0.0), "" if METRICS[metric].is_cost or not beside else ONLY_COSTS
             base = Side(cell, measured.get((metric, cell, False, beside), {}), step=step)
-            pairs[metric, cell] = _pair(metric, Side(cell, its, why, step), base, {})
-    found = iter(_compared([pair for pair in pairs.values() if not pair.why]))
+            pairs[metric, cell] = pair_of(metric, Side(cell, its, why, step), base, {})
+    found = iter(compared([pair for pair in pairs.values() if not pair.why]))
     again = {}
     for key, pair in pairs.items():
         one = None if pair.why else next(found)
@@ -181,12 +181,12 @@ def decided(
             replace(sides[own], blocks=measured.get((metric.name, own, False, other), {}))
             for own, other in zip((cell, base), beside, strict=True)
         )
-        pair = _pair(metric.name, ours, theirs, measured.get((metric.name, base, True, ""), {}))
+        pair = pair_of(metric.name, ours, theirs, measured.get((metric.name, base, True, ""), {}))
         is_apart = cell in duets and not (pair.blocks or ours.why or theirs.why)
         together.append(replace(pair, why="the two did not run side by side to their end") if is_apart else pair)
     # Of a baseline without a control of its own: what two measurements of one thing differ by elsewhere in the run.
     widest = max((one.floor for one in twins.values() if not math.isnan(one.floor)), default=math.nan)
-    found = iter(_compared([pair for pair in together if not pair.why], alpha))
+    found = iter(compared([pair for pair in together if not pair.why], alpha))
     rows: list[Row] = [(one.pair, one.floor, one.found) for one in twins.values()]
     for pair in together:
         floor = twins[pair.baseline].floor if pair.baseline in twins else widest
@@ -209,7 +209,7 @@ def why_not(row: Mapping[Any, Any], metric: Metric, *, is_known: bool) -> str:
     return "" if is_known else f"{metric.title} is not known of it"
 
 
-def _pair(metric: str, side: Side, base: Side, control: Blocks) -> Pair:
+def pair_of(metric: str, side: Side, base: Side, control: Blocks) -> Pair:
     both = tuple(sorted(set(side.blocks) & set(base.blocks)))
     why = _unfit(side, base, both)
     if why:
@@ -238,7 +238,7 @@ def _unfit(side: Side, base: Side, both: Sequence[int]) -> str:
     return "one block says nothing of how much blocks differ" if len(both) < COMPARED_FROM else ""
 
 
-def _compared(family: Sequence[Pair], alpha: float = ALPHA) -> list[Comparison]:
+def compared(family: Sequence[Pair], alpha: float = ALPHA) -> list[Comparison]:
     """Those with the same figures of one baseline are of one load, and say of each other how much they spread. In a
     duet each has figures of its own."""
     highest = strictest(len(family), alpha)

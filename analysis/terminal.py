@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis import format as show
 from analysis.answers import glance, limit, remarks
+from analysis.answers.claims import claims, words
 from analysis.answers.doubt import warnings
 from analysis.answers.headline import headline
 from analysis.answers.shown import INTERVAL, against, share, shown
@@ -69,7 +70,8 @@ def page(dataset: Dataset, given: str, width: int = WIDTH) -> list[str]:
 def ending(dataset: Dataset, frame: pd.DataFrame, given: str) -> list[str]:
     """The answer in a sentence, the objective, how much doubt there is and the worst of it, and the report."""
     said = headline(dataset)
-    lines = [said.sentence, said.more, of_objective(frame), trust(dataset)]
+    claimed = [f"{one.name}, {words(one)}" for one in claims(dataset)]
+    lines = [*claimed, said.sentence, said.more, of_objective(frame), trust(dataset)]
     worst = "".join(f"; the worst: {one}" for one in warnings(dataset, 1, f"{said.sentence} {said.more}"))
     lines.append(f"findings: {weighed(dataset)}{worst}")
     path = Path(given)

@@ -85,10 +85,11 @@ def all_prepared(hosts: list[dict[str, Any]], prepared: Mapping[str, Any]) -> No
 
 
 def make_plan(resolved: Mapping[str, Any], admitted: Mapping[str, Any], request: Request) -> dict[str, Any]:
-    return plan.make(
+    made = plan.make(
         resolved["run"], resolved["seed"], request, catalog.load(), admitted["hosts"], admitted["controller"],
         admitted["references"],
     )  # fmt: skip
+    return made | ({"claim": resolved["claim"]} if resolved["claim"] else {})
 
 
 def source_name(source: str) -> str:
@@ -116,6 +117,7 @@ def manifest(given: Mapping[str, Any], request: Request, asked: Asked) -> dict[s
         "parameters": {**request.parameters, "calibrate": calibrate, "seed": resolved["seed"]},
         "cells": request.cells,
         "inventory": {"sources": [source_name(one) for one in asked.inventory or ()], "limit": asked.limit},
+        **({"claim": {part: resolved["claim"][part] for part in ("name", "seal")}} if resolved["claim"] else {}),
         "seed": resolved["seed"], "git": results.git_state(),
         "versions": {
             "programs": resume.programs(),

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from contracts.declared import PARAMETERS
-from planner import admission, cells, command_line, commands, fitness, results, resume
+from planner import admission, cells, claims, command_line, commands, fitness, results, resume
 from planner.parameters import Refused, unknown_names
 from server import catalog
 
@@ -28,8 +28,9 @@ def resolve(
         asked = resume.resume(given)
         request = cells.Request(**asked["request"])
     else:
+        given, claim = claims.applied(given)
         request = cells.resolve(given, catalog.load(), list(profiles), others)
-        asked = fresh(request)
+        asked = {**fresh(request), "claim": claim}
     profile = yaml.safe_load(profiles[request.run_wide["profile"]].read_text(encoding="utf-8"))
     return {
         **asked, "profile": profile, "server": server, "clients": clients, "ports": fitness.ports(request),

@@ -59,6 +59,7 @@ def rest(run: Path) -> dict[str, Any]:
     return {
         "run": run.name, "seed": manifest["seed"], "started_utc": manifest["started_utc"],
         "request": {"run_wide": asked, "cells": manifest["cells"], "optional": []}, "missing": left,
+        "claim": planned.get("claim"),
     }  # fmt: skip
 
 

@@ -77,6 +77,8 @@ class Worker:
 
     accept_batch = 64  # connections accepted in one turn: a burst must not keep the others waiting
 
+    read_bytes = 262_144  # of asyncio: what its transport asks the kernel for
+
     __slots__ = ("_slot", "accepted", "bytes_in", "bytes_out", "closed", "everyone", "index", "peak")
 
     def __init__(self, everyone: slots.Slot, index: int = 0) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 BAD_INPUT = 2
-OPTIONAL = ("accept_batch",)  # of `serve`: a strategy honours it, or refuses it
+OPTIONAL = ("accept_batch", "read_bytes")  # of `serve`: a strategy honours it, or refuses it
 LEAST_WORKERS = 2
 LESSONS = ("one_accept_per_edge",)  # modules of server/lessons
 
@@ -42,6 +42,10 @@ SERVE: dict[str, dict[str, Any]] = {
     "accept_batch": {
         "type": number(1, 65_536),
         "help": "connections that a loop takes in one turn, for a strategy that honours it (default: 64)",
+    },
+    "read_bytes": {
+        "type": number(1024, 1_048_576),
+        "help": "what a loop asks the kernel for at each read, for a strategy that honours it (default: 262144)",
     },
     "workers": {
         "type": number(1, 1024),

@@ -53,6 +53,7 @@ def serve(options: argparse.Namespace) -> int:
     print(f"{strategy.name} listens on {where}; Ctrl-C ends it.", file=sys.stderr, flush=True)
     if loop is None:
         return become(strategy.loop, listeners, processes, options.stats)
+    common.Worker.read_bytes = options.read_bytes or common.Worker.read_bytes
     common.Worker.accept_batch = options.accept_batch or common.Worker.accept_batch
     try:
         return distribution.serve(listeners, loop, processes, options.stats)

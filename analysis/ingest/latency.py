@@ -197,3 +197,11 @@ def quantile(part: Sparse | None, planned: int, name: str) -> float:
 def own_quantile(part: Sparse | None, name: str) -> float:
     """As quantile, over the values themselves: those of lag and connect, which are of what was sent and what stood."""
     return quantile(part, part.total if part is not None else 0, name)
+
+
+def share_above(part: Sparse | None, limit_ns: float) -> float:
+    """How many of the values lie above it, as a share; nan of nothing."""
+    if part is None or not part.total:
+        return float("nan")
+    beyond = histograms.values_ns()[part.slots] > limit_ns
+    return float(part.counts[beyond].sum()) / part.total

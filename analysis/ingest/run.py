@@ -97,6 +97,8 @@ def _run(log: Log, manifest: Row, given: str) -> Row:
         "run": log.run,
         "path": given,
         "exit": exits[-1] if exits else None,
+        "claim": as_json(claim) if (claim := mapping(log.plan.get("claim"))) else None,
+        "claim_seal": text(mapping(manifest.get("claim")).get("seal")),
         "margin": number(mapping(manifest.get("parameters")).get("margin")),
         "repetitions": max(trial["block"] for trial in log.planned),
         "trials_planned": len(log.planned),

@@ -13,11 +13,12 @@ from analysis import histograms
 from analysis.ingest import resources
 from analysis.ingest.events import Event, Log, is_count
 from analysis.ingest.fields import Row, count, mapping, number, taken, text
-from analysis.ingest.latency import COUNTED, PERCENTILES, Latency, own_quantile
+from analysis.ingest.latency import COUNTED, PERCENTILES, Latency, own_quantile, share_above
 from analysis.ingest.plan import plan_rows, traits
 from contracts.declared import COUNTS, OUTCOMES, SETTLED
 
 NAN = float("nan")
+LATE_NS = 9e8  # of connecting: a SYN is sent again after a second
 NS = 1_000_000_000
 
 MISSING = tuple(name for name in SETTLED if name != "answered")
@@ -82,6 +83,8 @@ def trial_rows(
         found, bad = percentiles(mine)
         row |= found
         row |= {f"{kind}_p99_ns": own_quantile(its.get(n), "p99") for kind, its in merged.items()}
+        row["connect_late_share"] = share_above(merged["connect"].get(n), LATE_NS)
+        row["errors_share"] = row["errors_requests"] / row["planned_requests"] if row["planned_requests"] else NAN
         if bad:
             notes.append(f"trial {n}: {bad} histogram(s) cannot be read; the percentiles leave their intervals out.")
         if row["outcome"] == "ok" and (differing := _differing(result, row)):

@@ -31,7 +31,7 @@ def centre(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     n = len(values)
     if n == 1:
         return Estimate(values[0], math.nan, math.nan, math.nan, n, "one repetition")
-    if n >= ORDER_FROM:
+    if n >= ORDER_FROM and 1 - 2.0 ** (1 - n) >= confidence:  # what the whole range covers
         low, high = order_statistics(values, confidence)
         return Estimate(median(values), low, high, confidence, n, "median, order statistics")
     if n < STUDENT_FROM or not all(map(math.isfinite, values)):

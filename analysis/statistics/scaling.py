@@ -36,7 +36,7 @@ class Growth:
     model: str
 
 
-def growth(blocks: Sequence[Block]) -> Growth | None:
+def growth(blocks: Sequence[Block], confidence: float = CONFIDENCE) -> Growth | None:
     """None where no block has three sizes.
 
     Each block gives one line, by least squares on the figures' ratios to it (a figure's error is a share of it); the
@@ -51,7 +51,7 @@ def growth(blocks: Sequence[Block]) -> Growth | None:
     if not known:
         return None
     lines = [_line(points) for points in known]
-    slope = _slope([b for _, b in lines])
+    slope = _slope([b for _, b in lines], confidence)
     sizes = sorted({size for points in known for size, _ in points})
     means = {s: float(np.mean([f for points in known for size, f in points if size == s])) for s in sizes}
     a, b = (float(np.mean(part)) for part in zip(*lines, strict=True))
@@ -84,8 +84,8 @@ def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return float(a), float(b)
 
 
-def _slope(slopes: Sequence[float]) -> Estimate:
+def _slope(slopes: Sequence[float], confidence: float) -> Estimate:
     """Over the blocks; their range below LEAST_BLOCKS."""
     if len(slopes) < LEAST_BLOCKS:
         return centre(slopes)
-    return Estimate(*student(slopes, CONFIDENCE), CONFIDENCE, len(slopes), "slope per block, Student's t")
+    return Estimate(*student(slopes, confidence), confidence, len(slopes), "slope per block, Student's t")

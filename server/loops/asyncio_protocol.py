@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from asyncio import selector_events
 from collections.abc import Callable
 
 from server.common import PUBLISH_S, Intake, Stopped, Worker
@@ -55,6 +56,8 @@ class Echo(Client, asyncio.Protocol):
 
 
 def run(intake: Intake, worker: Worker) -> None:
+    # A class attribute, which no other transport of this process minds; typeshed does not know the class.
+    selector_events._SelectorSocketTransport.max_size = worker.read_bytes  # type: ignore[attr-defined]
     serve(asyncio.new_event_loop(), intake, worker, lambda: Echo(worker))
 
 

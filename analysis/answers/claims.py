@@ -1,0 +1,290 @@
+"""What was claimed before a run, and whether the run bears it out: each answer with its interval.
+
+All answers of a claim share one risk of a false word. What a finding forbids is not said, and neither is a cost beyond
+the one that a full CPU lets show.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from analysis import format as show
+from analysis.answers.doubt import CONTRASTS, doubts
+from analysis.answers.full import full
+from analysis.answers.shown import bracketed, times
+from analysis.cells import standing
+from analysis.contrasts import Side, compared, known_to, measured_blocks, pair_of, why_not
+from analysis.estimates import by_block, figures_of_trials
+from analysis.ingest.fields import mapping
+from analysis.metrics import METRICS, Metric
+from analysis.model import Dataset
+from analysis.statistics.claim import OPEN, Bound, needed
+from analysis.statistics.family import ALPHA
+from analysis.statistics.interval import centre
+from analysis.statistics.paired import Estimate
+from analysis.statistics.scaling import growth
+from contracts.claim import BOUNDS, ESTIMATES, seal
+
+TEXTS = ("question", "source", "mechanism", "changes", "figure")
+PER = 1000  # connections, of a slope
+NOTHING = Estimate(math.nan, math.nan, math.nan, math.nan, 0, "")
+
+
+@dataclass(frozen=True)
+class Stated:
+    """An answer as it was stated. `of` and `to` name cells by the levels of their factors."""
+
+    name: str
+    says: str
+    estimate: str
+    metric: Metric
+    of: Mapping[str, Any]
+    to: Mapping[str, Any]
+    bound: Bound
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as it was found. `why` it cannot be said; `repetitions` that would decide it, None: not known."""
+
+    stated: Stated
+    found: Estimate
+    word: str
+    why: str = ""
+    repetitions: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What was claimed, and what was found of it."""
+        claimed = f"{self.stated.says.rstrip('.')} ({bound_text(self.stated)})"
+        text, n = figure_text(self), self.found.n
+        found = f"found {text}, {n} repetitions" if text else "nothing found"
+        if self.why:
+            return f"{claimed}: {found}; {self.why}."
+        if self.word == OPEN:
+            more = f"about {self.repetitions:,}" if self.repetitions else "no known number of"
+            return f"{claimed}: {found}; {more} repetitions would decide it."
+        return f"{claimed}: {found}."
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one run was to settle. `broken`: why nothing may be said of it, such as a seal that does not fit."""
+
+    run: str
+    name: str
+    texts: Mapping[str, str]  # question, source, mechanism, changes, figure
+    answers: tuple[Answer, ...]
+    broken: str = ""
+
+
+def claims(dataset: Dataset) -> list[Claim]:
+    """Those of the runs that had one."""
+    return [one for row in dataset.runs.to_dict("records") if (one := _of_run(dataset, row))]
+
+
+def words(claim: Claim) -> str:
+    """How many of its answers hold, do not, and cannot be said."""
+    if claim.broken:
+        return f"claimed before the run, {OPEN}: {claim.broken}."
+    found = Counter(answer.word for answer in claim.answers)
+    return f"claimed before the run: {', '.join(f'{n} of {len(claim.answers)} {word}' for word, n in found.items())}."
+
+
+def _of_run(dataset: Dataset, row: Mapping[Any, Any]) -> Claim | None:
+    document = _document(row["claim"])
+    if not document:
+        return None
+    stated = {part: value for part, value in document.items() if part != "seal"}
+    texts = {part: str(stated.get(part, "")) for part in TEXTS}
+    listed = stated.get("answers")
+    told = listed if isinstance(listed, list) else []
+    asked = [one for answer in told if (one := read(mapping(answer)))]
+    broken = ""
+    if not seal(stated) == document.get("seal") == row["claim_seal"]:
+        broken = "its seal does not fit: what is claimed now is not what was claimed before the run"
+    elif len(asked) < len(told) or not asked:
+        broken = "it states answers that this version does not understand"
+    found = () if broken else _answers(dataset, str(row["run"]), asked)
+    return Claim(str(row["run"]), str(stated.get("name", "")), texts, tuple(found), broken)
+
+
+def _document(text: object) -> dict[str, Any]:
+    try:
+        return dict(mapping(json.loads(text))) if isinstance(text, str) else {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def read(given: Mapping[str, Any]) -> Stated | None:
+    """An answer of a plan, which anybody may have written; None where it is none."""
+    bounds = [kind for kind in BOUNDS if isinstance(given.get(kind), (int, float)) and math.isfinite(given[kind])]
+    metric, estimate = METRICS.get(str(given.get("metric"))), given.get("estimate")
+    if len(bounds) != 1 or metric is None or estimate not in ESTIMATES:
+        return None
+    if bounds[0] == "within" and estimate != "ratio":
+        return None
+    return Stated(
+        str(given.get("name", "")), str(given.get("says", "")), str(estimate), metric, mapping(given.get("of")),
+        mapping(given.get("to")), Bound(bounds[0], float(given[bounds[0]])),
+    )  # fmt: skip
+
+
+def _answers(dataset: Dataset, run: str, asked: Sequence[Stated]) -> list[Answer]:
+    own = dataset.cells[(dataset.cells["run"] == run) & dataset.cells["null"].isna()]
+    figures = figures_of_trials(dataset)
+    figures = figures[(figures["run"] == run) & figures["value"].notna()]
+    ratios = _ratios([one for one in asked if one.estimate == "ratio"], own, figures, len(asked))
+    made = []
+    for one in asked:
+        if one.estimate == "ratio":
+            found, why = ratios[one.name]
+        else:
+            found, why = _alone(one, own, figures, 1 - ALPHA / len(asked))
+        made.append(_judged(dataset, run, one, own, found, why))
+    return made
+
+
+def picked(cells: pd.DataFrame, levels: Mapping[str, Any]) -> list[str]:
+    """The cells that have all these levels."""
+    return [
+        str(row["cell"])
+        for row in cells.to_dict("records")
+        if all(name in row and _same(row[name], level) for name, level in levels.items())
+    ]
+
+
+def _same(found: Any, level: Any) -> bool:
+    if level is None or pd.isna(found):
+        return level is None and bool(pd.isna(found))
+    if isinstance(level, (int, float)) and isinstance(found, (int, float)):
+        return float(found) == float(level)
+    return str(found) == str(level)
+
+
+def _one(cells: pd.DataFrame, levels: Mapping[str, Any]) -> tuple[str, str]:
+    """The one cell that has these levels, or why there is none."""
+    found = picked(cells, levels)
+    named = ", ".join(f"{name} {level}" for name, level in levels.items())
+    if len(found) == 1:
+        return found[0], ""
+    return "", f"{len(found) or 'no'} cell{'s have' if len(found) > 1 else ' has'} {named}"
+
+
+def _ratios(
+    asked: Sequence[Stated], cells: pd.DataFrame, figures: pd.DataFrame, of_all: int
+) -> dict[str, tuple[Estimate, str]]:
+    """By answer the factor between its two cells. Those of one metric and one baseline say of each other how much they
+    spread, as in any comparison."""
+    measured, steps = measured_blocks(figures), known_to(figures)
+    rows = {str(row["cell"]): row for row in cells.to_dict("records")}
+    found: dict[str, tuple[Estimate, str]] = {}
+    groups: dict[tuple[str, str], list[tuple[Stated, str]]] = {}
+    for one in asked:
+        (ours, lost), (theirs, no_base) = _one(cells, one.of), _one(cells, one.to)
+        if lost or no_base:
+            found[one.name] = NOTHING, lost or no_base
+        else:
+            groups.setdefault((one.metric.name, theirs), []).append((one, ours))
+    for (metric, base), members in groups.items():
+        pairs = []
+        for one, ours in members:
+            beside = {ours: base, base: ours} if rows[ours].get("duet") else {}
+            side, other = [
+                Side(cell, measured.get((metric, cell, False, beside.get(cell, "")), {}),
+                     why_not(rows[cell], one.metric, is_known=(metric, cell) in steps), steps.get((metric, cell), 0.0))
+                for cell in (ours, base)
+            ]  # fmt: skip
+            pairs.append(pair_of(metric, side, other, measured.get((metric, base, True, ""), {})))
+        good = iter(compared([pair for pair in pairs if not pair.why], ALPHA * len(members) / of_all))
+        for (one, _), pair in zip(members, pairs, strict=True):
+            found[one.name] = (NOTHING, pair.why) if pair.why else (next(good).within, "")
+    return found
+
+
+def _alone(one: Stated, cells: pd.DataFrame, figures: pd.DataFrame, confidence: float) -> tuple[Estimate, str]:
+    own = figures[(figures["metric"] == one.metric.name) & ~figures["control"]]
+    if one.estimate == "level":
+        cell, lost = _one(cells, one.of)
+        known = own[own["cell"] == cell]
+        if lost or known.empty:
+            return NOTHING, lost or f"{one.metric.title} is not known of it"
+        found = centre(by_block(known), confidence)
+        return found, "" if found.n > 1 else "one repetition says nothing of how much repetitions differ"
+    size = dict(zip(cells["cell"], cells["connections"].astype(float), strict=True))
+    known = own[own["cell"].isin(picked(cells, one.of))]
+    grown = growth(
+        [([size[c] for c in block["cell"]], block["value"].tolist()) for _, block in known.groupby("block")], confidence
+    )
+    if grown is None:
+        return NOTHING, "fewer than three numbers of connections were measured"
+    slope = grown.slope
+    return replace(slope, value=slope.value * PER, low=slope.low * PER, high=slope.high * PER), ""
+
+
+def _judged(dataset: Dataset, run: str, one: Stated, cells: pd.DataFrame, found: Estimate, why: str) -> Answer:
+    """The word, unless something forbids it."""
+    concerned = [*picked(cells, one.of), *(picked(cells, one.to) if one.estimate == "ratio" else [])]
+    struck = set(cells["cell"]) - set(standing(cells)["cell"])
+    barred = doubts(dataset)
+    bars = dict.fromkeys(
+        check for cell in concerned for name in (one.metric.name, *([CONTRASTS] if one.estimate == "ratio" else []))
+        for check in barred.get((run, cell, name), ())
+    )  # fmt: skip
+    if not why and (lost := sorted(struck & set(concerned))):
+        why = f"a finding strikes {', '.join(lost)}"
+    if not why and bars:
+        why = f"{', '.join(bars)} forbids it"
+    if not why and not bounded_right(one, {c for r, c in full(dataset) if r == run}, cells):
+        why = "its CPUs were full, so what it costs can be more (SV7)"
+    if why:
+        return Answer(one, found, OPEN, why)
+    word = one.bound.word(found.low, found.high)
+    more = needed(found, one.bound, is_factor=one.estimate == "ratio") if word == OPEN else None
+    return Answer(one, found, word, "", more)
+
+
+def bounded_right(one: Stated, is_full: set[str], cells: pd.DataFrame) -> bool:
+    """Whether a full CPU, which hides how much more a request would cost, leaves the claim as it is: where the true
+    figure can only lie further on the side that is claimed."""
+    if not one.metric.is_cost:
+        return True
+    ours = bool(is_full & set(picked(cells, one.of)))
+    theirs = one.estimate == "ratio" and bool(is_full & set(picked(cells, one.to)))
+    if not ours and not theirs:
+        return True
+    rises = one.bound.kind == ("at_most" if one.metric.higher_is_better else "at_least")
+    falls = one.bound.kind == ("at_least" if one.metric.higher_is_better else "at_most")
+    return (rises and not theirs) or (falls and not ours)
+
+
+def bound_text(one: Stated) -> str:
+    """What was claimed of the figure, such as `at least 2.0 ×`."""
+    bound = one.bound
+    if bound.kind == "within":
+        return f"equal within {show.number(100 * bound.number, most=3)} %"
+    number = show.time(bound.number) if one.metric.unit == "ns" and one.estimate == "level" else ""
+    unit = {"ratio": " ×", "slope": f" {one.metric.unit} per {PER:,}"}.get(one.estimate, "")
+    return f"{bound.kind.replace('_', ' ')} {number or show.number(bound.number, most=3)}{unit}"
+
+
+def figure_text(answer: Answer) -> str:
+    """What was found, with its interval; empty where nothing was."""
+    found, one = answer.found, answer.stated
+    if math.isnan(found.value):
+        return ""
+    if one.estimate == "ratio":
+        return times(found.value, found.low, found.high)
+    unit = "" if one.metric.unit in ("ns", "1/s") else f" {one.metric.unit}"
+    if one.estimate == "slope":
+        return f"{bracketed(found.value, found.low, found.high, unit)} for each {PER:,} connections"
+    if one.metric.unit == "ns":
+        return f"{show.time(found.value)} [{show.time(found.low)}, {show.time(found.high)}]"
+    return bracketed(found.value, found.low, found.high, unit)

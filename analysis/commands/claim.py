@@ -1,0 +1,52 @@
+"""Judge what was claimed before a run: each answer holds, does not hold, or cannot be said here.
+
+Exits: 0 all hold; 1 one does not; 2 unreadable, or no run had a claim; 3 one cannot be said.
+"""
+
+import argparse
+
+from analysis import format as show
+from analysis.answers import claims
+from analysis.dataset import load
+from analysis.statistics.claim import FAILS, HOLDS, OPEN
+from analysis.unreadable import Unreadable
+
+EXITS = {HOLDS: 0, FAILS: 1, OPEN: 3}
+
+
+def setup_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="the directory of a run made with -e claim=NAME")
+    parser.add_argument("--markdown", action="store_true", help="as a section of docs/claims.md")
+
+
+def run(options: argparse.Namespace) -> int:
+    found = claims.claims(load(options.runs))
+    if not found:
+        raise Unreadable("no run here had a claim: run it with -e claim=NAME, one of those in claims/.")
+    for one in found:
+        for line in section(one) if options.markdown else lines(one):
+            print(show.visible(line))
+    words = {answer.word for one in found for answer in one.answers} | {OPEN for one in found if one.broken}
+    return next(EXITS[word] for word in (FAILS, OPEN, HOLDS) if word in words)
+
+
+def section(claim: claims.Claim) -> list[str]:
+    """The same for a page, with why it is so and what would change it."""
+    texts = {part: " ".join(text.split()) for part, text in claim.texts.items()}
+    told = [f"| {answer.word} | {answer.sentence} |" for answer in claim.answers]
+    table = ["| it | what was claimed, and what was found |", "|---|---|", *told]
+    return [
+        f"## {texts['question']}", "", f"![{texts['question']}](pictures/claim-{claim.name}.svg)", "",
+        *(table if told else [f"{OPEN}: {claim.broken}."]), "",
+        f"**Why.** {texts['mechanism']}", "", f"**What would change it.** {texts['changes']}", "",
+        f"**Who says so.** {texts['source']}", "", f"    script/claims {claim.name}", "",
+    ]  # fmt: skip
+
+
+def lines(claim: claims.Claim) -> list[str]:
+    """The question, and of each answer the word, what was claimed and what was found."""
+    told = [f"{claim.name}: {claim.texts['question']}"]
+    if claim.broken:
+        return [*told, f"  {OPEN}: {claim.broken}."]
+    width = max(len(answer.word) for answer in claim.answers)
+    return told + [f"  {answer.word:<{width}}  {answer.sentence}" for answer in claim.answers]

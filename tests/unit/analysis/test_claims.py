@@ -1,0 +1,154 @@
+"""Claims: of each kind of estimate one planted effect and one planted null come out right; and nothing is said that a
+broken seal, a finding or a full CPU forbids."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.answers.claims import Claim, claims, words
+from analysis.estimates import estimates_table, metrics_table
+from analysis.model import Dataset
+from analysis.statistics.claim import FAILS, HOLDS, OPEN, Bound, needed
+from analysis.statistics.paired import Estimate
+from contracts.claim import seal
+from tests.unit.analysis.chart_data import dataset_of, struck
+from tests.unit.analysis.test_contrasts import Row, trials
+
+BLOCKS = 6
+
+
+def dataset(
+    rows: Iterable[Row], answers: dict[str, Any], findings: Sequence[Row] = (), told: str | None = None
+) -> Dataset:
+    stated = {
+        "name": "a_claim",
+        "question": "Is it so?",
+        "source": "somebody",
+        "answers": [
+            {"name": name, **answer} if isinstance(answer, dict) else answer for name, answer in answers.items()
+        ],
+    }
+    sealed = seal(stated)
+    raw = dataset_of(
+        runs=[{"run": "r", "claim": json.dumps({**stated, "seal": sealed}), "claim_seal": told or sealed}],
+        trials=[{"trial": n, **row} for n, row in enumerate(rows, 1)], findings=list(findings),
+    )  # fmt: skip
+    data = replace(raw, metrics=metrics_table(raw))
+    return replace(data, estimates=estimates_table(data))
+
+
+def one(*args: Any, **kwargs: Any) -> Claim:
+    (found,) = claims(dataset(*args, **kwargs))
+    return found
+
+
+def cpu(cell: str, strategy: str, middle: float, spread: float = 0.02, seed: int = 1, **factors: Any) -> list[Row]:
+    """Figures that spread by so much about the true one."""
+    draw = np.random.default_rng([seed, sum(map(ord, cell))])
+    values = [middle * math.exp(x) for x in draw.normal(0, spread, BLOCKS)]
+    return trials(cell, strategy, values, column="cpu_us_per_request", **factors)
+
+
+def ratio(bound: str, number: float, of: str = "b") -> dict[str, Any]:
+    return {"says": "it is so", "estimate": "ratio", "metric": "cpu", "of": {"strategy": of}, "to": {"strategy": "a"},
+            bound: number}  # fmt: skip
+
+
+def level(bound: str, number: float) -> dict[str, Any]:
+    return {"says": "it is so", "estimate": "level", "metric": "cpu", "of": {"strategy": "b"}, bound: number}
+
+
+def slope(bound: str, number: float) -> dict[str, Any]:
+    return {"says": "it is so", "estimate": "slope", "metric": "cpu", "of": {"strategy": "b"}, bound: number}
+
+
+def grows(per_thousand: float) -> list[Row]:
+    """20 µs, and so much for each thousand connections."""
+    sizes = (100, 2500, 5000, 10_000)
+    return [
+        row for i, size in enumerate(sizes)
+        for row in cpu(f"c{i}", "b", 20 + per_thousand * size / 1000, 0.01, connections=size)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "answer", "word"),
+    [
+        (cpu("c1", "a", 10) + cpu("c2", "b", 20), ratio("at_least", 1.5), HOLDS),
+        (cpu("c1", "a", 10) + cpu("c2", "b", 10), ratio("at_least", 1.5), FAILS),
+        (cpu("c1", "a", 10) + cpu("c2", "b", 10), ratio("within", 0.1), HOLDS),
+        (cpu("c1", "a", 10) + cpu("c2", "b", 12), ratio("within", 0.1), FAILS),
+        (cpu("c1", "a", 10) + cpu("c2", "b", 5), ratio("at_most", 0.8), HOLDS),
+        (cpu("c1", "a", 10) + cpu("c2", "b", 10, 0.3), ratio("within", 0.1), OPEN),
+        (cpu("c2", "b", 20), level("at_least", 15), HOLDS),
+        (cpu("c2", "b", 10), level("at_least", 15), FAILS),
+        (cpu("c2", "b", 15, 0.2), level("at_least", 15), OPEN),
+        (grows(8), slope("at_least", 2), HOLDS),
+        (grows(0), slope("at_least", 2), FAILS),
+        (grows(0), slope("at_most", 0.5), HOLDS),
+    ],
+)
+def test_what_was_planted_comes_out(rows: list[Row], answer: dict[str, Any], word: str) -> None:
+    found = one(rows, {"x": answer})
+    assert [answer.word for answer in found.answers] == [word], found.answers[0].sentence
+    assert words(found) == f"claimed before the run: 1 of 1 {word}."
+
+
+def test_a_claim_that_was_changed_after_the_run_says_nothing() -> None:
+    rows = cpu("c1", "a", 10) + cpu("c2", "b", 20)
+    found = one(rows, {"x": ratio("at_least", 1.5)}, told="sha256:" + "0" * 64)
+    assert found.answers == () and "not what was claimed before" in found.broken
+
+
+def test_all_answers_share_the_risk() -> None:
+    rows = cpu("c1", "a", 10) + cpu("c2", "b", 20)
+    alone = one(rows, {"x": level("at_least", 15)}).answers[0].found
+    beside = one(rows, {f"x{i}": level("at_least", 15) for i in range(5)}).answers[0].found
+    assert beside.low < alone.low and beside.high > alone.high
+
+
+def test_what_a_finding_forbids_is_not_said() -> None:
+    rows = cpu("c1", "a", 10) + cpu("c2", "b", 20)
+    (answer,) = one(rows, {"x": ratio("at_least", 1.5)}, [struck("b", "m") | {"run": "r", "cells": '["c2"]'}]).answers
+    assert answer.word == OPEN and answer.why
+
+
+@pytest.mark.parametrize(
+    ("full", "bound", "number", "word"),
+    [
+        ("c2", "at_least", 1.5, HOLDS),
+        ("c2", "at_most", 3, OPEN),
+        ("c1", "at_least", 1.5, OPEN),
+        ("c1", "at_most", 3, HOLDS),
+    ],
+)
+def test_a_full_cpu_hides_on_one_side_only(full: str, bound: str, number: float, word: str) -> None:
+    rows = cpu("c1", "a", 10) + cpu("c2", "b", 20)
+    first = {"c1": 1, "c2": 1 + BLOCKS}[full]
+    named = struck("b", "m", "SV7") | {
+        "run": "r", "severity": "info", "cells": "[]", "trials": json.dumps(list(range(first, first + BLOCKS))),
+    }  # fmt: skip
+    (answer,) = one(rows, {"x": ratio(bound, number)}, [named]).answers
+    assert answer.word == word, answer.sentence
+
+
+def test_cells_that_are_not_there_are_said_so() -> None:
+    (answer,) = one(cpu("c1", "a", 10), {"x": ratio("at_least", 1.5)}).answers
+    assert (answer.word, answer.why) == (OPEN, "no cell has strategy b")
+
+
+@pytest.mark.parametrize("value", [None, [], "x", {"estimate": "ratio"}, {"estimate": [], "metric": {}, "at_least": 1}])
+def test_a_plan_may_claim_anything(value: Any) -> None:
+    assert one(cpu("c1", "a", 10), {"x": value}).broken
+
+
+def test_how_many_repetitions_would_decide() -> None:
+    # Half an interval of ln 2 where ln 2 / 2 is asked for: four times as many.
+    found = Estimate(math.sqrt(2), math.sqrt(2) / 2, math.sqrt(2) * 2, 0.95, 6, "")
+    assert needed(found, Bound("at_least", 1.0), is_factor=True) == 24
+    assert needed(found, Bound("at_least", math.sqrt(2)), is_factor=True) is None
