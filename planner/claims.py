@@ -16,6 +16,8 @@ from planner.results import ROOT
 CLAIMS = ROOT / "claims"
 PARTS = ("question", "source", "run", "answers", "mechanism", "changes", "figure")
 TEXTS = ("question", "source", "mechanism", "changes", "figure")
+NO_CHANGE = ("claim", "seed")
+"""What may be given beside a claim without its being another run."""
 OF_AN_ANSWER = ("says", "estimate", "metric", "of", "to", *BOUNDS)
 
 
@@ -27,7 +29,12 @@ def applied(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | 
     claim = read(str(name))
     own = {one: value for one, value in claim["run"].items() if not _gives_way(one, given)}
     answers = [{"name": one, **answer} for one, answer in claim["answers"].items()]
-    stated = {"name": str(name), **{part: claim[part] for part in TEXTS}, "answers": answers}
+    judged = {*PARAMETERS, "cells"} - {*NO_CHANGE}
+    changed = sorted(one for one in judged & set(given) if str(given[one]) != str(claim["run"].get(one)))
+    stated = {
+        "name": str(name), **{part: claim[part] for part in TEXTS}, "run": claim["run"], "changed": changed,
+        "answers": answers,
+    }  # fmt: skip
     return {**own, **given}, {**stated, "seal": seal(stated)}
 
 

@@ -83,6 +83,7 @@ class Claim:
     texts: Mapping[str, str]  # question, source, mechanism, changes, figure
     answers: tuple[Answer, ...]
     broken: str = ""
+    changed: tuple[str, ...] = ()  # parameters of the run that were given otherwise than the claim asks for
 
 
 def claims(dataset: Dataset) -> list[Claim]:
@@ -95,7 +96,13 @@ def words(claim: Claim) -> str:
     if claim.broken:
         return f"claimed before the run, {OPEN}: {claim.broken}."
     found = Counter(answer.word for answer in claim.answers)
-    return f"claimed before the run: {', '.join(f'{n} of {len(claim.answers)} {word}' for word, n in found.items())}."
+    told = ", ".join(f"{n} of {len(claim.answers)} {word}" for word, n in found.items())
+    return f"claimed before the run{otherwise(claim)}: {told}."
+
+
+def otherwise(claim: Claim) -> str:
+    """Where the run was not the one that the claim asks for: in what it differed."""
+    return f", of a run with another {' and '.join(claim.changed)}" if claim.changed else ""
 
 
 def _of_run(dataset: Dataset, row: Mapping[Any, Any]) -> Claim | None:
@@ -113,7 +120,9 @@ def _of_run(dataset: Dataset, row: Mapping[Any, Any]) -> Claim | None:
     elif len(asked) < len(told) or not asked:
         broken = "it states answers that this version does not understand"
     found = () if broken else _answers(dataset, str(row["run"]), asked)
-    return Claim(str(row["run"]), str(stated.get("name", "")), texts, tuple(found), broken)
+    named = stated.get("changed")
+    changed = tuple(str(name) for name in named) if isinstance(named, list) else ()
+    return Claim(str(row["run"]), str(stated.get("name", "")), texts, tuple(found), broken, changed)
 
 
 def _document(text: object) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def section(claim: claims.Claim) -> list[str]:
 
 def lines(claim: claims.Claim) -> list[str]:
     """The question, and of each answer the word, what was claimed and what was found."""
-    told = [f"{claim.name}: {claim.texts['question']}"]
+    told = [f"{claim.name}{claims.otherwise(claim)}: {claim.texts['question']}"]
     if claim.broken:
         return [*told, f"  {OPEN}: {claim.broken}."]
     width = max(len(answer.word) for answer in claim.answers)

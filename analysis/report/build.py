@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from analysis import format as show
 from analysis.answers import limit
-from analysis.answers.claims import claims
+from analysis.answers.claims import claims, otherwise
 from analysis.answers.doubt import warnings
 from analysis.answers.headline import headline
 from analysis.answers.shown import SAYS_NOTHING
@@ -93,6 +93,7 @@ def build(dataset: Dataset) -> dict[str, Any]:
         "counts": counts(dataset),
         "doubts": warnings(dataset, MOST_DOUBTS),
         "claims": claims(dataset),
+        "otherwise": otherwise,
         "keep": limit.keep(dataset),
         "glance": glance,
         "glance_table": tables.glance(glance.frame) if glance else None,

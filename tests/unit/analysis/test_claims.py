@@ -23,12 +23,14 @@ BLOCKS = 6
 
 
 def dataset(
-    rows: Iterable[Row], answers: dict[str, Any], findings: Sequence[Row] = (), told: str | None = None
-) -> Dataset:
+    rows: Iterable[Row], answers: dict[str, Any], findings: Sequence[Row] = (), told: str | None = None,
+    changed: Sequence[str] = (),
+) -> Dataset:  # fmt: skip
     stated = {
         "name": "a_claim",
         "question": "Is it so?",
         "source": "somebody",
+        "changed": list(changed),
         "answers": [
             {"name": name, **answer} if isinstance(answer, dict) else answer for name, answer in answers.items()
         ],
@@ -103,6 +105,11 @@ def test_a_claim_that_was_changed_after_the_run_says_nothing() -> None:
     rows = cpu("c1", "a", 10) + cpu("c2", "b", 20)
     found = one(rows, {"x": ratio("at_least", 1.5)}, told="sha256:" + "0" * 64)
     assert found.answers == () and "not what was claimed before" in found.broken
+
+
+def test_a_run_that_was_changed_is_said_to_be_another() -> None:
+    data = dataset(cpu("c1", "a", 10) + cpu("c2", "b", 20), {"x": ratio("at_least", 1.5)}, changed=["rate"])
+    assert words(claims(data)[0]).startswith("claimed before the run, of a run with another rate: 1 of 1")
 
 
 def test_all_answers_share_the_risk() -> None:

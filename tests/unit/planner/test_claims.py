@@ -36,8 +36,15 @@ def test_a_claim_asks_for_a_run_that_can_answer_it(name: str) -> None:
 def test_what_is_given_goes_before_what_the_claim_asks_for() -> None:
     given, stated = claims.applied({"claim": "idle_law", "repetitions": 2, "strategy": "poll"})
     assert (given["repetitions"], given["strategy"]) == (2, "poll") and stated
+    assert stated["changed"] == ["repetitions", "strategy"]
     assert stated["seal"] == seal({part: value for part, value in stated.items() if part != "seal"})
     assert claims.applied({"rate": 1}) == ({"rate": 1}, None)
+
+
+def test_what_changes_nothing_of_the_run_is_not_told_as_a_change() -> None:
+    same = {"claim": "idle_law", "rate": str(claims.read("idle_law")["run"]["rate"]), "seed": 1, "c10k_base": "/x"}
+    stated = claims.applied(same)[1]
+    assert stated is not None and stated["changed"] == []
 
 
 def test_a_claim_that_there_is_not_is_refused() -> None:
