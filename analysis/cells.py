@@ -18,7 +18,7 @@ from contracts.declared import PASSED
 
 WITHOUT_EFFECT = ("arm_timeout", "listen_timeout")  # on what is measured
 # Set for each strategy by itself, or without effect.
-INCIDENTAL = ("server_port", "workers", "server_command", *WITHOUT_EFFECT)
+INCIDENTAL = ("server_port", "workers", "server_command", "python", *WITHOUT_EFFECT)
 RUNG = "@"
 """In the name of a cell: before it the search of a capacity, behind it the rate of the rung."""
 ABBREVIATED = {

@@ -39,6 +39,8 @@ class Host:
     weight: Fraction = Fraction(1)
     account: str | None = None
     """Whose the agent is, and all below `base`; null: of the user that SSH logs in with."""
+    interpreters: Mapping[str, str] | None = None
+    """The paths of those that the trials name as `python` of the server."""
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ def server_spec(plan: Plan, trial: Trial) -> dict[str, Any]:
         "address": host.load_address,
         "connections": trial.load.connections,
         "server": trial.server.given,
+        "interpreter": (host.interpreters or {}).get(str(trial.server.given.get("python"))),
     }
 
 

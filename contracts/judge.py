@@ -235,7 +235,26 @@ def cpus(_parameter: Parameter, value: Any) -> str | list[int]:
     return sorted(found)
 
 
+OLDEST_PYTHON = (3, 9)
+INTERPRETER = re.compile(r"(?:pypy)?(\d)\.(\d{1,2})(?:\.\d{1,2})?t?", re.ASCII)
+"""A version; with t its free-threaded build."""
+
+
+def interpreter(parameter: Parameter, value: Any) -> str:
+    """A version of Python, or the whole path of one."""
+    text = "" if isinstance(value, bool) else str(value).strip()
+    if text in parameter.words or (re.fullmatch(r"/[^\s{},]+", text) and text.isprintable()):
+        return text
+    found = INTERPRETER.fullmatch(text)
+    if not found:
+        raise ValueError("is neither a version nor a whole path")
+    if (int(found[1]), int(found[2])) < OLDEST_PYTHON:
+        raise ValueError("is older than 3.9, the oldest that the servers run in (YAML reads 3.10 as 3.1: quote it)")
+    return text
+
+
 KINDS: dict[str, Callable[[Parameter, Any], Any]] = {
     "whole": whole, "seconds": seconds, "choice": choice, "share": share, "truth": truth, "name": name,
     "command": command, "hostile": hostile, "objective": objective, "cpus": cpus,
+    "interpreter": interpreter,
 }  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from planner import wheels
-from planner.cells import Catalog, Request, without
+from planner.cells import Catalog, Request, interpreters, without
 
 IO_URING_SINCE = (6, 1)  # completions that are worked on only where the program asks for them
 
@@ -31,26 +31,69 @@ def without_io_uring(names: list[str], catalog: Catalog, server: Host) -> dict[s
     return {name: f"{name} needs {reason}" for name in names if "io_uring" in catalog[name].needs}
 
 
+def interpreter(level: str | None, server: Host) -> dict[str, Any]:
+    """What the server host says of an interpreter of the request; None: of its own."""
+    facts = server["probe"]["facts"]
+    own = {name: facts[name] for name in ("executable", "python", "implementation", "free_threaded", "libc", "arch")}
+    return own | (facts["interpreters"].get(level) or {} if level else {})
+
+
+def without_interpreter(request: Request, server: Host) -> dict[str, str]:
+    """Each interpreter that `all` brought and the host has not, with a sentence for all. One that was named is refused
+    before."""
+    known = server["probe"]["facts"]["interpreters"]
+    absent = [level for level in interpreters(request.cells) if level in request.optional and not known.get(level)]
+    return dict.fromkeys(absent, f"{server['name']} has no Python {', '.join(absent)}.")
+
+
 def wheels_for(
-    names: list[str], catalog: Catalog, server: Host, cache: Path, lock: Path, check_mode: bool
-) -> tuple[Path | None, dict[str, str]]:
-    """Where the packages of the strategies are, if any needs one; and a sentence for each that cannot have them."""
-    needy, facts = [name for name in names if catalog[name].packages], server["probe"]["facts"]
-    if not needy:
-        return None, {}
-    if check_mode:
-        return wheels.place_of(cache, lock, facts), {}
-    where = f"{facts['implementation']} {facts['python']} of {server['name']}, a {facts['arch']}"
-    try:
-        if facts["implementation"] != "CPython":
-            raise wheels.NotFetched("they are made for CPython only")
-        return wheels.fetch(cache, lock, facts), {}
-    except wheels.NotFetched as error:
-        sentence = (
-            f"{', '.join(needy)} cannot run: this controller does not get the packages in {lock.name} for {where} "
-            f"({error}). Mend the network or pip's index settings here, or leave them out."
-        )
-        return None, dict.fromkeys(needy, sentence)
+    request: Request, catalog: Catalog, server: Host, cache: Path, lock: Path, check_mode: bool
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Where the packages of the strategies are, by the name that they have on a host; and a sentence for each strategy
+    that cannot have them."""
+    found: dict[str, Path] = {}
+    lacking: dict[str, str] = {}
+    for level in dict.fromkeys(cell["python"] for cell in request.cells):
+        needy = [name for name in needing_packages(request, catalog) if (name, level) in pairs(request)]
+        facts = interpreter(level, server)
+        if not needy:
+            continue
+        try:
+            if facts["implementation"] != "CPython":
+                raise wheels.NotFetched("they are made for CPython only")
+            place = wheels.place_of(cache, lock, facts) if check_mode else wheels.fetch(cache, lock, facts)
+            found[f"packages-{wheels.abi(facts)}"] = place
+        except wheels.NotFetched as error:
+            where = f"{facts['implementation']} {facts['python']} of {server['name']}, a {facts['arch']}"
+            sentence = (
+                f"{', '.join(needy)} cannot run: this controller does not get the packages in {lock.name} for {where} "
+                f"({error}). Mend the network or pip's index settings here, or leave them out."
+            )
+            lacking |= dict.fromkeys(needy, sentence)
+    return found, lacking
+
+
+def pairs(request: Request) -> set[tuple[str, str | None]]:
+    """Each strategy with each interpreter that it shall run in."""
+    return {(cell["strategy"], cell["python"]) for cell in request.cells}
+
+
+def needing_packages(request: Request, catalog: Catalog) -> list[str]:
+    return [name for name in asked(request) if catalog[name].packages]
+
+
+def imports(request: Request, catalog: Catalog, server: Host) -> list[dict[str, Any]]:
+    """What each interpreter of the request shall be able to import: `python`, its path; `packages`, where they are on
+    the host; `names`."""
+    wanted: dict[str, dict[str, Any]] = {}
+    for name, level in sorted(pairs(request), key=str):
+        if not name or (level is None and not catalog[name].packages):
+            continue
+        facts = interpreter(level, server)
+        place = f"packages-{wheels.abi(facts)}"
+        one = wanted.setdefault(facts["executable"], {"python": facts["executable"], "packages": place, "names": []})
+        one["names"] += [package for package in catalog[name].packages if package not in one["names"]]
+    return list(wanted.values())
 
 
 def settle(request: Request, lacking: Mapping[str, str]) -> tuple[Request, list[str], list[str]]:

@@ -36,7 +36,8 @@ def build(admitted: Mapping[str, Any], dry: bool) -> dict[str, Any]:
             raise Refused([str(error)]) from None
     after = digests(arches, references)
     request = Request(**admitted["request"])
-    imports = [name for strategy in available.asked(request) for name in catalog.find(strategy).packages]
+    server = next(host for host in admitted["hosts"] if host["role"] == "server")
+    imports = available.imports(request, catalog.load(), server)
     return {
         "changed": before != after,
         "binaries": {arch: after.get(str(loadgen(arch))) for arch in arches},
@@ -68,7 +69,7 @@ def programs(
     """What a host must hold in its directory app, by name."""
     found: dict[str, Path | str | None] = {"contracts": ROOT / "contracts"}
     if host["role"] == "server":
-        found |= {"server": ROOT / "server", "reference": references, "packages": admitted["packages"]}
+        found |= {"server": ROOT / "server", "reference": references, **admitted["packages"]}
     elif any(GENERATORS[cell["generator"]].program == "pyloadgen" for cell in request.cells):
         found |= {"pyloadgen": ROOT / "loadgen/pyloadgen", "loadgen": loadgen(host["goarch"])}
     else:

@@ -17,6 +17,11 @@ OF_SOME = {name: parameter.workloads for name, parameter in PARAMETERS.items() i
 OPTIONAL = tuple(name for name, parameter in PARAMETERS.items() if parameter.optional)
 """The parameters of the server that only some strategies honour."""
 
+VERSIONS = (
+    *(f"3.{minor}" for minor in range(9, 16)), "3.13t", "3.14t", "3.15t", "pypy3.9", "pypy3.10", "pypy3.11"
+)  # fmt: skip
+"""The interpreters that `all` looks for."""
+
 LISTED = "; docs/contracts.md lists them."
 
 Catalog = Mapping[str, Strategy]
@@ -29,7 +34,8 @@ class Request:
     run_wide: dict[str, Any]
     cells: list[dict[str, Any]]
     optional: list[str] = field(default_factory=list)
-    """Strategies that are there because of `all` alone: those that the hosts do not have are left out."""
+    """Strategies and interpreters that are there because of `all` alone: those that the hosts do not have are left
+    out."""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -60,6 +66,12 @@ def strategies(names: list[Any], catalog: Catalog, problems: list[str], named: s
     return list(dict.fromkeys(found))
 
 
+def versions(levels: list[str | None], named: set[str]) -> list[str | None]:
+    """The interpreters with `all` expanded, each once. Those that `all` did not bring go into `named`."""
+    named.update(level for level in levels if level and level != "all")
+    return list(dict.fromkeys(one for level in levels for one in (VERSIONS if level == "all" else [level])))
+
+
 def cells_of(given: Mapping[str, Any], catalog: Catalog, problems: list[str], named: set[str]) -> list[dict[str, Any]]:
     """The product of the levels of one mapping, in the order of the table."""
     values = typed(given, problems)
@@ -69,6 +81,7 @@ def cells_of(given: Mapping[str, Any], catalog: Catalog, problems: list[str], na
             "server_command takes the place of a strategy: where a scenario names one, add `-e strategy=`. To compare "
             "the two, give them as `cells:` of a scenario."
         )
+    values["python"] = versions(values["python"], named)
     values["strategy"] = [None] if command else strategies(values["strategy"], catalog, problems, named)
     cells = [dict(zip(AXES, levels, strict=True)) for levels in itertools.product(*(values[axis] for axis in AXES))]
     asked = [name for name in PARAMETERS if given.get(name) not in (None, "")]
@@ -76,6 +89,7 @@ def cells_of(given: Mapping[str, Any], catalog: Catalog, problems: list[str], na
     for cell in cells:
         settle(cell, problems)
     problems += keep_honoured(cells, catalog, asked)
+    keep_interpreted(cells, catalog)
     return cells
 
 
@@ -124,6 +138,27 @@ def keep_honoured(
             servers = ", ".join(dict.fromkeys(cell["strategy"] or "a server_command" for cell in others))
             problems.append(f"{name} is not honoured by {servers}. It is by {', '.join(honouring)}.")
     return problems
+
+
+def interpreters(cells: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The interpreters that are asked for, each once; the host's own has no name."""
+    return list(dict.fromkeys(cell["python"] for cell in cells if cell["python"]))
+
+
+def keep_interpreted(cells: Sequence[dict[str, Any]], catalog: Catalog) -> None:
+    """What is no Python has no interpreter of the run."""
+    for cell in cells:
+        strategy = catalog.get(cell["strategy"])
+        if strategy is None or strategy.is_program:
+            cell["python"] = None
+
+
+def idle_interpreters(cells: Sequence[Mapping[str, Any]], common: Mapping[str, Any], listed: Any) -> Iterator[str]:
+    """A sentence where somebody asks for an interpreter and no server of the run is in Python."""
+    given = [common, *(item for item in (listed if isinstance(listed, list) else ()) if isinstance(item, dict))]
+    if cells and not interpreters(cells) and any(one.get("python") not in (None, "") for one in given):
+        names = ", ".join(dict.fromkeys(cell["strategy"] or "a server_command" for cell in cells))
+        yield f"python would change nothing: no server of this run ({names}) is a strategy in Python."
 
 
 def idle_workers(
@@ -199,6 +234,7 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
     problems += searches(cells, wide)
     problems += duet.problems(cells, wide)
     problems += idle_workers(cells, catalog, common, given.get("cells"))
+    problems += idle_interpreters(cells, common, given.get("cells"))
     if wide["profile"] is not None and wide["profile"] not in profiles:
         meant = nearest(wide["profile"], profiles) or ";"
         problems.append(f"There is no profile `{wide['profile']}`{meant} There are: {', '.join(profiles)}.")
@@ -208,13 +244,13 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
     for cell in cells:
         if cell not in unique:
             unique.append(cell)
-    asked = dict.fromkeys(cell["strategy"] for cell in unique if cell["strategy"])
+    asked = dict.fromkeys(cell[name] for name in ("strategy", "python") for cell in unique if cell[name])
     return Request(wide, unique, [name for name in asked if name not in named])
 
 
 def without(request: Request, absent: Container[str]) -> Request:
-    """The same request, but for some strategies."""
-    cells = [cell for cell in request.cells if cell["strategy"] not in absent]
+    """The same request, but for some strategies and interpreters."""
+    cells = [cell for cell in request.cells if cell["strategy"] not in absent and cell["python"] not in absent]
     if not cells:
         raise Refused(["Nothing is left to measure: no strategy of the request is available on these hosts."])
     if problems := list(duet.problems(cells, request.run_wide)):

@@ -55,9 +55,19 @@ def libc(value: Any) -> bool:
     return named and (value[0] != "glibc" or re.fullmatch(r"\d{1,2}\.\d{1,3}(\.\d+)?", value[1]) is not None)
 
 
+def by_name(judge: Judge) -> Judge:
+    return lambda value: isinstance(value, dict) and all(text(name) and judge(one) for name, one in value.items())
+
+
+PYTHON = like(r"\d{1,2}\.\d{1,3}(\.[\w.+-]+)?")
 RUN = like(RUN_ID.pattern)
+INTERPRETER = of(
+    executable=like("/.*"), python=PYTHON, implementation=like(r"\w+"), build=text, free_threaded=truth, gil=truth,
+    libc=libc,
+)  # fmt: skip
 FACTS: Mapping[str, Judge] = {
-    "python": like(r"\d{1,2}\.\d{1,3}(\.[\w.+-]+)?"), "executable": like("/.*"), "implementation": like(r"\w+"),
+    "python": PYTHON, "interpreters": by_name(maybe(INTERPRETER)), "executable": like("/.*"), "implementation": like(r"\w+"),
+    "free_threaded": truth,
     "boot_id": like("[0-9a-f-]{1,64}"), "netns": whole, "arch": like(r"\w{1,32}"), "cpus": each(whole),
     "libc": libc, "cpu_model": maybe(text), "virtualisation": maybe(text), "governor": maybe(text),
     "clocksource": maybe(text), "memory_bytes": whole, "memory_available_bytes": whole, "disk_free_bytes": whole,

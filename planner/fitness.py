@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contracts.declared import GENERATORS
 from planner import commands, duet, room
 from planner.cells import Catalog, Request
+from planner.cells import interpreters as asked_interpreters
 from planner.check import DOUBTFUL, LOAD_ADDRESS, Check, Facts, Host, judged, yes
 from plugins.module_utils.c10k_sysctl import listed
 from server.catalog import PROGRAMS
@@ -34,6 +35,7 @@ def of_one(request: Request, catalog: Catalog, hosts: Sequence[Host], host: Host
     yield judged(host, "reached", "yes", "by ssh" if host["probe"].get("ssh") else "local")
     if host["role"] == "server":
         yield python(host, facts)
+        yield from interpreters(request, host, facts)
         yield from ports_of(request, host, facts)
         yield from commands.there(request, host, facts)
         yield room.server_descriptors(request, catalog, host, facts)
@@ -60,6 +62,21 @@ def python(host: Host, facts: Facts) -> Check:
     old = tuple(int(part) for part in facts["python"].split(".")[:2]) < SERVER_PYTHON
     bad = f" has Python {facts['python']} but the server needs 3.9: set ansible_python_interpreter to one."
     return judged(host, "Python", "3.9", facts["python"], bad if old else "")
+
+
+def interpreters(request: Request, host: Host, facts: Facts) -> Iterator[Check]:
+    """Each that the run asks for by version or path."""
+    for level in asked_interpreters(request.cells):
+        if level in request.optional:
+            continue
+        found = facts["interpreters"].get(level)
+        old = found and tuple(int(part) for part in found["python"].split(".")[:2]) < SERVER_PYTHON
+        bad = f" has {found['python']} there, and the servers need 3.9." if old else "" if found else (
+            " has none that its user may run, neither in PATH nor in /usr/local, /opt or where pyenv and uv put theirs: "
+            "install it there, name it by its whole path, or leave it out."
+        )  # fmt: skip
+        named = level if level.startswith("/") else f"Python {level}"
+        yield judged(host, named, "there", found["python"] if found else "not there", bad and f": of {named} it{bad}")
 
 
 def architecture(host: Host, facts: Facts) -> Check:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from planner import admission, available, fitness, plan, results, resume, variables
-from planner.cells import Catalog, Request
+from planner.cells import Catalog, Request, without
 from planner.check import DOUBTFUL, REFUSED, Check, doubts, refusals
 from planner.parameters import Refused
 from planner.results import ROOT
@@ -97,7 +97,7 @@ def admit(
             raise Refused(problems)
     return {
         "hosts": hosts, "tuning": tuning, "controller": controller, "ports": fitness.ports(request),
-        "request": asdict(request), **built, "packages": packages and str(packages),
+        "request": asdict(request), **built, "packages": {name: str(place) for name, place in packages.items()},
     }  # fmt: skip
 
 
@@ -134,8 +134,9 @@ def what_is_there(host: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def runnable(
     request: Request, strategies: Catalog, server: dict[str, Any], say: Say, dry: bool
-) -> tuple[Request, dict[str, Any], Path | None]:
-    """The request with what the server host can run; which programs to build for it, and where its packages are."""
+) -> tuple[Request, dict[str, Any], dict[str, Path]]:
+    """The request with what the server host can run; which programs to build for it, and where its packages are, by the
+    names that they have there."""
     names = available.asked(request)
     lacking = available.without_io_uring(names, strategies, server)
     compiler = shutil.which("cc") is not None
@@ -147,10 +148,11 @@ def runnable(
     go_servers, sentence = admission.go_servers(request, strategies, server)
     if sentence:
         lacking.update(dict.fromkeys(admission.programs_asked(request, strategies, "go"), sentence))
+    missing = available.without_interpreter(request, server)
     packages, unfetched = available.wheels_for(
-        names, strategies, server, ROOT / ".cache", ROOT / "requirements-server.lock", dry
+        without(request, missing), strategies, server, ROOT / ".cache", ROOT / "requirements-server.lock", dry
     )
-    request, lines, problems = available.settle(request, lacking | unfetched)
+    request, lines, problems = available.settle(request, lacking | missing | unfetched)
     if problems:
         raise Refused(problems)
     for line in lines:

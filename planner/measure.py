@@ -98,6 +98,16 @@ def source_name(source: str) -> str:
     return str(path.relative_to(results.ROOT)) if path.is_relative_to(results.ROOT) else source
 
 
+def interpreters(facts: Mapping[str, Any], shipped: Mapping[str, Any]) -> dict[str, Any]:
+    """What each that the run asked for says of itself, and whether its GIL is on with the packages of its strategies:
+    an extension module can switch it on."""
+    gil = shipped.get("gil") or {}
+    return {
+        level: {**one, "gil_with_packages": gil.get(one["executable"])}
+        for level, one in facts["interpreters"].items() if one
+    }  # fmt: skip
+
+
 def manifest(given: Mapping[str, Any], request: Request, asked: Asked) -> dict[str, Any]:
     """What is known before the first trial."""
     resolved, admitted = given["resolved"], given["admitted"]
@@ -110,6 +120,7 @@ def manifest(given: Mapping[str, Any], request: Request, asked: Asked) -> dict[s
         hosts[name] = {
             **{key: host[key] for key in ("role", "connection", "load_address", "sources", "weight", "base")},
             **{key: host["probe"]["facts"][key] for key in FACTS},
+            "interpreters": interpreters(host["probe"]["facts"], (given["prepared"] or {}).get(name) or {}),
         }  # fmt: skip
     calibrate = request.run_wide["calibrate"] and admitted["references"]
     return {

@@ -9,7 +9,7 @@ from typing import Any
 from contracts.declared import LOAD, SERVER, WORKLOADS
 from contracts.judge import LEAST_ANSWERED, percentile_and_limit
 from planner import duet
-from planner.cells import Catalog, Request
+from planner.cells import Catalog, Request, interpreters
 
 CALIBRATED_PER_CLIENT, CALIBRATION_S = 1000, 1
 UNEVEN = 1.25
@@ -146,7 +146,7 @@ def make(
         trials.append(calibration(trials, [host for host in hosts if host["role"] == "client"], seed))
     return {
         "version": 3, "run": run, "conductor_cpus": cpus["conductor"],
-        "hosts": {host["name"]: planned_host(host, cpus) for host in hosts},
+        "hosts": {host["name"]: planned_host(host, cpus, interpreters(cells)) for host in hosts},
         "trials": trials,
     }  # fmt: skip
 
@@ -193,7 +193,7 @@ def calibration(trials: Sequence[Mapping[str, Any]], clients: Sequence[Host], se
     connections = min(CALIBRATED_PER_CLIENT * len(clients), max(trial["load"]["connections"] for trial in trials))
     return {
         "n": n, "block": trials[-1]["block"] + 1, "cell": "calibration", "kind": "calibration", "control": False,
-        "server": {**first["server"], "strategy": "null_server", "server_command": None, "workers": 1},
+        "server": {**first["server"], "strategy": "null_server", "server_command": None, "python": None, "workers": 1},
         "load": {
             **first["load"], "workload": "calibrate", "connections": connections, "active": connections, "rate": 1,
             "requests": None, "think_time": 0, "hostile": None, "warmup": 0, "duration": CALIBRATION_S,
@@ -202,12 +202,14 @@ def calibration(trials: Sequence[Mapping[str, Any]], clients: Sequence[Host], se
     }  # fmt: skip
 
 
-def planned_host(host: Host, cpus: Mapping[str, Any]) -> dict[str, Any]:
+def planned_host(host: Host, cpus: Mapping[str, Any], pythons: Sequence[str]) -> dict[str, Any]:
     result = {name: host[name] for name in ("role", "connection", "ssh", "ssh_args", "python", "load_address", "base")}
     if host.get("account"):
         result["account"] = host["account"]
     if host["role"] == "server":
-        return {**result, "cpus": cpus["server"], "agent_cpus": cpus["agent"]}
+        found = {level: host["probe"]["facts"]["interpreters"][level]["executable"] for level in pythons}
+        named = {"interpreters": found} if found else {}
+        return {**result, **named, "cpus": cpus["server"], "agent_cpus": cpus["agent"]}
     return {
         **result, "cpus": cpus["clients"][host["name"]], "agent_cpus": None,
         "sources": list(host["sources"]), "weight": host["weight"],

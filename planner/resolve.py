@@ -34,7 +34,7 @@ def resolve(
     profile = yaml.safe_load(profiles[request.run_wide["profile"]].read_text(encoding="utf-8"))
     return {
         **asked, "profile": profile, "server": server, "clients": clients, "ports": fitness.ports(request),
-        **commands.words(request),
+        **commands.words(request), "interpreters": cells.interpreters(request.cells),
     }  # fmt: skip
 
 

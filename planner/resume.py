@@ -129,6 +129,11 @@ def unlike(run: Path, planned: Mapping[str, Any], hosts: Iterable[Mapping[str, A
     for host in hosts:
         if host["name"] in before["hosts"]:  # else the plans differ
             then, now = itemgetter(*SAME, "boot_id")(manifest["hosts"][host["name"]]), host["probe"]["facts"]
+            before_of = manifest["hosts"][host["name"]]["interpreters"]
+            found += [
+                f"{level} of {host['name']} is Python {one['python']} now and was {before_of[level]['python']}"
+                for level, one in now["interpreters"].items() if one and one["python"] != before_of[level]["python"]
+            ]  # fmt: skip
             changed = [(fact, was) for fact, was in zip(SAME, then, strict=False) if was != now[fact]]
             found += [
                 f"{fact} of {host['name']} is {short(now[fact])} now and was {short(was)}" for fact, was in changed

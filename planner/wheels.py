@@ -24,8 +24,13 @@ class NotFetched(Exception):
 
 def place_of(cache: Path, lock: Path, facts: Facts) -> Path:
     """The directory with the packages of a lock file for such a host; it never changes once it is there."""
-    kind = f"cp{tag(facts)}-{facts['arch']}-{'-'.join(facts['libc']).strip('-') or 'musl'}"
+    kind = f"{abi(facts)}-{facts['arch']}-{'-'.join(facts['libc']).strip('-') or 'musl'}"
     return cache / f"packages-{kind}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+
+
+def abi(facts: Facts) -> str:
+    """The tag of extension modules for this interpreter, such as cp313, or cp314t of the free-threaded build."""
+    return f"cp{tag(facts)}{'t' if facts['free_threaded'] else ''}"
 
 
 def tag(facts: Facts) -> str:
@@ -69,11 +74,11 @@ def fetch(cache: Path, lock: Path, facts: Facts) -> Path:
     with tempfile.TemporaryDirectory(dir=cache, prefix=".packages-") as name:
         chosen, packages = Path(name) / "requirements.txt", Path(name) / "packages"
         chosen.write_text(requirements(lock.read_text(encoding="utf-8"), facts), encoding="utf-8")
-        abis = (f"cp{tag(facts)}", "abi3", "none")
+        abis = (abi(facts), *(() if facts["free_threaded"] else ("abi3",)), "none")  # it has no stable ABI
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--retries", "2", "--no-deps", "--no-compile"]
         command += ["--only-binary=:all:", "--require-hashes", "--requirement", str(chosen), "--target", str(packages)]
         command += ["--implementation", "cp", "--python-version", tag(facts)]
-        command += [word for abi in abis for word in ("--abi", abi)]
+        command += [word for one in abis for word in ("--abi", one)]
         command += [word for platform in platforms(facts) for word in ("--platform", platform)]
         try:
             result = subprocess.run(

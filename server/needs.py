@@ -11,7 +11,8 @@ from pathlib import Path
 from server.catalog import Strategy
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ROOT / "packages"  # `prepare` brings them beside the copy of server/ on a host
+# `prepare` brings them beside the copy of server/ on a host, for each interpreter those of its ABI.
+PACKAGES = ROOT / f"packages-cp{sys.version_info[0]}{sys.version_info[1]}{sys.abiflags}"
 GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 # Where `prepare` puts the programs of server/reference/ on a host, then where they are built in a checkout.
 HOMES = (ROOT / "reference", ROOT / f".cache/reference-{GO_NAMES.get(platform.machine(), platform.machine())}")

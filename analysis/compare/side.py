@@ -37,7 +37,7 @@ KIND = "c10k baseline"
 Factor = str | int | float | None
 Key = tuple[Factor, ...]
 # Set for each strategy by itself, from what the hosts are: the environment tells of it.
-OF_THE_HOSTS = tuple(name for name in INCIDENTAL if name != "server_command")
+OF_THE_HOSTS = tuple(name for name in INCIDENTAL if name not in ("server_command", "python"))
 FACTORS_COMPARED = tuple(name for name in FACTORS if name not in OF_THE_HOSTS)
 
 

@@ -32,7 +32,9 @@ NOT_RUN = (126, 127)  # the shell's answers for a program that is not there, or 
 
 
 class ActionModule(ActionBase):
-    _VALID_ARGS = frozenset({"account", "address", "home", "limited", "ports", "programs", "scripts", "strict"})
+    _VALID_ARGS = frozenset(
+        {"account", "address", "home", "interpreters", "limited", "ports", "programs", "scripts", "strict"}
+    )
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -40,7 +42,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("A run needs localhost and every host of the inventory: leave --limit away.")
         home, strict = Path(str(self._task.args["home"])), bool(self._task.args.get("strict"))
         given = task_vars or {}
-        asked = {name: self._task.args.get(name) or [] for name in ("ports", "programs", "scripts")}
+        asked = {name: self._task.args.get(name) or [] for name in ("interpreters", "ports", "programs", "scripts")}
         asked["address"] = str(self._task.args.get("address") or "")
         before = time.time()
         name = str(self._task.args.get("account") or "")

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -196,6 +197,7 @@ def facts(home: Path, address: str = "", ports: Sequence[int] = ()) -> dict[str,
         "kernel_release": platform.release(),
         "io_uring_disabled": read("/proc/sys/kernel/io_uring_disabled"),
         "implementation": platform.python_implementation(),
+        "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "libc": list(platform.libc_ver()),
         "hostname": platform.node(),
         "user": uid,

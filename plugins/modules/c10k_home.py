@@ -37,6 +37,10 @@ DOCUMENTATION = r"""
     "type": "list", "elements": "str", "default": [],
     "description": "Files that a program shall read there; C(described) tells which cannot be."
   },
+  "interpreters": {
+    "type": "list", "elements": "str", "default": [],
+    "description": "Versions of Python, or whole paths; C(described) says what each is, or null where there is none."
+  },
   "account": {"type": "str", "default": "", "description": "Another account; C(described) says whether it can be had."},
   "offset": {"type": "int", "default": 0, "description": "C(read) begins there, in bytes."},
   "run": {"type": "str", "default": "", "description": "Id of the run of which the logs are packed."}
@@ -78,6 +82,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.c10k_host import absent, account_facts, facts, live_agents, runs, stop_agents
+from ansible.module_utils.c10k_python import interpreters
 from ansible.module_utils.c10k_tree import digest, open_plain
 
 PART_BYTES, MOST_BYTES = 8 << 20, 4 << 30
@@ -186,6 +191,7 @@ def main() -> None:
         account = module.params["account"]
         found = facts(home, module.params["address"], module.params["ports"])
         found["absent"] = absent(home / "app", module.params["programs"], module.params["scripts"])
+        found["interpreters"] = interpreters(module.params["interpreters"])
         module.exit_json(changed=False, facts=found, account=account_facts(account) if account else None)
     elif state in ("packed", "read"):
         of_run(module, home, module.params["run"])

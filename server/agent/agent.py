@@ -129,8 +129,9 @@ class Agent:
         """Check what can be checked, then start the server; `_look` sees when it listens."""
         spec = self._spec
         try:
-            if self._strategy:
+            if self._strategy and not spec.interpreter:  # another one says itself what it lacks
                 budget.check_needs(self._strategy)
+            if self._strategy:
                 budget.check_descriptors(spec, self._strategy)
             budget.check_addresses(spec)
         except budget.Refusal as refusal:
@@ -140,7 +141,13 @@ class Agent:
         if self._strategy:
             slots.create(stats, self._strategy.processes(spec.workers))
             self._sampler.stats = slots.Reader(stats)
-            command = [sys.executable, "-m", "server", "serve", *options.words(spec.server, self._strategy.honours)]
+            command = [
+                spec.interpreter or sys.executable,
+                "-m",
+                "server",
+                "serve",
+                *options.words(spec.server, self._strategy.honours),
+            ]
             command += ["--host", spec.address, "--stats", str(stats)]
         else:
             words = shlex.split(spec.server_command or "")

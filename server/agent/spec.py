@@ -27,6 +27,7 @@ class Spec:
     address: str
     connections: int
     server: Mapping[str, Any]
+    interpreter: str | None  # in which a strategy runs; None: in the agent's own
     # Those of `server`, which has the plan's parameters of the server, that the agent reads itself
     strategy: str | None
     server_command: str | None

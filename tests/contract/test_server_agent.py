@@ -490,6 +490,17 @@ def test_the_recorded_specification_is_read() -> None:
     assert (spec.trial, spec.connections, spec.cpus, spec.agent_cpus) == (1, 10000, [0], [1])
 
 
+def test_a_strategy_runs_in_the_interpreter_that_was_asked_for(base: Path, tmp_path: Path) -> None:
+    other = tmp_path / "python-of-the-run"
+    other.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nexec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+    agent = Conductor(base, interpreter=str(other), python="3.13")
+    agent.arm()
+    assert (tmp_path / "asked").read_text().startswith("-m server serve --strategy epoll")
+    agent.order("stop")
+    assert agent.end()[0] == 0
+
+
 def test_what_a_strategy_does_not_honour_is_not_asked_of_it(base: Path) -> None:
     """A plan has every parameter of the server, those that are without effect with their default."""
     agent = Conductor(base, strategy="thread_pool")

@@ -11,6 +11,7 @@ import pytest
 from tests import line
 
 BIN = Path(sys.executable).parent
+IMPORTS = {"python": sys.executable, "packages": "packages", "names": ["gevent", "uvloop"]}
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def package(source: Path, name: str, content: str) -> None:
 def ship(source: Path, *words: str) -> dict[str, Any]:
     """One run of the task; its answer."""
     programs = {path.name: str(path) for path in source.iterdir()}
-    arguments = {"home": str(source.parent / "app"), "programs": programs, "imports": ["gevent", "uvloop"]}
+    arguments = {"home": str(source.parent / "app"), "programs": programs, "imports": [IMPORTS]}
     command = [str(BIN / "ansible"), "server", "-i", "inventory/local", "-m", "c10k_ship"]
     result = subprocess.run(
         [*command, "-a", json.dumps(arguments), *words],
@@ -113,4 +114,15 @@ def test_what_cannot_be_imported_is_one_sentence_and_is_tried_again_next_time(so
         assert "a_library_that_is_not_there" in answer["msg"]
         assert "\n" not in answer["msg"]
     package(source, "uvloop", "WORD = 'mended'")
-    assert ship(source)["changed"]
+    mended = ship(source)
+    assert mended["changed"]
+    assert mended["gil"] == {sys.executable: True}
+
+
+def test_an_interpreter_that_this_account_cannot_run_is_one_sentence(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(IMPORTS, "python", "/nowhere/python3.99")
+    answer = ship(source)
+    assert answer["msg"].startswith("/nowhere/python3.99 cannot import gevent, uvloop (")
+    assert "\n" not in answer["msg"]

@@ -14,12 +14,21 @@ def request(**given: Any) -> Request:
     return resolve(given, CATALOG, ["c10k"], ["run", "purge"])
 
 
+def interpreter(python: str, **told: Any) -> dict[str, Any]:
+    """What a host says of one."""
+    return {
+        "executable": f"/opt/{python}/bin/python3", "python": python, "implementation": "CPython", "build": "main",
+        "free_threaded": False, "gil": True, "libc": ["glibc", "2.36"], **told,
+    }  # fmt: skip
+
+
 def host(name: str, boot: str = HERE, cores: int = 4) -> dict[str, Any]:
     return {
         "name": name, "role": "server" if name == "server" else "client", "connection": "ssh", "ssh": name,
         "ssh_args": [], "python": "/usr/bin/python3", "load_address": "198.18.0.10", "base": "/var/lib/c10k",
         "sources": ["198.18.0.11"], "weight": 1,
         "boot_id": boot, "cpus": list(range(cores)), "nofile_hard": 20_000,
+        "probe": {"facts": {"interpreters": {"3.13": interpreter("3.13.0"), "3.9": interpreter("3.9.2")}}},
     }  # fmt: skip
 
 
@@ -33,6 +42,7 @@ def probed(name: str = "client1", problem: str | None = None, **facts: Any) -> d
         "cgroup": {"memory_bytes": None, "pids": None}, "address_problem": None, "ports_held": [],
         "login_address": None,
         "file_max": 1_000_000, "tuned_by": [], "locked_by": None, "agent": None, "uncollected": [], "absent": [],
+        "interpreters": {"3.13": interpreter("3.13.0"), "3.14t": None, "/opt/old": interpreter("3.8.1")},
         "cpus": [0, 1, 2, 3], **facts,
     }  # fmt: skip
     return {

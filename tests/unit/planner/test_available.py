@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from planner import available, cells, wheels
 from planner.parameters import Refused
 from server.catalog import SEED, load
+from tests.unit.planner.asking import interpreter
 
 ROOT = Path(__file__).parents[3]
 LOCK = ROOT / "requirements-server.lock"
@@ -24,6 +25,11 @@ def request(**given: Any) -> cells.Request:
 def server(**facts: Any) -> dict[str, Any]:
     found = {
         "python": "3.11.2", "implementation": "CPython", "arch": "x86_64", "libc": ["glibc", "2.36"],
+        "executable": "/usr/bin/python3", "free_threaded": False,
+        "interpreters": {
+            "3.13": interpreter("3.13.0"), "3.14t": interpreter("3.14.0", free_threaded=True),
+            "pypy3.10": interpreter("3.10.14", implementation="PyPy"),
+        },
         "kernel_release": "6.1.0-13-amd64", "io_uring_disabled": "0", **facts,
     }  # fmt: skip
     return {"name": "server", "probe": {"facts": found}}
@@ -87,17 +93,56 @@ def test_io_uring_is_judged_by_the_servers_kernel(release: str, disabled: str | 
 
 
 def test_a_request_without_packages_fetches_none(tmp_path: Path) -> None:
-    found = available.wheels_for(["epoll", "c_epoll", "io_uring"], CATALOG, server(), tmp_path, LOCK, False)
-    assert found == (None, {})
+    asked = request(strategy="epoll,c_epoll,io_uring", python="3.13")
+    assert available.wheels_for(asked, CATALOG, server(), tmp_path, LOCK, False) == ({}, {})
     assert not list(tmp_path.iterdir())
 
 
 def test_check_mode_fetches_nothing_and_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
     place = wheels.place_of(tmp_path, LOCK, server()["probe"]["facts"])
-    assert available.wheels_for(["uvloop"], CATALOG, server(), tmp_path, LOCK, True) == (place, {})
+    asked, found = request(strategy="uvloop"), {"packages-cp311": place}
+    assert available.wheels_for(asked, CATALOG, server(), tmp_path, LOCK, True) == (found, {})
     assert not list(tmp_path.iterdir())
     place.mkdir()
-    assert available.wheels_for(["uvloop"], CATALOG, server(), tmp_path, LOCK, False) == (place, {})
+    assert available.wheels_for(asked, CATALOG, server(), tmp_path, LOCK, False) == (found, {})
+
+
+def test_each_interpreter_has_the_packages_of_its_abi(tmp_path: Path) -> None:
+    asked = request(strategy="epoll,uvloop,trio", python="3.13,3.14t")
+    found, lacking = available.wheels_for(asked, CATALOG, server(), tmp_path, LOCK, True)
+    assert not lacking
+    assert list(found) == ["packages-cp313", "packages-cp314t"]
+    assert [path.name.split("-")[1] for path in found.values()] == ["cp313", "cp314t"]
+    assert available.imports(asked, CATALOG, server()) == [
+        {"python": "/opt/3.13.0/bin/python3", "packages": "packages-cp313", "names": ["trio", "uvloop"]},
+        {"python": "/opt/3.14.0/bin/python3", "packages": "packages-cp314t", "names": ["trio", "uvloop"]},
+    ]
+
+
+def test_all_interpreters_are_those_of_the_host() -> None:
+    asked = request(strategy="epoll,c_epoll", python="all,3.14t")
+    missing = available.without_interpreter(asked, server())
+    assert {"3.9", "3.13t"} <= set(missing) and not {"3.13", "3.14t"} & set(missing)
+    left, (line,), problems = available.settle(asked, missing)
+    assert line.startswith("Left out of `all`: server has no Python 3.9, 3.10, ") and not problems
+    assert [(cell["strategy"], cell["python"]) for cell in left.cells] == [
+        ("epoll", "3.13"), ("epoll", "3.14t"), ("epoll", "pypy3.10"), ("c_epoll", None),
+    ]  # fmt: skip
+
+
+def test_what_one_interpreter_cannot_import_is_told_of_that_one(tmp_path: Path) -> None:
+    asked = request(strategy="uvloop,epoll", python="3.13,pypy3.10")
+    found, lacking = available.wheels_for(asked, CATALOG, server(), tmp_path, LOCK, True)
+    assert list(found) == ["packages-cp313"]
+    assert list(lacking) == ["uvloop"]
+    assert "PyPy 3.10.14 of server" in lacking["uvloop"]
+
+
+def test_an_interpreter_that_needs_no_package_is_tried_all_the_same() -> None:
+    assert available.imports(request(strategy="epoll"), CATALOG, server()) == []
+    assert available.imports(request(strategy="epoll", python="3.13"), CATALOG, server()) == [
+        {"python": "/opt/3.13.0/bin/python3", "packages": "packages-cp313", "names": []}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -112,10 +157,9 @@ def test_packages_that_cannot_be_had_are_one_sentence(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nothing"))
-    place, lacking = available.wheels_for(
-        ["epoll", "uvloop", "trio"], CATALOG, server(**facts), tmp_path / "cache", LOCK, False
-    )
-    assert place is None
+    asked = request(strategy="epoll,uvloop,trio")
+    places, lacking = available.wheels_for(asked, CATALOG, server(**facts), tmp_path / "cache", LOCK, False)
+    assert places == {}
     assert list(lacking) == ["uvloop", "trio"]
     (sentence,) = set(lacking.values())
     assert sentence.startswith("uvloop, trio cannot run: ")

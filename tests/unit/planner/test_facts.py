@@ -1,6 +1,7 @@
 """What a host says of itself: of its kind, or told to make no sense."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 
 from planner.facts import ACCOUNT, FACTS, wrong
 from plugins.module_utils.c10k_host import facts
+from plugins.module_utils.c10k_python import interpreters
 
-HERE: dict[str, Any] = json.loads(json.dumps(facts(Path("/var/lib/c10k/server"), "127.0.0.1", [9000]) | {"absent": []}))
+MORE = {"absent": [], "interpreters": interpreters([sys.executable, "3.99"])}
+HERE: dict[str, Any] = json.loads(json.dumps(facts(Path("/var/lib/c10k/server"), "127.0.0.1", [9000]) | MORE))
 
 
 def test_every_fact_of_a_host_is_judged_and_those_of_this_one_are_right() -> None:
@@ -36,6 +39,8 @@ def test_none_may_be_missing_or_of_another_kind(name: str) -> None:
         ("python", "3.11.2/../.."),
         ("python", "three"),
         ("executable", "python3"),
+        ("interpreters", {"3.13": {}}),
+        ("interpreters", {"3.13": {**interpreters([sys.executable])[sys.executable], "executable": "python3"}}),
         ("uncollected", ["$(id)"]),  # it stands in a command that a person is told to type
         ("agent", {"run": "x; id"}),
         ("agent", []),

@@ -13,7 +13,7 @@ import pytest
 
 from planner import analyse, finish, measure, results
 from planner.parameters import Refused
-from tests.unit.planner.asking import request
+from tests.unit.planner.asking import interpreter, request
 
 RUN = "20261122T190312Z-3f9a1c"
 
@@ -107,18 +107,21 @@ def test_a_run_goes_on_only_while_its_owner_lives(run: Path) -> None:
     ("tune", "keys", "state"), [("off", [], "off"), ("auto", [], "left"), ("auto", ["a"], "tuned")]
 )
 def test_the_manifest_says_whether_a_host_is_tuned(tune: str, keys: list[str], state: str) -> None:
-    facts = dict.fromkeys(measure.FACTS)
+    facts = {**dict.fromkeys(measure.FACTS), "interpreters": {"3.13": interpreter("3.13.0"), "3.15": None}}
     host = {**dict.fromkeys(("role", "connection", "load_address", "sources", "weight", "base")), "name": "server"}
     admitted = {"hosts": [{**host, "probe": {"facts": facts}}], "references": False}
     told = {
-        "resolved": {"run": RUN, "seed": 7, "started_utc": "now", "missing": None}, "admitted": admitted,
-        "binaries": {"amd64": "ab"},
+        "resolved": {"run": RUN, "seed": 7, "started_utc": "now", "missing": None, "claim": None},
+        "admitted": admitted,
+        "binaries": {"amd64": "ab"}, "prepared": {"server": {"gil": {"/opt/3.13.0/bin/python3": True}}},
         "tuned": {"server": {"keys": keys} if keys else {"skipped": True}},
     }  # fmt: skip
     made = measure.manifest(told, request(tune=tune), measure.Asked("2.19", ["inventory/lab"], None))
     assert made["tuning"] == {"server": {"state": state, "keys": keys, "restored": None}}
     assert made["inventory"] == {"sources": ["inventory/lab"], "limit": None}
     assert made["versions"]["loadgen-linux-amd64"] == "sha256:ab"
+    (found,) = made["hosts"]["server"]["interpreters"].items()
+    assert (found[0], found[1]["python"], found[1]["gil_with_packages"]) == ("3.13", "3.13.0", True)
 
 
 def test_an_owner_that_nobody_has_reaped_is_dead(run: Path) -> None:

@@ -212,6 +212,24 @@ def test_the_default_backlog_of_the_original_can_be_asked_for() -> None:
     assert [cell["backlog"] for cell in request(backlog="0,4096").cells] == [0, 4096]
 
 
+def test_an_interpreter_is_a_version_or_a_path_and_of_strategies_in_python_alone() -> None:
+    cells = request(strategy="epoll,c_epoll", python="3.9,/opt/pypy/bin/pypy3").cells
+    assert [(cell["strategy"], cell["python"]) for cell in cells] == [
+        ("epoll", "3.9"), ("epoll", "/opt/pypy/bin/pypy3"), ("c_epoll", None),
+    ]  # fmt: skip
+    assert [cell["python"] for cell in request(python=[3.13, "3.10", "3.14t", "pypy3.10"]).cells][:2] == [
+        "3.13",
+        "3.10",
+    ]
+    for wrong, why in {"python3": "neither", "3": "neither", "bin/python": "neither", "/a b": "neither",
+                       "2.7": "older than 3.9", 3.1: "YAML reads 3.10 as 3.1", True: "neither"}.items():  # fmt: skip
+        with pytest.raises(Refused, match=f"python={wrong} is .*{why}"):
+            request(python=wrong)
+    for given in ({"strategy": "c_epoll"}, {"server_command": "x {host} {port}"}):
+        with pytest.raises(Refused, match="python would change nothing: no server of this run"):
+            request(python="3.13", **given)
+
+
 def test_the_accept_batch_varies_where_a_loop_has_one_and_is_refused_elsewhere() -> None:
     cells = request(strategy="poll,epoll_edge", accept_batch="1,64").cells
     assert [(cell["strategy"], cell["accept_batch"]) for cell in cells] == [

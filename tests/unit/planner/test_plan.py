@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from conductor.plan import parse_plan
+from conductor.specs import server_spec
 from planner.parameters import Refused
 from planner.plan import whole_load_s
 from tests.schemas import validator
@@ -25,6 +26,20 @@ def test_it_meets_its_schema() -> None:
     mine: dict[str, Any] = {"server_command": "x {host} {port}", "connect_rate": "burst"}
     for given in (several, mine, {"workload": "capacity,open"}):
         validator("plan").validate(plan(references=True, **given))
+
+
+def test_the_plan_says_where_each_interpreter_is() -> None:
+    made = plan(references=True, strategy="epoll,c_epoll", python="3.9,3.13")
+    validator("plan").validate(made)
+    assert made["hosts"]["server"]["interpreters"] == {
+        "3.9": "/opt/3.9.2/bin/python3", "3.13": "/opt/3.13.0/bin/python3",
+    }  # fmt: skip
+    asked = {(one["server"]["strategy"], one["server"]["python"]) for one in made["trials"]}
+    assert asked == {("epoll", "3.9"), ("epoll", "3.13"), ("c_epoll", None), ("null_server", None)}
+    told = parse_plan(made)
+    specs = {server_spec(told, trial)["interpreter"] for trial in told.trials}
+    assert specs == {"/opt/3.9.2/bin/python3", "/opt/3.13.0/bin/python3", None}
+    assert "interpreters" not in plan(strategy="epoll")["hosts"]["server"]
 
 
 def test_each_block_holds_every_cell_once_and_the_first_strategy_twice() -> None:

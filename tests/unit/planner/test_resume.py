@@ -45,7 +45,7 @@ def facts(**changed: Any) -> dict[str, Any]:
     same = {
         "hostname": "h", "kernel": "Linux 6.18", "arch": "x86_64", "cpus": [0, 1, 2, 3], "nofile_hard": 20_000,
         "python": "3.11.2", "cpu_model": "one", "virtualisation": "none", "governor": None, "clocksource": "tsc",
-        "boot_id": HERE,
+        "boot_id": HERE, "interpreters": {"3.13": {"python": "3.13.0"}},
     }  # fmt: skip
     return {**same, **changed}
 
@@ -171,6 +171,12 @@ def test_another_host_plan_or_program_is_named(broken_off: Path) -> None:
     change(broken_off, versions={"programs": "sha256:0"})
     (sentence,) = resume.others(plan(strategy="epoll,poll", repetitions=2), now())
     assert "the programs of the checkout are not those of that run (commit abc)" in sentence
+
+
+def test_an_interpreter_of_another_version_is_named(broken_off: Path) -> None:
+    other = {"3.13": {"python": "3.13.1"}}
+    (sentence,) = resume.others(plan(strategy="epoll,poll", repetitions=2), now(interpreters=other))
+    assert "3.13 of server is Python 3.13.1 now and was 3.13.0" in sentence
 
 
 def test_how_it_goes_on_is_a_sentence_where_it_can(broken_off: Path) -> None:
