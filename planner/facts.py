@@ -66,8 +66,8 @@ INTERPRETER = of(
     libc=libc,
 )  # fmt: skip
 FACTS: Mapping[str, Judge] = {
-    "python": PYTHON, "interpreters": by_name(maybe(INTERPRETER)), "executable": like("/.*"), "implementation": like(r"\w+"),
-    "free_threaded": truth,
+    "python": PYTHON, "interpreters": by_name(maybe(INTERPRETER)), "executable": like("/.*"),
+    "implementation": like(r"\w+"), "free_threaded": truth,
     "boot_id": like("[0-9a-f-]{1,64}"), "netns": whole, "arch": like(r"\w{1,32}"), "cpus": each(whole),
     "libc": libc, "cpu_model": maybe(text), "virtualisation": maybe(text), "governor": maybe(text),
     "clocksource": maybe(text), "memory_bytes": whole, "memory_available_bytes": whole, "disk_free_bytes": whole,

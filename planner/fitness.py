@@ -72,7 +72,7 @@ def interpreters(request: Request, host: Host, facts: Facts) -> Iterator[Check]:
         found = facts["interpreters"].get(level)
         old = found and tuple(int(part) for part in found["python"].split(".")[:2]) < SERVER_PYTHON
         bad = f" has {found['python']} there, and the servers need 3.9." if old else "" if found else (
-            " has none that its user may run, neither in PATH nor in /usr/local, /opt or where pyenv and uv put theirs: "
+            " has none that its user may run, neither in PATH nor in /usr/local, /opt or where pyenv and uv put them: "
             "install it there, name it by its whole path, or leave it out."
         )  # fmt: skip
         named = level if level.startswith("/") else f"Python {level}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 HOMES = ("~/.pyenv/versions/*/bin", "~/.local/share/uv/python/*/bin", "~/.local/bin", "/usr/local/bin", "/opt/*/bin")
@@ -42,20 +42,22 @@ def places(version: str) -> list[str]:
     """Where programs lie that may be of this version: `3.13.1` may be called python3.13."""
     release = re.sub(r"^(\D*\d+\.\d+)\.\d+", r"\1", version)
     program = release if release.startswith("pypy") else f"python{release}"
-    homes = [*os.environ.get("PATH", os.defpath).split(os.pathsep), *map(os.path.expanduser, HOMES)]
-    found = [path for home in homes if home for path in sorted(glob.glob(f"{home}/{program}"), key=numbers)[::-1]]
-    return [path for path in dict.fromkeys(found) if os.access(path, os.X_OK)]
+    homes = [Path(home) for home in os.environ.get("PATH", os.defpath).split(os.pathsep) if home]
+    for pattern in HOMES:
+        root, _, rest = str(Path(pattern).expanduser()).rpartition("/*/")
+        homes += sorted(Path(root).glob(f"*/{rest}"), key=numbers, reverse=True) if root else [Path(rest)]
+    return [str(home / program) for home in dict.fromkeys(homes) if os.access(home / program, os.X_OK)]
 
 
-def numbers(path: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", path)]
+def numbers(path: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", str(path))]
 
 
 def fits(version: str, found: dict[str, Any]) -> bool:
     """Is an interpreter of that version, of that implementation, and free-threaded where that was asked for?"""
     wanted = version.replace("pypy", "").rstrip("t").split(".")
     is_pypy = found["implementation"] == "PyPy"
-    return (
+    return bool(
         found["python"].split(".")[: len(wanted)] == wanted
         and is_pypy == version.startswith("pypy")
         and found["free_threaded"] == version.endswith("t")

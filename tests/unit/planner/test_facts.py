@@ -9,7 +9,7 @@ import pytest
 
 from planner.facts import ACCOUNT, FACTS, wrong
 from plugins.module_utils.c10k_host import facts
-from plugins.module_utils.c10k_python import interpreters
+from plugins.module_utils.c10k_python import ask, interpreters
 
 MORE = {"absent": [], "interpreters": interpreters([sys.executable, "3.99"])}
 HERE: dict[str, Any] = json.loads(json.dumps(facts(Path("/var/lib/c10k/server"), "127.0.0.1", [9000]) | MORE))
@@ -40,7 +40,7 @@ def test_none_may_be_missing_or_of_another_kind(name: str) -> None:
         ("python", "three"),
         ("executable", "python3"),
         ("interpreters", {"3.13": {}}),
-        ("interpreters", {"3.13": {**interpreters([sys.executable])[sys.executable], "executable": "python3"}}),
+        ("interpreters", {"3.13": {**(ask(sys.executable) or {}), "executable": "python3"}}),
         ("uncollected", ["$(id)"]),  # it stands in a command that a person is told to type
         ("agent", {"run": "x; id"}),
         ("agent", []),
