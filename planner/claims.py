@@ -14,6 +14,7 @@ from planner.parameters import Refused
 from planner.results import ROOT
 
 CLAIMS = ROOT / "claims"
+PAIRS = "pairs"  # may be left out
 PARTS = ("question", "source", "run", "answers", "mechanism", "changes", "figure")
 TEXTS = ("question", "source", "mechanism", "changes", "figure")
 NO_CHANGE = ("claim", "seed")
@@ -33,7 +34,7 @@ def applied(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | 
     changed = sorted(one for one in judged & set(given) if str(given[one]) != str(claim["run"].get(one)))
     stated = {
         "name": str(name), **{part: claim[part] for part in TEXTS}, "run": claim["run"], "changed": changed,
-        "answers": answers,
+        "answers": answers, **({PAIRS: claim[PAIRS]} if PAIRS in claim else {}),
     }  # fmt: skip
     return {**own, **given}, {**stated, "seal": seal(stated)}
 
@@ -69,9 +70,12 @@ def shown(path: Path) -> str:
 
 def wrong(document: Any) -> Iterator[str]:
     """A sentence for each part that is missing, unknown or no such thing."""
-    if not isinstance(document, dict) or set(document) != set(PARTS):
-        yield f"a claim has exactly the parts {', '.join(PARTS)}."
+    if not isinstance(document, dict) or {*document, PAIRS} != {*PARTS, PAIRS}:
+        yield f"a claim has exactly the parts {', '.join(PARTS)}, and may have {PAIRS}."
         return
+    pairs = document.get(PAIRS, {"metric": "", "margin": 0.0})
+    if not isinstance(pairs, dict) or [type(pairs.get(name)) for name in ("metric", "margin")] != [str, float]:
+        yield f"{PAIRS} is to hold a metric, and a margin as a share."
     yield from (f"{part} is to be a text." for part in TEXTS if not isinstance(document[part], str))
     run, answers = document["run"], document["answers"]
     if not isinstance(run, dict) or (unknown := sorted(set(run) - {*PARAMETERS, "cells"})):

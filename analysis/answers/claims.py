@@ -16,38 +16,27 @@ from typing import Any
 import pandas as pd
 
 from analysis import format as show
+from analysis.answers.apart import Told
+from analysis.answers.apart import told as told_pairs
 from analysis.answers.doubt import CONTRASTS, doubts
 from analysis.answers.full import full
 from analysis.answers.shown import bracketed, times
+from analysis.answers.stated import PER, Stated, bound_text, one_cell, picked, read
 from analysis.cells import standing
 from analysis.contrasts import Side, compared, known_to, measured_blocks, pair_of, why_not
 from analysis.estimates import by_block, figures_of_trials
 from analysis.ingest.fields import mapping
-from analysis.metrics import METRICS, Metric
+from analysis.metrics import METRICS
 from analysis.model import Dataset
-from analysis.statistics.claim import OPEN, Bound, needed
+from analysis.statistics.claim import OPEN, needed
 from analysis.statistics.family import ALPHA
 from analysis.statistics.interval import centre
 from analysis.statistics.paired import Estimate
 from analysis.statistics.scaling import growth
-from contracts.claim import BOUNDS, ESTIMATES, seal
+from contracts.claim import seal
 
 TEXTS = ("question", "source", "mechanism", "changes", "figure")
-PER = 1000  # connections, of a slope
 NOTHING = Estimate(math.nan, math.nan, math.nan, math.nan, 0, "")
-
-
-@dataclass(frozen=True)
-class Stated:
-    """An answer as it was stated. `of` and `to` name cells by the levels of their factors."""
-
-    name: str
-    says: str
-    estimate: str
-    metric: Metric
-    of: Mapping[str, Any]
-    to: Mapping[str, Any]
-    bound: Bound
 
 
 @dataclass(frozen=True)
@@ -83,6 +72,7 @@ class Claim:
     texts: Mapping[str, str]  # question, source, mechanism, changes, figure
     answers: tuple[Answer, ...]
     broken: str = ""
+    apart: Told | None = None  # of a claim that asks which pairs can be told apart
     changed: tuple[str, ...] = ()  # parameters of the run that were given otherwise than the claim asks for
 
 
@@ -119,10 +109,14 @@ def _of_run(dataset: Dataset, row: Mapping[Any, Any]) -> Claim | None:
         broken = "its seal does not fit: what is claimed now is not what was claimed before the run"
     elif len(asked) < len(told) or not asked:
         broken = "it states answers that this version does not understand"
-    found = () if broken else _answers(dataset, str(row["run"]), asked)
+    own, figures = _of_cells(dataset, str(row["run"]))
+    found = () if broken else _answers(dataset, str(row["run"]), own, figures, asked)
+    pairs, run = mapping(stated.get("pairs")), str(row["run"])
+    sound = [cell for cell in standing(own)["cell"] if not _forbidden(dataset, run, cell, pairs.get("metric"))]
+    apart = None if broken else told_pairs(own[own["cell"].isin(sound)], figures, pairs)
     named = stated.get("changed")
     changed = tuple(str(name) for name in named) if isinstance(named, list) else ()
-    return Claim(str(row["run"]), str(stated.get("name", "")), texts, tuple(found), broken, changed)
+    return Claim(str(row["run"]), str(stated.get("name", "")), texts, tuple(found), broken, apart, changed)
 
 
 def _document(text: object) -> dict[str, Any]:
@@ -132,24 +126,23 @@ def _document(text: object) -> dict[str, Any]:
         return {}
 
 
-def read(given: Mapping[str, Any]) -> Stated | None:
-    """An answer of a plan, which anybody may have written; None where it is none."""
-    bounds = [kind for kind in BOUNDS if isinstance(given.get(kind), (int, float)) and math.isfinite(given[kind])]
-    metric, estimate = METRICS.get(str(given.get("metric"))), given.get("estimate")
-    if len(bounds) != 1 or metric is None or estimate not in ESTIMATES:
-        return None
-    if bounds[0] == "within" and estimate != "ratio":
-        return None
-    return Stated(
-        str(given.get("name", "")), str(given.get("says", "")), str(estimate), metric, mapping(given.get("of")),
-        mapping(given.get("to")), Bound(bounds[0], float(given[bounds[0]])),
-    )  # fmt: skip
+def _forbidden(dataset: Dataset, run: str, cell: str, metric: object) -> bool:
+    """Whether a finding forbids to compare this figure of the cell, or its CPUs were full and it is a cost."""
+    barred, named = doubts(dataset), METRICS.get(str(metric))
+    is_bound = named is not None and named.is_cost and (run, cell) in full(dataset)
+    return is_bound or any((run, cell, name) in barred for name in (str(metric), CONTRASTS))
 
 
-def _answers(dataset: Dataset, run: str, asked: Sequence[Stated]) -> list[Answer]:
-    own = dataset.cells[(dataset.cells["run"] == run) & dataset.cells["null"].isna()]
+def _of_cells(dataset: Dataset, run: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The cells of a run, and the figures of their trials that are known."""
     figures = figures_of_trials(dataset)
-    figures = figures[(figures["run"] == run) & figures["value"].notna()]
+    cells = dataset.cells[(dataset.cells["run"] == run) & dataset.cells["null"].isna()]
+    return cells, figures[(figures["run"] == run) & figures["value"].notna()]
+
+
+def _answers(
+    dataset: Dataset, run: str, own: pd.DataFrame, figures: pd.DataFrame, asked: Sequence[Stated]
+) -> list[Answer]:
     ratios = _ratios([one for one in asked if one.estimate == "ratio"], own, figures, len(asked))
     made = []
     for one in asked:
@@ -159,32 +152,6 @@ def _answers(dataset: Dataset, run: str, asked: Sequence[Stated]) -> list[Answer
             found, why = _alone(one, own, figures, 1 - ALPHA / len(asked))
         made.append(_judged(dataset, run, one, own, found, why))
     return made
-
-
-def picked(cells: pd.DataFrame, levels: Mapping[str, Any]) -> list[str]:
-    """The cells that have all these levels."""
-    return [
-        str(row["cell"])
-        for row in cells.to_dict("records")
-        if all(name in row and _same(row[name], level) for name, level in levels.items())
-    ]
-
-
-def _same(found: Any, level: Any) -> bool:
-    if level is None or pd.isna(found):
-        return level is None and bool(pd.isna(found))
-    if isinstance(level, (int, float)) and isinstance(found, (int, float)):
-        return float(found) == float(level)
-    return str(found) == str(level)
-
-
-def _one(cells: pd.DataFrame, levels: Mapping[str, Any]) -> tuple[str, str]:
-    """The one cell that has these levels, or why there is none."""
-    found = picked(cells, levels)
-    named = ", ".join(f"{name} {level}" for name, level in levels.items())
-    if len(found) == 1:
-        return found[0], ""
-    return "", f"{len(found) or 'no'} cell{'s have' if len(found) > 1 else ' has'} {named}"
 
 
 def _ratios(
@@ -197,7 +164,7 @@ def _ratios(
     found: dict[str, tuple[Estimate, str]] = {}
     groups: dict[tuple[str, str], list[tuple[Stated, str]]] = {}
     for one in asked:
-        (ours, lost), (theirs, no_base) = _one(cells, one.of), _one(cells, one.to)
+        (ours, lost), (theirs, no_base) = one_cell(cells, one.of), one_cell(cells, one.to)
         if lost or no_base:
             found[one.name] = NOTHING, lost or no_base
         else:
@@ -214,14 +181,16 @@ def _ratios(
             pairs.append(pair_of(metric, side, other, measured.get((metric, base, True, ""), {})))
         good = iter(compared([pair for pair in pairs if not pair.why], ALPHA * len(members) / of_all))
         for (one, _), pair in zip(members, pairs, strict=True):
-            found[one.name] = (NOTHING, pair.why) if pair.why else (next(good).within, "")
+            found[one.name] = (
+                (NOTHING, pair.why) if pair.why else (next(good).strict, "")
+            )  # it is held against other numbers than 1
     return found
 
 
 def _alone(one: Stated, cells: pd.DataFrame, figures: pd.DataFrame, confidence: float) -> tuple[Estimate, str]:
     own = figures[(figures["metric"] == one.metric.name) & ~figures["control"]]
     if one.estimate == "level":
-        cell, lost = _one(cells, one.of)
+        cell, lost = one_cell(cells, one.of)
         known = own[own["cell"] == cell]
         if lost or known.empty:
             return NOTHING, lost or f"{one.metric.title} is not known of it"
@@ -272,16 +241,6 @@ def bounded_right(one: Stated, is_full: set[str], cells: pd.DataFrame) -> bool:
     rises = one.bound.kind == ("at_most" if one.metric.higher_is_better else "at_least")
     falls = one.bound.kind == ("at_least" if one.metric.higher_is_better else "at_most")
     return (rises and not theirs) or (falls and not ours)
-
-
-def bound_text(one: Stated) -> str:
-    """What was claimed of the figure, such as `at least 2.0 ×`."""
-    bound = one.bound
-    if bound.kind == "within":
-        return f"equal within {show.number(100 * bound.number, most=3)} %"
-    number = show.time(bound.number) if one.metric.unit == "ns" and one.estimate == "level" else ""
-    unit = {"ratio": " ×", "slope": f" {one.metric.unit} per {PER:,}"}.get(one.estimate, "")
-    return f"{bound.kind.replace('_', ' ')} {number or show.number(bound.number, most=3)}{unit}"
 
 
 def figure_text(answer: Answer) -> str:

@@ -38,6 +38,7 @@ def section(claim: claims.Claim) -> list[str]:
     return [
         f"## {texts['question']}", "", f"![{texts['question']}](pictures/claim-{claim.name}.svg)", "",
         *(table if told else [f"{OPEN}: {claim.broken}."]), "",
+        *([" ".join(claim.apart.sentences), ""] if claim.apart else []),
         f"**Why.** {texts['mechanism']}", "", f"**What would change it.** {texts['changes']}", "",
         f"**Who says so.** {texts['source']}", "", f"    script/claims {claim.name}", "",
     ]  # fmt: skip
@@ -49,4 +50,5 @@ def lines(claim: claims.Claim) -> list[str]:
     if claim.broken:
         return [*told, f"  {OPEN}: {claim.broken}."]
     width = max(len(answer.word) for answer in claim.answers)
-    return told + [f"  {answer.word:<{width}}  {answer.sentence}" for answer in claim.answers]
+    told += [f"  {answer.word:<{width}}  {answer.sentence}" for answer in claim.answers]
+    return told + [f"  {line}" for line in (claim.apart.sentences if claim.apart else ())]

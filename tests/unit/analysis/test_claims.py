@@ -24,13 +24,14 @@ BLOCKS = 6
 
 def dataset(
     rows: Iterable[Row], answers: dict[str, Any], findings: Sequence[Row] = (), told: str | None = None,
-    changed: Sequence[str] = (),
+    changed: Sequence[str] = (), **more: Any,
 ) -> Dataset:  # fmt: skip
     stated = {
         "name": "a_claim",
         "question": "Is it so?",
         "source": "somebody",
         "changed": list(changed),
+        **more,
         "answers": [
             {"name": name, **answer} if isinstance(answer, dict) else answer for name, answer in answers.items()
         ],
@@ -110,6 +111,39 @@ def test_a_claim_that_was_changed_after_the_run_says_nothing() -> None:
 def test_a_run_that_was_changed_is_said_to_be_another() -> None:
     data = dataset(cpu("c1", "a", 10) + cpu("c2", "b", 20), {"x": ratio("at_least", 1.5)}, changed=["rate"])
     assert words(claims(data)[0]).startswith("claimed before the run, of a run with another rate: 1 of 1")
+
+
+PAIRS = {"metric": "cpu", "margin": 0.05}
+THREE = cpu("c1", "a", 10, 0.01) + cpu("c2", "b", 10.1, 0.01) + cpu("c3", "c", 20, 0.01)
+
+
+def test_every_pair_that_differs_by_the_margin_is_named_and_no_other() -> None:
+    (found,) = claims(dataset(THREE, {"x": level("at_least", 5)}, pairs=PAIRS))
+    assert found.apart is not None
+    assert [(pair.less, pair.more) for pair in found.apart.pairs] == [("a", "c"), ("b", "c")]
+    assert all(pair.factor.high < 0.6 and pair.factor.n == BLOCKS for pair in found.apart.pairs)
+    assert found.apart.sentences == [
+        "2 of 3 pairs differ by 5 % or more in server CPU time per request:", "a below c;", "b below c.",
+    ]  # fmt: skip
+
+
+def test_of_equal_cells_no_pair_is_named() -> None:
+    rows = [row for i in range(5) for row in cpu(f"c{i}", f"s{i}", 10, 0.02)]
+    (found,) = claims(dataset(rows, {"x": level("at_least", 5)}, pairs=PAIRS))
+    assert found.apart is not None and found.apart.pairs == ()
+    assert found.apart.sentences == ["0 of 10 pairs differ by 5 % or more in server CPU time per request."]
+
+
+def test_a_cell_that_a_finding_forbids_is_in_no_pair() -> None:
+    of_c3 = struck("b", "m") | {"run": "r", "cells": '["c3"]'}
+    (found,) = claims(dataset(THREE, {"x": level("at_least", 5)}, [of_c3], pairs=PAIRS))
+    assert found.apart is not None and (found.apart.compared, found.apart.pairs) == (1, ())
+
+
+@pytest.mark.parametrize("pairs", [None, {}, [], {"metric": "x", "margin": 0.05}, {"metric": "cpu", "margin": "5"}])
+def test_no_pair_is_told_where_none_is_asked_for(pairs: Any) -> None:
+    (found,) = claims(dataset(THREE, {"x": level("at_least", 5)}, pairs=pairs))
+    assert found.apart is None and not found.broken
 
 
 def test_all_answers_share_the_risk() -> None:

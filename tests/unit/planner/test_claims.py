@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis.answers.claims import read
+from analysis.answers.stated import read
 from contracts.claim import seal
 from planner import claims
 from planner.cells import resolve
@@ -42,7 +42,7 @@ def test_what_is_given_goes_before_what_the_claim_asks_for() -> None:
 
 
 def test_what_changes_nothing_of_the_run_is_not_told_as_a_change() -> None:
-    same = {"claim": "idle_law", "rate": str(claims.read("idle_law")["run"]["rate"]), "seed": 1, "c10k_base": "/x"}
+    same = {"claim": "idle_law", "duration": str(claims.read("idle_law")["run"]["duration"]), "seed": 1, "c10k_base": "/x"}
     stated = claims.applied(same)[1]
     assert stated is not None and stated["changed"] == []
 
@@ -57,6 +57,7 @@ def test_a_claim_that_there_is_not_is_refused() -> None:
     [
         ({"answers": {}}, "answers is to hold at least one"),
         ({"run": {"ratte": 1}}, "parameters of a run, and not ratte"),
+        ({"pairs": {"metric": "cpu"}}, "pairs is to hold a metric, and a margin as a share"),
         ({"question": 1}, "question is to be a text"),
         ({"answers": {"x": {"estimate": "mean"}}}, "answer x: estimate is one of ratio, level, slope"),
         ({"answers": {"x": {"estimate": "ratio", "at_least": 1, "at_most": 2}}}, "answer x: it states one number"),
