@@ -42,7 +42,8 @@ def test_what_is_given_goes_before_what_the_claim_asks_for() -> None:
 
 
 def test_what_changes_nothing_of_the_run_is_not_told_as_a_change() -> None:
-    same = {"claim": "idle_law", "duration": str(claims.read("idle_law")["run"]["duration"]), "seed": 1, "c10k_base": "/x"}
+    asked = str(claims.read("idle_law")["run"]["duration"])
+    same = {"claim": "idle_law", "duration": asked, "seed": 1, "c10k_base": "/x"}
     stated = claims.applied(same)[1]
     assert stated is not None and stated["changed"] == []
 
