@@ -9,6 +9,8 @@ A module states, and docs/lessons.md is made from it:
 - `Lesson`: the server of `correct`, but for the few lines around the mistake.
 """
 
+from __future__ import annotations
+
 NAMES = (  # in the order of docs/lessons.md
     "read_once_per_edge",
     "one_accept_per_edge",

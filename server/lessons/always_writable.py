@@ -18,4 +18,4 @@ RIGHT = "epoll"
 
 class Lesson(Server):
     def interest(self, connection: Connection) -> int:
-        return select.EPOLLIN | select.EPOLLOUT  # the mistake: though nothing waits to be sent
+        return super().interest(connection) | select.EPOLLIN | select.EPOLLOUT  # the mistake: whatever it waits for

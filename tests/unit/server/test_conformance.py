@@ -20,8 +20,7 @@ from tests.unit.server.harness import need_program
 
 # What it swallows, null_server does not answer, so that nothing can be asked of it.
 STRATEGIES = tuple(name for name, strategy in catalog.load().items() if FIRST.name not in strategy.cannot)
-FIXTURE = f"{sys.executable} -m tests.fixtures.defective_server"
-WHERE = "--host {host} --port {port}"
+WHERE = ("--host", "{host}", "--port", "{port}", "--stats", "{stats}")
 NAMES = {clause.name for clause in CLAUSES}
 
 DEFECTS = {  # those that are no lesson, for all parts of the suite to have a fault to find
@@ -70,15 +69,20 @@ def test_what_the_catalogue_says_cannot_be_met_are_clauses() -> None:
         assert bool(strategy.cannot) == bool(strategy.because), strategy.name
 
 
-def defective(defect: str, *more: str) -> Target:
-    return start.command(" ".join([FIXTURE, defect, WHERE, *more]))
+def python(*words: str) -> Target:
+    """A server of one process, at the root of the project."""
+    return Target(words[1], (sys.executable, *words, *WHERE), slots=1)
+
+
+def defective(defect: str) -> Target:
+    return python("-m", "tests.fixtures.defective_server", defect)
 
 
 @pytest.mark.parametrize("name", [*NAMES_OF_LESSONS, *DEFECTS])
 def test_a_lesson_and_a_defect_fail_their_clauses_and_no_other(name: str, tmp_path: Path) -> None:
     is_lesson = name in NAMES_OF_LESSONS
     fails = set(lesson.find(name).fails) if is_lesson else DEFECTS[name]
-    with Suite(start.of_lesson(name) if is_lesson else defective(name, "--stats {stats}"), tmp_path) as suite:
+    with Suite(start.of_lesson(name) if is_lesson else defective(name), tmp_path) as suite:
         results = list(suite.run_all(CLAUSES))
     reasons = "\n".join(map(str, results))
     assert {result.clause for result in results if result.outcome == FAILED} == fails, reasons
@@ -107,8 +111,7 @@ def test_what_cannot_be_asked_is_said(tmp_path: Path) -> None:
         with pytest.raises(start.NotStarted, match="cannot be started: No such file"):
             suite.run(FIRST)
     greedy = "import os; [os.open('/dev/null', 0) for _ in range(150)]; from server import __main__; __main__.main()"
-    line = f'{sys.executable} -c "{greedy}" lesson sendall {WHERE}'
-    with Suite(start.command(line), tmp_path) as suite:
+    with Suite(python("-c", greedy, "lesson", "sendall"), tmp_path) as suite:
         result = suite.run(next(clause for clause in CLAUSES if clause.descriptors))
     assert (result.outcome, "Too many open files" in result.reason) == (SKIPPED, True)
 
@@ -129,7 +132,7 @@ def test_the_command_prints_a_line_for_each_clause() -> None:
 
 
 def test_the_command_prints_json_and_fails_with_1() -> None:
-    own = f"{sys.executable} -m server lesson half_close_as_close {WHERE}"
+    own = f"{sys.executable} -m server lesson half_close_as_close --host {{host}} --port {{port}}"
     result = check("--command", own, "--only", "half_close,counters", "--json")
     assert result.returncode == 1
     said = json.loads(result.stdout)
