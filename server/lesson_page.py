@@ -59,7 +59,7 @@ def section(lesson: Lesson) -> str:
 def right(lesson: Lesson) -> str:
     """What the lesson has in its own way, as the correct server has it."""
     changed = [name for name, what in vars(lesson.server).items() if inspect.isfunction(what)]
-    return "\n".join(textwrap.dedent(inspect.getsource(getattr(Server, name))) for name in changed)
+    return "\n\n".join(textwrap.dedent(inspect.getsource(getattr(Server, name))) for name in changed)
 
 
 def code(source: str) -> str:

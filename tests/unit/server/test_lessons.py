@@ -1,4 +1,4 @@
-"""What the lessons say is so, and each can be run. That each fails its clauses alone is shown in test_conformance.py."""
+"""What the lessons say is so, and each can be run. That each fails its clauses alone, test_conformance.py shows."""
 
 import inspect
 import re
