@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from server import catalog, lesson
 from server.conformance import start
 from server.conformance.clauses import CLAUSES, FIRST, Clause
 from server.conformance.start import ROOT, Target
+from server.conformance.subject import Subject
 from server.conformance.suite import CANNOT, FAILED, NOT_ASKED, OK, SKIPPED, Suite
 from server.lessons import NAMES as NAMES_OF_LESSONS
 from server.linux import log
@@ -88,6 +90,18 @@ def test_a_lesson_and_a_defect_fail_their_clauses_and_no_other(name: str, tmp_pa
     assert {result.clause for result in results if result.outcome == FAILED} == fails, reasons
     rest = SKIPPED if FIRST.name in fails else OK
     assert {result.outcome for result in results if result.outcome != FAILED} == {rest}, reasons
+
+
+@pytest.mark.parametrize(("is_stopped", "idles"), [(False, True), (True, False)])
+def test_a_server_that_is_stopped_is_not_taken_to_idle(is_stopped: bool, idles: bool) -> None:
+    """It may be spinning whenever it runs."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            subject = Subject(process, ("127.0.0.1", 1), str, None)
+            with subject.frozen() if is_stopped else nullcontext():
+                assert subject.idles() == idles
+        finally:
+            process.kill()
 
 
 def test_the_clauses_about_bytes_each_find_a_wrong_one(tmp_path: Path) -> None:
