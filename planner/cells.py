@@ -172,7 +172,7 @@ def idle_workers(
     if all(one.get("workers") in (None, "", PARAMETERS["workers"].default) for one in given):
         return
     found = {cell["strategy"]: catalog.get(cell["strategy"]) for cell in cells}
-    if found and all(strategy is None or strategy.one_process for strategy in found.values()):
+    if found and all(strategy is None or strategy.one_slot for strategy in found.values()):
         names = ", ".join(name or "a server_command" for name in found)
         yield f"workers would change nothing: no server of this run ({names}) has several processes."
 
@@ -251,9 +251,12 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
     return Request(wide, unique, [name for name in asked if name not in named])
 
 
-def without(request: Request, absent: Container[str]) -> Request:
-    """The same request, but for some strategies and interpreters."""
-    cells = [cell for cell in request.cells if cell["strategy"] not in absent and cell["python"] not in absent]
+def without(request: Request, absent: Container[str | tuple[str, str | None]]) -> Request:
+    """The same request, but for some strategies, interpreters, and strategies in an interpreter."""
+    named = [(cell["strategy"], cell["python"], (cell["strategy"], cell["python"])) for cell in request.cells]
+    cells = [
+        cell for cell, names in zip(request.cells, named, strict=True) if not any(name in absent for name in names)
+    ]
     if not cells:
         raise Refused(["Nothing is left to measure: no strategy of the request is available on these hosts."])
     if problems := list(duet.problems(cells, request.run_wide)):

@@ -138,7 +138,13 @@ def runnable(
     """The request with what the server host can run; which programs to build for it, and where its packages are, by the
     names that they have there."""
     names = available.asked(request)
-    lacking = available.without_io_uring(names, strategies, server)
+    missing = available.without_interpreter(request, server)
+    there = without(request, missing)
+    lacking = {
+        **missing,
+        **available.without_io_uring(names, strategies, server),
+        **available.without_subinterpreters(there, strategies, server),
+    }
     compiler = shutil.which("cc") is not None
     references, sentence = admission.references(request, strategies, server, os.uname().machine, compiler)
     if sentence:
@@ -148,11 +154,10 @@ def runnable(
     go_servers, sentence = admission.go_servers(request, strategies, server)
     if sentence:
         lacking.update(dict.fromkeys(admission.programs_asked(request, strategies, "go"), sentence))
-    missing = available.without_interpreter(request, server)
     packages, unfetched = available.wheels_for(
-        without(request, missing), strategies, server, ROOT / ".cache", ROOT / "requirements-server.lock", dry
+        there, strategies, server, ROOT / ".cache", ROOT / "requirements-server.lock", dry
     )
-    request, lines, problems = available.settle(request, lacking | missing | unfetched)
+    request, lines, problems = available.settle(request, lacking | unfetched)
     if problems:
         raise Refused(problems)
     for line in lines:

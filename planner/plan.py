@@ -60,17 +60,17 @@ def split_cpus(request: Request, hosts: Sequence[Host], controller: Host) -> dic
 
 
 def workers(cell: Mapping[str, Any], catalog: Catalog, cores: int, descriptors: int) -> int:
-    """Server processes of a trial: one, unless the strategy spreads its connections over several.
+    """Server processes (or threads) of a trial: one, unless the strategy spreads its connections over several.
 
     `auto` is one for each core, and as many as the connections ask for: a process has room for only so many, and no
     way of dealing is perfectly even.
     """
     strategy = catalog.get(cell["strategy"])
-    if strategy is None or strategy.one_process:
+    if strategy is None or strategy.one_slot:
         return 1
     if cell["workers"] != "auto":
         return int(cell["workers"])
-    if strategy.one_client:  # more processes would be another strategy
+    if strategy.one_client or strategy.one_process:  # more would be another strategy; threads share their descriptors
         return max(2, cores)
     asked = math.ceil(int(cell["connections"]) * UNEVEN / max(1, strategy.room(descriptors)))
     return max(2, cores, asked)

@@ -65,6 +65,11 @@ def requirements(lock: str, facts: Facts) -> str:
     return "".join(kept)
 
 
+def locked(lock: str, facts: Facts) -> set[str]:
+    """The names of the packages that a lock file holds for such a host."""
+    return set(re.findall(r"(?m)^([\w.-]+)==", requirements(lock, facts)))
+
+
 def fetch(cache: Path, lock: Path, facts: Facts) -> Path:
     """The directory of packages for such a host, fetched unless it is there; NotFetched says why it cannot be."""
     place = place_of(cache, lock, facts)

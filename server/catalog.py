@@ -26,7 +26,7 @@ EXEMPT = ("cannot", "because")  # may follow, both or neither
 LISTS = ("needs", "honours", "cannot", "shown_by")  # the others are text
 OWN_DESCRIPTORS = 64  # what a server process needs besides its connections; one of them listens
 PROGRAMS = ("cc", "go")  # the needs of a loop that is a program of its own
-NO_PACKAGES = (*PROGRAMS, "io_uring")  # the needs that no package meets
+NO_PACKAGES = (*PROGRAMS, "io_uring", "subinterpreters")  # the needs that no package meets
 
 Value = Union[str, tuple[str, ...]]
 
@@ -46,7 +46,7 @@ class Loop(Protocol):
 
 
 class Distribution(Protocol):
-    """A way to spread connections over processes: serves until a signal ends it, and returns the exit status."""
+    """A way to spread connections over workers: serves until a signal ends it, and returns the exit status."""
 
     def serve(self, listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int: ...
 
@@ -71,17 +71,26 @@ class Strategy:
     original: str = ""  # the mode of the 2013 experiment that it plays
 
     @property
-    def one_process(self) -> bool:
-        """One process counts all connections."""
+    def one_slot(self) -> bool:
+        """All connections are counted together: there is one worker."""
         return bool(getattr(self.load_distribution(), "ONE_SLOT", False))
 
+    @property
+    def one_process(self) -> bool:
+        """One process holds all connections, however many threads of it are workers."""
+        return self.one_slot or bool(getattr(self.load_distribution(), "THREADS", False))
+
+    def slots(self, workers: int) -> int:
+        """How many workers hold connections, each with a statistics slot of its own."""
+        return 1 if self.one_slot else max(2, workers)
+
     def processes(self, workers: int) -> int:
-        """How many processes hold connections, each with a statistics slot of its own."""
-        return 1 if self.one_process else max(2, workers)
+        """How many processes the workers are; each may have as many descriptors as its limit says."""
+        return 1 if self.one_process else self.slots(workers)
 
     @property
     def listens_per_worker(self) -> bool:
-        """Each worker process needs a listener of its own."""
+        """Each worker needs a listener of its own."""
         return bool(getattr(self.load_distribution(), "LISTENS_PER_WORKER", False))
 
     @property

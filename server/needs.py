@@ -1,4 +1,4 @@
-"""Says what a strategy lacks here: packages, a program built in C or Go, a feature of the kernel."""
+"""Says what a strategy lacks here: packages, a program built in C or Go, a feature of the kernel or of Python."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def missing(strategy: Strategy) -> str | None:
         reason: str | None = importlib.import_module("server.linux.uring").unavailable()
         if reason:
             return reason
+    if "subinterpreters" in strategy.needs and (sys.implementation.name != "cpython" or sys.version_info < (3, 12)):
+        here = f"{platform.python_implementation()} {platform.python_version()}"
+        return f"{strategy.name} needs CPython 3.12 or newer, and this is {here}: start it with one."
     absent = [name for name in strategy.packages if not (PACKAGES / name).is_dir() and not find_spec(name)]
     if absent:
         names = " ".join(absent)

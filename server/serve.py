@@ -31,7 +31,7 @@ def serve(options: argparse.Namespace) -> int:
     asked = [name for name in OPTIONAL if getattr(options, name) is not None and name not in strategy.honours]
     if asked:
         return refuse(f"{strategy.name} does not honour --{asked[0].replace('_', '-')}: leave it out.")
-    if options.workers is not None and options.workers > 1 and strategy.one_process:
+    if options.workers is not None and options.workers > 1 and strategy.one_slot:
         return refuse(f"{strategy.name} has one process, so --workers would change nothing: leave it out.")
     needs.find_packages(strategy)
     lack = needs.missing(strategy)
@@ -39,7 +39,7 @@ def serve(options: argparse.Namespace) -> int:
         return refuse(lack)
     if options.port + options.ports > 65_536:
         return refuse(f"{options.ports} ports from {options.port} on do not exist: the last is 65535.")
-    processes = strategy.processes(options.workers or LEAST_WORKERS)
+    workers = strategy.slots(options.workers or LEAST_WORKERS)
     listeners = []
     for port in range(options.port, options.port + options.ports):
         try:
@@ -48,7 +48,7 @@ def serve(options: argparse.Namespace) -> int:
             return refuse(sockdiag.explain_listen_error(error, options.host, port))
     if options.stats:
         try:
-            slots.create(options.stats, processes)
+            slots.create(options.stats, workers)
         except OSError as error:
             return refuse(unwritable(options.stats, error))
     # Before it says that it is ready: Ctrl-C during an import can be lost in one of the import system's callbacks.
@@ -56,11 +56,11 @@ def serve(options: argparse.Namespace) -> int:
     where = f"{options.host}:{options.port}" + (f" to {listeners[-1].getsockname()[1]}" if options.ports > 1 else "")
     print(f"{strategy.name} listens on {where}; Ctrl-C ends it.", file=sys.stderr, flush=True)
     if loop is None:
-        return become(strategy.loop, listeners, processes, options.stats)
+        return become(strategy.loop, listeners, workers, options.stats)
     common.Worker.read_bytes = options.read_bytes or common.Worker.read_bytes
     common.Worker.accept_batch = options.accept_batch or common.Worker.accept_batch
     try:
-        return distribution.serve(listeners, loop, processes, options.stats)
+        return distribution.serve(listeners, loop, workers, options.stats)
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
             raise
@@ -73,7 +73,7 @@ def listen(strategy: catalog.Strategy, port: int, options: argparse.Namespace) -
     if not strategy.listens_per_worker:
         return [first]
     first.close()
-    each = range(strategy.processes(options.workers or LEAST_WORKERS))
+    each = range(strategy.slots(options.workers or LEAST_WORKERS))
     return [common.listen(options.host, port, options.backlog, reuse_port=True) for _ in each]
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import line
+from tests.pythons import interpreter
 
 KEPT = re.compile(r"PIP_\w+|GO(PROXY|SUMDB|NOSUMDB|PRIVATE|INSECURE)|(https?|no|all)_proxy|SSL_CERT_\w+", re.I)
 """What tells a package client where to ask: nothing of the project."""
@@ -122,14 +123,6 @@ def watched(command: Sequence[str], cell: Cell, place: Path) -> Seen:
     os.close(ours)
     status = process.wait()
     return Seen(table_s, gap_s, before, last - began, status, said.decode(errors="replace").replace("\r", ""))
-
-
-def interpreter(version: str) -> str | None:
-    """A Python of this version that starts: from PATH, or one of pyenv's."""
-    found = [shutil.which(f"python{version}"), *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))]
-    return next(
-        (one for one in found if one and subprocess.run([one, "-c", ""], capture_output=True).returncode == 0), None
-    )
 
 
 CELLS = (

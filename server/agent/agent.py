@@ -139,7 +139,7 @@ class Agent:
             return
         stats = spec.dir / "stats.bin"
         if self._strategy:
-            slots.create(stats, self._strategy.processes(spec.workers))
+            slots.create(stats, self._strategy.slots(spec.workers))
             self._sampler.stats = slots.Reader(stats)
             command = [
                 spec.interpreter or sys.executable,

@@ -67,9 +67,9 @@ def strategy(name: str, workers: int = 2) -> Target:
     """A strategy of the catalogue; KeyError as catalog.find raises it."""
     entry = catalog.find(name)
     words = [sys.executable, "-m", "server", "serve", "--strategy", name]
-    words += ["--workers", str(entry.processes(workers))]
+    words += ["--workers", str(entry.slots(workers))]
     words += ["--host", "{host}", "--port", "{port}", "--stats", "{stats}"]
-    return Target(name, tuple(words), entry.processes(workers), entry.cannot, entry.because)
+    return Target(name, tuple(words), entry.slots(workers), entry.cannot, entry.because)
 
 
 def of_lesson(name: str) -> Target:

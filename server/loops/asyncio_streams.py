@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from server.common import CHUNK_BYTES, Intake, Stopped, Worker
+from server.common import CHUNK_BYTES, Intake, Worker
 from server.loops.asyncio_protocol import serve
 
 
@@ -44,10 +44,14 @@ def run(intake: Intake, worker: Worker) -> None:
 
     try:
         serve(loop, intake, worker, protocol)
-    except Stopped:
-        clients = asyncio.all_tasks(loop)
-        for client in clients:  # a task that is simply forgotten complains about it
-            client.cancel()
-        if clients:  # gather() of none belongs to no loop
-            loop.run_until_complete(asyncio.gather(*clients))
-        raise
+    finally:
+        cancel_all(loop)
+
+
+def cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    """End the tasks of a loop that has stopped: one that is simply forgotten complains about it."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:  # gather() of none belongs to no loop
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))

@@ -140,7 +140,7 @@ def started(command: Sequence[object], processes: int) -> Iterator[Server]:
             try:
                 wait_until(ready, child, START_S, "every worker is ready")
             except Unmeasured as why:
-                raise Unmeasured(f"{why} {log.read_text(errors='replace').strip()[-500:]}") from None
+                raise Unmeasured(f"{why} {log.read_text(errors='replace').strip()[-2000:]}") from None
             yield Server(child, port, slots.Reader(stats))
 
 

@@ -27,7 +27,7 @@ INSTEAD = [
 LEFT = {
     r"^script/(test|benchmark|bootstrap)": "CI runs it", r"^git|^vagrant|^sudo|^pip": "changes this machine",
     r"tests\.bench|tests\.vagrant": "a long run of its own", r"loadgen-bin run": "needs a server of its reader",
-    r"epoll_oneshot|/opt/mine/": "its reader has written a file",
+    r"epoll_rearm|/opt/mine/": "its reader has written a file",
     r"inventory/(vagrant|cluster)|-i hosts": "needs machines", r"lab_state=absent": "the lab is needed to the end",
     r"compare results/latest results/latest": "needs several runs of its reader",
     r"\$\(|OLD --port|jq ": "needs two servers of its reader", r"-e run=latest": "only of a run that was broken off",

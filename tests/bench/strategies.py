@@ -54,9 +54,9 @@ def beside_c(names: Sequence[str]) -> list[str]:
 def serving(name: str, workers: int) -> Iterator[common.Server]:
     """A strategy of the catalogue, or the control, on the server's CPU with all its processes."""
     strategy = catalog.find(YARDSTICK if name == CONTROL else name)
-    processes = strategy.processes(workers)
-    command = [sys.executable, "-m", "server", "serve", "--strategy", strategy.name, "--workers", processes]
-    with common.started(command, processes) as server:
+    slots = strategy.slots(workers)
+    command = [sys.executable, "-m", "server", "serve", "--strategy", strategy.name, "--workers", slots]
+    with common.started(command, slots) as server:
         yield server
 
 

@@ -33,7 +33,7 @@ OTHERS = (
     "pip",
     "loadgen-bin",
 )
-ADDED = {"epoll_oneshot"}
+ADDED = {"epoll_rearm"}
 """Strategies that a page has its reader write."""
 
 

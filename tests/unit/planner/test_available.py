@@ -14,7 +14,7 @@ from tests.unit.planner.asking import interpreter
 
 ROOT = Path(__file__).parents[3]
 LOCK = ROOT / "requirements-server.lock"
-NAMES = (*SEED, "epoll", "uvloop", "trio", "io_uring", "c_epoll", "null_server")
+NAMES = (*SEED, "epoll", "uvloop", "rloop", "trio", "io_uring", "interpreter_per_core", "c_epoll", "null_server")
 CATALOG = {name: strategy for name, strategy in load().items() if name in NAMES}
 
 
@@ -38,11 +38,12 @@ def server(**facts: Any) -> dict[str, Any]:
 def test_what_all_brought_in_vain_is_left_out_and_said_once() -> None:
     asked = request(strategy="all", rate="10,20")
     sentence = "uvloop, trio cannot run: no network."
-    left, lines, problems = available.settle(asked, dict.fromkeys(["uvloop", "trio"], sentence))
-    assert available.asked(left) == ["epoll", "epoll_edge", "poll", "select", "io_uring", "workers", "c_epoll"]
+    left, lines, problems = available.settle(asked, dict.fromkeys(["uvloop", "rloop", "trio"], sentence))
+    expected = ["epoll", "epoll_edge", "poll", "select", "io_uring", "workers", "interpreter_per_core", "c_epoll"]
+    assert available.asked(left) == expected
     assert left.parameters["strategy"] == available.asked(left)
     assert left.parameters["rate"] == [10, 20]
-    assert len(left.cells) == 14
+    assert len(left.cells) == 16
     assert (lines, problems) == ([f"Left out of `all`: {sentence}"], [])
     assert "uvloop" not in left.optional
 
@@ -92,6 +93,28 @@ def test_io_uring_is_judged_by_the_servers_kernel(release: str, disabled: str | 
     assert words is None or words in found["io_uring"]
 
 
+def test_subinterpreters_are_judged_by_the_python_that_shall_run_them() -> None:
+    asked = request(strategy="epoll,interpreter_per_core", python="3.13,pypy3.10")
+    assert list(available.without_subinterpreters(asked, CATALOG, server())) == [("interpreter_per_core", "pypy3.10")]
+    asked = request(strategy="epoll,interpreter_per_core")
+    assert not available.without_subinterpreters(asked, CATALOG, server(python="3.12.1"))
+    found = available.without_subinterpreters(asked, CATALOG, server())
+    sentence = (
+        "interpreter_per_core needs CPython 3.12 or newer, and is to run in CPython 3.11.2 of server: name a newer one"
+    )
+    assert found[("interpreter_per_core", None)].startswith(sentence)
+
+
+def test_a_strategy_that_one_interpreter_lacks_is_left_out_in_that_one() -> None:
+    lacking: available.Lacking = {("uvloop", "pypy3.10"): "it cannot."}
+    left, lines, problems = available.settle(request(strategy="all", python="3.13,pypy3.10"), lacking)
+    assert (lines, problems) == (["Left out of `all`: it cannot."], [])
+    assert ("uvloop", "3.13") in available.pairs(left)
+    assert {("uvloop", "pypy3.10"), ("trio", "pypy3.10")} - available.pairs(left) == {("uvloop", "pypy3.10")}
+    _, lines, problems = available.settle(request(strategy="uvloop", python="3.13,pypy3.10"), lacking)
+    assert (lines, problems) == ([], ["it cannot."])
+
+
 def test_a_request_without_packages_fetches_none(tmp_path: Path) -> None:
     asked = request(strategy="epoll,c_epoll,io_uring", python="3.13")
     assert available.wheels_for(asked, CATALOG, server(), tmp_path, LOCK, False) == ({}, {})
@@ -134,8 +157,8 @@ def test_what_one_interpreter_cannot_import_is_told_of_that_one(tmp_path: Path) 
     asked = request(strategy="uvloop,epoll", python="3.13,pypy3.10")
     found, lacking = available.wheels_for(asked, CATALOG, server(), tmp_path, LOCK, True)
     assert list(found) == ["packages-cp313"]
-    assert list(lacking) == ["uvloop"]
-    assert "PyPy 3.10.14 of server" in lacking["uvloop"]
+    assert list(lacking) == [("uvloop", "pypy3.10")]
+    assert "PyPy 3.10.14 of server" in lacking["uvloop", "pypy3.10"]
 
 
 def test_an_interpreter_that_needs_no_package_is_tried_all_the_same() -> None:
@@ -143,6 +166,17 @@ def test_an_interpreter_that_needs_no_package_is_tried_all_the_same() -> None:
     assert available.imports(request(strategy="epoll", python="3.13"), CATALOG, server()) == [
         {"python": "/opt/3.13.0/bin/python3", "packages": "packages-cp313", "names": []}
     ]
+
+
+def test_a_package_that_the_lock_does_not_hold_for_a_python_is_lacking_there(tmp_path: Path) -> None:
+    """And the others are fetched all the same."""
+    asked = request(strategy="epoll,rloop,uvloop", python="3.13,3.9")
+    host = server(interpreters={"3.13": interpreter("3.13.0"), "3.9": interpreter("3.9.2")})
+    found, lacking = available.wheels_for(asked, CATALOG, host, tmp_path, LOCK, True)
+    assert list(found) == ["packages-cp313", "packages-cp39"]
+    assert list(lacking) == [("rloop", "3.9")]
+    words = "requirements-server.lock holds no such package for CPython 3.9.2 of server"
+    assert words in lacking["rloop", "3.9"]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +194,7 @@ def test_packages_that_cannot_be_had_are_one_sentence(
     asked = request(strategy="epoll,uvloop,trio")
     places, lacking = available.wheels_for(asked, CATALOG, server(**facts), tmp_path / "cache", LOCK, False)
     assert places == {}
-    assert list(lacking) == ["uvloop", "trio"]
+    assert list(lacking) == [("uvloop", None), ("trio", None)]
     (sentence,) = set(lacking.values())
     assert sentence.startswith("uvloop, trio cannot run: ")
     assert all(word in sentence for word in words), sentence
@@ -180,7 +214,7 @@ def chosen(python: str, arch: str = "x86_64") -> dict[str, str]:
 @pytest.mark.parametrize("python", ["3.9.2", "3.10.12", "3.11.2", "3.12.3", "3.13.0"])
 def test_the_lock_file_holds_each_package_once_for_each_python(python: str) -> None:
     found = chosen(python)
-    assert {"uvloop", "gevent", "trio", "greenlet", "sniffio"} <= set(found)
+    assert {"uvloop", "gevent", "trio", "greenlet", "sniffio", "anyio", "tornado", "twisted"} <= set(found)
     assert ("exceptiongroup" in found) == (python in ("3.9.2", "3.10.12"))
     assert (found["gevent"] != chosen("3.13.0")["gevent"]) == (python == "3.9.2")
     assert "cffi" not in found, "that is for Windows"

@@ -135,6 +135,12 @@ def test_as_many_workers_as_the_connections_ask_for() -> None:
     assert workers(strategy="workers", connections=100_000, workers=3) == 3
 
 
+def test_threads_of_one_process_are_as_many_as_the_cores_or_as_asked_for() -> None:
+    """More of them would have no more descriptors."""
+    assert workers(strategy="thread_per_core", connections=100_000) == 2
+    assert workers(strategy="thread_per_core", connections=100_000, workers=3) == 3
+
+
 def test_the_calibration_comes_last_and_belongs_to_no_cell() -> None:
     trials = plan(references=True, strategy="poll,epoll", repetitions=2)["trials"]
     last = trials[-1]

@@ -19,9 +19,10 @@ from server.conformance.client import reset
 from server.conformance.start import ROOT, end, free_port, launch
 from server.conformance.subject import PATIENCE_S, Subject, alive, eventually
 from server.reference import build
+from tests.pythons import interpreter
 
 __all__ = ["PATIENCE_S", "ROOT", "Served", "alive", "echoes", "eventually", "free_port", "need_program"]
-__all__ += ["read_exactly", "read_to_end", "reset", "serving"]
+__all__ += ["python_for", "read_exactly", "read_to_end", "reset", "serving"]
 
 
 @cache
@@ -33,6 +34,15 @@ def need_program(strategy: str) -> None:
             pytest.skip(f"{strategy} needs a compiler, {compiler}")
         if compiler in asked:
             make(needs.HOMES[-1])
+
+
+@cache
+def python_for(strategy: str) -> str:
+    """This Python, or where the strategy needs a newer one, the newest there is."""
+    if "subinterpreters" not in catalog.find(strategy).needs or needs.missing(catalog.find(strategy)) is None:
+        return sys.executable
+    found = next(filter(None, map(interpreter, ("3.14", "3.13", "3.12"))), None)
+    return found or pytest.skip(f"{strategy} needs Python 3.12 or newer")
 
 
 # An ordinary shell allows 1024 descriptors, and some tests ask for more.
@@ -53,7 +63,7 @@ class Served(Subject):
         log = stats.with_name("log")
         super().__init__(process, ("127.0.0.1", port), lambda: log.read_text().strip().rpartition("\n")[2], stats)
         self.strategy, self.port = strategy, port
-        self.workers = catalog.find(strategy).processes(workers)
+        self.workers = catalog.find(strategy).slots(workers)
         eventually(lambda: self.ready(self.workers), "every worker ready")
 
     def holds(self, name: str, value: int) -> None:
@@ -83,9 +93,9 @@ def serving(
     need_program(strategy)
     port, stats = free_port(ports), directory / "stats.bin"
     run = ["-c", f"import sys; from server import __main__, common; {setup}; sys.exit(__main__.main())"]
-    words = [sys.executable, *(run if setup else ["-m", "server"]), "serve", "--strategy", strategy]
+    words = [python_for(strategy), *(run if setup else ["-m", "server"]), "serve", "--strategy", strategy]
     words += ["--port", str(port), "--ports", str(ports), "--stats", str(stats), *more]
-    words += ["--workers", str(catalog.find(strategy).processes(workers))]
+    words += ["--workers", str(catalog.find(strategy).slots(workers))]
     with (directory / "log").open("wb") as log:
         process = launch(words, log.fileno(), descriptors, ROOT)
     try:

@@ -94,6 +94,11 @@ def test_processes() -> None:
         assert [catalog.find(name).processes(n) for n in (1, 2, 8)] == [2, 2, 8]
     for name in ("c_epoll", "go_goroutine"):
         assert [catalog.find(name).processes(n) for n in (1, 8)] == [1, 1]
+    for name in ("thread_per_core", "interpreter_per_core"):
+        assert [catalog.find(name).processes(n) for n in (1, 8)] == [1, 1]
+        assert [catalog.find(name).slots(n) for n in (1, 8)] == [2, 8]
+    for name in ("epoll", "epoll_oneshot", "workers"):
+        assert catalog.find(name).slots(8) == catalog.find(name).processes(8)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_the_list() -> None:
@@ -115,7 +120,8 @@ def test_the_reading_order_names_every_loop_once() -> None:
 FACTS = {
     "epoll": (True, False, False, None), "select": (True, False, False, 1024), "workers": (False, False, False, None),
     "prefork_select": (False, True, False, 1024), "prefork_accept": (False, False, True, None),
-    "thread_per_connection": (True, False, True, None), "null_server": (False, True, False, None),
+    "thread_per_connection": (True, False, True, None), "thread_per_core": (True, True, False, None),
+    "null_server": (False, True, False, None),
 }  # fmt: skip
 
 

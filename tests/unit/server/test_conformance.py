@@ -18,7 +18,7 @@ from server.conformance.subject import Subject
 from server.conformance.suite import CANNOT, FAILED, NOT_ASKED, OK, SKIPPED, Suite
 from server.lessons import NAMES as NAMES_OF_LESSONS
 from server.linux import log
-from tests.unit.server.harness import need_program
+from tests.unit.server.harness import need_program, python_for
 
 # What it swallows, null_server does not answer, so that nothing can be asked of it.
 STRATEGIES = tuple(name for name, strategy in catalog.load().items() if FIRST.name not in strategy.cannot)
@@ -55,7 +55,9 @@ def test_of_a_server_that_floods_its_log_the_beginning_and_the_last_line_are_kep
 @pytest.fixture(scope="module", params=STRATEGIES)
 def suite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
     need_program(request.param)
-    with Suite(start.strategy(request.param), tmp_path_factory.mktemp("suite")) as suite:
+    target = start.strategy(request.param)
+    target = replace(target, words=(python_for(request.param), *target.words[1:]))
+    with Suite(target, tmp_path_factory.mktemp("suite")) as suite:
         yield suite
 
 

@@ -14,11 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from server import catalog, common, ports, slots
-from server.distributions import mutex, sendfd
+from server import catalog, common, ports, slots, turns
+from server.distributions import sendfd
 from server.distributions.pool import THREADS
 from server.linux import processes
-from tests.unit.server.harness import PATIENCE_S, Served, alive, echoes, eventually, free_port, read_to_end, serving
+from tests.unit.server.harness import (
+    PATIENCE_S,
+    Served,
+    alive,
+    echoes,
+    eventually,
+    free_port,
+    read_exactly,
+    read_to_end,
+    serving,
+)  # fmt: skip
 
 SEVERAL = [name for name, one in catalog.load().items() if not one.one_process and name != "null_server"]
 PLACES = {"sequential": 1, "thread_pool": THREADS, "prefork_accept": 2, "prefork_mutex": 2}
@@ -93,6 +103,38 @@ def test_a_dead_worker_ends_the_server(strategy: str, tmp_path: Path) -> None:
         assert re.search("ended (on its own|unbidden)", (tmp_path / "log").read_text())
 
 
+@pytest.mark.parametrize("strategy", ["thread_per_core", "interpreter_per_core"])
+def test_threads_are_one_process_with_a_slot_for_each_and_end_with_the_first_of_them(
+    strategy: str, tmp_path: Path
+) -> None:
+    """The error that ends one is told."""
+    with serving(strategy, tmp_path, setup="common.Worker.accept_batch = 'many'", workers=3) as served:
+        assert served.pids() == {served.process.pid} == {slot["pid"] for slot in served.stats.slots()}
+        assert len(served.stats.slots()) == 3
+        with served.connect():
+            assert served.process.wait(timeout=PATIENCE_S) == 1
+        log = (tmp_path / "log").read_text()
+        assert "'str' object cannot be interpreted as an integer" in log
+        assert log.endswith("A thread ended on its own, so the server ends too.\n")
+
+
+def test_threads_that_share_an_epoll_lose_no_count(tmp_path: Path) -> None:
+    """They change places at every chance, in the middle of counting too."""
+    with serving("epoll_oneshot", tmp_path, setup="sys.setswitchinterval(1e-6)") as served:
+        for number in range(10):
+            socks = [served.connect() for _ in range(20)]
+            for _ in range(20):
+                for sock in socks:
+                    sock.sendall(b"ping")
+                assert all(read_exactly(sock, 4) == b"ping" for sock in socks)
+            served.holds("open", 20)
+            for sock in socks:
+                sock.close()
+            served.holds("closed", 20 * (number + 1))
+        for name in ("bytes_in", "bytes_out"):
+            served.holds(name, 10 * 20 * 20 * 4)
+
+
 @pytest.mark.parametrize("strategy", SEVERAL)
 def test_workers_do_not_outlive_their_parent(strategy: str, tmp_path: Path) -> None:
     with serving(strategy, tmp_path) as served:
@@ -117,7 +159,15 @@ def test_children_do_not_outlive_the_parent_that_forks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "least"), [("sendfd", 200), ("prefork_accept", 120), ("prefork_reuseport", 120), ("prefork_herd", 1)]
+    ("strategy", "least"),
+    [
+        ("sendfd", 200),
+        ("prefork_accept", 120),
+        ("prefork_reuseport", 120),
+        ("thread_per_core", 120),
+        ("interpreter_per_core", 120),
+        ("prefork_herd", 1),
+    ],
 )
 def test_shares_of_connections_one_after_another(strategy: str, least: int, tmp_path: Path) -> None:
     with serving(strategy, tmp_path) as served:
@@ -209,11 +259,11 @@ def test_the_lock_of_a_dead_process_blocks_nobody() -> None:
     with tempfile.TemporaryFile() as file:
         pid = os.fork()
         if pid == 0:
-            holder = mutex.OneAtATime(ports.intake([listener], worker), file.fileno())
+            holder = turns.OneAtATime(ports.intake([listener], worker), file.fileno())
             holder.block()
             list(holder.take(1))  # holds the lock, and waits in accept
             os._exit(0)
-        mine = mutex.OneAtATime(ports.intake([listener], worker), file.fileno())
+        mine = turns.OneAtATime(ports.intake([listener], worker), file.fileno())
         try:
             eventually(lambda: sleeps(pid), "it has the lock, and waits")
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import importlib
 import multiprocessing
 import os
 import select
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from server.linux import processes, sockdiag
-from tests.unit.server.harness import PATIENCE_S, eventually
+from tests.unit.server.harness import PATIENCE_S, eventually, python_for, read_to_end
 
 
 @contextmanager
@@ -90,6 +91,39 @@ def test_a_closed_number_is_the_next_ones() -> None:
     os.close(first)
     with socket.socket() as second:
         assert second.fileno() == first
+
+
+def test_only_with_the_one_shot_is_an_event_told_once() -> None:
+    """To the two who ask, as two threads do; and armed again it is told again, though nothing came."""
+    ours, theirs = socket.socketpair()
+    theirs.send(b".")
+    with ours, theirs, select.epoll() as epoll:
+        epoll.register(ours, select.EPOLLIN)
+        assert [len(epoll.poll(0)) for _ in range(2)] == [1, 1]
+        epoll.modify(ours, select.EPOLLIN | select.EPOLLONESHOT)
+        assert [len(epoll.poll(0)) for _ in range(2)] == [1, 0]
+        epoll.modify(ours, select.EPOLLIN | select.EPOLLONESHOT)
+        assert len(epoll.poll(0)) == 1
+
+
+def test_an_epoll_made_before_a_fork_is_shared() -> None:
+    """A process is told of a socket that only the other one has registered."""
+    ours, theirs = socket.socketpair()
+    heard, news = os.pipe()
+    with ours, theirs, select.epoll() as epoll:
+
+        def work() -> None:
+            copy = os.dup(ours.fileno())  # a number that the parent does not have
+            epoll.register(copy, select.EPOLLIN)
+            os.write(news, b"%d" % copy)
+            time.sleep(60)
+
+        with forked(work):
+            number = int(os.read(heard, 10))
+            theirs.send(b".")
+            assert epoll.poll(PATIENCE_S) == [(number, select.EPOLLIN)]
+    os.close(heard)
+    os.close(news)
 
 
 def test_poll_walks_the_whole_list() -> None:
@@ -169,6 +203,35 @@ for _ in range(200):
 sys.exit(1)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_threads_have_one_cpu_together_where_there_is_a_gil() -> None:
+    code = """
+import sys, threading, time
+def work():
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end: pass
+threads = [threading.Thread(target=work) for _ in range(4)]
+begin = time.monotonic()
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(time.process_time() / (time.monotonic() - begin))
+"""
+    used = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True).stdout
+    assert float(used) < 1.2, "of a CPU"
+
+
+def test_a_socket_cannot_be_handed_to_another_interpreter() -> None:
+    """A number can, such as that of its descriptor."""
+    code = """
+import importlib, socket, sys
+module = importlib.import_module("_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters")
+with socket.socket() as sock:
+    print(module.is_shareable(sock), module.is_shareable(sock.fileno()))
+"""
+    python = python_for("interpreter_per_core")
+    said = subprocess.run([python, "-c", code], check=True, timeout=60, capture_output=True, text=True).stdout
+    assert said == "False True\n"
 
 
 def test_a_semaphore_stays_taken_when_its_holder_dies() -> None:
@@ -303,3 +366,81 @@ def test_an_error_in_one_task_of_a_nursery_cancels_the_others() -> None:
     with suppress(Exception):
         trio.run(main)
     assert len(cancelled) == 3
+
+
+def test_an_error_in_one_task_of_a_group_cancels_the_others() -> None:
+    anyio = pytest.importorskip("anyio")
+    cancelled = []
+
+    async def patient() -> None:
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():
+            cancelled.append(1)
+            raise
+
+    async def wrong() -> None:
+        await anyio.sleep(0)
+        raise KeyError
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(patient)
+            group.start_soon(wrong)
+
+    with suppress(Exception):
+        anyio.run(main, backend="asyncio")
+    assert len(cancelled) == 3
+
+
+LARGE_BYTES = 64 << 20  # more than the kernel keeps for a connection
+
+
+def ends() -> tuple[socket.socket, socket.socket]:
+    """The two ends of a TCP connection; the first does not block."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    ours.setblocking(False)
+    return ours, theirs
+
+
+def test_a_stream_of_tornado_closes_with_answers_unsent() -> None:
+    iostream = pytest.importorskip("tornado.iostream")
+    ours, theirs = ends()
+
+    async def write_and_read() -> None:
+        stream = iostream.IOStream(ours)
+        writing = stream.write(bytes(LARGE_BYTES))
+        theirs.shutdown(socket.SHUT_WR)
+        for waiting in (stream.read_bytes(1), writing):
+            with pytest.raises(iostream.StreamClosedError):
+                await asyncio.wait_for(waiting, PATIENCE_S)
+
+    asyncio.run(write_and_read())
+    assert 0 < len(read_to_end(theirs)) < LARGE_BYTES
+    theirs.close()
+
+
+def test_twisted_closes_with_answers_unsent_unless_half_closed() -> None:
+    """That it does not where it can be half closed, the clause half_close shows."""
+    pytest.importorskip("twisted.internet")
+    reactor = importlib.import_module("twisted.internet.epollreactor").EPollReactor()
+    protocol = importlib.import_module("twisted.internet.protocol")
+
+    class Whole(protocol.Protocol):  # type: ignore[misc, name-defined]
+        def connectionMade(self) -> None:
+            self.transport.write(bytes(LARGE_BYTES))
+
+        def connectionLost(self, _reason: object) -> None:
+            reactor.stop()
+
+    ours, theirs = ends()
+    reactor.adoptStreamConnection(ours.fileno(), socket.AF_INET, protocol.Factory.forProtocol(Whole))
+    ours.close()
+    theirs.shutdown(socket.SHUT_WR)
+    reactor.callLater(PATIENCE_S, reactor.stop)
+    reactor.run(installSignalHandlers=False)
+    assert len(read_to_end(theirs)) < LARGE_BYTES
+    theirs.close()

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -265,6 +266,19 @@ def test_what_needs_a_package_finds_those_of_the_host_first_and_nothing_else_doe
     assert sys.path == before
     needs.find_packages(gevent)
     assert sys.path == [str(tmp_path), *before]
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "lacks"),
+    [("cpython", (3, 11, 9), True), ("pypy", (3, 12, 1), True), ("cpython", (3, 12, 0), False)],
+)
+def test_interpreters_need_a_python_that_has_them(
+    name: str, version: tuple[int, ...], lacks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(needs, "sys", SimpleNamespace(implementation=SimpleNamespace(name=name), version_info=version))
+    sentence = needs.missing(catalog.find("interpreter_per_core"))
+    assert bool(sentence) == lacks
+    assert not lacks or (sentence or "").startswith("interpreter_per_core needs CPython 3.12 or newer, and this is ")
 
 
 def test_a_plain_copy_runs(tmp_path: Path) -> None:

@@ -268,3 +268,22 @@ def test_what_comes_for_a_closed_descriptor() -> None:
         (mark, size, flags), *_ = ring.completions()
         assert (mark, buffers.copy(flags >> 16, 0, size)) == (number, b"not for "), "as much as a buffer holds"
     ring.close()
+
+
+def test_a_ring_made_before_a_fork_refuses_the_child() -> None:
+    """It takes requests from the task that made it, and from no other."""
+    ring = uring.Ring(4, 8)
+    pid = os.fork()
+    if pid == 0:
+        code = 0
+        try:
+            ring.add(uring.request(NOP, -1, 1))
+            ring.submit()
+        except OSError as error:
+            code = error.errno or 0
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == errno.EEXIST
+    ring.add(uring.request(NOP, -1, 2))
+    ring.submit()
+    assert [mark for mark, _, _ in ring.completions()] == [2]
+    ring.close()

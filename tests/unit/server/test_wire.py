@@ -123,6 +123,14 @@ def test_what_a_child_has_of_its_own(tmp_path: Path) -> None:
         assert 700 < private < 2800, "some 1.4 MB"
 
 
+def test_what_an_interpreter_takes(tmp_path: Path) -> None:
+    took = []
+    for workers in (2, 6):
+        with serving("interpreter_per_core", tmp_path, workers=workers) as served:
+            took.append(served.rss_bytes())
+    assert 4 << 20 < (took[1] - took[0]) / 4 < 16 << 20, "some 8 MB"
+
+
 def test_what_a_thread_maps(tmp_path: Path) -> None:
     """So many threads as a third of vm.max_map_count, give or take."""
     with serving("thread_per_connection", tmp_path) as served:
