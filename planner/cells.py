@@ -11,6 +11,7 @@ from planner import duet
 from planner.parameters import Refused, typed, unknown_names
 from planner.profiles import base_of
 from planner.profiles import problems as of_profiles
+from server import lessons
 from server.catalog import SEED, Strategy
 
 AXES = tuple(name for name, parameter in PARAMETERS.items() if parameter.varies)
@@ -57,6 +58,8 @@ def strategies(names: list[Any], catalog: Catalog, problems: list[str], named: s
             found += [candidate for candidate in catalog if candidate != "null_server"]
         elif name == "null_server":
             problems.append("null_server answers nothing; it is there for the calibration at the end of a run.")
+        elif name in lessons.NAMES:
+            problems.append(lessons.refusal(name))
         elif name in catalog:
             found.append(name)
             named.add(name)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Union, cast
 
+from server import lessons
 from server.common import Intake, Worker
 
 CATALOG = Path(__file__).with_name("catalog.yml")
@@ -150,8 +151,10 @@ def load(path: Path = CATALOG) -> dict[str, Strategy]:
 
 
 def find(name: str) -> Strategy:
-    """The strategy of that name; KeyError says in one sentence that there is none."""
+    """The strategy of that name; KeyError says in one sentence that there is none, or that it is a lesson."""
     strategies = load()
+    if name in lessons.NAMES:
+        raise KeyError(lessons.refusal(name))
     if name not in strategies:
         raise KeyError(unknown("strategy", name, strategies))
     return strategies[name]

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 BAD_INPUT = 2
 OPTIONAL = ("accept_batch", "read_bytes")  # of `serve`: a strategy honours it, or refuses it
 LEAST_WORKERS = 2
-LESSONS = ("one_accept_per_edge",)  # modules of server/lessons
+OF_A_LESSON = ("host", "port", "backlog", "stats")  # of the options of `serve`
 
 
 class Parser(argparse.ArgumentParser):
@@ -79,15 +79,18 @@ def parser() -> Parser:
     )
     list_command.add_argument("--markdown", action="store_true", help="as the page docs/strategies.md")
     add_check(commands)
-    lesson_command = commands.add_parser("lesson", help="see a defect with your own eyes: a program that counts")
-    lesson_command.add_argument("name", choices=LESSONS)
+    lesson_command = commands.add_parser("lesson", help="run a server with a classic mistake until Ctrl-C; or list all")
+    lesson_command.add_argument("name", nargs="?", help="which; without a name all are listed")
+    lesson_command.add_argument("--markdown", action="store_true", help="list them as the page docs/lessons.md")
+    for option in OF_A_LESSON:
+        lesson_command.add_argument(f"--{option}", **SERVE[option])
     agent_command = commands.add_parser("agent", help="supervise a strategy for the benchmark's conductor")
     agent_command.add_argument("--spec", required=True, help="JSON, as docs/contracts.md describes")
     return top
 
 
 def add_check(commands: argparse._SubParsersAction[Parser]) -> None:
-    command = commands.add_parser("check", help="put a strategy, or a server of your own, to the conformance suite")
+    command = commands.add_parser("check", help="put a strategy, your own server or a lesson to the conformance suite")
     which = command.add_mutually_exclusive_group()
     which.add_argument("--strategy", default="epoll", help="a name from `list` (default: %(default)s)")
     which.add_argument(
@@ -96,6 +99,7 @@ def add_check(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="LINE",
         help="your own server's command line; {host} and {port} are filled in, and {stats}, if it keeps statistics",
     )
+    which.add_argument("--lesson", metavar="NAME", help="a server with a mistake, by its name from `lesson`")
     command.add_argument("--only", metavar="CLAUSES", help="only these, with commas between them")
     command.add_argument("--clauses", action="store_true", help="show what can be asked, and do nothing else")
     command.add_argument(

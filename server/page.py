@@ -24,6 +24,8 @@ Five entries play the server modes of the original experiment: {original}.
 `-e strategy=seed` runs {seed}: it leaves out fork_per_connection, since ten thousand
 processes of some 1.4 MB each are more than a laptop holds.
 
+The classic mistakes of such servers are in [lessons.md](lessons.md), each as a server that makes it.
+
 What an entry states of the kernel, of Python or of a package is shown by what stands at its end: a clause of the suite,
 a lesson, a bench, or a test.
 
@@ -53,7 +55,7 @@ def linked(shown_by: str, name: str) -> str:
     if kind == "clause":
         return f"`python -m server check --strategy {name} --only {what}`"
     if kind == "lesson":
-        return f"`python -m server lesson {what}`"
+        return f"[the lesson {what}](lessons.md#{what})"
     if kind == "bench":
         return f"`python -m tests.bench.{what} --strategies {name}`"
     return f"[{what}](../tests/unit/server/{kind}.py)"

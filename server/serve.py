@@ -19,6 +19,10 @@ def refuse(sentence: str) -> int:
     return BAD_INPUT
 
 
+def unwritable(stats: Path, error: OSError) -> str:
+    return f"Cannot write the statistics to {stats}: {error.strerror}."
+
+
 def serve(options: argparse.Namespace) -> int:
     try:
         strategy = catalog.find(options.strategy)
@@ -46,7 +50,7 @@ def serve(options: argparse.Namespace) -> int:
         try:
             slots.create(options.stats, processes)
         except OSError as error:
-            return refuse(f"Cannot write the statistics to {options.stats}: {error.strerror}.")
+            return refuse(unwritable(options.stats, error))
     # Before it says that it is ready: Ctrl-C during an import can be lost in one of the import system's callbacks.
     distribution, loop = strategy.load_distribution(), None if strategy.is_program else strategy.load_loop()
     where = f"{options.host}:{options.port}" + (f" to {listeners[-1].getsockname()[1]}" if options.ports > 1 else "")

@@ -10,9 +10,10 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from server import lesson
 from server.conformance import start
 from server.conformance.clauses import CLAUSES, choose
-from server.conformance.start import NotStarted
+from server.conformance.start import NotStarted, Target
 from server.conformance.suite import FAILED, Suite
 
 BAD_INPUT = 2
@@ -29,7 +30,7 @@ def main(options: argparse.Namespace) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
         clauses = choose(options.only)
-        target = start.command(options.command_line) if options.command_line else start.strategy(options.strategy)
+        target = target_of(options)
     except (ValueError, KeyError) as error:
         print(error.args[0], file=sys.stderr)
         return BAD_INPUT
@@ -51,4 +52,13 @@ def main(options: argparse.Namespace) -> int:
         print(json.dumps(said, indent=2))
     else:
         print(f"{target.name}: {failed} of {len(results)} clauses failed.")
+        if options.lesson:
+            print(f"The mistake: {lesson.find(options.lesson).mistake} See docs/lessons.md#{target.name}")
     return 1 if failed else 0
+
+
+def target_of(options: argparse.Namespace) -> Target:
+    """What is to be checked; ValueError or KeyError say in one sentence why there is no such server."""
+    if options.command_line:
+        return start.command(options.command_line)
+    return start.of_lesson(options.lesson) if options.lesson else start.strategy(options.strategy)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from server import catalog
+from server import catalog, lesson
 from server.conformance.subject import Subject, family
 from server.linux import processes
 from server.linux.launch import die_with_parent
@@ -70,6 +70,12 @@ def strategy(name: str, workers: int = 2) -> Target:
     words += ["--workers", str(entry.processes(workers))]
     words += ["--host", "{host}", "--port", "{port}", "--stats", "{stats}"]
     return Target(name, tuple(words), entry.processes(workers), entry.cannot, entry.because)
+
+
+def of_lesson(name: str) -> Target:
+    """A server with a mistake; KeyError as lesson.find raises it."""
+    words = [sys.executable, "-m", "server", "lesson", lesson.find(name).name]
+    return Target(name, (*words, "--host", "{host}", "--port", "{port}", "--stats", "{stats}"), slots=1)
 
 
 def command(line: str) -> Target:

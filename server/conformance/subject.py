@@ -7,7 +7,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from server.linux.processes import Stat
 PATIENCE_S = 10.0
 PACE_S = 0.5  # for a server to accept one connection; a server that took longer is not waited for again
 IDLE_S, IDLE_SHARE = 0.2, 0.2  # of a CPU
+LOOKS = 5  # meanwhile
 QUIET_S, FULL_AFTER = 0.1, 10
 FILL_BYTES = 32 << 20  # more than the kernel keeps for one connection here
 
@@ -158,17 +159,21 @@ class Subject:
         each = [scheduled_ns(pid) for pid in self.family()]
         return sum(ran for ran, _ in each), sum(waited for _, waited in each)
 
-    def idles(self) -> bool:
+    def idles(self, but: Container[int] = ()) -> bool:
         """The server has nothing to do. Waiting for a CPU counts as doing, so that a busy machine hides nothing.
 
-        The kernel adds a wait when it is over, so a process that waits at this moment is told by its state.
+        The kernel adds a wait when it is over, so a process that waits at this moment is told by its state. So is one
+        that was stopped or frozen meanwhile: it might spin if it could. `but`: processes that the caller has stopped.
         """
         for _ in range(10):  # something may have been left over at first, and what spins does so every time
-            begin, before = time.monotonic(), sum(self.scheduled_ns())
-            time.sleep(IDLE_S)
+            begin, before, seen = time.monotonic(), sum(self.scheduled_ns()), ""
+            for _ in range(LOOKS):
+                time.sleep(IDLE_S / LOOKS)
+                now = "".join(one.state for pid, one in self.family().items() if pid not in but)
+                seen += now
             used = sum(self.scheduled_ns()) - before
-            is_waiting = any(one.state == "R" for one in self.family().values())
-            if not is_waiting and used < IDLE_SHARE * 1e9 * (time.monotonic() - begin):
+            is_held = "R" in now or not {"T", "D"}.isdisjoint(seen)
+            if not is_held and used < IDLE_SHARE * 1e9 * (time.monotonic() - begin):
                 return True
         return False
 

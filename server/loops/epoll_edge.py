@@ -9,7 +9,7 @@ the kernel does not repeat what the loop leaves over, so the loop must know when
 - An end of input that came along with the data is not a new change. The event tells of it (EPOLLRDHUP), and then the
   loop reads on until it meets the end.
 - accept has no such sign: each call gives one connection, so the loop accepts until EAGAIN. One accept for each event
-  leaves the others waiting: `python -m server lesson one_accept_per_edge` shows it.
+  leaves the others waiting: `python -m server check --lesson one_accept_per_edge` shows it.
 
 A fast peer could keep its connection readable for ever, and a burst the listener, so both get a share of each turn; the
 loop itself remembers what it left over, and goes on with it in the next turn, without a new event.

@@ -32,7 +32,7 @@ LEFT = {
     r"compare results/latest results/latest": "needs several runs of its reader",
     r"\$\(|OLD --port|jq ": "needs two servers of its reader", r"-e run=latest": "only of a run that was broken off",
 }  # fmt: skip
-ALSO = {r"analysis gate|--fail-on": (1, 2, 3), r"connections=50000": (2,)}
+ALSO = {r"analysis gate|--fail-on": (1, 2, 3), r"check --lesson": (1,), r"connections=50000": (2,)}
 """What a command may end with besides 0: its verdict, or a refusal where a process may not have so many files."""
 
 

@@ -70,6 +70,8 @@ REFUSALS = [
         {"strategy": "pol"},
         f"There is no strategy `pol`; did you mean `poll`? There are: {', '.join(CATALOG)}, seed, all.",
     ),
+    ({"strategy": "poll,sendall"}, "`sendall` is a lesson, a server with a mistake, and belongs in no ranking: "),
+    ({"cells": [{"strategy": "sendall"}]}, "Cell 1: `sendall` is a lesson"),
     ({"stratgy": "poll"}, "There is no parameter `stratgy`; did you mean `strategy`?"),
     ({"rungs": 7}, "There is no parameter `rungs`; a capacity is searched from `rate` to `search_to`"),
     ({"frobnicate": 1}, "There is no parameter `frobnicate`; docs/contracts.md lists them"),

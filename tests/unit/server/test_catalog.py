@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from server import catalog, loops, options, page
+from server import catalog, lessons, loops, page
 from server.conformance.clauses import CLAUSES
 
 SERVER = Path(catalog.__file__).parent
@@ -74,7 +74,7 @@ def shows(name: str) -> bool:
     if kind == "clause":
         return what in {clause.name for clause in CLAUSES}
     if kind == "lesson":
-        return what in options.LESSONS
+        return what in lessons.NAMES
     if kind == "bench":
         return (SERVER.parent / f"tests/bench/{what}.py").is_file()
     file = Path(__file__).with_name(f"{kind}.py")

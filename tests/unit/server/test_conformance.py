@@ -1,42 +1,38 @@
-"""The conformance suite: every strategy passes it, it finds every planted defect, and it says clearly what it finds."""
+"""The conformance suite: every strategy passes it, it finds lessons' mistakes and planted defects, and says so."""
 
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from server import catalog
+from server import catalog, lesson
 from server.conformance import start
 from server.conformance.clauses import CLAUSES, FIRST, Clause
 from server.conformance.start import ROOT, Target
+from server.conformance.subject import Subject
 from server.conformance.suite import CANNOT, FAILED, NOT_ASKED, OK, SKIPPED, Suite
+from server.lessons import NAMES as NAMES_OF_LESSONS
 from server.linux import log
 from tests.unit.server.harness import need_program
 
 # What it swallows, null_server does not answer, so that nothing can be asked of it.
 STRATEGIES = tuple(name for name, strategy in catalog.load().items() if FIRST.name not in strategy.cannot)
-FIXTURE = f"{sys.executable} {ROOT / 'tests/fixtures/defective_server.py'} --host {{host}} --port {{port}}"
+WHERE = ("--host", "{host}", "--port", "{port}", "--stats", "{stats}")
 NAMES = {clause.name for clause in CLAUSES}
 
-DEFECTS = {
+DEFECTS = {  # those that are no lesson, for all parts of the suite to have a fault to find
     "none": set(),
-    "one_accept_per_edge": {"accept_queue"},
-    "sendall": {"slow_reader", "half_close"},
-    "stale_event": {"reset", "leaks"},
     "whole_buffer": {"exact_bytes"},
-    "half_close_loss": {"half_close"},
-    "emfile_spin": {"descriptors"},
     "zombies": {"leaks"},
-    "unbounded_buffer": {"slow_reader"},
-    "stall": {"no_stall"},
     "leaked_descriptor": {"leaks"},
     "off_by_one": {"counters"},
     "ignores_sigterm": {"sigterm", "sigterm_idle"},
     "fails_idle": {"sigterm_idle"},
-    "spin": {"slow_reader", "mute", "descriptors"},
 }
 
 
@@ -75,19 +71,37 @@ def test_what_the_catalogue_says_cannot_be_met_are_clauses() -> None:
         assert bool(strategy.cannot) == bool(strategy.because), strategy.name
 
 
-def defective(defect: str, *more: str) -> Target:
-    chosen = [] if defect == "none" else ["--defect", defect]
-    return start.command(" ".join([FIXTURE, *chosen, *more]))
+def python(*words: str) -> Target:
+    """A server of one process, at the root of the project."""
+    return Target(words[1], (sys.executable, *words, *WHERE), slots=1)
 
 
-@pytest.mark.parametrize("defect", DEFECTS)
-def test_a_planted_defect_fails_its_clauses_and_no_other(defect: str, tmp_path: Path) -> None:
-    with Suite(defective(defect, "--stats {stats}"), tmp_path) as suite:
+def defective(defect: str) -> Target:
+    return python("-m", "tests.fixtures.defective_server", defect)
+
+
+@pytest.mark.parametrize("name", [*NAMES_OF_LESSONS, *DEFECTS])
+def test_a_lesson_and_a_defect_fail_their_clauses_and_no_other(name: str, tmp_path: Path) -> None:
+    is_lesson = name in NAMES_OF_LESSONS
+    fails = set(lesson.find(name).fails) if is_lesson else DEFECTS[name]
+    with Suite(start.of_lesson(name) if is_lesson else defective(name), tmp_path) as suite:
         results = list(suite.run_all(CLAUSES))
     reasons = "\n".join(map(str, results))
-    assert {result.clause for result in results if result.outcome == FAILED} == DEFECTS[defect], reasons
-    rest = SKIPPED if FIRST.name in DEFECTS[defect] else OK
+    assert {result.clause for result in results if result.outcome == FAILED} == fails, reasons
+    rest = SKIPPED if FIRST.name in fails else OK
     assert {result.outcome for result in results if result.outcome != FAILED} == {rest}, reasons
+
+
+@pytest.mark.parametrize(("is_stopped", "idles"), [(False, True), (True, False)])
+def test_a_server_that_is_stopped_is_not_taken_to_idle(is_stopped: bool, idles: bool) -> None:
+    """It may be spinning whenever it runs."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            subject = Subject(process, ("127.0.0.1", 1), str, None)
+            with subject.frozen() if is_stopped else nullcontext():
+                assert subject.idles() == idles
+        finally:
+            process.kill()
 
 
 def test_the_clauses_about_bytes_each_find_a_wrong_one(tmp_path: Path) -> None:
@@ -97,8 +111,7 @@ def test_the_clauses_about_bytes_each_find_a_wrong_one(tmp_path: Path) -> None:
 
 
 def test_a_claim_of_the_catalogue_that_is_not_true_is_a_defect(tmp_path: Path) -> None:
-    true = defective("stall")
-    target = Target(true.name, true.words, cannot=("no_stall", "byte_at_a_time"), because="It is said so.")
+    target = replace(start.of_lesson("sendall"), cannot=("no_stall", "byte_at_a_time"), because="It is said so.")
     with Suite(target, tmp_path) as suite:
         results = {clause.name: suite.run(clause) for clause in CLAUSES if clause.name in target.cannot}
     assert (results["no_stall"].outcome, results["no_stall"].reason) == (CANNOT, "It is said so.")
@@ -111,10 +124,8 @@ def test_what_cannot_be_asked_is_said(tmp_path: Path) -> None:
         assert suite.run(counts).outcome == NOT_ASKED
         with pytest.raises(start.NotStarted, match="cannot be started: No such file"):
             suite.run(FIRST)
-    greedy = "import os,sys; [os.open('/dev/null', 0) for _ in range(150)]; exec(open(sys.argv.pop(1)).read())"
-    path, *words = FIXTURE.split()[1:]
-    line = f'{sys.executable} -c "{greedy}" {path} {" ".join(words)}'
-    with Suite(start.command(line), tmp_path) as suite:
+    greedy = "import os; [os.open('/dev/null', 0) for _ in range(150)]; from server import __main__; __main__.main()"
+    with Suite(python("-c", greedy, "lesson", "sendall"), tmp_path) as suite:
         result = suite.run(next(clause for clause in CLAUSES if clause.descriptors))
     assert (result.outcome, "Too many open files" in result.reason) == (SKIPPED, True)
 
@@ -135,7 +146,8 @@ def test_the_command_prints_a_line_for_each_clause() -> None:
 
 
 def test_the_command_prints_json_and_fails_with_1() -> None:
-    result = check("--command", f"{FIXTURE} --defect half_close_loss", "--only", "half_close,counters", "--json")
+    own = f"{sys.executable} -m server lesson half_close_as_close --host {{host}} --port {{port}}"
+    result = check("--command", own, "--only", "half_close,counters", "--json")
     assert result.returncode == 1
     said = json.loads(result.stdout)
     assert said["failed"] == 1
@@ -145,10 +157,23 @@ def test_the_command_prints_json_and_fails_with_1() -> None:
     assert (counters["clause"], counters["outcome"]) == ("counters", NOT_ASKED)
 
 
+def test_the_command_shows_which_clauses_a_lesson_fails_and_why() -> None:
+    result = check("--lesson", "half_close_as_close", "--only", "exact_bytes,half_close")
+    assert result.returncode == 1
+    fine, failed, total, why = result.stdout.splitlines()
+    assert fine == "exact_bytes       ok"
+    assert failed.startswith("half_close        FAILED: ")
+    assert total == "half_close_as_close: 1 of 2 clauses failed."
+    mistake = lesson.find("half_close_as_close").mistake
+    assert why == f"The mistake: {mistake} See docs/lessons.md#half_close_as_close"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["--strategy", "epol"], "no strategy 'epol'. Did you mean 'epoll'?"),
+        (["--lesson", "sendal"], "no lesson 'sendal'. Did you mean 'sendall'?"),
+        (["--strategy", "sendall"], "`sendall` is a lesson, a server with a mistake, and belongs in no ranking"),
         (["--only", "half-close"], "no clause 'half-close'. Did you mean 'half_close'?"),
         (["--command", "./mine --port {port}"], "does not hold {host} and {port}"),
         (["--command", "./mine '{host} {port}"], "is not a command line"),

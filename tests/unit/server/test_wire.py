@@ -102,7 +102,8 @@ def test_what_waits_for_a_stuck_process_waits(tmp_path: Path) -> None:
         socks = [served.connect() for _ in range(64)]
         for sock in socks:
             sock.sendall(b"ping")
-        eventually(lambda: served.idles() and served.total("accepted") + served.waiting() == 64, "no more to do")
+        eventually(lambda: served.total("accepted") + served.waiting() == 64, "all have come")
+        eventually(lambda: served.idles(but={stuck}), "no more to do")
         assert served.waiting() > 0
         assert alive(other)
         os.kill(stuck, signal.SIGCONT)
