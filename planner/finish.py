@@ -31,7 +31,8 @@ def bring_up_to_date(run: Path) -> None:
 
 
 def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
-    """End a whole run. `given`: measured, tunings (what the gate chose, by profile and host), tuned, collected, restored, keep_tuned."""
+    """End a whole run. `given`: measured, tunings (what the gate chose, by profile and host), tuned, collected,
+    restored, keep_tuned."""
     measured = given["measured"]
     put_back = restored(given)
     not_restored = [name for name, state in put_back.items() if state is False]

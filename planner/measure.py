@@ -78,21 +78,22 @@ def conducted(given: Mapping[str, Any], run: Path, say: analyse.Say, numbers: Se
 
 
 def go_on(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
-    """Run one segment of a run that compares profiles. `given`: segment, tuned, before (what the segments until now came
-    to), and resolved, admitted and prepared as in measure(). What went wrong with a trial stays; after a refusal or an
-    interruption nothing more is measured."""
+    """Run one segment of a run that compares profiles. `given`: segment, tuned, before (what the segments until now
+    came to), and resolved, admitted and prepared as in measure(). What went wrong with a trial stays; after a refusal
+    or an interruption nothing more is measured."""
     before, segment = given["before"], given["segment"]
     if before["exit"] not in (0, 3) or before.get("is_over"):
         return {**before, "changed": False}
     run = results.RESULTS / before["run"]
     lost = [host["name"] for host in given["admitted"]["hosts"] if is_lost(given["tuned"].get(host["name"]))]
     if lost:
-        what = f"{', '.join(lost)} could not be tuned to {segment['profile']}, so the run ends there (the reason is above)."
+        what = f"{', '.join(lost)} could not be tuned to {segment['profile']}, so the run ends (the reason is above)."
         return {**before, "exit": 3, "complaint": what, "is_over": True}
     whole = results.read_manifest(run) or {}
     for name, answer in given["tuned"].items():
         whole["tuning"][name]["profiles"] = {
-            **whole["tuning"][name].get("profiles", {}), segment["profile"]: answer["keys"]
+            **whole["tuning"][name].get("profiles", {}),
+            segment["profile"]: answer["keys"],
         }
         whole["tuning"][name]["state"] = "tuned"
     results.write_manifest(run, whole)

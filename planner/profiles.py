@@ -22,13 +22,14 @@ def entries(level: str, profiles: Profiles) -> list[Entry]:
     """What is tuned, in the order of the profiles: `c10k-net.core.somaxconn` is c10k without that key,
     `none+net.core.somaxconn` that key of c10k alone. Refused where a key is not there to take or to give."""
     name = base_of(level)
-    chosen, given = {entry["key"]: entry for entry in profiles[name]}, {entry["key"]: entry for entry in profiles[GIVES]}
+    chosen, given = ({entry["key"]: entry for entry in profiles[one]} for one in (name, GIVES))
     problems = []
     for sign, key in re.findall(r"([+-])([^+-]+)", level):
         known = given if sign == "+" else chosen
         if key not in known:
             whose = GIVES if sign == "+" else name
-            problems.append(f"profile={level}: {whose} has no key {key}{nearest(key, known) or ';'} It has {', '.join(known)}.")
+            meant = nearest(key, known) or ";"
+            problems.append(f"profile={level}: {whose} has no key {key}{meant} It has {', '.join(known)}.")
         elif sign == "+":
             chosen[key] = given[key]
         else:
@@ -53,8 +54,8 @@ def problems(levels: list[str], wide: Mapping[str, Any]) -> Iterator[str]:
         return
     if wide["tune"] != "required":
         yield (
-            f"profile={','.join(levels)} compares kernels that are tuned in different ways, so each has to be tuned whole, "
-            "on this machine too: add -e tune=required."
+            f"profile={','.join(levels)} compares kernels that are tuned in different ways, so each has to be tuned "
+            "whole, on this machine too: add -e tune=required."
         )
     if wide["keep_tuned"]:
-        yield "keep_tuned would keep the last of several profiles, which is a random one: leave it away, or give one profile."
+        yield "keep_tuned would keep a random one of several profiles: leave it away, or give one profile."

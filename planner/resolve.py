@@ -35,7 +35,8 @@ def resolve(
     known = {name: yaml.safe_load(path.read_text(encoding="utf-8")) for name, path in profiles.items()}
     levels = dict.fromkeys(cell["profile"] for cell in request.cells)
     return {
-        **asked, "profiles": {level: profile_entries(level, known) for level in levels}, "server": server, "clients": clients, "ports": fitness.ports(request),
+        **asked, "profiles": {level: profile_entries(level, known) for level in levels},
+        "server": server, "clients": clients, "ports": fitness.ports(request),
         **commands.words(request), "interpreters": cells.interpreters(request.cells),
     }  # fmt: skip
 
