@@ -271,7 +271,7 @@ def test_what_belongs_to_one_workload_makes_no_second_cell_of_another() -> None:
     ]  # fmt: skip
 
 
-PROFILES: dict[str, list[dict[str, Any]]] = {
+PROFILES: profiles.Profiles = {
     "c10k": [{"key": "a.b", "value": 1}, {"key": "c.d", "value": 2}], "none": [], "c100k": [{"key": "a.b", "value": 9}],
 }  # fmt: skip
 
