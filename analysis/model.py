@@ -16,7 +16,7 @@ from pandas.api.types import union_categoricals
 from contracts.declared import PARAMETERS
 
 SCHEMA_VERSION = 2
-FACTORS = tuple(name for name, parameter in PARAMETERS.items() if parameter.belongs in ("server", "load"))
+FACTORS = tuple(name for name, parameter in PARAMETERS.items() if parameter.belongs != "run")
 """Everything that is set of a server or its load, in the order in which cells are made."""
 # Of a parameter's kind that of its column; all others are text.
 KINDS = {"whole": "int", "seconds": "float"}

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     run.add_argument("--owner", type=int, metavar="PID", help="end the run when this process ends")
     run.add_argument(
-        "--resume", type=numbers, metavar="N,…", help="go on with a run that was broken off: with these of its trials"
+        "--resume", type=numbers, metavar="N,…", help="run these of its trials, as of a run that was broken off"
     )
     held = commands.add_parser("hold", help="keep other runs away from the hosts of stdin until the owner ends")
     held.add_argument("--run", required=True, metavar="ID")

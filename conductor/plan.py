@@ -145,6 +145,8 @@ class Trial:
     search: Search | None = None
     null: int | None = None
     """Of a cell that repeats the baseline as a rival of its own: which repetition. Passed on unread."""
+    profile: str | None = None
+    """What the kernels are tuned to, for the record: who tunes them is not the conductor. Passed on unread."""
     beside: int | None = None
     """The trial next to it in the plan that runs at the same time."""
 

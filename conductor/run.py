@@ -37,10 +37,12 @@ LOGINS_AT_ONCE = 8
 
 
 def run_plan(plan: Plan, results: Path, inbox: Inbox, again: Container[int] | None = None) -> int:
-    """Run all trials of a plan; or those `again`, of a run that was broken off. Returns the exit status."""
+    """Run all trials of a plan; or those `again`, of a run that was broken off or comes in parts. Returns the exit
+    status."""
     try:
         results.mkdir(parents=True, exist_ok=True)
-        log = EventLog(results / "events.jsonl", plan.run, resumes=again is not None)
+        goes_on = again is not None and (results / "events.jsonl").exists()
+        log = EventLog(results / "events.jsonl", plan.run, resumes=goes_on)
     except FileExistsError:
         complain(f"{results / 'events.jsonl'} exists: a run is never written over; give this one an id of its own.")
         return REFUSED
@@ -49,9 +51,9 @@ def run_plan(plan: Plan, results: Path, inbox: Inbox, again: Container[int] | No
         return REFUSED
     with contextlib.closing(log):
         try:
-            if again is None:
+            if not goes_on:
                 log.say(None, "plan", plan=plan.document)
-            else:
+            if again is not None:
                 plan = rest_of(plan, again, results, log)
             status = in_sessions(plan, results, inbox, log)
             if status == OK and again is not None and is_spoiled(results):

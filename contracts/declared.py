@@ -62,5 +62,7 @@ REFUSING_PHASES = tuple(name for name, traits in _DOCUMENT["error_phases"].items
 
 SERVER = tuple(name for name, parameter in PARAMETERS.items() if parameter.belongs == "server")
 """The parameters that `server` of a trial holds, in order."""
+KERNEL = tuple(name for name, parameter in PARAMETERS.items() if parameter.belongs == "kernel")
+"""Those that a trial holds itself."""
 LOAD = tuple(name for name, parameter in PARAMETERS.items() if parameter.belongs == "load")
 """Those that `load` holds, beside the trial's own seed."""

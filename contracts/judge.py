@@ -20,7 +20,7 @@ class Parameter:
 
     name: str
     belongs: str
-    """run, server or load"""
+    """run, server, load or kernel"""
     kind: str
     meaning: str
     default: Any = None
@@ -253,8 +253,16 @@ def interpreter(parameter: Parameter, value: Any) -> str:
     return text
 
 
+def profile(_parameter: Parameter, value: Any) -> str:
+    """The name of a profile, with keys after + and -."""
+    text = str(value).strip()
+    if not re.fullmatch(r"[a-z0-9_]+(?:[+-][a-z0-9_.]+)*", text, re.ASCII):
+        raise ValueError("is no profile")
+    return text
+
+
 KINDS: dict[str, Callable[[Parameter, Any], Any]] = {
     "whole": whole, "seconds": seconds, "choice": choice, "share": share, "truth": truth, "name": name,
     "command": command, "hostile": hostile, "objective": objective, "cpus": cpus,
-    "interpreter": interpreter,
+    "interpreter": interpreter, "profile": profile,
 }  # fmt: skip

@@ -9,6 +9,8 @@ from contracts.declared import GENERATORS, PARAMETERS, WORKLOADS
 from contracts.judge import nearest
 from planner import duet
 from planner.parameters import Refused, typed, unknown_names
+from planner.profiles import base_of
+from planner.profiles import problems as of_profiles
 from server import lessons
 from server.catalog import SEED, Strategy
 
@@ -238,9 +240,12 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
     problems += duet.problems(cells, wide)
     problems += idle_workers(cells, catalog, common, given.get("cells"))
     problems += idle_interpreters(cells, common, given.get("cells"))
-    if wide["profile"] is not None and wide["profile"] not in profiles:
-        meant = nearest(wide["profile"], profiles) or ";"
-        problems.append(f"There is no profile `{wide['profile']}`{meant} There are: {', '.join(profiles)}.")
+    levels = list(dict.fromkeys(cell["profile"] for cell in cells))
+    for name in dict.fromkeys(map(base_of, levels)):
+        if name not in profiles:
+            meant = nearest(name, profiles) or ";"
+            problems.append(f"There is no profile `{name}`{meant} There are: {', '.join(profiles)}.")
+    problems += of_profiles(levels, wide)
     if problems:
         raise Refused(dict.fromkeys(problems))
     unique: list[dict[str, Any]] = []

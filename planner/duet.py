@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from contracts.declared import LOAD, PARAMETERS, SERVER
+from contracts.declared import KERNEL, LOAD, PARAMETERS, SERVER
 
 WORKLOADS = ("open",)
 """Those that offer the same to both until the same moment, however long each takes."""
@@ -17,7 +17,7 @@ Entry = dict[str, Any]
 
 
 def alike(cell: Cell) -> str:
-    return repr({name: cell[name] for name in (*SERVER, *LOAD) if name not in OF_THE_SERVER})
+    return repr({name: cell[name] for name in (*SERVER, *LOAD, *KERNEL) if name not in OF_THE_SERVER})
 
 
 def contender(cell: Cell) -> tuple[str | None, str | None]:

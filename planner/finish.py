@@ -31,7 +31,8 @@ def bring_up_to_date(run: Path) -> None:
 
 
 def finish(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
-    """End a whole run. `given`: measured, tuning (what the gate chose), tuned, collected, restored, keep_tuned."""
+    """End a whole run. `given`: measured, tunings (what the gate chose, by profile and host), tuned, collected,
+    restored, keep_tuned."""
     measured = given["measured"]
     put_back = restored(given)
     not_restored = [name for name, state in put_back.items() if state is False]
@@ -133,7 +134,8 @@ def without_logs(run: str | None) -> dict[str, list[int]]:
 def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:
     """True: put back, or nothing had been changed; False: not, or nobody knows; None: kept on purpose."""
     found: dict[str, bool | None] = {}
-    for name, entries in given["tuning"].items():
+    by_host = {name: level[name] for level in given["tunings"].values() for name in level if level[name]}
+    for name in dict.fromkeys(name for level in given["tunings"].values() for name in level):
         answer = given["restored"].get(name)
         if given["keep_tuned"]:
             found[name] = None
@@ -141,7 +143,7 @@ def restored(given: Mapping[str, Any]) -> dict[str, bool | None]:
             found[name] = not answer.get("failed") and not answer.get("problem")
         else:
             # A host that was lost on the way: what had been tuned there still is.
-            found[name] = not (entries and given["tuned"].get(name))
+            found[name] = not (name in by_host and given["tuned"].get(name))
     return found
 
 

@@ -86,8 +86,11 @@ def admit(
         "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         "netns": Path("/proc/self/ns/net").stat().st_ino,
     }
-    tuning, lines = admission.tuning(request, hosts, controller, resolved["profile"])
-    for line in lines:
+    tunings, lines = {}, []
+    for level, entries in resolved["profiles"].items():
+        tunings[level], told = admission.tuning(request, hosts, controller, entries)
+        lines += told
+    for line in dict.fromkeys(lines):
         say(line)
     if resolved["missing"]:
         planned = plan.make(
@@ -96,7 +99,7 @@ def admit(
         if problems := resume.others(planned, hosts):
             raise Refused(problems)
     return {
-        "hosts": hosts, "tuning": tuning, "controller": controller, "ports": fitness.ports(request),
+        "hosts": hosts, "tunings": tunings, "controller": controller, "ports": fitness.ports(request),
         "request": asdict(request), **built, "packages": {name: str(place) for name, place in packages.items()},
     }  # fmt: skip
 

@@ -62,12 +62,51 @@ def measure(given: Mapping[str, Any], asked: Asked, say: analyse.Say, dry: bool)
         return ended(2, f"Nothing was measured: {what}; see that results/ is a directory with room in it.")
     if cost := analyse.design(run / "plan.yml", load_s):
         say(cost)
+    if len(resolved["profiles"]) > 1:  # go_on() runs the trials, each part when the kernels are tuned for it
+        return {**ended(0, "", run.name), "segments": plan.segments(trials)}
+    return conducted(given, run, say, again)
+
+
+def conducted(given: Mapping[str, Any], run: Path, say: analyse.Say, numbers: Sequence[int] | None) -> dict[str, Any]:
+    """Have the conductor run the trials of these numbers; None: all."""
     began = time.monotonic()
-    code, complaint = conduct.conduct(run / "plan.yml", run, results.ROOT, os.getppid(), say, again)
+    code, complaint = conduct.conduct(run / "plan.yml", run, results.ROOT, os.getppid(), say, numbers)
     if given["prepared"] is None:  # nothing comes after this part of a run that could say how it ended
-        whole = results.read_manifest(run) or begun
+        whole = results.read_manifest(run) or {}
         results.write_manifest(run, results.end(whole, run, conduct.meaning(code), None))
     return ended(conduct.meaning(code), complaint, run.name, time.monotonic() - began)
+
+
+def go_on(given: Mapping[str, Any], say: analyse.Say) -> dict[str, Any]:
+    """Run one segment of a run that compares profiles. `given`: segment, tuned, before (what the segments until now
+    came to), and resolved, admitted and prepared as in measure(). What went wrong with a trial stays; after a refusal
+    or an interruption nothing more is measured."""
+    before, segment = given["before"], given["segment"]
+    if before["exit"] not in (0, 3) or before.get("is_over"):
+        return {**before, "changed": False}
+    run = results.RESULTS / before["run"]
+    lost = [host["name"] for host in given["admitted"]["hosts"] if is_lost(given["tuned"].get(host["name"]))]
+    if lost:
+        what = f"{', '.join(lost)} could not be tuned to {segment['profile']}, so the run ends (the reason is above)."
+        return {**before, "exit": 3, "complaint": what, "is_over": True}
+    whole = results.read_manifest(run) or {}
+    for name, answer in given["tuned"].items():
+        whole["tuning"][name]["profiles"] = {
+            **whole["tuning"][name].get("profiles", {}),
+            segment["profile"]: answer["keys"],
+        }
+        whole["tuning"][name]["state"] = "tuned"
+    results.write_manifest(run, whole)
+    say(f"profile {segment['profile']}:")
+    now = conducted(given, run, say, segment["trials"])
+    return {
+        **now, "exit": now["exit"] or before["exit"], "complaint": now["complaint"] or before["complaint"],
+        "trials_s": before["trials_s"] + now["trials_s"],
+    }  # fmt: skip
+
+
+def is_lost(tuned: Mapping[str, Any] | None) -> bool:
+    return not tuned or bool(tuned.get("failed") or tuned.get("unreachable") or tuned.get("skipped"))
 
 
 def ended(code: int, complaint: str, run: str | None = None, trials_s: float = 0.0) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contracts.declared import LOAD, SERVER, WORKLOADS
+from contracts.declared import KERNEL, LOAD, SERVER, WORKLOADS
 from contracts.judge import LEAST_ANSWERED, percentile_and_limit
 from planner import duet
 from planner.cells import Catalog, Request, interpreters
@@ -109,9 +109,30 @@ def order(
     dice = random.Random(seed)
     trials = []
     for block in range(1, repetitions + 1):
-        members = duet.paired(entries, dice) if wide["duet"] else dice.sample(entries, len(entries))
-        trials += [{**entry, "block": block} for entry in members]
+        for plot in plots(entries, dice):
+            members = duet.paired(plot, dice) if wide["duet"] else dice.sample(plot, len(plot))
+            trials += [{**entry, "block": block} for entry in members]
     return trials
+
+
+def plots(entries: Sequence[dict[str, Any]], dice: random.Random) -> list[list[dict[str, Any]]]:
+    """The entries of a block by their profile, in random order: tuning takes longer than a trial, so the trials of one
+    profile stand together. Each block tunes anew, so that what a profile gives is told by as many tunings as blocks."""
+    by_profile: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        by_profile.setdefault(entry["factors"]["profile"], []).append(entry)
+    found = list(by_profile.values())
+    return dice.sample(found, len(found)) if len(found) > 1 else found
+
+
+def segments(trials: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is measured between two tunings: the `profile`, and the numbers of its `trials`."""
+    found: list[dict[str, Any]] = []
+    for trial in trials:
+        if not found or found[-1]["profile"] != trial["profile"]:
+            found.append({"profile": trial["profile"], "trials": []})
+        found[-1]["trials"].append(trial["n"])
+    return found
 
 
 def make(
@@ -133,6 +154,7 @@ def make(
                 "n": n, "block": entry["block"], "cell": entry["cell"], "kind": "measure", "control": entry["control"],
                 **({"null": entry["null"]} if "null" in entry else {}),
                 **({"beside": n + entry["beside"]} if "beside" in entry else {}),
+                **{name: cell[name] for name in KERNEL},
                 "server": {
                     **{name: cell[name] for name in SERVER},
                     "workers": workers(cell, catalog, cores, server["nofile_hard"]),
@@ -193,6 +215,7 @@ def calibration(trials: Sequence[Mapping[str, Any]], clients: Sequence[Host], se
     connections = min(CALIBRATED_PER_CLIENT * len(clients), max(trial["load"]["connections"] for trial in trials))
     return {
         "n": n, "block": trials[-1]["block"] + 1, "cell": "calibration", "kind": "calibration", "control": False,
+        **{name: trials[-1][name] for name in KERNEL},
         "server": {**first["server"], "strategy": "null_server", "server_command": None, "python": None, "workers": 1},
         "load": {
             **first["load"], "workload": "calibrate", "connections": connections, "active": connections, "rate": 1,

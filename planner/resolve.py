@@ -10,6 +10,7 @@ import yaml
 from contracts.declared import PARAMETERS
 from planner import admission, cells, claims, command_line, commands, fitness, results, resume
 from planner.parameters import Refused, unknown_names
+from planner.profiles import entries as profile_entries
 from server import catalog
 
 PROFILES = results.ROOT / "playbooks/profiles"
@@ -31,9 +32,11 @@ def resolve(
         given, claim = claims.applied(given)
         request = cells.resolve(given, catalog.load(), list(profiles), others)
         asked = {**fresh(request), "claim": claim}
-    profile = yaml.safe_load(profiles[request.run_wide["profile"]].read_text(encoding="utf-8"))
+    known = {name: yaml.safe_load(path.read_text(encoding="utf-8")) for name, path in profiles.items()}
+    levels = dict.fromkeys(cell["profile"] for cell in request.cells)
     return {
-        **asked, "profile": profile, "server": server, "clients": clients, "ports": fitness.ports(request),
+        **asked, "profiles": {level: profile_entries(level, known) for level in levels},
+        "server": server, "clients": clients, "ports": fitness.ports(request),
         **commands.words(request), "interpreters": cells.interpreters(request.cells),
     }  # fmt: skip
 

@@ -133,12 +133,21 @@ def _ports(facts: dict[str, Any], tuning: dict[str, Any]) -> float:
 
 
 def _in_force(facts: dict[str, Any], tuning: dict[str, Any], fact: str, key: str) -> tuple[float, ...]:
-    """The numbers of a kernel value, rising: as tuned, else as found; one nan where it is not known."""
+    """The numbers of a kernel value, rising: as tuned, else as found; one nan where it is not known, as where it was
+    another with each profile."""
+    if any(isinstance(entry, dict) and entry.get("key") == key for entry in _of_profiles(tuning)):
+        return (np.nan,)
     found, entries = facts.get(fact), tuning.get("keys")
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and entry.get("key") == key and isinstance(entry.get("after"), str | int):
             found = [int(part) for part in str(entry["after"]).split() if part.isdecimal()]
     return tuple(map(float, _whole_numbers(found if isinstance(found, list) else [found]))) or (np.nan,)
+
+
+def _of_profiles(tuning: dict[str, Any]) -> Iterator[Any]:
+    """What was tuned in turn, of a run that compares profiles."""
+    for keys in document(tuning.get("profiles")).values():
+        yield from keys if isinstance(keys, list) else ()
 
 
 def server_of(dataset: Dataset) -> dict[str, Host]:

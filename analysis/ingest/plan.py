@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.ingest.events import Log
 from analysis.ingest.fields import count
-from contracts.declared import LOAD, PARAMETERS, SERVER, WORKLOADS, Workload
+from contracts.declared import KERNEL, LOAD, PARAMETERS, SERVER, WORKLOADS, Workload
 
 OWN_SERVER = "own server"
 
@@ -50,6 +50,7 @@ def _row(run: str, trial: dict[str, Any]) -> dict[str, Any]:
         "null": trial.get("null"), "beside": count(trial.get("beside")),
         **{name: server.get(name, unsaid(name)) for name in SERVER},
         **{name: load.get(name, unsaid(name)) for name in LOAD},
+        **{name: trial.get(name) for name in KERNEL},
         "strategy": server.get("strategy") or OWN_SERVER,
         # As a person gives it on the command line.
         "hostile": f"{hostile.get('kind')}:{hostile.get('connections')}" if isinstance(hostile, dict) else None,

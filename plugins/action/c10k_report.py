@@ -7,7 +7,7 @@ from plugins.door import Door
 
 
 class ActionModule(Door):
-    _VALID_ARGS = frozenset({"run", "summary", "measured", "tuning", "tuned", "collected", "restored", "keep_tuned"})
+    _VALID_ARGS = frozenset({"run", "summary", "measured", "tunings", "tuned", "collected", "restored", "keep_tuned"})
 
     def do(self, given: dict[str, Any], _task_vars: dict[str, Any]) -> dict[str, Any]:
         if self._task.check_mode:

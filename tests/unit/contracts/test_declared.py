@@ -18,7 +18,7 @@ SHIPPED = [path for path in (ROOT / "contracts").rglob("*.py") if path.name != "
 
 @pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=PARAMETERS)
 def test_every_default_is_a_value_that_the_parameter_takes(parameter: Parameter) -> None:
-    assert parameter.belongs in ("run", "server", "load")
+    assert parameter.belongs in ("run", "server", "load", "kernel")
     assert parameter.meaning
     if parameter.default is not None:
         assert judge(parameter, parameter.default) == parameter.default

@@ -36,7 +36,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def given(code: int, restored: dict[str, Any]) -> dict[str, Any]:
     measured = {"exit": code, "run": RUN, "trials_s": 1.0, "complaint": "it went wrong"}
     return {
-        "measured": measured, "tuning": {"server": ["an entry"]}, "tuned": {"server": {"keys": []}},
+        "measured": measured, "tunings": {"c10k": {"server": ["an entry"]}}, "tuned": {"server": {"keys": []}},
         "collected": {"server": None}, "restored": {"server": restored}, "keep_tuned": False,
     }  # fmt: skip
 

@@ -1,10 +1,12 @@
 """What a person types becomes typed cells, or one sentence for each thing that is wrong."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from planner import profiles
 from planner.cells import Request, keep_honoured
 from planner.parameters import Refused
 from tests.unit.planner.asking import CATALOG, request
@@ -267,3 +269,47 @@ def test_what_belongs_to_one_workload_makes_no_second_cell_of_another() -> None:
     assert [(cell["workload"], cell["steps"], cell["think_time"]) for cell in cells] == [
         ("open", 10, 0), ("ramp", 5, 0), ("ramp", 20, 0), ("closed", 10, 0.5),
     ]  # fmt: skip
+
+
+PROFILES: profiles.Profiles = {
+    "c10k": [{"key": "a.b", "value": 1}, {"key": "c.d", "value": 2}], "none": [], "c100k": [{"key": "a.b", "value": 9}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("level", "values"),
+    [
+        ("c10k", {"a.b": 1, "c.d": 2}),
+        ("c10k-a.b", {"c.d": 2}),
+        ("none+c.d+a.b", {"a.b": 1, "c.d": 2}),
+        ("c100k+c.d", {"a.b": 9, "c.d": 2}),
+        ("c100k-a.b+a.b", {"a.b": 1}),
+    ],
+)
+def test_a_profile_less_or_more_a_key(level: str, values: dict[str, int]) -> None:
+    found = profiles.entries(level, PROFILES)
+    assert {entry["key"]: entry["value"] for entry in found} == values
+    assert [entry["key"] for entry in found] == sorted(values)
+
+
+@pytest.mark.parametrize(
+    ("level", "sentence"),
+    [("c10k-a.c", "c10k has no key a.c; did you mean `a.b`?"), ("none-a.b", "none has no key a.b"),
+     ("none+x", "c10k has no key x; It has a.b, c.d.")],
+)  # fmt: skip
+def test_a_key_that_the_profile_has_not_is_refused(level: str, sentence: str) -> None:
+    with pytest.raises(Refused, match=re.escape(sentence)):
+        profiles.entries(level, PROFILES)
+
+
+def test_several_profiles_are_tuned_whole_or_refused() -> None:
+    cells = request(profile="c10k,c10k-net.core.somaxconn", tune="required").cells
+    assert [cell["profile"] for cell in cells] == ["c10k", "c10k-net.core.somaxconn"]
+    with pytest.raises(Refused, match=r"add -e tune=required\."):
+        request(profile="c10k,c10k-net.core.somaxconn")
+    with pytest.raises(Refused, match="keep_tuned would keep a random one"):
+        request(profile="c10k,c10k-net.core.somaxconn", tune="required", keep_tuned=True)
+    with pytest.raises(Refused, match="There is no profile `c11k`; did you mean `c10k`"):
+        request(profile="c11k-net.core.somaxconn")
+    with pytest.raises(Refused, match="is no profile"):
+        request(profile="c10k-$(id)")

@@ -9,7 +9,7 @@ import pytest
 from conductor.plan import parse_plan
 from conductor.specs import server_spec
 from planner.parameters import Refused
-from planner.plan import whole_load_s
+from planner.plan import segments, whole_load_s
 from tests.schemas import validator
 from tests.unit.planner.asking import ELSEWHERE, SHARED, THERE, host, plan, request
 
@@ -40,6 +40,24 @@ def test_the_plan_says_where_each_interpreter_is() -> None:
     specs = {server_spec(told, trial)["interpreter"] for trial in told.trials}
     assert specs == {"/opt/3.9.2/bin/python3", "/opt/3.13.0/bin/python3", None}
     assert "interpreters" not in plan(strategy="epoll")["hosts"]["server"]
+
+
+def test_the_trials_of_one_profile_stand_together_and_each_block_tunes_anew() -> None:
+    levels = ["c10k", "c10k-fs.file-max", "c10k-net.core.somaxconn"]
+    made = plan(strategy="epoll,poll", profile=levels, tune="required", repetitions=8)
+    validator("plan").validate(made)
+    found = segments(made["trials"])
+    numbers = [n for segment in found for n in segment["trials"]]
+    assert numbers == [trial["n"] for trial in made["trials"]]
+    orders = set()
+    for block in range(1, 9):
+        own = [trial for trial in made["trials"] if trial["block"] == block]
+        order = list(dict.fromkeys(trial["profile"] for trial in own))
+        assert sorted(order) == levels
+        assert [trial["profile"] for trial in own] == [level for level in order for _ in range(3)]  # and the control
+        orders.add(tuple(order))
+    assert len(orders) > 2
+    assert 16 < len(found) <= 24, "two blocks may meet in one profile"
 
 
 def test_each_block_holds_every_cell_once_and_the_first_strategy_twice() -> None:

@@ -1,0 +1,61 @@
+"""The levels of `profile`: a profile by its name, with single keys taken away from it or added. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from contracts.judge import nearest
+from planner.parameters import Refused
+
+Entry = Mapping[str, Any]
+Profiles = Mapping[str, list[Entry]]
+"""By name what stands in playbooks/profiles/."""
+GIVES = "c10k"
+"""The profile whose value an added key has."""
+
+
+def base_of(level: str) -> str:
+    return re.split("[+-]", level, maxsplit=1)[0]
+
+
+def entries(level: str, profiles: Profiles) -> list[Entry]:
+    """What is tuned, in the order of the profiles: `c10k-net.core.somaxconn` is c10k without that key,
+    `none+net.core.somaxconn` that key of c10k alone. Refused where a key is not there to take or to give."""
+    name = base_of(level)
+    chosen, given = ({entry["key"]: entry for entry in profiles[one]} for one in (name, GIVES))
+    problems = []
+    for sign, key in re.findall(r"([+-])([^+-]+)", level):
+        known = given if sign == "+" else chosen
+        if key not in known:
+            whose = GIVES if sign == "+" else name
+            meant = nearest(key, known) or ";"
+            problems.append(f"profile={level}: {whose} has no key {key}{meant} It has {', '.join(known)}.")
+        elif sign == "+":
+            chosen[key] = given[key]
+        else:
+            del chosen[key]
+    if problems:
+        raise Refused(problems)
+    return [entry for entry in ordered(profiles[name], profiles[GIVES]) if chosen.get(entry["key"]) == entry]
+
+
+def ordered(*lists: Iterable[Entry]) -> Iterator[Entry]:
+    """Ports are reserved before the range grows over them, and so it stands in each profile."""
+    seen: list[Entry] = []
+    for entry in (entry for one in lists for entry in one):
+        if entry not in seen:
+            seen.append(entry)
+            yield entry
+
+
+def problems(levels: list[str], wide: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each reason for which several profiles cannot be compared."""
+    if len(levels) < 2:
+        return
+    if wide["tune"] != "required":
+        yield (
+            f"profile={','.join(levels)} compares kernels that are tuned in different ways, so each has to be tuned "
+            "whole, on this machine too: add -e tune=required."
+        )
+    if wide["keep_tuned"]:
+        yield "keep_tuned would keep a random one of several profiles: leave it away, or give one profile."
