@@ -92,7 +92,7 @@ def words(claim: Claim) -> str:
 
 def otherwise(claim: Claim) -> str:
     """Where the run was not the one that the claim asks for: in what it differed."""
-    return f", of a run with another {' and '.join(claim.changed)}" if claim.changed else ""
+    return f", of a run that differs in {' and '.join(claim.changed)}" if claim.changed else ""
 
 
 def _of_run(dataset: Dataset, row: Mapping[Any, Any]) -> Claim | None:

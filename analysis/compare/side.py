@@ -25,6 +25,7 @@ from analysis.metrics import METRICS
 from analysis.model import FACTORS, TABLES, Dataset
 from analysis.statistics.interval import middle
 from analysis.unreadable import Unreadable
+from contracts.declared import PARAMETERS
 from contracts.older import RENAMED
 
 VERSION = 3
@@ -33,6 +34,8 @@ OLD_NAMES = RENAMED | {
     "rate_per_s": "rate", "think_time_s": "think_time", "connect_rate_per_s": "connect_rate", "warmup_s": "warmup",
     "duration_s": "duration", "timeout_s": "timeout", "arm_timeout_s": "arm_timeout",
 }  # fmt: skip
+# What a file does not name that is older than they are.
+YOUNGER = {name: PARAMETERS[name].default for name in ("python", "profile")}
 KIND = "c10k baseline"
 Factor = str | int | float | None
 Key = tuple[Factor, ...]
@@ -237,7 +240,7 @@ def _side(document: dict[str, Any]) -> Side:
     for one in document["cells"]:
         known = {OLD_NAMES.get(name, name): value for name, value in one["factors"].items()}
         # A parameter that is younger than the file had its default; what names a cell has none, and must be there.
-        told = {name: unsaid(name) for name in FACTORS if unsaid(name) is not None} | known
+        told = {name: unsaid(name) for name in FACTORS if unsaid(name) is not None} | YOUNGER | known
         one["factors"] = {name: _factor(name, told[name]) for name in FACTORS}
     younger = {"runs": [document["run"]], "unfinished": "", "margin": MARGIN}
     found: Side = _as(Side, younger | document)

@@ -23,7 +23,7 @@ from analysis.demo.records import (
     stopped,
 )  # fmt: skip
 from analysis.demo.truth import CLIENTS, STRATEGIES, Cell, Trial, Truth
-from contracts.declared import COUNTS, LOAD, PARAMETERS, SERVER
+from contracts.declared import COUNTS, KERNEL, LOAD, PARAMETERS, SERVER
 from contracts.stairs import stairs
 
 CONNECT_RATE = PARAMETERS["connect_rate"].default
@@ -45,7 +45,8 @@ def planned(told: Truth, trial: Trial | None) -> Event:
         "n": len(told.trials) + 1, "block": 1, "cell": "calibration", "kind": "calibration"
     }  # fmt: skip
     server, load = ({name: given[name] for name in names} for names in (SERVER, LOAD))
-    return own | {"control": cell.control, "server": server, "load": load | {"seed": told.seed}}
+    kernel = {name: given[name] for name in KERNEL}
+    return own | {"control": cell.control, **kernel, "server": server, "load": load | {"seed": told.seed}}
 
 
 def of_trial(told: Truth, trial: Trial) -> list[Event]:

@@ -47,6 +47,8 @@ def _tables(given: str, manifest: Row, notes: list[str]) -> Dataset:
     sampled = sample_tables(log)
     errors, left = error_rows(log)
     trials, more = trial_rows(log, intervals, found, frame("server_samples", sampled["server_samples"]))
+    of_run = text(mapping(manifest.get("parameters")).get("profile"))  # where it was no factor yet
+    trials = [row | {"profile": row.get("profile") or of_run} for row in trials]
     tables: dict[str, Any] = {
         "runs": [_run(log, manifest, given) | {"slo": slo or DEFAULT_SLO}],
         "trials": trials,

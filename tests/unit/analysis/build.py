@@ -51,7 +51,16 @@ def trial(n: int, strategy: str | None = "epoll", *, block: int = 1, cell: str =
             "arm_timeout": 30, "generator": "go", "seed": 71 + n}  # fmt: skip
     for name, value in factors.items():
         (server if name in server else load)[name] = value
-    return {"n": n, "block": block, "cell": cell, "kind": "measure", "control": control, "server": server, "load": load}
+    return {
+        "n": n,
+        "block": block,
+        "cell": cell,
+        "kind": "measure",
+        "control": control,
+        "profile": "c10k",
+        "server": server,
+        "load": load,
+    }
 
 
 def event(name: str, host: str = "controller", n: int | None = None, **fields: Any) -> Document:

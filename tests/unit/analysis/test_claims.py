@@ -110,7 +110,7 @@ def test_a_claim_that_was_changed_after_the_run_says_nothing() -> None:
 
 def test_a_run_that_was_changed_is_said_to_be_another() -> None:
     data = dataset(cpu("c1", "a", 10) + cpu("c2", "b", 20), {"x": ratio("at_least", 1.5)}, changed=["rate"])
-    assert words(claims(data)[0]).startswith("claimed before the run, of a run with another rate: 1 of 1")
+    assert words(claims(data)[0]).startswith("claimed before the run, of a run that differs in rate: 1 of 1")
 
 
 PAIRS = {"metric": "cpu", "margin": 0.05}

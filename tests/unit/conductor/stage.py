@@ -66,7 +66,7 @@ class Stage:
             fields.setdefault("base", str(self.base))
         server = {**SERVER, **self.server}
         first = {
-            "n": 1, "block": 1, "cell": "c1", "kind": "measure", "control": False,
+            "n": 1, "block": 1, "cell": "c1", "kind": "measure", "control": False, "profile": "c10k",
             "server": server, "load": {**LOAD, **self.load},
         }  # fmt: skip
         if self.search is not None:

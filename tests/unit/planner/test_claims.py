@@ -13,7 +13,7 @@ from planner.cells import resolve
 from planner.parameters import Refused
 from server.catalog import load
 
-PROFILES = ["c10k"]
+PROFILES = ["c10k", "none"]
 
 
 def cells_of(name: str) -> list[dict[str, Any]]:
