@@ -250,7 +250,7 @@ def figure_text(answer: Answer) -> str:
         return ""
     if one.estimate == "ratio":
         return times(found.value, found.low, found.high)
-    unit = "" if one.metric.unit in ("ns", "1/s") else f" {one.metric.unit}"
+    unit = f" {one.metric.unit}" if one.metric.unit not in ("", "ns", "1/s") else ""
     if one.estimate == "slope":
         return f"{bracketed(found.value, found.low, found.high, unit)} for each {PER:,} connections"
     if one.metric.unit == "ns":
