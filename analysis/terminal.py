@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
+import shutil
+import sys
 import textwrap
 from collections.abc import Hashable
 from pathlib import Path
@@ -47,6 +49,11 @@ FACTS = {
     "hostile": "hostile clients {}", "generator": "generator {}", "server_command": "server: {}",
 }  # fmt: skip
 USUAL = {"pipeline": 1, "server_ports": 1, "think_time": 0, "generator": "go"}
+
+
+def columns() -> int:
+    """Of the terminal that reads this; of a file or a pipe the usual ones."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
 
 
 def page(dataset: Dataset, given: str, width: int = WIDTH) -> list[str]:

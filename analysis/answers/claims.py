@@ -249,6 +249,8 @@ def figure_text(answer: Answer) -> str:
     if math.isnan(found.value):
         return ""
     if one.estimate == "ratio":
+        if not found.low > 0 or found.high / found.low > show.MOST_FACTOR**2:
+            return f"about {show.number(found.value, most=2)} ×, sure to no factor of {show.MOST_FACTOR}"
         return times(found.value, found.low, found.high)
     unit = f" {one.metric.unit}" if one.metric.unit not in ("", "ns", "1/s") else ""
     if one.estimate == "slope":

@@ -4,7 +4,6 @@ It needs no more than events.jsonl, so it works for a run whose controller died.
 """
 
 import argparse
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from analysis.dataset import load, runs_of
 from analysis.format import visible
 from analysis.model import Dataset
 from analysis.spreadsheet import csv_text
-from analysis.terminal import WIDTH, page, report_line
+from analysis.terminal import columns, page, report_line
 from analysis.unreadable import Unreadable, writing
 
 WHOLE = ("_requests", "_replies", "_connections")  # ends of the columns that hold whole numbers, if any
@@ -44,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
             continue
         if tables:
             print()
-        told = page(dataset, given, width())
+        told = page(dataset, given, columns())
         print("\n".join(told), flush=True)
         tables.append(dataset.trials)
         if options.report:
@@ -68,11 +67,6 @@ def write_report(dataset: Dataset, given: str, told: Sequence[str]) -> int:
     if told[-1:] != [line := report_line(path)]:
         print(line)
     return 0
-
-
-def width() -> int:
-    """Columns of the terminal that reads this; of a file or a pipe the usual ones."""
-    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
 
 
 def write_csv(trials: pd.DataFrame, path: Path) -> None:

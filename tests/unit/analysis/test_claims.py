@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from analysis.answers.claims import Claim, claims, words
+from analysis.commands.claim import lines
 from analysis.estimates import estimates_table, metrics_table
 from analysis.model import Dataset
 from analysis.statistics.claim import FAILS, HOLDS, OPEN, Bound, needed
@@ -106,6 +107,20 @@ def test_a_claim_that_was_changed_after_the_run_says_nothing() -> None:
     rows = cpu("c1", "a", 10) + cpu("c2", "b", 20)
     found = one(rows, {"x": ratio("at_least", 1.5)}, told="sha256:" + "0" * 64)
     assert found.answers == () and "not what was claimed before" in found.broken
+
+
+def test_an_interval_that_says_nothing_is_no_number() -> None:
+    rows = trials("c1", "a", [1.0, 30.0], column="cpu_us_per_request")
+    rows += trials("c2", "b", [70.0, 60.0], column="cpu_us_per_request")
+    (answer,) = one(rows, {"x": ratio("at_least", 1.5)}).answers
+    assert answer.word == OPEN and "found about 12 ×, sure to no factor of 100, 2 repetitions" in answer.sentence
+
+
+def test_a_terminal_is_not_wider_than_it_is() -> None:
+    (found,) = claims(dataset(THREE, {"x": level("at_least", 5), "long": level("at_most", 99)}, pairs=PAIRS))
+    told = lines(found, 60)
+    assert max(map(len, told)) <= 60
+    assert "".join(told).count("holds") == 2 and told[-1] == "  b below c."
 
 
 def test_a_run_that_was_changed_is_said_to_be_another() -> None:
