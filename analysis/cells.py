@@ -17,6 +17,7 @@ from analysis.model import FACTORS, Dataset, frame
 from contracts.declared import PASSED
 
 WITHOUT_EFFECT = ("arm_timeout", "listen_timeout")  # on what is measured
+OF_THE_WORKLOAD = ("requests", "warmup", "duration")  # how long it lasts
 # Set for each strategy by itself, or without effect.
 INCIDENTAL = ("server_port", "workers", "server_command", "python", *WITHOUT_EFFECT)
 RUNG = "@"
@@ -130,6 +131,11 @@ def varying(cells: pd.DataFrame) -> list[str]:
         if cells[name].nunique(dropna=False) > 1
         and (name not in INCIDENTAL or cells.groupby("strategy")[name].nunique(dropna=False).max() > 1)
     ]
+    # What only the workload sets apart is told by its name.
+    of_workload = [name for name in OF_THE_WORKLOAD if name in shown and "workload" in shown]
+    for name in of_workload:
+        if cells.groupby("workload")[name].nunique(dropna=False).max() == 1:
+            shown.remove(name)
     if "active" in shown and (cells["active"] == cells["connections"]).all():
         shown.remove("active")
     return shown

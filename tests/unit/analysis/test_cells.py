@@ -76,6 +76,12 @@ def test_cells_come_in_the_order_of_the_plan_not_of_the_block(tmp_path: Path) ->
             [{"active": 10}, {"workers": 2}, {"strategy": "poll", "rate": 5}],
             ["epoll, 10 active, 1,000/s, 1 workers", "epoll, 1,000/s, 2 workers", "poll, 5/s, 1 workers"],
         ),
+        # How long it lasts goes with the workload, unless it tells two of one workload apart.
+        ([{}, {"workload": "churn", "requests": 50, "warmup": 0}], ["epoll", "epoll, churn"]),
+        (
+            [{}, {"workload": "churn", "requests": 50}, {"workload": "churn", "requests": 60}],
+            ["epoll", "epoll, churn, requests 50", "epoll, churn, requests 60"],
+        ),
     ],
 )
 def test_only_the_factors_that_vary_are_in_a_label(
