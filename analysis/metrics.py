@@ -35,6 +35,7 @@ METRICS = {
         Metric("connect_p99", "connect_p99_ns", "p99 of connecting", "ns", False),
         Metric("late", "connect_late_share", "share of connections that took 0.9 s or more", "", False),
         Metric("errors", "errors_share", "share of requests without a right answer", "", False),
+        Metric("fairness", "workers_fairness", "Jain's index of connections over workers", "", True),
         Metric("lag", "lag_p99_ns", "p99 lateness of sending", "ns", False),
         Metric("held", "held_connections", "connections held", "connections", True),
     )

@@ -1,12 +1,7 @@
-"""How evenly the processes of a server share the connections: each one's share against the fair one, and Jain's index.
-
-Index of fairness (Σx)² / (n·Σx²): R. Jain, D. Chiu, W. Hawe, A Quantitative Measure of Fairness and Discrimination for
-Resource Allocation in Shared Computer Systems, DEC-TR-301, 1984. 1: all have the same; 1/n: one has all.
-"""
+"""How evenly the processes of a server share the connections: each one's share against the fair one, and Jain's
+index."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import altair as alt
 import numpy as np
@@ -16,6 +11,7 @@ from analysis import format as show
 from analysis.answers import series
 from analysis.charts import axes
 from analysis.model import Dataset
+from analysis.statistics.fairness import jain
 
 NAME = "fairness"
 TITLE = "Connections per worker"
@@ -53,13 +49,6 @@ def data(dataset: Dataset) -> pd.DataFrame:
     rank = frame.groupby("label")["jain_index"].transform("median")
     order = frame.assign(rank=rank).sort_values(["rank", "label", "trial", "worker"], kind="stable")
     return order[COLUMNS].reset_index(drop=True)
-
-
-def jain(shares: Sequence[float] | np.ndarray) -> float:
-    """Jain's index of fairness of these amounts; nan where all are nothing."""
-    amounts = np.asarray(shares, dtype=float)
-    squares = float((amounts**2).sum())
-    return float(amounts.sum() ** 2 / (len(amounts) * squares)) if squares else float("nan")
 
 
 def is_quiet(frame: pd.DataFrame) -> bool:

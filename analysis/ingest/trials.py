@@ -6,15 +6,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import pandas as pd
 
 from analysis import histograms
 from analysis.ingest import resources
 from analysis.ingest.events import Event, Log, is_count
-from analysis.ingest.fields import Row, count, mapping, number, taken, text
+from analysis.ingest.fields import Row, count, listing, mapping, number, taken, text
 from analysis.ingest.latency import COUNTED, PERCENTILES, Latency, own_quantile, share_above
 from analysis.ingest.plan import plan_rows, traits
+from analysis.statistics.fairness import jain
 from contracts.declared import COUNTS, OUTCOMES, SETTLED
 
 NAN = float("nan")
@@ -93,6 +95,7 @@ def trial_rows(
         row |= _server(samples[samples["trial"] == n], row, window if is_count(at_ns.get(log.server or "")) else None)
         said = mapping(result)
         row |= {name: number(said.get(name)) for name in ("start_skew_ms", "overhead_s")}
+        row["workers_fairness"] = _fairness(stopped.get(n, {}))
         row["log_dropped_bytes"] = count(stopped.get(n, {}).get("log_dropped_bytes"))
         rows.append(row | {"go_ns": count(said.get("go_ns"))})
         nothing = rows[-1] if n not in mentioned else nothing
@@ -104,6 +107,12 @@ def _fate(result: Row | None, *, begun: bool) -> Row:
         return {"outcome": UNFINISHED if begun else NOT_RUN, "reason": None}
     outcome = result.get("outcome")
     return {"outcome": outcome if outcome in OUTCOMES else UNFINISHED, "reason": text(result.get("reason")) or None}
+
+
+def _fairness(stopped: Mapping[str, Any]) -> float:
+    """Of the connections of each server process, where there are several."""
+    accepted = [count(mapping(slot).get("accepted")) or 0 for slot in listing(stopped.get("workers"))]
+    return jain(accepted) if len(accepted) > 1 else NAN
 
 
 def _held(result: Row | None, proof: Event | None) -> float:

@@ -6,6 +6,7 @@ import pytest
 
 from analysis.charts import accept, fairness
 from analysis.charts.registry import make
+from analysis.statistics.fairness import jain
 from tests.unit.analysis.chart_data import Row, dataset_of, trial
 
 
@@ -64,10 +65,10 @@ def test_nothing_to_show() -> None:
 
 
 def test_jains_index_by_hand() -> None:
-    assert fairness.jain([5, 5, 5]) == 1
-    assert fairness.jain([1, 0]) == 0.5
-    assert fairness.jain([3, 1]) == pytest.approx(0.8)  # 16 / (2 · 10)
-    assert math.isnan(fairness.jain([0, 0]))
+    assert jain([5, 5, 5]) == 1
+    assert jain([1, 0]) == 0.5
+    assert jain([3, 1]) == pytest.approx(0.8)  # 16 / (2 · 10)
+    assert math.isnan(jain([0, 0]))
 
 
 def test_shares_against_the_fair_share_the_unfairest_first() -> None:

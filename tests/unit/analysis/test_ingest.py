@@ -78,6 +78,11 @@ def test_every_table_is_as_the_schema_has_it(dataset: Dataset) -> None:
         assert list(table.columns) == list(TABLES[name].columns)
 
 
+def test_how_evenly_the_workers_took_connections(dataset: Dataset) -> None:
+    ((found,),) = rows(dataset.trials, "workers_fairness")
+    assert found == pytest.approx(1_000_000 / (2 * (600**2 + 400**2)))
+
+
 def test_seconds_of_each_client_and_of_all(dataset: Dataset) -> None:
     columns = ("k", "phase", "planned_requests", "answered_requests", "failed_requests")
     assert rows(dataset.intervals, *columns, host="client1") == [
