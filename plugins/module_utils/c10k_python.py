@@ -43,6 +43,9 @@ def places(version: str) -> list[str]:
     release = re.sub(r"^(\D*\d+\.\d+)\.\d+", r"\1", version)
     program = release if release.startswith("pypy") else f"python{release}"
     homes = [Path(home) for home in os.environ.get("PATH", os.defpath).split(os.pathsep) if home]
+    # pyenv's shims start no version that its user has not chosen; the interpreters are beside them.
+    for shims in [home for home in homes if home.name == "shims"]:
+        homes += sorted(shims.parent.glob("versions/*/bin"), key=numbers, reverse=True)
     for pattern in HOMES:
         root, _, rest = str(Path(pattern).expanduser()).rpartition("/*/")
         homes += sorted(Path(root).glob(f"*/{rest}"), key=numbers, reverse=True) if root else [Path(rest)]

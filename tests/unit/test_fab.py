@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.demo.truth import RUN, Cell, truth
+from analysis.demo.truth import Cell, truth
 from analysis.demo.write import write
 from planner import results
 from tests import line
 
 FAB = str(line.BIN / "fab")
+# results/ is one for all workers of pytest-xdist, so each has a run of its own there.
+RUN = f"20260101T000000Z-de3{int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw')):03x}"
 PLANTED = """
 import pathlib
 pathlib.Path({mark!r}).touch()
@@ -74,6 +76,7 @@ def run() -> str:
     """A run of results/ that nobody measures."""
     told = truth(1, None, [Cell("epoll", duration=1)], blocks=1)
     write(line.RESULTS / RUN, made=told)
+    (line.RESULTS / RUN / ".owner").unlink(missing_ok=True)
     line.named.add(RUN)
     return RUN
 
@@ -89,19 +92,19 @@ def test_it_shows_a_run_that_has_ended_and_ends(run: str, tmp_path: Path) -> Non
     [
         (("watch", "--run", "20261122T190312Z-3f9a1d"), "There is no run 20261122T190312Z-3f9a1d under results/"),
         (("watch", "--run", "../etc"), "run=../etc is not the id of a run"),
-        (("logs", "--run", RUN, "--host", "h9"), f"{RUN} has no host h9; it has server, client1, client2, client3."),
-        (("logs", "--run", RUN, "--trial", "7"), f"{RUN} has no logs of a trial 7: 3 have begun"),
-        (("logs", "--run", RUN, "--trial", "x"), f"{RUN} has no logs of a trial x: 3 have begun"),
+        (("logs", "--run", "RUN", "--host", "h9"), "RUN has no host h9; it has server, client1, client2, client3."),
+        (("logs", "--run", "RUN", "--trial", "7"), "RUN has no logs of a trial 7: 3 have begun"),
+        (("logs", "--run", "RUN", "--trial", "x"), "RUN has no logs of a trial x: 3 have begun"),
         (("logs", "--run"), "needed value"),
-        (("watch", RUN), f"No idea what '{RUN}' is!"),
+        (("watch", "RUN"), "No idea what 'RUN' is!"),
         (("watch", "--run", "\x1b[31m"), "run=\\u001b[31m is not the id of a run"),
         (("status", "-i", "/nowhere"), "/nowhere is no inventory that Ansible can read"),
     ],
 )
 def test_what_is_not_there_is_refused_in_a_sentence(run: str, words: tuple[str, ...], sentence: str) -> None:
-    refused = fab(*words)
+    refused = fab(*(run if word == "RUN" else word for word in words))
     assert refused.returncode in (1, 2)
-    assert sentence in refused.stderr and "Traceback" not in refused.stderr
+    assert sentence.replace("RUN", run) in refused.stderr and "Traceback" not in refused.stderr
     assert refused.stdout == ""
 
 
@@ -145,10 +148,10 @@ def of_terminal(descriptor: int) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize("words", ["-l", f"watch --run {RUN}"])
+@pytest.mark.parametrize("words", ["-l", "watch --run RUN"])
 def test_nobody_who_reads_is_no_error(run: str, words: str) -> None:
     done = subprocess.run(
-        ["sh", "-c", f"'{FAB}' {words} | :"], cwd=line.ROOT, env=dict(os.environ), text=True, capture_output=True,
+        ["sh", "-c", f"'{FAB}' {words.replace('RUN', run)} | :"], cwd=line.ROOT, env=dict(os.environ), text=True, capture_output=True,
         timeout=60, check=False,
     )  # fmt: skip
     assert done.stderr == ""
