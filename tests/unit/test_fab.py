@@ -151,7 +151,7 @@ def of_terminal(descriptor: int) -> bytes:
 @pytest.mark.parametrize("words", ["-l", "watch --run RUN"])
 def test_nobody_who_reads_is_no_error(run: str, words: str) -> None:
     done = subprocess.run(
-        ["sh", "-c", f"'{FAB}' {words.replace('RUN', run)} | :"], cwd=line.ROOT, env=dict(os.environ), text=True, capture_output=True,
-        timeout=60, check=False,
+        ["sh", "-c", f"'{FAB}' {words.replace('RUN', run)} | :"], cwd=line.ROOT, env=dict(os.environ), text=True,
+        capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.stderr == ""

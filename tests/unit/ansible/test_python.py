@@ -67,7 +67,7 @@ def test_a_program_that_is_no_interpreter_is_none(only: Path, text: str) -> None
 
 def test_beside_shims_lie_the_interpreters(only: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home that is another's, or none, leads to none of pyenv's; its shims in PATH do."""
-    monkeypatch.setenv("PATH", f"{only}/pyenv/shims")
+    monkeypatch.setenv("PATH", f"{only}/pyenv/shims{os.pathsep}/bin{os.pathsep}/usr/bin")
     real = plant(only / "pyenv/versions/3.95.1/bin/python3.95", python="3.95.1")
     shim = plant(only / "pyenv/shims/python3.95")
     shim.write_text("#!/bin/sh\nexit 127\n")
