@@ -36,7 +36,7 @@ def test_a_run_of_two_profiles_is_interrupted_goes_on_and_leaves_no_host_tuned(t
     line.eventually("the third trial", in_the_third_trial, 180)
     running.interrupt()
     assert running.end(120) != 0
-    assert {somaxconn(host) for host in HOSTS} == {"4096"}, running.text()
+    assert "playbooks/restore.yml" in running.text(), running.text()  # which it leaves to a person, or to the rest
     ended = line.play("run_benchmark.yml", "lab", run=running.run.name)
     assert ended.returncode == 0, ended.stdout
     assert {somaxconn(host) for host in HOSTS} == {"4096"}
