@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+TEXTS = ("question", "source", "mechanism", "changes", "figure")
 ESTIMATES = ("ratio", "level", "slope")
 """Of one cell over another; of a cell by itself; of a figure over the connections of several cells."""
 BOUNDS = ("at_least", "at_most", "within")

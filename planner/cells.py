@@ -158,10 +158,14 @@ def keep_interpreted(cells: Sequence[dict[str, Any]], catalog: Catalog) -> None:
             cell["python"] = None
 
 
+def each(common: Mapping[str, Any], listed: Any) -> list[Mapping[str, Any]]:
+    """What a person gave for the whole run, and for each of the `cells`."""
+    return [common, *(item for item in (listed if isinstance(listed, list) else ()) if isinstance(item, dict))]
+
+
 def idle_interpreters(cells: Sequence[Mapping[str, Any]], common: Mapping[str, Any], listed: Any) -> Iterator[str]:
     """A sentence where somebody asks for an interpreter and no server of the run is in Python."""
-    given = [common, *(item for item in (listed if isinstance(listed, list) else ()) if isinstance(item, dict))]
-    if cells and not interpreters(cells) and any(one.get("python") not in (None, "") for one in given):
+    if cells and not interpreters(cells) and any(one.get("python") not in (None, "") for one in each(common, listed)):
         names = ", ".join(dict.fromkeys(cell["strategy"] or "a server_command" for cell in cells))
         yield f"python would change nothing: no server of this run ({names}) is a strategy in Python."
 
@@ -170,8 +174,7 @@ def idle_workers(
     cells: Sequence[Mapping[str, Any]], catalog: Catalog, common: Mapping[str, Any], listed: Any
 ) -> Iterator[str]:
     """A sentence where somebody asks for workers and no server of the run has several."""
-    given = [common, *(item for item in (listed if isinstance(listed, list) else ()) if isinstance(item, dict))]
-    if all(one.get("workers") in (None, "", PARAMETERS["workers"].default) for one in given):
+    if all(one.get("workers") in (None, "", PARAMETERS["workers"].default) for one in each(common, listed)):
         return
     found = {cell["strategy"]: catalog.get(cell["strategy"]) for cell in cells}
     if found and all(strategy is None or strategy.one_slot for strategy in found.values()):

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from contracts.claim import BOUNDS, ESTIMATES, seal
+from contracts.claim import BOUNDS, ESTIMATES, TEXTS, seal
 from contracts.declared import PARAMETERS
 from contracts.judge import nearest
 from planner.cells import AXES
@@ -15,8 +15,7 @@ from planner.results import ROOT
 
 CLAIMS = ROOT / "claims"
 PAIRS = "pairs"  # may be left out
-PARTS = ("question", "source", "run", "answers", "mechanism", "changes", "figure")
-TEXTS = ("question", "source", "mechanism", "changes", "figure")
+PARTS = (*TEXTS, "run", "answers")
 NO_CHANGE = ("claim", "seed")
 """What may be given beside a claim without its being another run."""
 OF_AN_ANSWER = ("says", "estimate", "metric", "of", "to", *BOUNDS)

@@ -126,13 +126,15 @@ def plots(entries: Sequence[dict[str, Any]], dice: random.Random) -> list[list[d
 
 
 def segments(trials: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What is measured between two tunings: the `profile`, and the numbers of its `trials`."""
-    found: list[dict[str, Any]] = []
+    """What is measured between two tunings: the `profile`, and the numbers of its `trials`. Where two blocks meet in
+    one profile it is tuned anew too, or one tuning would count as two. A calibration goes with what is before it."""
+    found: dict[tuple[int, str], list[int]] = {}
     for trial in trials:
-        if not found or found[-1]["profile"] != trial["profile"]:
-            found.append({"profile": trial["profile"], "trials": []})
-        found[-1]["trials"].append(trial["n"])
-    return found
+        key = trial["block"], trial["profile"]
+        if trial["kind"] == "calibration" and found:
+            key = next(reversed(found))
+        found.setdefault(key, []).append(trial["n"])
+    return [{"profile": profile, "trials": numbers} for (_, profile), numbers in found.items()]
 
 
 def make(

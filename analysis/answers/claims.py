@@ -33,9 +33,8 @@ from analysis.statistics.family import ALPHA
 from analysis.statistics.interval import centre
 from analysis.statistics.paired import Estimate
 from analysis.statistics.scaling import growth
-from contracts.claim import seal
+from contracts.claim import TEXTS, seal
 
-TEXTS = ("question", "source", "mechanism", "changes", "figure")
 NOTHING = Estimate(math.nan, math.nan, math.nan, math.nan, 0, "")
 
 

@@ -57,7 +57,10 @@ def test_the_trials_of_one_profile_stand_together_and_each_block_tunes_anew() ->
         assert [trial["profile"] for trial in own] == [level for level in order for _ in range(3)]  # and the control
         orders.add(tuple(order))
     assert len(orders) > 2
-    assert 16 < len(found) <= 24, "two blocks may meet in one profile"
+    assert len(found) == 24, "one tuning served two blocks, or two one"
+    ended = plan(strategy="epoll", profile=levels, tune="required", references=True, repetitions=2)["trials"]
+    assert ended[-1]["kind"] == "calibration"
+    assert [len(segment["trials"]) for segment in segments(ended)] == [1] * 5 + [2]
 
 
 def test_each_block_holds_every_cell_once_and_the_first_strategy_twice() -> None:
