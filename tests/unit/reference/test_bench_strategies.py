@@ -10,69 +10,98 @@ from contextlib import contextmanager
 import pytest
 
 from server import needs
+from server.linux.processes import TICK_NS
 from tests.bench import common, open_loop, rounds, strategies, usage
 from tests.unit.server import harness
 
 MS = 1_000_000
 
-# Uses CPU for so many ms, its own and its children's, and says how much by its own clock; then waits.
+# Uses CPU for so many ms, its own and its children's. Says what was used: each child that stays, then itself, and once
+# more when asked. A line is ns by its clock and its ended children's, then user and system time as its ticks say.
 BURN = """
 import os, sys, time
 def burn(ms):
     end = time.process_time_ns() + ms * 1_000_000
     while time.process_time_ns() < end:
         for _ in range(2_000): pass
+def say():
+    used = os.times()
+    of_children = round((used.children_user + used.children_system) * 1e9)
+    total = time.process_time_ns() + of_children
+    os.write(1, b"%d %d %d\\n" % (total, round(used.user * 1e9), round(used.system * 1e9)))  # whole, also of many
 own, children, each, reap = map(int, sys.argv[1:])
 pids = []
 for _ in range(children):
     pid = os.fork()
     if pid == 0:
         burn(each)
-        if not reap: print("child", flush=True); time.sleep(60)
+        if not reap: say(); time.sleep(60)
         os._exit(0)
     pids.append(pid)
     if reap: os.waitpid(pid, 0)
 burn(own)
-print("burnt", flush=True)
+say()
 try:
-    sys.stdin.read()
+    for _ in sys.stdin: say()
 finally:
     for pid in pids if not reap else []: os.kill(pid, 9)
 """
 
 
+class Burnt:
+    """A process that has used CPU, and what it says of itself."""
+
+    def __init__(self, process: "subprocess.Popen[str]", children: int) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._stdin, self._stdout = process.stdin, process.stdout
+        self.pid = process.pid
+        # Children and parent say theirs in no certain order, but only the sum counts.
+        self.said = [self._read() for _ in range(children + 1)]
+        self.said_ns = sum(used for used, _, _ in self.said)
+
+    def again(self) -> "tuple[int, int, int]":
+        print(file=self._stdin, flush=True)
+        return self._read()
+
+    def _read(self) -> "tuple[int, int, int]":
+        used, user, system = map(int, self._stdout.readline().split())
+        return used, user, system
+
+
 @contextmanager
-def burning(own_ms: int, children: int = 0, each_ms: int = 0, reap: bool = True) -> Iterator[int]:
-    """The pid of a process that has done so."""
+def burning(own_ms: int, children: int = 0, each_ms: int = 0, reap: bool = True) -> Iterator[Burnt]:
     words = [sys.executable, "-c", BURN, str(own_ms), str(children), str(each_ms), str(int(reap))]
     with subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
-            assert process.stdout is not None
-            for _ in range(1 + (0 if reap else children)):
-                assert process.stdout.readline()
-            yield process.pid
+            yield Burnt(process, 0 if reap else children)
         finally:
             process.communicate(timeout=10)
 
 
-# Starting Python takes some 10 ms, each fork about one: hence the room above.
+# How much a process uses beside its loop depends on the machine: so each figure stands between what the process said of
+# itself before and after. What the kernel tells in ticks is rounded down.
 
 
-def test_cpu_of_a_process_is_mostly_the_users_where_it_only_counts() -> None:
-    with burning(300) as pid:
-        found = usage.cpu(pid)
-    assert 300 * MS <= found.total_ns < 500 * MS
-    assert found.user_ns > 3 * found.system_ns
+def test_cpu_of_a_process_is_what_it_says_of_itself() -> None:
+    with burning(300) as burnt:
+        found = usage.cpu(burnt.pid)
+        (total_ns, user_ns, system_ns), after = burnt.said[0], burnt.again()
+    assert 300 * MS <= total_ns <= found.total_ns <= after[0]
+    assert user_ns - TICK_NS < found.user_ns <= after[1]
+    assert system_ns - TICK_NS < found.system_ns <= after[2]
 
 
 def test_cpu_of_children_that_have_ended_is_counted() -> None:
-    with burning(0, children=4, each_ms=100) as pid:
-        assert 380 * MS <= usage.cpu(pid).total_ns < 700 * MS
+    with burning(0, children=4, each_ms=100) as burnt:
+        found = usage.cpu(burnt.pid)
+        after = burnt.again()
+    assert 4 * 100 * MS - 2 * TICK_NS <= burnt.said_ns - 2 * TICK_NS < found.total_ns <= after[0]
 
 
 def test_many_children_with_less_than_a_tick_each_are_not_nothing() -> None:
-    with burning(0, children=50, each_ms=6, reap=False) as pid:
-        assert 290 * MS <= usage.cpu(pid).total_ns < 900 * MS
+    with burning(0, children=50, each_ms=6, reap=False) as burnt:
+        assert 50 * 6 * MS <= burnt.said_ns <= usage.cpu(burnt.pid).total_ns < 2 * burnt.said_ns
 
 
 def test_a_cost_is_divided_as_the_ticks_are() -> None:
@@ -85,7 +114,7 @@ def test_a_cost_is_divided_as_the_ticks_are() -> None:
 
 def test_memory_is_that_of_the_process_and_its_children() -> None:
     with burning(0) as alone, burning(0, children=3, reap=False) as four:
-        assert usage.memory(four).anonymous_bytes > 2 * usage.memory(alone).anonymous_bytes > 0
+        assert usage.memory(four.pid).anonymous_bytes > 2 * usage.memory(alone.pid).anonymous_bytes > 0
 
 
 def test_each_round_has_everything_once_in_an_order_that_the_seed_repeats() -> None:
