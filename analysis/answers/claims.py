@@ -108,14 +108,14 @@ def _of_run(dataset: Dataset, row: Mapping[Any, Any]) -> Claim | None:
         broken = "its seal does not fit: what is claimed now is not what was claimed before the run"
     elif len(asked) < len(told) or not asked:
         broken = "it states answers that this version does not understand"
-    own, figures = _of_cells(dataset, str(row["run"]))
-    found = () if broken else _answers(dataset, str(row["run"]), own, figures, asked)
-    pairs, run = mapping(stated.get("pairs")), str(row["run"])
+    run, pairs = str(row["run"]), mapping(stated.get("pairs"))
+    own, figures = _of_cells(dataset, run)
+    found = () if broken else _answers(dataset, run, own, figures, asked)
     sound = [cell for cell in standing(own)["cell"] if not _forbidden(dataset, run, cell, pairs.get("metric"))]
     apart = None if broken else told_pairs(own[own["cell"].isin(sound)], figures, pairs)
     named = stated.get("changed")
     changed = tuple(str(name) for name in named) if isinstance(named, list) else ()
-    return Claim(str(row["run"]), str(stated.get("name", "")), texts, tuple(found), broken, apart, changed)
+    return Claim(run, str(stated.get("name", "")), texts, tuple(found), broken, apart, changed)
 
 
 def _document(text: object) -> dict[str, Any]:
@@ -180,9 +180,8 @@ def _ratios(
             pairs.append(pair_of(metric, side, other, measured.get((metric, base, True, ""), {})))
         good = iter(compared([pair for pair in pairs if not pair.why], ALPHA * len(members) / of_all))
         for (one, _), pair in zip(members, pairs, strict=True):
-            found[one.name] = (
-                (NOTHING, pair.why) if pair.why else (next(good).strict, "")
-            )  # it is held against other numbers than 1
+            # The strict interval, for it is held against other numbers than 1.
+            found[one.name] = (NOTHING, pair.why) if pair.why else (next(good).strict, "")
     return found
 
 
