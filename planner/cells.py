@@ -66,7 +66,7 @@ def strategies(names: list[Any], catalog: Catalog, problems: list[str], named: s
         else:
             known = [*catalog, "seed", "all"]
             problems.append(
-                f"There is no strategy `{name}`{nearest(name, known) or ';'} There are: {', '.join(known)}."
+                f"There is no strategy `{name}`{nearest(name, known) or '.'} There are: {', '.join(known)}."
             )
     return list(dict.fromkeys(found))
 
@@ -246,7 +246,7 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
     levels = list(dict.fromkeys(cell["profile"] for cell in cells))
     for name in dict.fromkeys(map(base_of, levels)):
         if name not in profiles:
-            meant = nearest(name, profiles) or ";"
+            meant = nearest(name, profiles) or "."
             problems.append(f"There is no profile `{name}`{meant} There are: {', '.join(profiles)}.")
     problems += of_profiles(levels, wide)
     if problems:

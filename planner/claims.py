@@ -52,7 +52,7 @@ def read(name: str) -> dict[str, Any]:
     """A claim by its name; Refused with a sentence for each thing that is wrong."""
     known = names()
     if name not in known:
-        raise Refused([f"There is no claim `{name}`{nearest(name, known) or ';'} There are: {', '.join(known)}."])
+        raise Refused([f"There is no claim `{name}`{nearest(name, known) or '.'} There are: {', '.join(known)}."])
     path = CLAIMS / f"{name}.yml"
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -28,7 +28,7 @@ def entries(level: str, profiles: Profiles) -> list[Entry]:
         known = given if sign == "+" else chosen
         if key not in known:
             whose = GIVES if sign == "+" else name
-            meant = nearest(key, known) or ";"
+            meant = nearest(key, known) or "."
             problems.append(f"profile={level}: {whose} has no key {key}{meant} It has {', '.join(known)}.")
         elif sign == "+":
             chosen[key] = given[key]

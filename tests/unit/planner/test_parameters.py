@@ -295,7 +295,7 @@ def test_a_profile_less_or_more_a_key(level: str, values: dict[str, int]) -> Non
 @pytest.mark.parametrize(
     ("level", "sentence"),
     [("c10k-a.c", "c10k has no key a.c; did you mean `a.b`?"), ("none-a.b", "none has no key a.b"),
-     ("none+x", "c10k has no key x; It has a.b, c.d.")],
+     ("none+x", "c10k has no key x. It has a.b, c.d.")],
 )  # fmt: skip
 def test_a_key_that_the_profile_has_not_is_refused(level: str, sentence: str) -> None:
     with pytest.raises(Refused, match=re.escape(sentence)):
