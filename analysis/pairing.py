@@ -14,7 +14,7 @@ from contracts.declared import PARAMETERS
 
 CONTENDER = ("strategy", "server_command")
 # Of one contender the first of these that varies is compared: its default, else its first level, is the baseline.
-LEVELS = ("hostile", "generator", "profile", "python", "backlog", "accept_batch", "read_bytes")
+LEVELS = ("hostile", "generator", "profile", "disturb", "python", "backlog", "accept_batch", "read_bytes")
 
 
 def pairs_of(cells: pd.DataFrame, controlled: set[str], baseline: str | None) -> dict[str, str]:

@@ -146,8 +146,9 @@ def schema_of_words(document: dict[str, Any]) -> str:
 
 def tuning() -> str:
     """The rows of docs/tuning.md: each key of the profiles, its value in each, and the profile's own reason."""
-    profiles = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(PROFILES.glob("c*.yml"))}
-    profiles = dict(sorted(profiles.items(), key=lambda item: len(item[1])))
+    profiles = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(PROFILES.glob("*.yml"))}
+    ours = sorted((item for item in profiles.items() if item[1]), key=lambda item: (item[0][0] != "c", len(item[1])))
+    profiles = dict(ours)
     every = {entry["key"]: entry for entries in reversed(profiles.values()) for entry in entries}
     lines = [f"| key | {' | '.join(profiles)} | of | why |", f"|{'---|' * (3 + len(profiles))}"]
     for key in dict.fromkeys(entry["key"] for entries in profiles.values() for entry in entries):

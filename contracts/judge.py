@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Callable
 
+from contracts.disturbance import EACH
+from contracts.disturbance import parse as parse_disturbance
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -200,6 +203,16 @@ def hostile(parameter: Parameter, value: Any) -> dict[str, Any] | None:
     return {"kind": kind, "connections": int(count)}
 
 
+def disturbance(_parameter: Parameter, value: Any) -> str | None:
+    """`none`, or what contracts/disturbance.py reads; `restart` alone has a period, too."""
+    text = str(value).strip()
+    if text == "none":
+        return None
+    text = f"restart/{EACH}" if text == "restart" else text
+    parse_disturbance(text)
+    return text
+
+
 def objective(_parameter: Parameter, value: Any) -> str:
     text = str(value).strip()
     percentile_and_limit(text)
@@ -264,5 +277,5 @@ def profile(_parameter: Parameter, value: Any) -> str:
 KINDS: dict[str, Callable[[Parameter, Any], Any]] = {
     "whole": whole, "seconds": seconds, "choice": choice, "share": share, "truth": truth, "name": name,
     "command": command, "hostile": hostile, "objective": objective, "cpus": cpus,
-    "interpreter": interpreter, "profile": profile,
+    "interpreter": interpreter, "profile": profile, "disturbance": disturbance,
 }  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts import disturbance
 from contracts.declared import GENERATORS, PARAMETERS, WORKLOADS
 from contracts.judge import nearest
 from planner import duet
@@ -182,6 +183,20 @@ def idle_workers(
         yield f"workers would change nothing: no server of this run ({names}) has several processes."
 
 
+def undisturbed(cells: Iterable[Mapping[str, Any]], catalog: Catalog) -> Iterator[str]:
+    """A sentence for each server that `disturb` cannot disturb."""
+    several = [strategy.name for strategy in catalog.values() if strategy.processes(2) > 1]
+    replacing = [strategy.name for strategy in catalog.values() if strategy.replaces]
+    for cell in cells:
+        if cell["disturb"] is None:
+            continue
+        restarts = disturbance.parse(cell["disturb"]).restarts
+        fit, who = replacing if restarts else several, cell["strategy"] or "a server_command"
+        if who not in fit:
+            what = "replaces none that has ended" if restarts and who in several else "is not known to have one"
+            yield f"disturb={cell['disturb']} is for a worker process of several, and {who} {what}: try {', '.join(fit)}."
+
+
 def settle(cell: dict[str, Any], problems: list[str]) -> None:
     """What depends on more than one parameter."""
     if cell["active"] == "all":
@@ -243,6 +258,7 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
     problems += duet.problems(cells, wide)
     problems += idle_workers(cells, catalog, common, given.get("cells"))
     problems += idle_interpreters(cells, common, given.get("cells"))
+    problems += undisturbed(cells, catalog)
     levels = list(dict.fromkeys(cell["profile"] for cell in cells))
     for name in dict.fromkeys(map(base_of, levels)):
         if name not in profiles:

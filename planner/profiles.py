@@ -11,7 +11,7 @@ Entry = Mapping[str, Any]
 Profiles = Mapping[str, list[Entry]]
 """By name what stands in playbooks/profiles/."""
 GIVES = "c10k"
-"""The profile whose value an added key has."""
+"""The profile whose value an added key has, if it has the key; else the first other one that does."""
 
 
 def base_of(level: str) -> str:
@@ -22,21 +22,23 @@ def entries(level: str, profiles: Profiles) -> list[Entry]:
     """What is tuned, in the order of the profiles: `c10k-net.core.somaxconn` is c10k without that key,
     `none+net.core.somaxconn` that key of c10k alone. Refused where a key is not there to take or to give."""
     name = base_of(level)
-    chosen, given = ({entry["key"]: entry for entry in profiles[one]} for one in (name, GIVES))
+    chosen = {entry["key"]: entry for entry in profiles[name]}
+    giving = [profiles[one] for one in sorted(profiles, key=lambda one: (one != GIVES, one))]
+    given = {entry["key"]: entry for one in reversed(giving) for entry in one}
     problems = []
     for sign, key in re.findall(r"([+-])([^+-]+)", level):
         known = given if sign == "+" else chosen
         if key not in known:
-            whose = GIVES if sign == "+" else name
+            whose = "no profile has a" if sign == "+" else f"{name} has no"
             meant = nearest(key, known) or "."
-            problems.append(f"profile={level}: {whose} has no key {key}{meant} It has {', '.join(known)}.")
+            problems.append(f"profile={level}: {whose} key {key}{meant} There are {', '.join(known)}.")
         elif sign == "+":
             chosen[key] = given[key]
         else:
             del chosen[key]
     if problems:
         raise Refused(problems)
-    return [entry for entry in ordered(profiles[name], profiles[GIVES]) if chosen.get(entry["key"]) == entry]
+    return [entry for entry in ordered(profiles[name], *giving) if chosen.get(entry["key"]) == entry]
 
 
 def ordered(*lists: Iterable[Entry]) -> Iterator[Entry]:

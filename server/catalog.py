@@ -94,6 +94,11 @@ class Strategy:
         return bool(getattr(self.load_distribution(), "LISTENS_PER_WORKER", False))
 
     @property
+    def replaces(self) -> bool:
+        """A worker process that was ended can have a successor: the connections are dealt to none in particular."""
+        return not self.is_program and bool(getattr(self.load_distribution(), "REPLACES", False))
+
+    @property
     def one_client(self) -> bool:
         """Each process or thread that serves has one client at a time."""
         return bool(getattr(self._plain_loop(), "ONE_CLIENT", False))

@@ -77,6 +77,8 @@ class Worker:
 
     accept_batch = 64  # connections accepted in one turn: a burst must not keep the others waiting
 
+    backlog = 4096  # of a listener that a worker opens itself
+
     read_bytes = 262_144  # of asyncio: what its transport asks the kernel for
 
     __slots__ = ("_slot", "accepted", "bytes_in", "bytes_out", "closed", "everyone", "index", "peak")
@@ -85,10 +87,14 @@ class Worker:
         """Counts in slot `index` of `everyone`: the slots of all workers, or its own alone."""
         self.everyone, self.index = everyone, index
         self._slot = everyone[index * slots.WORDS : (index + 1) * slots.WORDS] if index else everyone
-        self.accepted = self.closed = self.peak = self.bytes_in = self.bytes_out = 0
+        # In the place of one that has ended it goes on counting: what that one held is closed. Else all is zero.
+        self.accepted = self.closed = self._slot[slots.ACCEPTED]
+        self.peak = self._slot[slots.PEAK]
+        self.bytes_in, self.bytes_out = self._slot[slots.BYTES_IN], self._slot[slots.BYTES_OUT]
 
     def begin(self) -> None:
         """Say that this process is ready to serve."""
+        self._slot[slots.CLOSED], self._slot[slots.OPEN] = self.closed, 0
         self._slot[slots.PID] = os.getpid()
 
     def opened(self) -> None:

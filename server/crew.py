@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import connection
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 from server.common import STOPS, Stopped, Worker, held_back, stop_on_signals
@@ -21,6 +22,9 @@ STOP_S = 0.5  # from SIGTERM to SIGKILL
 
 Work = Callable[[int, Worker], None]
 Lead = Callable[[list[int]], None]
+
+replaces = False
+"""Has a worker that was ended a successor? `serve` says so, for a distribution that REPLACES."""
 
 
 def watch(sentinels: list[int]) -> None:
@@ -39,7 +43,8 @@ def run(count: int, work: Work, stats: Path | None, lead: Lead = watch) -> int:
     """Fork `count` workers, which do work(index, worker) until a signal comes; return the exit status.
 
     The parent leads meanwhile: `lead` gets the sentinels of the workers, and returns when one of them is ready. A
-    worker that ends on its own ends the server, since the connections dealt to it would be lost.
+    worker that ends on its own ends the server, since the connections dealt to it would be lost. With `replaces` one
+    that a signal ended in order has a successor, with the same index and counts; one that failed still ends the server.
     """
     context = multiprocessing.get_context("fork")
     parent, words = os.getpid(), table(stats, count)
@@ -57,13 +62,23 @@ def run(count: int, work: Work, stats: Path | None, lead: Lead = watch) -> int:
             worker.publish()
         os._exit(0)  # every connection ends with the process; tidying up ten thousand objects first takes time
 
-    hands = [context.Process(target=child, args=(index,), daemon=True) for index in range(count)]
+    hands: list[ForkProcess] = []
+
+    def start(index: int) -> None:
+        hand = context.Process(target=child, args=(index,), daemon=True)
+        with held_back(*STOPS):  # between the fork and our note of the worker one would leave it to nobody
+            hand.start()
+            hands[index : index + 1] = [hand]
+
     try:
         stop_on_signals()
-        with held_back(*STOPS):  # between a fork and our note of the worker one would leave it to nobody
-            for hand in hands:
-                hand.start()
+        for index in range(count):
+            start(index)
         lead([hand.sentinel for hand in hands])
+        while replaces and all(hand.exitcode in (None, 0) for hand in hands):
+            for index in [index for index, hand in enumerate(hands) if hand.exitcode == 0]:
+                start(index)
+            watch([hand.sentinel for hand in hands])
         ended = [hand.pid for hand in hands if hand.exitcode is not None]
         print(f"Worker process {ended} ended on its own, so the server ends too.", file=sys.stderr)
         return 1

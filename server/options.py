@@ -51,6 +51,10 @@ SERVE: dict[str, dict[str, Any]] = {
         "type": number(1, 1024),
         "help": f"processes, for a strategy that has several: at least {LEAST_WORKERS} (default: {LEAST_WORKERS})",
     },
+    "replace_workers": {
+        "action": "store_true",
+        "help": "let another take the place of a worker process that SIGTERM has ended, rather than end the server",
+    },
     "stats": {
         "type": Path, "metavar": "FILE", "help": "where to keep statistics, 64 bytes for each worker process",
     },

@@ -9,7 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
-from server import catalog, common, needs, slots
+from server import catalog, common, crew, needs, slots
 from server.linux import sockdiag
 from server.options import BAD_INPUT, LEAST_WORKERS, OPTIONAL
 
@@ -33,6 +33,8 @@ def serve(options: argparse.Namespace) -> int:
         return refuse(f"{strategy.name} does not honour --{asked[0].replace('_', '-')}: leave it out.")
     if options.workers is not None and options.workers > 1 and strategy.one_slot:
         return refuse(f"{strategy.name} has one process, so --workers would change nothing: leave it out.")
+    if options.replace_workers and not strategy.replaces:
+        return refuse(f"{strategy.name} replaces no worker that has ended: leave --replace-workers out.")
     needs.find_packages(strategy)
     lack = needs.missing(strategy)
     if lack:
@@ -59,6 +61,8 @@ def serve(options: argparse.Namespace) -> int:
         return become(strategy.loop, listeners, workers, options.stats)
     common.Worker.read_bytes = options.read_bytes or common.Worker.read_bytes
     common.Worker.accept_batch = options.accept_batch or common.Worker.accept_batch
+    common.Worker.backlog = options.backlog
+    crew.replaces = options.replace_workers
     try:
         return distribution.serve(listeners, loop, workers, options.stats)
     except OSError as error:

@@ -211,6 +211,12 @@ def dt10_log_cut(dataset: Dataset) -> Iterable[Observation]:
             yield seen(row, text, dropped, dropped_bytes=dropped)
 
 
+def dt13_undisturbed(dataset: Dataset) -> Iterable[Observation]:
+    for row in trials(dataset, OUTCOMES).to_dict("records"):
+        if not pd.isna(row["disturb"]) and not number(row["disturbed"], 0.0):
+            yield seen(row, f"No worker of {contender(row)} was disturbed as disturb={row['disturb']} asks", 1.0)
+
+
 def lt1_late(dataset: Dataset) -> Iterable[Observation]:
     for row in client_rows(dataset, OUTCOMES):
         if number(row["late"], 0.0):

@@ -96,7 +96,7 @@ def trial_rows(
         said = mapping(result)
         row |= {name: number(said.get(name)) for name in ("start_skew_ms", "overhead_s")}
         row["workers_fairness"] = _fairness(stopped.get(n, {}))
-        row["log_dropped_bytes"] = count(stopped.get(n, {}).get("log_dropped_bytes"))
+        row |= {name: count(stopped.get(n, {}).get(name)) for name in ("log_dropped_bytes", "disturbed")}
         rows.append(row | {"go_ns": count(said.get("go_ns"))})
         nothing = rows[-1] if n not in mentioned else nothing
     return rows, notes

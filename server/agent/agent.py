@@ -17,11 +17,12 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Optional
 
-from contracts import line
+from contracts import disturbance, line
 from contracts.line import FLUSH_S, SILENCE_S, Inbox, Journal, Outbox
 from server import catalog, options, slots
 from server.agent import budget
 from server.agent.child import Child, rusage
+from server.agent.disturber import Disturber
 from server.agent.sampling import Sampler
 from server.agent.spec import Spec, SpecError
 from server.agent.spec import parse as parse_spec
@@ -45,6 +46,7 @@ class Agent:
         self._child_cpus = set(spec.cpus or cpus)
         self._strategy = catalog.find(spec.strategy) if spec.strategy is not None else None
         self._sampler = Sampler(spec.address, spec.server_port, spec.server_ports, self._child_cpus)
+        self._disturber: Disturber | None = None
         self._child: Child | None = None
         self._listening = False
         self._listen_by = 0.0
@@ -83,7 +85,8 @@ class Agent:
     def _wait_s(self) -> float:
         starting = self._child is not None and not self._listening
         poll_s = POLL_STARTING_S if starting else POLL_S if self._gone or not self._child else POLL_ARMING_S
-        return max(0.0, min(poll_s, self._sampler.due_ns() / 1e9 - time.monotonic()))
+        due_ns = min(self._sampler.due_ns(), self._disturber.due_ns() if self._disturber else sys.maxsize)
+        return max(0.0, min(poll_s, due_ns / 1e9 - time.monotonic()))
 
     def _error(self, phase: str, cause: str, message: str, remedy: str) -> None:
         self._outbox.say(line.error(phase, cause, message, remedy))
@@ -124,6 +127,8 @@ class Agent:
             return
         self._gone = True
         self._sampler.align(at)
+        if self._disturber:
+            self._disturber.start(at)
 
     def _arm(self) -> None:
         """Check what can be checked, then start the server; `_look` sees when it listens."""
@@ -149,6 +154,10 @@ class Agent:
                 *options.words(spec.server, self._strategy.honours),
             ]
             command += ["--host", spec.address, "--stats", str(stats)]
+            if spec.disturb:
+                asked = disturbance.parse(spec.disturb)
+                self._disturber = Disturber(asked, self._sampler.stats, self._sampler.tree)
+                command += ["--replace-workers"] if asked.restarts else []
         else:
             words = shlex.split(spec.server_command or "")
             command = [word.replace("{host}", spec.address).replace("{port}", str(spec.server_port)) for word in words]
@@ -167,6 +176,8 @@ class Agent:
             self._reason = f"its lifetime of {self._spec.lifetime_s:g} s is over"
         elif self._child and self._reason is None:
             self._look_at(self._child, now)
+        if self._reason is None and self._disturber and time.monotonic_ns() >= self._disturber.due_ns():
+            self._disturber.act(time.monotonic_ns())
         if self._reason is None and time.monotonic_ns() >= self._sampler.due_ns():
             self._outbox.say(self._sampler.take(count=self._child is not None and not self._listening))
 
@@ -216,6 +227,8 @@ class Agent:
 
     def _finish(self) -> None:
         """A last sample, then the end of every descendant, then `stopped`."""
+        if self._disturber:
+            self._disturber.end()
         if self._child:
             with suppress(OSError):
                 self._outbox.say(self._sampler.take(at_edge=True))
@@ -229,6 +242,7 @@ class Agent:
             {"event": "stopped", "t": time.monotonic_ns(), "workers": workers}
             | {"exit": self._child.exit if self._child else None, "signal": self._child.signal if self._child else None}
             | {"rusage": rusage(), "log_dropped_bytes": self._child.log.dropped_bytes if self._child else 0}
+            | {"disturbed": self._disturber.times if self._disturber else 0}
         )
         self._outbox.close(FLUSH_S)
 

@@ -36,6 +36,7 @@ class Spec:
     backlog: int
     listen_timeout: float
     workers: int
+    disturb: str | None
 
     @property
     def where(self) -> list[str]:

@@ -15,6 +15,8 @@ from server.catalog import Loop
 from server.common import Worker
 from server.ports import intake
 
+REPLACES = True
+
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
     """Serve until a signal comes, or a worker ends; the exit status."""

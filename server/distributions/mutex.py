@@ -19,6 +19,8 @@ from server.common import Worker
 from server.ports import intake
 from server.turns import OneAtATime
 
+REPLACES = True
+
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
     """Serve until a signal comes, or a worker ends; the exit status."""

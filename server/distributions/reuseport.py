@@ -12,20 +12,23 @@ from pathlib import Path
 
 from server import crew
 from server.catalog import Loop
-from server.common import Worker
+from server.common import Worker, listen
 from server.ports import intake
 
-LISTENS_PER_WORKER = True
+LISTENS_PER_WORKER = REPLACES = True
 
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
     """Serve until a signal comes, or a worker ends; the exit status. For each port there is a listener per worker."""
+    ports = [listener.getsockname()[:2] for listener in listeners[::workers]]
 
     def work(index: int, worker: Worker) -> None:
         mine = listeners[index::workers]
         for listener in listeners:
             if listener not in mine:
                 listener.close()
+        if mine[0].fileno() < 0:  # it takes the place of one that has ended, and the parent's copies are closed
+            mine = [listen(host, port, Worker.backlog, reuse_port=True) for host, port in ports]
         loop.run(intake(mine, worker), worker)
 
     def lead(sentinels: list[int]) -> None:
