@@ -185,7 +185,7 @@ def idle_workers(
 
 def undisturbed(cells: Iterable[Mapping[str, Any]], catalog: Catalog) -> Iterator[str]:
     """A sentence for each server that `disturb` cannot disturb."""
-    several = [strategy.name for strategy in catalog.values() if strategy.processes(2) > 1]
+    several = [name for name, one in catalog.items() if one.processes(2) > 1 and name != "null_server"]
     replacing = [strategy.name for strategy in catalog.values() if strategy.replaces]
     for cell in cells:
         if cell["disturb"] is None:
@@ -194,7 +194,8 @@ def undisturbed(cells: Iterable[Mapping[str, Any]], catalog: Catalog) -> Iterato
         fit, who = replacing if restarts else several, cell["strategy"] or "a server_command"
         if who not in fit:
             what = "replaces none that has ended" if restarts and who in several else "is not known to have one"
-            yield f"disturb={cell['disturb']} is for a worker process of several, and {who} {what}: try {', '.join(fit)}."
+            wanted = f"disturb={cell['disturb']} is for a worker process of several"
+            yield f"{wanted}, and {who} {what}: try {', '.join(fit)}."
 
 
 def settle(cell: dict[str, Any], problems: list[str]) -> None:

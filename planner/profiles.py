@@ -24,7 +24,9 @@ def entries(level: str, profiles: Profiles) -> list[Entry]:
     name = base_of(level)
     chosen = {entry["key"]: entry for entry in profiles[name]}
     giving = [profiles[one] for one in sorted(profiles, key=lambda one: (one != GIVES, one))]
-    given = {entry["key"]: entry for one in reversed(giving) for entry in one}
+    given: dict[str, Entry] = {}
+    for entry in (entry for one in giving for entry in one):
+        given.setdefault(entry["key"], entry)
     problems = []
     for sign, key in re.findall(r"([+-])([^+-]+)", level):
         known = given if sign == "+" else chosen

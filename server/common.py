@@ -87,14 +87,17 @@ class Worker:
         """Counts in slot `index` of `everyone`: the slots of all workers, or its own alone."""
         self.everyone, self.index = everyone, index
         self._slot = everyone[index * slots.WORDS : (index + 1) * slots.WORDS] if index else everyone
-        # In the place of one that has ended it goes on counting: what that one held is closed. Else all is zero.
-        self.accepted = self.closed = self._slot[slots.ACCEPTED]
+        self.accepted = self.closed = self.peak = self.bytes_in = self.bytes_out = 0
+
+    def succeed(self) -> None:
+        """Go on counting for the process that has ended, if there was one in this slot: what it held is closed."""
+        self.accepted = self.closed = self._slot[slots.CLOSED] = self._slot[slots.ACCEPTED]
+        self._slot[slots.OPEN] = 0
         self.peak = self._slot[slots.PEAK]
         self.bytes_in, self.bytes_out = self._slot[slots.BYTES_IN], self._slot[slots.BYTES_OUT]
 
     def begin(self) -> None:
         """Say that this process is ready to serve."""
-        self._slot[slots.CLOSED], self._slot[slots.OPEN] = self.closed, 0
         self._slot[slots.PID] = os.getpid()
 
     def opened(self) -> None:

@@ -52,6 +52,7 @@ def run(count: int, work: Work, stats: Path | None, lead: Lead = watch) -> int:
     def child(index: int) -> None:
         die_with_parent(parent, signal.SIGKILL)
         worker = Worker(words, index)
+        worker.succeed()
         try:
             stop_on_signals()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)

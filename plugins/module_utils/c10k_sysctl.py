@@ -21,6 +21,7 @@ KEYS = {
     RESERVED: "netns",
     "net.ipv4.tcp_tw_reuse": "netns",
     "net.ipv4.tcp_max_tw_buckets": "netns",
+    "net.ipv4.tcp_migrate_req": "netns",
     "net.netfilter.nf_conntrack_max": "global",
     "net.core.netdev_max_backlog": "global",
     "net.ipv4.tcp_mem": "global",

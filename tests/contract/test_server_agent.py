@@ -16,6 +16,7 @@ import uvloop
 
 from server import slots
 from server.agent.spec import parse
+from server.linux import processes
 from tests.contract.pipes import PATIENCE_S, Event, Pipes
 from tests.unit.server.harness import alive, echoes, eventually, free_port, need_program
 
@@ -564,3 +565,58 @@ def test_a_bad_specification(base: Path, spec: Event, word: str) -> None:
     status, said = agent.end()
     assert status == 2
     assert len(said.splitlines()) == 1
+
+
+def states(pids: set[int]) -> set[str]:
+    return {found.state for found in map(processes.stat, pids) if found}
+
+
+def test_a_worker_stands_still_while_the_load_runs_and_not_after_it(base: Path) -> None:
+    agent = Conductor(base, strategy="prefork_reuseport", workers=2, disturb="stall:100ms/200ms")
+    agent.arm()
+    pids = agent.whole_family(3)
+    agent.order("go", at=time.monotonic_ns() + 300_000_000)
+    eventually(lambda: "T" in states(pids), "one stands still")
+    agent.order("prove")
+    agent.wait_for("counts")
+    eventually(lambda: "T" not in states(pids), "all go on")
+    assert all(echoes(agent.connect()) for _ in range(20))
+    agent.order("stop")
+    stopped = agent.wait_for("stopped")
+    assert (stopped["exit"], stopped["disturbed"] > 0) == (0, True)
+    assert agent.end() == (0, "")
+    agent.left_nothing(pids)
+
+
+def test_a_worker_that_stands_still_is_ended_with_the_others(base: Path) -> None:
+    agent = Conductor(base, strategy="prefork_exclusive", workers=2, disturb="stall:30s/60s")
+    agent.arm()
+    pids = agent.whole_family(3)
+    agent.order("go", at=time.monotonic_ns() + 100_000_000)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    agent.order("stop")
+    assert agent.wait_for("stopped")["disturbed"] == 0
+    assert agent.end() == (0, "")
+    agent.left_nothing(pids)
+
+
+@pytest.mark.parametrize("strategy", ["prefork_reuseport", "prefork_exclusive"])
+def test_workers_that_are_ended_have_successors(base: Path, strategy: str) -> None:
+    agent = Conductor(base, strategy=strategy, workers=2, disturb="restart/200ms")
+    agent.arm()
+    pids = agent.whole_family(3)
+    held = [agent.connect() for _ in range(20)]
+    assert all(map(echoes, held))
+    agent.order("go", at=time.monotonic_ns() + 300_000_000)
+    eventually(lambda: len(pids & agent.descendants()) == 1, "both workers are others now")
+    agent.order("prove")
+    agent.wait_for("counts")
+    agent.whole_family(3)
+    assert all(echoes(agent.connect()) for _ in range(20))
+    agent.order("stop")
+    stopped = agent.wait_for("stopped")
+    assert (stopped["exit"], stopped["disturbed"] > 1) == (0, True)
+    assert sum(worker["accepted"] for worker in stopped["workers"]) == 40
+    assert agent.end() == (0, "")
+    agent.left_nothing(pids)

@@ -21,6 +21,7 @@ Workloads (--workload)
   open        --rate requests/s over the held connections
   closed      every connection asks again as soon as it is answered (after --think-time): throughput, not latency
   churn       connect, one echo, close, again and again, on --connections at a time
+  newcomers   the same at a --rate of its own, whatever the server does: so many new connections come each second
   ramp        the connections are opened in --steps, each step verified; then as open
   calibrate   sends as fast as it can to a server that swallows what it gets: this generator's own ceiling
 `

@@ -40,6 +40,8 @@ func (o *options) describe() (load, manner string) {
 	switch traits := o.Traits(); {
 	case !traits.Verifies:
 		load = fmt.Sprintf("calibration: as fast as %s to %s take them", connections, to)
+	case !traits.Holds && traits.Paced:
+		load = fmt.Sprintf("open loop: %s newcomers/s (%s) to %s: connect, echo, close, %s at a time at most", exact(o.Rate), o.Arrival, to, grouped(int64(o.Connections)))
 	case !traits.Holds:
 		load = fmt.Sprintf("%s: connect, echo, close, %s at a time, to %s", o.Workload, grouped(int64(o.Connections)), to)
 	case !traits.Paced:

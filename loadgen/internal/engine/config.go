@@ -14,6 +14,7 @@ const (
 	Open      = "open"
 	Closed    = "closed"
 	Churn     = "churn"
+	Newcomers = "newcomers"
 	Ramp      = "ramp"
 	Capacity  = "capacity"
 	Limit     = "limit"

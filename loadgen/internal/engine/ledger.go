@@ -219,13 +219,14 @@ func (g *Ledger) Plan(intended int64) uint16 {
 // InWindow tells whether a slot belongs to the window, not to the warm-up.
 func (g *Ledger) InWindow(i uint16) bool { return g.slots[i].k >= g.warmup }
 
-// Sent counts a request whose first byte was written at now.
-func (g *Ledger) Sent(i uint16, intended, now int64) {
+// Sent counts a request whose first byte was written at now. It was begun before that where it had to connect first: then what
+// kept it is the server's doing, and only until then the generator's.
+func (g *Ledger) Sent(i uint16, intended, begun, now int64) {
 	s := &g.slots[i]
 	s.sent++
 	if s.k >= g.warmup {
-		g.Lag.Record(now - intended)
-		g.gaps.sent(now)
+		g.Lag.Record(begun - intended)
+		g.gaps.sent(begun)
 	}
 	if g.FirstSend == 0 {
 		g.FirstSend = now

@@ -63,15 +63,15 @@ func TestLedgerCountsWhatLeftInTheWindow(t *testing.T) {
 	g := NewLedger(&cfg, 0, func(Interval) {})
 	early, due := g.Plan(0), g.Plan(second)
 	for _, at := range []int64{second - 1, second, 2*second - 1} {
-		g.Sent(early, 0, at)
+		g.Sent(early, 0, at, at)
 	}
-	g.Sent(due, second, 2*second)
+	g.Sent(due, second, 2*second, 2*second)
 	if g.Left != 2 {
 		t.Errorf("%d left in the window, want the two of [1 s, 2 s)", g.Left)
 	}
 	cfg.Requests = 9
 	g.Quota(&cfg)
-	if g.Sent(due, second, 99*second); g.Left != 3 {
+	if g.Sent(due, second, 99*second, 99*second); g.Left != 3 {
 		t.Errorf("%d left, want all of a quota", g.Left)
 	}
 }

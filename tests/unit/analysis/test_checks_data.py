@@ -101,6 +101,13 @@ def test_conservation() -> None:
     assert one["message"] == "Of 10,800 planned requests 10,799 are accounted for."
 
 
+def test_a_worker_that_was_ended_may_have_sent_what_it_did_not_count() -> None:
+    rows = change(healthy(), "trials", 1, disturb="restart/1s", disturbed=2)
+    change(rows, "workers", 1, bytes_out=64 * 10_800 - 2 * 16_384)
+    assert told("DT2", rows) == []
+    assert told("DT2", change(rows, "workers", 1, bytes_out=64 * 10_799 - 2 * 16_384)) == [1]
+
+
 @pytest.mark.parametrize(
     "fields", [{"mismatched_requests": 1, "answered_requests": 10_799}, {"surplus_replies": 2}], ids=str
 )

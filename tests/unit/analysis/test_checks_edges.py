@@ -38,6 +38,8 @@ TRIAL = ("trials", None)
         # more: 4,032 of 11,232, whose third is 3,744: 288 too many, of 306. With 40: 320 of 307.
         ("GN7", CLIENT, {"sent_per_s": RATE + 36}, {"sent_per_s": RATE + 40}),
         ("DT2", ("workers", None), {"bytes_out": 64 * 10_800}, {"bytes_out": 64 * 10_799}),
+        ("DT13", TRIAL, {"disturb": "restart/1s", "disturbed": 1}, {"disturbed": 0}),
+        ("DT13", TRIAL, {"disturb": None, "disturbed": 0}, {"disturb": "stall:100ms/1s", "disturbed": None}),
         *(("DT3", CLIENT, {name: 0}, {name: 3}) for name in WRONG),
         ("DT3", CLIENT, {"late": 3}, {"corrupt": 1}),  # late replies are right ones
         ("DT4", CLIENT, {"over_60s": 0}, {"over_60s": 1}),

@@ -48,6 +48,22 @@ REFUSALS = [
     ({"warmup": "1.5"}, "warmup=1.5 is not a whole number; it takes 0 to 3600 whole seconds."),
     ({"timeout": "0.01"}, "timeout=0.01 is out of range; it takes 0.1 to 60 s."),
     ({"timeout": "nan"}, "timeout=nan is not a number of seconds"),
+    ({"disturb": "stall"}, "disturb=stall is neither a stall nor a restart; it takes `none`, `stall:<time>/<period>`"),
+    ({"disturb": "stall:100ms"}, "neither a stall nor a restart"),
+    ({"disturb": "stall:600ms/1s"}, "disturb=stall:600ms/1s is out of range"),
+    ({"disturb": "stall:0ms/1s"}, "out of range"),
+    ({"disturb": "restart/1ms"}, "disturb=restart/1ms is out of range"),
+    ({"disturb": "restart/2h"}, "neither a stall nor a restart"),
+    (
+        {"disturb": "stall:100ms/1s", "strategy": "poll"},
+        "disturb=stall:100ms/1s is for a worker process of several, and poll is not known to have one: try ",
+    ),
+    ({"disturb": "restart", "strategy": "interpreter_per_core"}, "interpreter_per_core is not known to have one"),
+    (
+        {"disturb": "restart", "strategy": "sendfd"},
+        "disturb=restart/1s is for a worker process of several, and sendfd replaces none that has ended: try io_uring_processes, ",
+    ),
+    ({"disturb": "restart", "server_command": "./mine {host} {port}"}, "a server_command is not known to have one"),
     ({"workers": 1}, "workers=1 is out of range; it takes 2 to 1024, or `auto`."),
     (
         {"workers": 4, "strategy": "poll"},
@@ -273,6 +289,7 @@ def test_what_belongs_to_one_workload_makes_no_second_cell_of_another() -> None:
 
 PROFILES: profiles.Profiles = {
     "c10k": [{"key": "a.b", "value": 1}, {"key": "c.d", "value": 2}], "none": [], "c100k": [{"key": "a.b", "value": 9}],
+    "b": [{"key": "e.f", "value": 3}, {"key": "a.b", "value": 4}],
 }  # fmt: skip
 
 
@@ -284,6 +301,7 @@ PROFILES: profiles.Profiles = {
         ("none+c.d+a.b", {"a.b": 1, "c.d": 2}),
         ("c100k+c.d", {"a.b": 9, "c.d": 2}),
         ("c100k-a.b+a.b", {"a.b": 1}),
+        ("none+a.b+e.f", {"a.b": 1, "e.f": 3}),
     ],
 )
 def test_a_profile_less_or_more_a_key(level: str, values: dict[str, int]) -> None:
@@ -295,7 +313,7 @@ def test_a_profile_less_or_more_a_key(level: str, values: dict[str, int]) -> Non
 @pytest.mark.parametrize(
     ("level", "sentence"),
     [("c10k-a.c", "c10k has no key a.c; did you mean `a.b`?"), ("none-a.b", "none has no key a.b"),
-     ("none+x", "c10k has no key x. It has a.b, c.d.")],
+     ("none+x", "no profile has a key x. There are a.b, c.d, e.f.")],
 )  # fmt: skip
 def test_a_key_that_the_profile_has_not_is_refused(level: str, sentence: str) -> None:
     with pytest.raises(Refused, match=re.escape(sentence)):

@@ -7,6 +7,8 @@ import resource
 import select
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -20,6 +22,7 @@ from server.distributions.pool import THREADS
 from server.linux import processes
 from tests.unit.server.harness import (
     PATIENCE_S,
+    ROOT,
     Served,
     alive,
     echoes,
@@ -369,3 +372,46 @@ def test_a_turn_takes_as_many_as_it_is_told(tmp_path: Path, strategy: str, batch
         for sock in burst:
             sock.close()
     assert max(map(int, path.read_text().split())) == most
+
+
+REPLACING = [name for name, one in catalog.load().items() if one.replaces and one.loop in ("epoll", "blocking")]
+
+
+@pytest.mark.parametrize("number_of_ports", [1, 3])
+@pytest.mark.parametrize("strategy", REPLACING)
+def test_a_worker_that_is_ended_has_a_successor(strategy: str, number_of_ports: int, tmp_path: Path) -> None:
+    """Each in turn, with a client: the clients lose their connections, the counts go on, and newcomers are served."""
+    with serving(strategy, tmp_path, ports=number_of_ports, more=("--replace-workers",)) as served:
+        parent = served.process.pid
+
+        def workers() -> list[int]:
+            return [slot["pid"] for slot in slots.Reader(tmp_path / "stats.bin").slots()]
+
+        served.connect().close()
+        served.holds("closed", 1)
+        for index in range(2):
+            before = workers()
+            sock = served.connect(number=index % number_of_ports)
+            assert echoes(sock)
+            served.holds("bytes_out", 4 * (index + 1))  # what is sent and not yet counted would be lost with the worker
+            os.kill(before[index], signal.SIGTERM)
+            eventually(lambda i=index, pid=before[index]: workers()[i] != pid, "a successor")  # type: ignore[misc]
+            assert [pid for i, pid in enumerate(workers()) if i != index] == [before[1 - index]]
+            sock.close()
+            served.holds("open", 0)
+        assert served.total("accepted") == served.total("closed") == 3
+        assert served.total("bytes_out") == 8
+        family = processes.Tree(parent).look()
+        assert {pid for pid, one in family.items() if one.alive} == {*workers()}
+        for number in range(number_of_ports):
+            with served.connect(number=number) as sock:
+                assert echoes(sock)
+        os.kill(workers()[0], signal.SIGKILL)
+        assert served.process.wait(PATIENCE_S) == 1, "one that fails is not replaced"
+
+
+def test_who_cannot_replace_a_worker_says_so(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "server", "serve", "--strategy", "sendfd", "--replace-workers"]
+    ended = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE_S, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "sendfd replaces no worker that has ended: leave --replace-workers out.\n"

@@ -2,16 +2,13 @@ package epoll
 
 import (
 	"c10k/loadgen/internal/engine"
-	"c10k/loadgen/internal/errs"
 	"c10k/loadgen/internal/pacing"
 	"c10k/loadgen/internal/wire"
-
-	"golang.org/x/sys/unix"
 )
 
 // A churn keeps a number of requests in flight, each on a connection of its own: connect, echo, close.
 type churn struct {
-	held
+	visits
 	ready, resting engine.Ring // connections whose turn it is, and those that could not connect
 	started        int         // connections that had their first turn
 	left           int64       // requests
@@ -19,7 +16,8 @@ type churn struct {
 
 func newChurn(l *Loop) phase {
 	n := len(l.connections)
-	k := &churn{held: held{l}, ready: engine.NewRing(n), resting: engine.NewRing(n)}
+	k := &churn{ready: engine.NewRing(n), resting: engine.NewRing(n)}
+	k.visits = visits{held{l}, k.next}
 	k.left, l.end = l.accounts.Ledger.Quota(&l.cfg)
 	k.schedule()
 	return k
@@ -71,58 +69,12 @@ func (k *churn) pump() {
 	}
 }
 
-// stood records a handshake of the window, and asks.
-func (k *churn) stood(i int32, c *connection) {
-	c.state = established
-	l := k.l
-	if r := c.waiting.head; r != nothing && l.accounts.Ledger.InWindow(l.requests.all[r].slot) {
-		l.accounts.Connect.Record(l.watch.now - c.begun)
-	}
-	l.flush(i, c)
-}
-
-// replied hangs up, whether the reply was right or wrong: the client closes first.
-func (k *churn) replied(i int32, c *connection, _ uint8, _ engine.Outcome, _ bool) { k.hangUp(i, c) }
-
-// gaveUp closes the connection of a request that was settled without a reply.
-func (k *churn) gaveUp(i int32, c *connection, o engine.Outcome, _ bool) {
-	if o == engine.TimedOut {
-		doing := errs.Read
-		if c.state == connecting {
-			doing = errs.Connect
-		}
-		k.l.accounts.Errors.Add(doing, errs.Timeout, 0, k.l.cfg.Number(int(i)))
-		if c.received > 0 {
-			k.l.accounts.Broken(c.wrong)
-		}
-	}
-	k.hangUp(i, c)
-}
-
-// hangUp closes a connection and gives it its next turn.
-func (k *churn) hangUp(i int32, c *connection) {
-	k.l.disconnect(i, c)
-	k.ready.Push(engine.Turn{Connection: i, Due: k.l.watch.now})
-	k.schedule()
-}
-
-// lost gives a connection its next turn, after a rest if it could not be made.
-func (k *churn) lost(i int32, _ state, phase errs.Phase, _ errs.Cause, _ unix.Errno) {
-	now := engine.Monotonic()
-	if phase == errs.Connect {
-		k.resting.Push(engine.Turn{Connection: i, Due: now + engine.Reconnect})
-	} else {
+// next gives a connection that is closed its next turn, after a rest if it could not be made.
+func (k *churn) next(i int32, now int64, reached bool) {
+	if reached {
 		k.ready.Push(engine.Turn{Connection: i, Due: now})
+	} else {
+		k.resting.Push(engine.Turn{Connection: i, Due: now + engine.Reconnect})
 	}
 	k.schedule()
-}
-
-// over leaves no connection, and none of them was lost.
-func (k *churn) over(d *engine.Done) {
-	d.Lost = 0
-	for i := range k.l.connections {
-		if c := &k.l.connections[i]; c.state != closed {
-			k.l.disconnect(int32(i), c)
-		}
-	}
 }

@@ -42,7 +42,8 @@ type Loop struct {
 	due   int64 // ns, when the phase wants to be pumped
 	end   int64 // ns, from when on the phase begins nothing
 
-	looked int64 // ns, when the phase last looked whether anything is due
+	looked   int64 // ns, when the phase last looked whether anything is due
+	caughtUp int64 // ns, until when all that had come has been handled
 }
 
 // A phase says what follows from what happens. Its methods are called on the loop's thread; held has the usual answers.
@@ -104,6 +105,7 @@ var workloads = map[string]construct{
 	engine.Open: newArrivals, engine.Ramp: newArrivals, engine.Capacity: newArrivals, engine.Limit: newArrivals,
 	engine.Closed:    newCycle,
 	engine.Churn:     newChurn,
+	engine.Newcomers: newNewcomers,
 	engine.Calibrate: newCalibration,
 }
 

@@ -12,6 +12,7 @@ const eventsPerSend = 16 // replies handled before the loop looks whether a send
 // poll waits until deadline for events and handles them. It tells how many came.
 func (l *Loop) poll(deadline int64) int {
 	events := l.watch.await(deadline)
+	asked := l.watch.asked
 	for i := range events {
 		if i%eventsPerSend == 0 && l.due != pacing.Never && l.due <= engine.Monotonic() {
 			l.phase.pump()
@@ -23,6 +24,9 @@ func (l *Loop) poll(deadline int64) int {
 		if c := &l.connections[e.Fd]; c.generation == uint32(e.Pad) && c.fd >= 0 {
 			l.handle(e.Fd, c, e.Events)
 		}
+	}
+	if len(events) < eventsPerWait {
+		l.caughtUp = asked
 	}
 	return len(events)
 }

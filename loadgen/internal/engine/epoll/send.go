@@ -62,7 +62,11 @@ func (l *Loop) flush(i int32, c *connection) {
 			r.sent = now
 			// One that timed out meanwhile is written all the same, to keep step, but counts as never sent.
 			if r.flags == wire.Load && !r.settled {
-				l.accounts.Ledger.Sent(r.slot, r.intended, now)
+				begun := now
+				if !l.traits.ConnectsAhead {
+					begun = c.begun
+				}
+				l.accounts.Ledger.Sent(r.slot, r.intended, begun, now)
 			}
 		}
 		c.unsent -= int32(n)

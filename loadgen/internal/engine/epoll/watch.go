@@ -20,7 +20,8 @@ type watch struct {
 	coarse  bool // no epoll_pwait2, which is there since Linux 5.11
 	bell    int  // an eventfd
 	events  []unix.EpollEvent
-	now     int64 // ns, read right after the last wait
+	asked   int64 // ns, read right before the last wait
+	now     int64 // ns, read right after it
 	late    int64 // ns, the lateness of the last wait
 	maxGap  int64 // ns
 	loopLag *hist.Histogram
@@ -50,6 +51,7 @@ func (w *watch) begin() {
 // deadline: as late as that can a send or a reading of the clock have been.
 func (w *watch) await(deadline int64) []unix.EpollEvent {
 	before := engine.Monotonic()
+	w.asked = before
 	n, errno := w.wait(w.events, deadline-before)
 	busy := before - w.now
 	w.now = engine.Monotonic()

@@ -1,0 +1,70 @@
+package epoll
+
+import (
+	"c10k/loadgen/internal/engine"
+	"c10k/loadgen/internal/pacing"
+	"c10k/loadgen/internal/wire"
+)
+
+// A newcomers is an open loop of visits: their times come from the pacer alone, whatever the server does. So many can be under
+// way at once as there are places; one that finds none is dropped.
+type newcomers struct {
+	visits
+	free  []int32 // places
+	taken int64   // ns, when one was taken last
+}
+
+func newNewcomers(l *Loop) phase {
+	m := &newcomers{free: make([]int32, len(l.connections))}
+	m.visits = visits{held{l}, m.leave}
+	for i := range m.free {
+		m.free[i] = int32(len(m.free) - 1 - i)
+	}
+	m.schedule()
+	return m
+}
+
+// schedule asks the pacer for the next time.
+func (m *newcomers) schedule() {
+	l := m.l
+	l.due = pacing.Never
+	if next := l.pacer.Next(); len(l.connections) > 0 && next < l.end-l.at {
+		l.due = l.at + next
+	}
+}
+
+// pump begins the visits that are due, but not so many that replies would have to wait for long.
+func (m *newcomers) pump() {
+	for range engine.WorkPerTurn {
+		if m.l.looked = engine.Monotonic(); m.l.due > m.l.looked {
+			return
+		}
+		intended := m.l.due
+		if len(m.free) == 0 && m.l.caughtUp < max(intended, m.taken) {
+			return // one may have left, and this loop has not seen it
+		}
+		m.schedule()
+		m.come(intended)
+	}
+}
+
+func (m *newcomers) come(intended int64) {
+	l, last := m.l, len(m.free)-1
+	slot := l.accounts.Ledger.Plan(intended)
+	switch {
+	case last < 0: // the server has not come to the others; or, where there was a place in time, this loop came too late
+		l.accounts.Ledger.Unsent(slot, engine.Dropped, intended < m.taken)
+	case l.looked-intended >= int64(l.cfg.Timeout): // its time is over, and making it would make the others later still
+		l.accounts.Ledger.Unsent(slot, engine.TimedOut, true)
+	default:
+		i := m.free[last]
+		m.free = m.free[:last]
+		// Its place in the slab is sure: there is room for more requests than connections.
+		l.submit(i, wire.Load, intended, slot)
+		l.dial(i)
+		m.taken = engine.Monotonic()
+	}
+}
+
+// leave takes a place back.
+func (m *newcomers) leave(i int32, _ int64, _ bool) { m.free = append(m.free, i) }
