@@ -37,6 +37,7 @@ METRICS = {
         Metric("errors", "errors_share", "share of requests without a right answer", "", False),
         Metric("fairness", "workers_fairness", "Jain's index of connections over workers", "", True),
         Metric("lag", "lag_p99_ns", "p99 lateness of sending", "ns", False),
+        Metric("generator_memory", "generators_rss_bytes", "memory of the generators", "B", False),
         Metric("held", "held_connections", "connections held", "connections", True),
     )
 }

@@ -127,7 +127,8 @@ def facts(dataset: Dataset) -> list[str]:
     unsaid |= {"warmup", "duration"} if pd.notna(first["requests"]) else set()
     parts = [] if "workload" in apart else [f"{first['workload']} load"]
     if "connections" not in apart:
-        parts.append(f"{first['connections']:,} {'connections' if workload.holds else 'in flight'}")
+        what = "connections" if workload.holds else "in flight at most" if workload.paced else "in flight"
+        parts.append(f"{first['connections']:,} {what}")
     parts += [text.format(first[name]) for name, text in FACTS.items() if name not in unsaid and pd.notna(first[name])]
     if server := server_of(dataset).get(first["run"]):
         own = len(server.pinned)

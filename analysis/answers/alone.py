@@ -28,11 +28,14 @@ def estimate(dataset: Dataset, row: dict[Any, Any], metric: str) -> pd.Series | 
 def load(row: dict[Any, Any]) -> str:
     """The load of a row of `cells` in words, such as `10,000 connections and 2,000 requests/s`."""
     connections = f"{show.count(float(row['connections']))} connections"
-    if not traits(row["workload"]).holds:
+    its = traits(row["workload"])
+    if its.paced and not its.holds:
+        return f"{show.count(row['rate'])} newcomers/s, a request of each"
+    if not its.holds:
         return f"{show.count(float(row['connections']))} requests in flight, a connection for each"
     idle = 0 if pd.isna(row["active"]) else float(row["connections"]) - float(row["active"])
     connections += f", {show.count(idle)} of them idle," if idle else ""
-    if not traits(row["workload"]).paced:
+    if not its.paced:
         return f"{connections} in a closed loop"
     return connections if pd.isna(row["rate"]) else f"{connections} and {show.count(row['rate'])} requests/s"
 
@@ -52,7 +55,8 @@ def sentence(dataset: Dataset, good: pd.DataFrame) -> str:
         if others := _kept_from_cpus(dataset, row):
             slow = f"answered {answered} of {rate} requests/s on CPUs that it had not to itself ({others}), so what it "
             slow += "sustains is not shown"
-        parts = [f"{row['label']} held {held} of {asked} connections and {slow}"]
+        holds = traits(row["workload"]).holds
+        parts = [f"{row['label']} held {held} of {asked} connections and {slow}" if holds else f"{row['label']} {slow}"]
     doubt = doubts(dataset)
     bars = {name: doubt.get((row["run"], row["cell"], name), ()) for name in ("p50", "p99", "cpu")}
     p50, p99, cost = (None if bars[name] else estimate(dataset, row, name) for name in bars)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -95,6 +95,7 @@ def trial_rows(
         row |= _server(samples[samples["trial"] == n], row, window if is_count(at_ns.get(log.server or "")) else None)
         said = mapping(result)
         row |= {name: number(said.get(name)) for name in ("start_skew_ms", "overhead_s")}
+        row["generators_rss_bytes"] = _peaks(own)
         row["workers_fairness"] = _fairness(stopped.get(n, {}))
         row |= {name: count(stopped.get(n, {}).get(name)) for name in ("log_dropped_bytes", "disturbed")}
         rows.append(row | {"go_ns": count(said.get("go_ns"))})
@@ -193,6 +194,12 @@ def percentiles(intervals: pd.DataFrame, wanted: Mapping[str, Fraction] = PERCEN
         found[f"response_{name}_ns"] = NAN if withheld else histograms.percentile_ns(total, planned, percent)
         found[f"response_{name}_tail_requests"] = float(rests_on)
     return found, bad
+
+
+def _peaks(own: Sequence[Row]) -> float:
+    """The most memory of each generator, summed; NaN where one does not say."""
+    told = [number(mapping(event.get("self")).get("max_rss_bytes")) for event in own]
+    return sum(told) if told else NAN
 
 
 def _differing(result: Row | None, row: Row) -> tuple[str, int] | None:

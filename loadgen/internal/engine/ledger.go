@@ -219,8 +219,7 @@ func (g *Ledger) Plan(intended int64) uint16 {
 // InWindow tells whether a slot belongs to the window, not to the warm-up.
 func (g *Ledger) InWindow(i uint16) bool { return g.slots[i].k >= g.warmup }
 
-// Sent counts a request whose first byte was written at now. It was begun before that where it had to connect first: then what
-// kept it is the server's doing, and only until then the generator's.
+// Sent counts a request whose first byte was written at now. Its lag ends when it was begun, from when on only the server kept it.
 func (g *Ledger) Sent(i uint16, intended, begun, now int64) {
 	s := &g.slots[i]
 	s.sent++

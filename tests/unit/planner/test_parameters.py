@@ -61,7 +61,7 @@ REFUSALS = [
     ({"disturb": "restart", "strategy": "interpreter_per_core"}, "interpreter_per_core is not known to have one"),
     (
         {"disturb": "restart", "strategy": "sendfd"},
-        "disturb=restart/1s is for a worker process of several, and sendfd replaces none that has ended: try io_uring_processes, ",
+        "worker process of several, and sendfd replaces none that has ended: try io_uring_processes, ",
     ),
     ({"disturb": "restart", "server_command": "./mine {host} {port}"}, "a server_command is not known to have one"),
     ({"workers": 1}, "workers=1 is out of range; it takes 2 to 1024, or `auto`."),

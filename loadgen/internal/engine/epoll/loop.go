@@ -62,6 +62,8 @@ type phase interface {
 	gaveUp(i int32, c *connection, o engine.Outcome, onWire bool)
 	// lost goes on without a connection, which was in that state when it failed so.
 	lost(i int32, was state, phase errs.Phase, cause errs.Cause, errno unix.Errno)
+	// begun is when a request was begun that leaves now: not before now, unless it had to connect first at a time of its own.
+	begun(c *connection, now int64) int64
 	// over corrects the sum of what a load amounts to; all is settled.
 	over(d *engine.Done)
 }
@@ -94,6 +96,8 @@ func (h *held) lost(_ int32, was state, _ errs.Phase, _ errs.Cause, _ unix.Errno
 		h.l.accounts.Open--
 	}
 }
+
+func (h *held) begun(_ *connection, now int64) int64 { return now }
 
 func (h *held) over(*engine.Done) {}
 

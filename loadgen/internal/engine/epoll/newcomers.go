@@ -66,5 +66,8 @@ func (m *newcomers) come(intended int64) {
 	}
 }
 
+// begun is when it began to connect: what kept it from then on was the server.
+func (m *newcomers) begun(c *connection, _ int64) int64 { return c.begun }
+
 // leave takes a place back.
 func (m *newcomers) leave(i int32, _ int64, _ bool) { m.free = append(m.free, i) }

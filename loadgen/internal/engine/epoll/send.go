@@ -62,11 +62,7 @@ func (l *Loop) flush(i int32, c *connection) {
 			r.sent = now
 			// One that timed out meanwhile is written all the same, to keep step, but counts as never sent.
 			if r.flags == wire.Load && !r.settled {
-				begun := now
-				if !l.traits.ConnectsAhead {
-					begun = c.begun
-				}
-				l.accounts.Ledger.Sent(r.slot, r.intended, begun, now)
+				l.accounts.Ledger.Sent(r.slot, r.intended, l.phase.begun(c, now), now)
 			}
 		}
 		c.unsent -= int32(n)

@@ -34,11 +34,7 @@ func (c *connection) put(r *request) *request {
 	r.onWire, r.sequence, r.sent = true, c.sequence, engine.Monotonic()
 	c.sequence++
 	if r.flags == wire.Load {
-		begun := r.sent
-		if !c.e.traits.ConnectsAhead {
-			begun = r.intended // it connected at once
-		}
-		c.e.accounts.Ledger.Sent(r.slot, r.intended, begun, r.sent)
+		c.e.accounts.Ledger.Sent(r.slot, r.intended, r.sent, r.sent)
 	}
 	return r
 }
