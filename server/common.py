@@ -79,6 +79,8 @@ class Worker:
 
     backlog = 4096  # of a listener that a worker opens itself
 
+    is_replaced = False  # by a successor, when a signal has ended it; of a distribution that REPLACES
+
     read_bytes = 262_144  # of asyncio: what its transport asks the kernel for
 
     __slots__ = ("_slot", "accepted", "bytes_in", "bytes_out", "closed", "everyone", "index", "peak")

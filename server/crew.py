@@ -23,9 +23,6 @@ STOP_S = 0.5  # from SIGTERM to SIGKILL
 Work = Callable[[int, Worker], None]
 Lead = Callable[[list[int]], None]
 
-replaces = False
-"""Has a worker that was ended a successor? `serve` says so, for a distribution that REPLACES."""
-
 
 def watch(sentinels: list[int]) -> None:
     """Wait until a worker ends: what a parent does that has nothing else to do."""
@@ -43,8 +40,9 @@ def run(count: int, work: Work, stats: Path | None, lead: Lead = watch) -> int:
     """Fork `count` workers, which do work(index, worker) until a signal comes; return the exit status.
 
     The parent leads meanwhile: `lead` gets the sentinels of the workers, and returns when one of them is ready. A
-    worker that ends on its own ends the server, since the connections dealt to it would be lost. With `replaces` one
-    that a signal ended in order has a successor, with the same index and counts; one that failed still ends the server.
+    worker that ends on its own ends the server, since the connections dealt to it would be lost. Where workers are
+    replaced (`Worker.is_replaced`) one that a signal ended in order has a successor, with the same index and counts;
+    one that failed still ends the server.
     """
     context = multiprocessing.get_context("fork")
     parent, words = os.getpid(), table(stats, count)
@@ -76,7 +74,7 @@ def run(count: int, work: Work, stats: Path | None, lead: Lead = watch) -> int:
         for index in range(count):
             start(index)
         lead([hand.sentinel for hand in hands])
-        while replaces and all(hand.exitcode in (None, 0) for hand in hands):
+        while Worker.is_replaced and all(hand.exitcode in (None, 0) for hand in hands):
             for index in [index for index, hand in enumerate(hands) if hand.exitcode == 0]:
                 start(index)
             watch([hand.sentinel for hand in hands])

@@ -9,7 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
-from server import catalog, common, crew, needs, slots
+from server import catalog, common, needs, slots
 from server.linux import sockdiag
 from server.options import BAD_INPUT, LEAST_WORKERS, OPTIONAL
 
@@ -62,7 +62,7 @@ def serve(options: argparse.Namespace) -> int:
     common.Worker.read_bytes = options.read_bytes or common.Worker.read_bytes
     common.Worker.accept_batch = options.accept_batch or common.Worker.accept_batch
     common.Worker.backlog = options.backlog
-    crew.replaces = options.replace_workers
+    common.Worker.is_replaced = options.replace_workers
     try:
         return distribution.serve(listeners, loop, workers, options.stats)
     except OSError as error:

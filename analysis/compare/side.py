@@ -35,7 +35,7 @@ OLD_NAMES = RENAMED | {
     "duration_s": "duration", "timeout_s": "timeout", "arm_timeout_s": "arm_timeout",
 }  # fmt: skip
 # What a file does not name that is older than they are.
-YOUNGER = {name: PARAMETERS[name].default for name in ("python", "profile")}
+YOUNGER = {name: PARAMETERS[name].default for name in ("python", "profile", "disturb")}
 KIND = "c10k baseline"
 Factor = str | int | float | None
 Key = tuple[Factor, ...]

@@ -348,7 +348,7 @@ def test_a_damaged_baseline_file_is_one_sentence(change: Any, sentence: str, tmp
 
 def test_a_baseline_file_of_version_1_has_other_names_and_no_parameter_that_is_younger(tmp_path: Path) -> None:
     factors = {"rate": 10, "think_time": 0.5, "server_command": "./mine", "server_port": 9100}
-    younger = {"accept_batch": 64, "listen_timeout": 12, "read_bytes": 262144, "python": None, "profile": "c10k"} | {"disturb": None}
+    younger = {"accept_batch": 64, "listen_timeout": 12, "read_bytes": 262144} | side.YOUNGER
     found = made(*trials("c1", "epoll", [1, 2], **factors, **younger))
     document = json.loads(side.baseline_text(found))
     (cell,) = document["cells"]
