@@ -53,6 +53,7 @@ class Server:
     server_port: int
     server_ports: int
     given: Mapping[str, Any]
+    disturb: str | None = None
 
     @property
     def label(self) -> str:

@@ -105,6 +105,8 @@ def log_proof(course: Course, when: str, proof: Proof | None) -> None:
 
 
 def prove_end(course: Course) -> None:
+    if course.trial.server.disturb:
+        course.fleet.tell([course.fleet.server], "prove")  # nobody is disturbed from now on
     if not course.trial.load.traits.holds:
         if course.trial.load.traits.verifies and course.tally.ceased(course.trial.load.timeout):
             course.hung = hang(course, in_vain=True)

@@ -204,13 +204,23 @@ def hostile(parameter: Parameter, value: Any) -> dict[str, Any] | None:
 
 
 def disturbance(_parameter: Parameter, value: Any) -> str | None:
-    """`none`, or what contracts/disturbance.py reads; `restart` alone has a period, too."""
+    """`none`, or what contracts/disturbance.py reads, each time in one way; `restart` alone has a period, too."""
     text = str(value).strip()
     if text == "none":
         return None
-    text = f"restart/{EACH}" if text == "restart" else text
-    parse_disturbance(text)
-    return text
+    found = re.fullmatch(r"(stall:)([^/]+)/([^/]+)|(restart/)([^/]+)", f"restart/{EACH}" if text == "restart" else text)
+    if not found:
+        raise ValueError("is neither a stall nor a restart")
+    kind, *times = (part for part in found.groups() if part)
+    try:
+        periods_ms = [time_s(period) * 1000 for period in times]
+    except ValueError:
+        raise ValueError("has a time that is not understood") from None
+    if any(period % 1 for period in periods_ms):
+        raise ValueError("has a time that is no whole number of milliseconds")
+    asked = kind + "/".join(f"{period}ms" if period % 1000 else f"{period // 1000}s" for period in map(int, periods_ms))
+    parse_disturbance(asked)
+    return asked
 
 
 def objective(_parameter: Parameter, value: Any) -> str:

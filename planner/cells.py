@@ -5,10 +5,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts import disturbance
 from contracts.declared import GENERATORS, PARAMETERS, WORKLOADS
 from contracts.judge import nearest
-from planner import duet
+from planner import duet, misfits
 from planner.parameters import Refused, typed, unknown_names
 from planner.profiles import base_of
 from planner.profiles import problems as of_profiles
@@ -159,43 +158,8 @@ def keep_interpreted(cells: Sequence[dict[str, Any]], catalog: Catalog) -> None:
             cell["python"] = None
 
 
-def each(common: Mapping[str, Any], listed: Any) -> list[Mapping[str, Any]]:
-    """What a person gave for the whole run, and for each of the `cells`."""
-    return [common, *(item for item in (listed if isinstance(listed, list) else ()) if isinstance(item, dict))]
 
 
-def idle_interpreters(cells: Sequence[Mapping[str, Any]], common: Mapping[str, Any], listed: Any) -> Iterator[str]:
-    """A sentence where somebody asks for an interpreter and no server of the run is in Python."""
-    if cells and not interpreters(cells) and any(one.get("python") not in (None, "") for one in each(common, listed)):
-        names = ", ".join(dict.fromkeys(cell["strategy"] or "a server_command" for cell in cells))
-        yield f"python would change nothing: no server of this run ({names}) is a strategy in Python."
-
-
-def idle_workers(
-    cells: Sequence[Mapping[str, Any]], catalog: Catalog, common: Mapping[str, Any], listed: Any
-) -> Iterator[str]:
-    """A sentence where somebody asks for workers and no server of the run has several."""
-    if all(one.get("workers") in (None, "", PARAMETERS["workers"].default) for one in each(common, listed)):
-        return
-    found = {cell["strategy"]: catalog.get(cell["strategy"]) for cell in cells}
-    if found and all(strategy is None or strategy.one_slot for strategy in found.values()):
-        names = ", ".join(name or "a server_command" for name in found)
-        yield f"workers would change nothing: no server of this run ({names}) has several processes."
-
-
-def undisturbed(cells: Iterable[Mapping[str, Any]], catalog: Catalog) -> Iterator[str]:
-    """A sentence for each server that `disturb` cannot disturb."""
-    several = [name for name, one in catalog.items() if one.processes(2) > 1 and name != "null_server"]
-    replacing = [strategy.name for strategy in catalog.values() if strategy.replaces]
-    for cell in cells:
-        if cell["disturb"] is None:
-            continue
-        restarts = disturbance.parse(cell["disturb"]).restarts
-        fit, who = replacing if restarts else several, cell["strategy"] or "a server_command"
-        if who not in fit:
-            what = "replaces none that has ended" if restarts and who in several else "is not known to have one"
-            wanted = f"disturb={cell['disturb']} is for a worker process of several"
-            yield f"{wanted}, and {who} {what}: try {', '.join(fit)}."
 
 
 def settle(cell: dict[str, Any], problems: list[str]) -> None:
@@ -257,9 +221,7 @@ def resolve(given: Mapping[str, Any], catalog: Catalog, profiles: list[str], oth
     problems += of_other_workloads([name for name in wide if common.get(name) not in (None, "")], cells)
     problems += searches(cells, wide)
     problems += duet.problems(cells, wide)
-    problems += idle_workers(cells, catalog, common, given.get("cells"))
-    problems += idle_interpreters(cells, common, given.get("cells"))
-    problems += undisturbed(cells, catalog)
+    problems += misfits.problems(cells, catalog, common, given.get("cells"))
     levels = list(dict.fromkeys(cell["profile"] for cell in cells))
     for name in dict.fromkeys(map(base_of, levels)):
         if name not in profiles:

@@ -218,7 +218,8 @@ def calibration(trials: Sequence[Mapping[str, Any]], clients: Sequence[Host], se
     return {
         "n": n, "block": trials[-1]["block"] + 1, "cell": "calibration", "kind": "calibration", "control": False,
         **{name: trials[-1][name] for name in KERNEL},
-        "server": {**first["server"], "strategy": "null_server", "server_command": None, "python": None, "workers": 1},
+        "server": {**first["server"], "strategy": "null_server", "server_command": None, "python": None,
+                   "disturb": None, "workers": 1},
         "load": {
             **first["load"], "workload": "calibrate", "connections": connections, "active": connections, "rate": 1,
             "requests": None, "think_time": 0, "hostile": None, "warmup": 0, "duration": CALIBRATION_S,

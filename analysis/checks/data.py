@@ -99,15 +99,17 @@ def dt2_conservation(dataset: Dataset) -> Iterable[Observation]:
 
 def _echoed(dataset: Dataset) -> Iterable[Observation]:
     """Replies that the server never sent. It sends more than are counted: arming and proving are echoes too. But a
-    worker that was ended (`disturb`) may have sent one chunk that it did not come to count."""
+    worker that was ended (`disturb: restart`) may have sent one chunk that it did not come to count."""
     sent = dataset.workers.drop_duplicates([*KEY, "worker"]).groupby(KEY)["bytes_out"].sum(min_count=1).dropna()
     seconds = dataset.seconds.drop_duplicates([*KEY, "k"])
     answered = seconds.groupby(KEY)["answered_requests"].sum().rename("answered").reset_index()
-    asked = trials(dataset)[[*KEY, "payload_bytes", "disturbed"]].fillna({"disturbed": 0})
-    table = asked.dropna().merge(sent.reset_index(), on=KEY)
+    asked = trials(dataset)
+    ends = asked["disturb"].astype("string").str.startswith("restart").fillna(False)
+    asked = asked.assign(ended=asked["disturbed"].fillna(0).where(ends, 0))
+    table = asked[[*KEY, "payload_bytes", "ended"]].dropna().merge(sent.reset_index(), on=KEY)
     for row in table.merge(answered, on=KEY).to_dict("records"):
         claimed, echoed = row["answered"] * row["payload_bytes"], row["bytes_out"]
-        if claimed > echoed + row["disturbed"] * threshold("uncounted_bytes"):
+        if claimed > echoed + row["ended"] * threshold("uncounted_bytes"):
             text = f"The clients got {claimed:,} bytes of replies, the server sent {echoed:,}"
             yield seen(row, text, claimed / max(1, echoed), answered_bytes=claimed, echoed_bytes=echoed)
 
@@ -214,7 +216,7 @@ def dt10_log_cut(dataset: Dataset) -> Iterable[Observation]:
 
 
 def dt13_undisturbed(dataset: Dataset) -> Iterable[Observation]:
-    for row in trials(dataset, OUTCOMES).to_dict("records"):
+    for row in trials(dataset).to_dict("records"):
         if not pd.isna(row["disturb"]) and not number(row["disturbed"], 0.0):
             yield seen(row, f"No worker of {contender(row)} was disturbed as disturb={row['disturb']} asks", 1.0)
 

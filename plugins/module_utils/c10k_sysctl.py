@@ -136,7 +136,8 @@ class Kernel:
         before = own["original"] if own else present
         result = {"key": key, "scope": scope, "before": before, "asked": asked, "after": present}
         if present is None:
-            return {**result, "status": "absent"}
+            missed = {"status": "refused", "why": "this kernel does not have it"}
+            return {**result, **(missed if entry.get("needed") else {"status": "absent"})}
         if suffices(key, present, asked, at_least):
             # What another of our runs, or another host on this kernel, has already set counts as set.
             return {**result, "status": "set" if own and before != present else "kept"}

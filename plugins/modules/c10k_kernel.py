@@ -22,7 +22,7 @@ DOCUMENTATION = r"""
   },
   "entries": {
     "type": "list", "elements": "dict", "default": [],
-    "description": "Mappings of C(key), C(value), and C(at_least) where a better value may stay."
+    "description": "Mappings of C(key), C(value), C(at_least) where a better value may stay, C(needed) where a kernel must have the key."
   },
   "ports": {
     "type": "list", "elements": "int", "default": [],

@@ -114,6 +114,8 @@ class Agent:
             self._outbox.say(line.protocol_error(f"The order {name[:40]!r} {what}.", remedy))
 
     def _prove(self) -> None:
+        if self._gone and self._disturber:
+            self._disturber.end()  # the load is over
         self._outbox.say(self._sampler.counts())
         if self._gone and self._sampler.is_large and not self._window_over:
             self._outbox.say(self._sampler.take(at_edge=True))

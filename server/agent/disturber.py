@@ -13,7 +13,7 @@ from server.slots import Reader
 
 
 class Disturber:
-    """From the start of the load until `end`. Who calls `act` when it is due decides how punctual it is.
+    """From the start of the load until it is over (`end`). Who calls `act` when it is due decides how punctual it is.
 
     The workers are found in the statistics, which the measured server writes: only what is a descendant is signalled.
     """

@@ -21,7 +21,7 @@ REPLACES = True
 
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
-    """Serve until a signal comes, or a worker ends; the exit status."""
+    """Serve until a signal comes, or a worker ends that has no successor; the exit status."""
 
     def work(_index: int, worker: Worker) -> None:
         loop.run(intake(listeners, worker), worker)  # the loop makes its epoll here, after the fork: it is its own

@@ -197,15 +197,18 @@ def run(intake: Intake, worker: Worker) -> None:
 
     watch()
     worker.begin()
-    while True:
-        ring.submit()
-        completions = ring.completions()
-        if not completions and not echo.unsettled and not echo.starved:
-            echo.answered()
-            ring.wait()
+    try:
+        while True:
+            ring.submit()
             completions = ring.completions()
-        if echo.turn(completions):
-            for sock in intake.take():
-                worker.opened()
-                echo.hear(sock.detach())
-            watch()
+            if not completions and not echo.unsettled and not echo.starved:
+                echo.answered()
+                ring.wait()
+                completions = ring.completions()
+            if echo.turn(completions):
+                for sock in intake.take():
+                    worker.opened()
+                    echo.hear(sock.detach())
+                watch()
+    finally:
+        worker.bytes_out += echo.sent  # a signal has come before the next turn, which would have counted them

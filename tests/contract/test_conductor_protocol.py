@@ -117,6 +117,17 @@ def test_what_goes_well(tmp_path: Path, changes: dict[str, Any], fields: dict[st
     assert {name: trial[name] for name in fields} == fields
 
 
+@pytest.mark.parametrize(("disturb", "orders"), [(None, ["stop"]), ("restart/1s", ["prove", "stop"])])
+def test_the_server_is_told_that_a_load_is_over_in_which_it_disturbs(
+    tmp_path: Path, disturb: str | None, orders: list[str]
+) -> None:
+    stage = Stage(tmp_path, load={"workload": "churn"}, server={"disturb": disturb})
+    assert stage.run().trial["outcome"] == "ok"
+    (told,) = tmp_path.glob("server/app/orders-1")
+    said = [name for name in told.read_text().split() if name != "clock"]
+    assert said[said.index("go") + 1 :] == orders
+
+
 def side_by_side(tmp_path: Path, **behaviours: dict[str, Any]) -> Stage:
     return Stage(tmp_path, trials=4, duet=True, behaviours=behaviours)
 

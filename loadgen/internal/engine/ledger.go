@@ -219,13 +219,22 @@ func (g *Ledger) Plan(intended int64) uint16 {
 // InWindow tells whether a slot belongs to the window, not to the warm-up.
 func (g *Ledger) InWindow(i uint16) bool { return g.slots[i].k >= g.warmup }
 
+// Began notes that a request was begun which is sent later, when its handshake has ended: one after the other in time.
+func (g *Ledger) Began(i uint16, at int64) {
+	if g.InWindow(i) {
+		g.gaps.sent(at)
+	}
+}
+
 // Sent counts a request whose first byte was written at now. Its lag ends when it was begun, from when on only the server kept it.
 func (g *Ledger) Sent(i uint16, intended, begun, now int64) {
 	s := &g.slots[i]
 	s.sent++
 	if s.k >= g.warmup {
 		g.Lag.Record(begun - intended)
-		g.gaps.sent(begun)
+		if begun == now { // of the others Began has told
+			g.gaps.sent(now)
+		}
 	}
 	if g.FirstSend == 0 {
 		g.FirstSend = now

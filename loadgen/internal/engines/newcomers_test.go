@@ -56,13 +56,3 @@ func TestNewcomersAreRefused(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
-
-// How late a newcomer came is until it began to connect: how long that took is the server's doing.
-func TestNewcomersLagIsTheGeneratorsAlone(t *testing.T) {
-	cfg := coming(netip.AddrPort{}, 1)
-	g := NewLedger(&cfg, 0, func(Interval) {})
-	g.Sent(g.Plan(1000), 1000, 3000, 9_000_000)
-	if lag := g.Lag.Quantile(1); lag < 2000 || lag > 2100 {
-		t.Errorf("a lag of %d ns", lag)
-	}
-}

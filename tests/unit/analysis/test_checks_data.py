@@ -106,6 +106,12 @@ def test_a_worker_that_was_ended_may_have_sent_what_it_did_not_count() -> None:
     change(rows, "workers", 1, bytes_out=64 * 10_800 - 2 * 16_384)
     assert told("DT2", rows) == []
     assert told("DT2", change(rows, "workers", 1, bytes_out=64 * 10_799 - 2 * 16_384)) == [1]
+    rows = change(healthy(), "trials", 1, disturb="stall:100ms/1s", disturbed=2)  # which ends nobody
+    assert told("DT2", change(rows, "workers", 1, bytes_out=64 * 10_799)) == [1]
+
+
+def test_a_limit_that_was_met_before_the_load_disturbs_nobody() -> None:
+    assert told("DT13", change(healthy(), "trials", 1, disturb="restart/1s", disturbed=0, outcome="dnf")) == []
 
 
 @pytest.mark.parametrize(

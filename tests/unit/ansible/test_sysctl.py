@@ -69,6 +69,13 @@ def statuses(results: list[dict[str, Any]]) -> list[str]:
     return [result["status"] for result in results]
 
 
+def test_a_needed_key_that_the_kernel_lacks_is_refused(machine: Machine) -> None:
+    key = {"key": "net.ipv4.tcp_migrate_req", "value": "1"}
+    (lacking,) = machine.kernel().tune([key | {"needed": True}])
+    assert (lacking["status"], lacking["why"]) == ("refused", "this kernel does not have it")
+    assert statuses(machine.kernel().tune([key])) == ["absent"]
+
+
 def test_tune_reads_back_and_restore_proves(machine: Machine) -> None:
     results = machine.kernel().tune(ALL)
     assert statuses(results) == ["set", "set", "set", "set", "absent"]

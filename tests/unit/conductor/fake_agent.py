@@ -101,6 +101,8 @@ class Fake:
                 return
             if order["order"] != "none":
                 last_order = time.monotonic()
+                with self.mine("orders").open("a") as log:
+                    log.write(order["order"] + "\n")
                 if self.silent:
                     continue
                 if order["order"] == "stop" and self.behaviour != "deaf to stop":

@@ -48,22 +48,32 @@ REFUSALS = [
     ({"warmup": "1.5"}, "warmup=1.5 is not a whole number; it takes 0 to 3600 whole seconds."),
     ({"timeout": "0.01"}, "timeout=0.01 is out of range; it takes 0.1 to 60 s."),
     ({"timeout": "nan"}, "timeout=nan is not a number of seconds"),
-    ({"disturb": "stall"}, "disturb=stall is neither a stall nor a restart; it takes `none`, `stall:<time>/<period>`"),
+    ({"disturb": "stall"}, "disturb=stall is neither a stall nor a restart; it takes `none`, stall:<time>/<period> "),
     ({"disturb": "stall:100ms"}, "neither a stall nor a restart"),
     ({"disturb": "stall:600ms/1s"}, "disturb=stall:600ms/1s is out of range"),
     ({"disturb": "stall:0ms/1s"}, "out of range"),
     ({"disturb": "restart/1ms"}, "disturb=restart/1ms is out of range"),
-    ({"disturb": "restart/2h"}, "neither a stall nor a restart"),
+    ({"disturb": "restart/2h"}, "disturb=restart/2h is out of range; it takes"),
+    ({"disturb": "restart/soon"}, "disturb=restart/soon has a time that is not understood"),
+    ({"disturb": "stall:10.5ms/1s"}, "has a time that is no whole number of milliseconds"),
     (
         {"disturb": "stall:100ms/1s", "strategy": "poll"},
-        "disturb=stall:100ms/1s is for a worker process of several, and poll is not known to have one: try ",
+        "disturb=stall:100ms/1s needs several worker processes. That is not known of poll; it is of ",
     ),
-    ({"disturb": "restart", "strategy": "interpreter_per_core"}, "interpreter_per_core is not known to have one"),
+    ({"disturb": "stall:100ms/1s", "strategy": "interpreter_per_core"}, "That is not known of interpreter_per_core;"),
     (
         {"disturb": "restart", "strategy": "sendfd"},
-        "worker process of several, and sendfd replaces none that has ended: try io_uring_processes, ",
+        "disturb=restart/1s needs worker processes that have successors. That is not known of sendfd; it is of ",
     ),
-    ({"disturb": "restart", "server_command": "./mine {host} {port}"}, "a server_command is not known to have one"),
+    ({"disturb": "restart", "server_command": "./mine {host} {port}"}, "That is not known of a server_command;"),
+    (
+        {"disturb": "restart", "strategy": "prefork_reuseport"},
+        "disturb=restart/1s ends connections, and with workload=open none comes again: choose churn or newcomers.",
+    ),
+    (
+        {"disturb": "stall:1s/20s", "strategy": "prefork_reuseport", "duration": 10},
+        "disturb=stall:1s/20s may disturb nobody within duration=10: its period is longer.",
+    ),
     ({"workers": 1}, "workers=1 is out of range; it takes 2 to 1024, or `auto`."),
     (
         {"workers": 4, "strategy": "poll"},
@@ -285,6 +295,14 @@ def test_what_belongs_to_one_workload_makes_no_second_cell_of_another() -> None:
     assert [(cell["workload"], cell["steps"], cell["think_time"]) for cell in cells] == [
         ("open", 10, 0), ("ramp", 5, 0), ("ramp", 20, 0), ("closed", 10, 0.5),
     ]  # fmt: skip
+
+
+def test_a_disturbance_is_written_in_one_way_and_makes_one_cell() -> None:
+    common: dict[str, Any] = {"strategy": "prefork_reuseport", "workload": "churn", "duration": 9}
+    cells = request(disturb="restart/1s,restart/1000ms,restart", **common).cells
+    assert [cell["disturb"] for cell in cells] == ["restart/1s"]
+    (stalled,) = request(disturb="stall:0.1s/1.5s", **common).cells
+    assert stalled["disturb"] == "stall:100ms/1500ms"
 
 
 PROFILES: profiles.Profiles = {

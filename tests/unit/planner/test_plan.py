@@ -174,6 +174,12 @@ def test_the_calibration_comes_last_and_belongs_to_no_cell() -> None:
         assert all(trial["kind"] == "measure" for trial in made["trials"])
 
 
+def test_the_calibration_disturbs_nobody() -> None:
+    given: dict[str, Any] = {"strategy": "prefork_reuseport", "workload": "churn", "disturb": "restart"}
+    trials = plan(references=True, duration=2, **given)["trials"]
+    assert [trial["server"]["disturb"] for trial in trials[-2:]] == ["restart/1s", None]
+
+
 def test_the_calibration_does_not_depend_on_the_random_order() -> None:
     given: dict[str, Any] = {"references": True, "payload_bytes": "64,65536", "server_port": "9000,9100"}
     lasts = [plan(seed=seed, **given)["trials"][-1] for seed in range(20)]

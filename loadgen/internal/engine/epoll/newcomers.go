@@ -6,6 +6,10 @@ import (
 	"c10k/loadgen/internal/wire"
 )
 
+// behind is how late, in ns, this loop gave the last place away where a newcomer that was due by then has none because of it.
+// Below it lies what a punctual loop needs for those that are due together.
+const behind = 1_000_000
+
 // A newcomers is an open loop of visits: their times come from the pacer alone, whatever the server does. So many can be under
 // way at once as there are places; one that finds none is dropped.
 type newcomers struct {
@@ -52,8 +56,8 @@ func (m *newcomers) come(intended int64) {
 	l, last := m.l, len(m.free)-1
 	slot := l.accounts.Ledger.Plan(intended)
 	switch {
-	case last < 0: // the server has not come to the others; or, where there was a place in time, this loop came too late
-		l.accounts.Ledger.Unsent(slot, engine.Dropped, intended < m.taken)
+	case last < 0: // the server has not come to the others; or this loop let these wait first
+		l.accounts.Ledger.Unsent(slot, engine.Dropped, m.taken-intended > behind)
 	case l.looked-intended >= int64(l.cfg.Timeout): // its time is over, and making it would make the others later still
 		l.accounts.Ledger.Unsent(slot, engine.TimedOut, true)
 	default:
@@ -61,6 +65,7 @@ func (m *newcomers) come(intended int64) {
 		m.free = m.free[:last]
 		// Its place in the slab is sure: there is room for more requests than connections.
 		l.submit(i, wire.Load, intended, slot)
+		l.accounts.Ledger.Began(slot, l.looked)
 		l.dial(i)
 		m.taken = engine.Monotonic()
 	}

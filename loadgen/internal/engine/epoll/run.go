@@ -25,7 +25,7 @@ func (l *Loop) poll(deadline int64) int {
 			l.handle(e.Fd, c, e.Events)
 		}
 	}
-	if len(events) < eventsPerWait {
+	if events != nil && len(events) < eventsPerWait {
 		l.caughtUp = asked
 	}
 	return len(events)
