@@ -158,10 +158,6 @@ def keep_interpreted(cells: Sequence[dict[str, Any]], catalog: Catalog) -> None:
             cell["python"] = None
 
 
-
-
-
-
 def settle(cell: dict[str, Any], problems: list[str]) -> None:
     """What depends on more than one parameter."""
     if cell["active"] == "all":

@@ -14,6 +14,10 @@ GIVES = "c10k"
 """The profile whose value an added key has, if it has the key; else the first other one that does."""
 
 
+SIGNED = re.compile(r"([+-])((?:(?!-\w+\.)[^+])+)")
+"""A key may have hyphens (fs.file-max); one before a word and a dot takes the next key away."""
+
+
 def base_of(level: str) -> str:
     return re.split("[+-]", level, maxsplit=1)[0]
 
@@ -28,7 +32,7 @@ def entries(level: str, profiles: Profiles) -> list[Entry]:
     for entry in (entry for one in giving for entry in one):
         given.setdefault(entry["key"], entry)
     problems = []
-    for sign, key in re.findall(r"([+-])([^+-]+)", level):
+    for sign, key in SIGNED.findall(level):
         known = given if sign == "+" else chosen
         if key not in known:
             whose = "no profile has a" if sign == "+" else f"{name} has no"

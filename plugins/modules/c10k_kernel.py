@@ -22,7 +22,10 @@ DOCUMENTATION = r"""
   },
   "entries": {
     "type": "list", "elements": "dict", "default": [],
-    "description": "Mappings of C(key), C(value), C(at_least) where a better value may stay, C(needed) where a kernel must have the key."
+    "description": [
+      "Mappings of C(key), C(value), C(at_least) where a better value may stay,",
+      "and C(needed) where a kernel has to have the key."
+    ]
   },
   "ports": {
     "type": "list", "elements": "int", "default": [],

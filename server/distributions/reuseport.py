@@ -19,7 +19,7 @@ LISTENS_PER_WORKER = REPLACES = True
 
 
 def serve(listeners: list[socket.socket], loop: Loop, workers: int, stats: Path | None) -> int:
-    """Serve until a signal comes, or a worker ends that has no successor; the exit status. Each listens on each port."""
+    """Serve until a signal comes, or a worker ends that has no successor; the exit status. All listen on all ports."""
     ports = [listener.getsockname()[:2] for listener in listeners[::workers]]
 
     def work(index: int, worker: Worker) -> None:

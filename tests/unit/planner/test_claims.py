@@ -11,19 +11,23 @@ from contracts.claim import seal
 from planner import claims
 from planner.cells import resolve
 from planner.parameters import Refused
+from planner.profiles import entries
+from planner.results import ROOT
 from server.catalog import load
 
-PROFILES = ["c10k", "none"]
+PROFILES = {path.stem: yaml.safe_load(path.read_text()) or [] for path in (ROOT / "playbooks/profiles").glob("*.yml")}
 
 
 def cells_of(name: str) -> list[dict[str, Any]]:
     given, _ = claims.applied({"claim": name})
-    return resolve(given, load(), PROFILES, []).cells
+    return resolve(given, load(), list(PROFILES), []).cells
 
 
 @pytest.mark.parametrize("name", claims.names())
 def test_a_claim_asks_for_a_run_that_can_answer_it(name: str) -> None:
     stated, cells = claims.read(name), cells_of(name)
+    for level in {cell["profile"] for cell in cells}:
+        entries(level, PROFILES)
     for one, answer in stated["answers"].items():
         told = read({"name": one, **answer})
         assert told is not None, f"{one} is not understood"

@@ -307,7 +307,7 @@ def test_a_disturbance_is_written_in_one_way_and_makes_one_cell() -> None:
 
 PROFILES: profiles.Profiles = {
     "c10k": [{"key": "a.b", "value": 1}, {"key": "c.d", "value": 2}], "none": [], "c100k": [{"key": "a.b", "value": 9}],
-    "b": [{"key": "e.f", "value": 3}, {"key": "a.b", "value": 4}],
+    "b": [{"key": "e.f-g", "value": 3}, {"key": "a.b", "value": 4}],
 }  # fmt: skip
 
 
@@ -319,7 +319,9 @@ PROFILES: profiles.Profiles = {
         ("none+c.d+a.b", {"a.b": 1, "c.d": 2}),
         ("c100k+c.d", {"a.b": 9, "c.d": 2}),
         ("c100k-a.b+a.b", {"a.b": 1}),
-        ("none+a.b+e.f", {"a.b": 1, "e.f": 3}),
+        ("none+a.b+e.f-g", {"a.b": 1, "e.f-g": 3}),
+        ("b-e.f-g-a.b", {}),
+        ("b-e.f-g+c.d", {"a.b": 4, "c.d": 2}),
     ],
 )
 def test_a_profile_less_or_more_a_key(level: str, values: dict[str, int]) -> None:
@@ -331,7 +333,7 @@ def test_a_profile_less_or_more_a_key(level: str, values: dict[str, int]) -> Non
 @pytest.mark.parametrize(
     ("level", "sentence"),
     [("c10k-a.c", "c10k has no key a.c; did you mean `a.b`?"), ("none-a.b", "none has no key a.b"),
-     ("none+x", "no profile has a key x. There are a.b, c.d, e.f.")],
+     ("none+x", "no profile has a key x. There are a.b, c.d, e.f-g.")],
 )  # fmt: skip
 def test_a_key_that_the_profile_has_not_is_refused(level: str, sentence: str) -> None:
     with pytest.raises(Refused, match=re.escape(sentence)):
