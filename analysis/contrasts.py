@@ -13,7 +13,7 @@ from analysis.duet import ONLY_COSTS, put_beside
 from analysis.estimates import COUNTS_AT_A_LIMIT, barred_trials, figures_of_trials, resolution
 from analysis.metrics import METRICS, Metric
 from analysis.model import Dataset, frame
-from analysis.pairing import pairs_of
+from analysis.pairing import baseline_cells, pairs_of
 from analysis.statistics import moderated
 from analysis.statistics.family import ALPHA, Comparison, compare, strictest
 from analysis.statistics.interval import median
@@ -87,9 +87,11 @@ def contrasts_table(dataset: Dataset, baseline: str | None = None, alpha: float 
     rows: list[dict[str, Any]] = []
     for run, members in cells.groupby("run", sort=False):
         trials = dataset.trials[dataset.trials["run"] == run]
-        pairs = pairs_of(members, set(trials.loc[trials["control"].fillna(False), "cell"]), baseline)
+        controlled = set(trials.loc[trials["control"].fillna(False), "cell"])
+        pairs = pairs_of(members, controlled, baseline)
         if baseline is None:
-            pairs |= put_beside(trials, pairs)
+            rivals = set(members["cell"]) - set(baseline_cells(members, controlled, None)["cell"])
+            pairs |= put_beside(trials, rivals)
         margin = stated_margin(dataset, str(run))
         ours = figures[figures["run"] == run]
         measured, steps = measured_blocks(ours), known_to(ours)

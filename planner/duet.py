@@ -10,8 +10,11 @@ from contracts.declared import KERNEL, LOAD, PARAMETERS, SERVER
 
 WORKLOADS = ("open",)
 """Those that offer the same to both until the same moment, however long each takes."""
-OF_THE_SERVER = ("strategy", "server_command", "workers")
-"""In which a rival and what it is measured beside may differ."""
+OF_THE_SERVER = (
+    "strategy", "server_command", "workers", "python",
+    *(name for name, parameter in PARAMETERS.items() if parameter.optional),
+)  # fmt: skip
+"""In which a rival and what it is measured beside may differ: they say what a server is, and not what it is asked."""
 Cell = Mapping[str, Any]
 Entry = dict[str, Any]
 
@@ -25,9 +28,9 @@ def contender(cell: Cell) -> tuple[str | None, str | None]:
 
 
 def beside(cell: Cell, baseline: Sequence[Cell]) -> Cell | None:
-    """Of the cells of the first strategy the one that is the same but for the server; as many workers, if any has."""
+    """Of the cells of the first strategy the one that is the same but for the server; of several the most like it."""
     candidates = [one for one in baseline if alike(one) == alike(cell)]
-    return max(candidates, key=lambda one: bool(one["workers"] == cell["workers"]), default=None)
+    return max(candidates, key=lambda one: sum(one[name] == cell[name] for name in OF_THE_SERVER), default=None)
 
 
 def problems(cells: Sequence[Cell], wide: Mapping[str, Any]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.cells import told_apart
-from analysis.contrasts import Blocks, Measured, Pair, Side, compared, known_to, measured_blocks, pair_of, why_not
+from analysis.contrasts import Blocks, Measured, Side, compared, known_to, measured_blocks, pair_of, why_not
 from analysis.metrics import METRICS, Metric
 from analysis.statistics.interval import median
 from analysis.statistics.paired import Estimate
@@ -60,7 +60,7 @@ def told(own: pd.DataFrame, figures: pd.DataFrame, asked: Mapping[str, Any]) -> 
     measured, steps = measured_blocks(figures), known_to(figures)
     pairs = [
         pair for one, other in itertools.combinations(rows, 2)
-        if not (pair := _pair(metric, rows[one], rows[other], measured, steps)).why
+        if not (pair := pair_of(metric.name, *sides_of(metric, rows[one], rows[other], measured, steps), {})).why
     ]  # fmt: skip
     labels = [str(row["label"]) for row in rows.values()]
     short, _ = told_apart(labels)
@@ -79,27 +79,19 @@ def told(own: pd.DataFrame, figures: pd.DataFrame, asked: Mapping[str, Any]) -> 
     return Told(metric, float(margin), listed, len(pairs))
 
 
-def _pair(
+def sides_of(
     metric: Metric, one: Mapping[Any, Any], other: Mapping[Any, Any], measured: dict[Measured, Blocks],
     steps: Mapping[tuple[str, str], float],
-) -> Pair:  # fmt: skip
-    ours, theirs = str(one["cell"]), str(other["cell"])
-
-    def side(row: Mapping[Any, Any], blocks: Blocks, step: float) -> Side:
-        known = any(key[:3] == (metric.name, row["cell"], False) for key in measured)
-        return Side(str(row["cell"]), blocks, why_not(row, metric, is_known=known), step)
-
-    alone = [measured.get((metric.name, cell, False, ""), {}) for cell in (ours, theirs)]
-    sides = [measured.get((metric.name, *key), {}) for key in ((ours, False, theirs), (theirs, False, ours))]
-    known_steps = [steps.get((metric.name, cell), 0.0) for cell in (ours, theirs)]
-    if not one.get("duet"):
-        sides = alone
-    elif not all(sides):  # two rivals: each over the baseline that stood beside it
-        sides, known_steps = [_over_its_baseline(metric.name, cell, measured) for cell in (ours, theirs)], [0.0, 0.0]
-    first, second = (
-        side(row, blocks, step) for row, blocks, step in zip((one, other), sides, known_steps, strict=True)
-    )
-    return pair_of(metric.name, first, second, {})
+) -> tuple[Side, Side]:  # fmt: skip
+    """Two cells of a run, with what of them is compared."""
+    cells = ours, theirs = str(one["cell"]), str(other["cell"])
+    keys = ((ours, False, theirs), (theirs, False, ours)) if one.get("duet") else ((c, False, "") for c in cells)
+    blocks = [measured.get((metric.name, *key), {}) for key in keys]
+    step = [steps.get((metric.name, cell), 0.0) for cell in cells]
+    if one.get("duet") and not all(blocks):  # two rivals: each over the baseline that stood beside it
+        blocks, step = [_over_its_baseline(metric.name, cell, measured) for cell in cells], [0.0, 0.0]
+    why = [why_not(row, metric, is_known=(metric.name, str(row["cell"])) in steps) for row in (one, other)]
+    return Side(ours, blocks[0], why[0], step[0]), Side(theirs, blocks[1], why[1], step[1])
 
 
 def _over_its_baseline(metric: str, cell: str, measured: dict[Measured, Blocks]) -> Blocks:

@@ -16,14 +16,14 @@ from typing import Any
 import pandas as pd
 
 from analysis import format as show
-from analysis.answers.apart import Told
+from analysis.answers.apart import Told, sides_of
 from analysis.answers.apart import told as told_pairs
 from analysis.answers.doubt import CONTRASTS, doubts
 from analysis.answers.full import full
 from analysis.answers.shown import bracketed, times
 from analysis.answers.stated import PER, Stated, bound_text, one_cell, picked, read
 from analysis.cells import standing
-from analysis.contrasts import Side, compared, known_to, measured_blocks, pair_of, why_not
+from analysis.contrasts import compared, known_to, measured_blocks, pair_of
 from analysis.estimates import by_block, figures_of_trials
 from analysis.ingest.fields import mapping
 from analysis.metrics import METRICS
@@ -171,13 +171,8 @@ def _ratios(
     for (metric, base), members in groups.items():
         pairs = []
         for one, ours in members:
-            beside = {ours: base, base: ours} if rows[ours].get("duet") else {}
-            side, other = [
-                Side(cell, measured.get((metric, cell, False, beside.get(cell, "")), {}),
-                     why_not(rows[cell], one.metric, is_known=(metric, cell) in steps), steps.get((metric, cell), 0.0))
-                for cell in (ours, base)
-            ]  # fmt: skip
-            pairs.append(pair_of(metric, side, other, measured.get((metric, base, True, ""), {})))
+            sides = sides_of(one.metric, rows[ours], rows[base], measured, steps)
+            pairs.append(pair_of(metric, *sides, measured.get((metric, base, True, ""), {})))
         good = iter(compared([pair for pair in pairs if not pair.why], ALPHA * len(members) / of_all))
         for (one, _), pair in zip(members, pairs, strict=True):
             # The strict interval, for it is held against other numbers than 1.

@@ -17,6 +17,7 @@ from analysis.model import Dataset
 from analysis.statistics.claim import FAILS, HOLDS, OPEN, Bound, needed
 from analysis.statistics.paired import Estimate
 from contracts.claim import seal
+from tests.unit.analysis import duets
 from tests.unit.analysis.chart_data import dataset_of, struck
 from tests.unit.analysis.test_contrasts import Row, trials
 
@@ -126,6 +127,28 @@ def test_a_terminal_is_not_wider_than_it_is() -> None:
 def test_a_run_that_was_changed_is_said_to_be_another() -> None:
     data = dataset(cpu("c1", "a", 10) + cpu("c2", "b", 20), {"x": ratio("at_least", 1.5)}, changed=["rate"])
     assert words(claims(data)[0]).startswith("claimed before the run, of a run that differs in rate: 1 of 1")
+
+
+def side_by_side(own: float) -> list[Row]:
+    """Rivals `b` and `c`, which costs so many times what `b` does, in duets with `a` on a machine that is now twice as
+    slow, now not: the state of each duet is another."""
+    draw = np.random.default_rng(3)
+    states = {cell: draw.choice([1.0, 2.0], BLOCKS) for cell in ("c1", "c2")}
+    costs = {"c1": 20.0, "c2": 20.0 * own}
+    figures = {
+        cell: [(costs[cell] * state * draw.normal(1, 0.01), 10 * state) for state in states[cell]] for cell in costs
+    }
+    names = {"s0": "a", "s1": "b", "s2": "c"}
+    made = duets.trials(figures, column="cpu_us_per_request")
+    return [{**row, "run": "r", "strategy": names[row["strategy"]]} for row in made]
+
+
+@pytest.mark.parametrize(("own", "word"), [(1.3, HOLDS), (1.0, FAILS)])
+def test_two_rivals_of_a_duet_are_compared_over_what_stood_beside_them(own: float, word: str) -> None:
+    answer = ratio("at_least", 1.1, "c") | {"to": {"strategy": "b"}}
+    (found,) = one(side_by_side(own), {"x": answer}).answers
+    assert found.word == word, found.sentence
+    assert found.found.high / found.found.low < 1.1
 
 
 PAIRS = {"metric": "cpu", "margin": 0.05}

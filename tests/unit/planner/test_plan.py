@@ -285,6 +285,20 @@ def test_beside_so_many_workers_stand_as_many() -> None:
     assert sorted({t["cell"] for t in made["trials"] if t["server"]["strategy"] == "prefork_reuseport"}) == ["c1", "c2"]
 
 
+def test_rivals_that_differ_in_what_they_are_stand_beside_one_baseline() -> None:
+    given: dict[str, Any] = {
+        "cells": [
+            {"strategy": "selectors", "python": "3.13"},
+            {"strategy": "asyncio_protocol", "python": ["3.9", "3.13"], "read_bytes": [4096, 16384]},
+            {"strategy": "c_epoll"},
+        ]
+    }
+    trials = plan(repetitions=2, duet=True, references=True, calibrate="false", **given)["trials"]
+    beside = {(trial["cell"], trials[trial["beside"] - 1]["cell"]) for trial in trials if trial["cell"] != "c1"}
+    assert beside == {(f"c{i}", "c1") for i in range(2, 7)}
+    assert sum(trial["control"] for trial in trials) == 2
+
+
 def test_a_pair_of_a_plan_is_two_neighbours_that_name_each_other() -> None:
     made = plan(strategy="epoll,poll", repetitions=1, duet=True)
     made["trials"][0]["beside"] = 7
