@@ -27,6 +27,10 @@ CELLS: list[dict[str, Any]] = [
     {"strategy": "gevent"},
     {"strategy": "trio"},
 ]
+DISTURBED: list[dict[str, Any]] = [  # of newcomers no more come than there is room for, however late they are
+    {"strategy": "prefork_reuseport", "workload": "newcomers", "rate": 50, "disturb": "stall:50ms/200ms"},
+    {"strategy": "prefork_exclusive", "workload": "churn", "disturb": "restart/200ms"},
+]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def run(lab: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     # Met on a busy machine too: asked is whether the search ends at its highest rate, not how soon replies come.
     common |= {"search_to": 600, "slo": "p99=5s"}
-    scenario.write_text(yaml.safe_dump({**common, "cells": CELLS}))
+    scenario.write_text(yaml.safe_dump({**common, "cells": CELLS + DISTURBED}))
     result = line.play("run_benchmark.yml", "lab", timeout_s=300, calibrate=True, scenario=scenario)
     assert result.returncode == 0, result.stdout
     newest = line.newest()
@@ -72,13 +76,16 @@ def test_every_trial_is_whole_and_meets_its_schema(run: Path) -> None:
     validator("plan").validate(plan)
     assert all(len(host["sources"]) == 2 for host in plan["hosts"].values() if host["role"] == "client")
     trials = line.trials(run)
-    assert len(trials) == len(CELLS) + 2  # capacity has two rungs, and the calibration comes last
+    # A capacity has two rungs, and the calibration comes last.
+    assert len(trials) == len(CELLS) + len(DISTURBED) + 2
     for trial in trials:
         validator("trial").validate(trial)
         assert trial["outcome"] == "ok", trial
         counts = trial["counts"]
         assert counts["planned"] == sum(counts[name] for name in SETTLED)
-    for trial in trials[:-1]:
+    disturbed = [trial["n"] for trial in plan["trials"] if trial["server"]["disturb"]]
+    assert len(disturbed) == len(DISTURBED)
+    for trial in (one for one in trials[:-1] if one["n"] not in disturbed):
         assert trial["held"] == 60
         assert trial["counts"]["answered"] == trial["counts"]["planned"] > 50
     for event in line.events(run):
@@ -120,6 +127,14 @@ def test_hostile_clients_are_told_apart(run: Path) -> None:
     reports = [event["hostile"] for event in done(of(run, n=hostile["n"]))]
     assert [report["connections"] for report in reports] == [2, 2, 2]
     assert all(report["whole"] > 0 and report["wrong"] == 0 and report["reset"] == 0 for report in reports)
+
+
+@pytest.mark.parametrize("disturb", [cell["disturb"] for cell in DISTURBED])
+def test_workers_are_disturbed_while_others_serve(run: Path, disturb: str) -> None:
+    found = of(run, disturb=disturb)
+    (stopped,) = [event for event in found["events"] if event["event"] == "stopped"]
+    assert stopped["disturbed"] >= 1
+    assert found["result"]["counts"]["answered"] > 0
 
 
 def test_several_ports_share_the_connections(run: Path) -> None:
