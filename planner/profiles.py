@@ -12,8 +12,6 @@ Profiles = Mapping[str, list[Entry]]
 """By name what stands in playbooks/profiles/."""
 GIVES = "c10k"
 """The profile whose value an added key has, if it has the key; else the first other one that does."""
-
-
 SIGNED = re.compile(r"([+-])((?:(?!-\w+\.)[^+])+)")
 """A key may have hyphens (fs.file-max); one before a word and a dot takes the next key away."""
 
@@ -37,7 +35,8 @@ def entries(level: str, profiles: Profiles) -> list[Entry]:
         if key not in known:
             whose = "no profile has a" if sign == "+" else f"{name} has no"
             meant = nearest(key, known) or "."
-            problems.append(f"profile={level}: {whose} key {key}{meant} There are {', '.join(known)}.")
+            there = f" There are {', '.join(known)}." if known else ""
+            problems.append(f"profile={level}: {whose} key {key}{meant}{there}")
         elif sign == "+":
             chosen[key] = given[key]
         else:

@@ -2,7 +2,6 @@ package epoll
 
 import (
 	"c10k/loadgen/internal/engine"
-	"c10k/loadgen/internal/pacing"
 	"c10k/loadgen/internal/wire"
 )
 
@@ -14,17 +13,8 @@ type arrivals struct {
 
 func newArrivals(l *Loop) phase {
 	a := &arrivals{held: held{l}}
-	a.schedule()
+	a.l.schedule(a.l.cfg.Active > 0)
 	return a
-}
-
-// schedule asks the pacer for the next time.
-func (a *arrivals) schedule() {
-	l := a.l
-	l.due = pacing.Never
-	if next := l.pacer.Next(); l.cfg.Active > 0 && next < l.end-l.at {
-		l.due = l.at + next
-	}
 }
 
 // pump plans what is due, but not so much that replies would have to wait for long.
@@ -34,7 +24,7 @@ func (a *arrivals) pump() {
 			return
 		}
 		intended := a.l.due
-		a.schedule()
+		a.l.schedule(a.l.cfg.Active > 0)
 		a.plan(intended)
 	}
 }

@@ -144,6 +144,14 @@ func (l *Loop) begin(p phase) {
 	l.phase = p
 }
 
+// schedule asks the pacer for the time of the next request, if anybody is there to send one.
+func (l *Loop) schedule(anybody bool) {
+	l.due = pacing.Never
+	if next := l.pacer.Next(); anybody && next < l.end-l.at {
+		l.due = l.at + next
+	}
+}
+
 // Stop implements engine.Engine.
 func (l *Loop) Stop() {
 	l.stopped.Store(true)

@@ -2,7 +2,6 @@ package epoll
 
 import (
 	"c10k/loadgen/internal/engine"
-	"c10k/loadgen/internal/pacing"
 	"c10k/loadgen/internal/wire"
 )
 
@@ -24,17 +23,8 @@ func newNewcomers(l *Loop) phase {
 	for i := range m.free {
 		m.free[i] = int32(len(m.free) - 1 - i)
 	}
-	m.schedule()
+	m.l.schedule(len(m.l.connections) > 0)
 	return m
-}
-
-// schedule asks the pacer for the next time.
-func (m *newcomers) schedule() {
-	l := m.l
-	l.due = pacing.Never
-	if next := l.pacer.Next(); len(l.connections) > 0 && next < l.end-l.at {
-		l.due = l.at + next
-	}
 }
 
 // pump begins the visits that are due, but not so many that replies would have to wait for long.
@@ -47,7 +37,7 @@ func (m *newcomers) pump() {
 		if len(m.free) == 0 && m.l.caughtUp < max(intended, m.taken) {
 			return // one may have left, and this loop has not seen it
 		}
-		m.schedule()
+		m.l.schedule(len(m.l.connections) > 0)
 		m.come(intended)
 	}
 }
