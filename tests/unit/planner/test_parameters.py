@@ -1,6 +1,5 @@
 """What a person types becomes typed cells, or one sentence for each thing that is wrong."""
 
-import re
 from dataclasses import replace
 from typing import Any
 
