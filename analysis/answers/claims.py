@@ -243,7 +243,7 @@ def figure_text(answer: Answer) -> str:
         return ""
     if one.estimate == "ratio":
         if not found.low > 0 or found.high / found.low > show.MOST_FACTOR**2:
-            return f"about {show.number(found.value, most=2)} ×, sure to no factor of {show.MOST_FACTOR}"
+            return f"about {show.number(found.value, most=2)} ×, give or take a factor of {show.MOST_FACTOR} or more"
         return times(found.value, found.low, found.high)
     unit = f" {one.metric.unit}" if one.metric.unit not in ("", "ns", "1/s") else ""
     if one.estimate == "slope":
