@@ -114,7 +114,8 @@ def test_an_interval_that_says_nothing_is_no_number() -> None:
     rows = trials("c1", "a", [1.0, 30.0], column="cpu_us_per_request")
     rows += trials("c2", "b", [70.0, 60.0], column="cpu_us_per_request")
     (answer,) = one(rows, {"x": ratio("at_least", 1.5)}).answers
-    assert answer.word == OPEN and "found about 12 ×, give or take a factor of 100 or more, 2 repetitions" in answer.sentence
+    assert answer.word == OPEN
+    assert "found about 12 ×, give or take a factor of 100 or more, 2 repetitions" in answer.sentence
 
 
 def test_a_terminal_is_not_wider_than_it_is() -> None:
