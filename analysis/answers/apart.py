@@ -47,7 +47,7 @@ class Told:
             by_less.setdefault(pair.less, []).append(pair.more)
         share = f"{100 * self.margin:g} %"
         told = f"{len(self.pairs)} of {self.compared} pairs differ by {share} or more in {self.metric.title}"
-        listed = [f"{less} below {', '.join(more)}" for less, more in by_less.items()]
+        listed = [f"{less} below {' · '.join(more)}" for less, more in by_less.items()]
         return [f"{told}{':' if listed else '.'}", *(f"{line}{'.' if line is listed[-1] else ';'}" for line in listed)]
 
 
