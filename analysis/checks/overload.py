@@ -103,8 +103,7 @@ def dt9_unlike_echoes(dataset: Dataset) -> Iterable[Observation]:
     table = trials(dataset)
     for row in table.dropna(subset=["requests_per_s", "window_s", "echoed_requests"]).to_dict("records"):
         came, echoed = row["requests_per_s"] * row["window_s"], row["echoed_requests"]
-        stale = threshold("echoes_kept") * row["requests_per_s"]
-        if abs(came - echoed) > max(threshold("echoes") * echoed, threshold("backlog_least")) + stale:
+        if abs(came - echoed) > max(threshold("echoes") * echoed, threshold("backlog_least")):
             is_by_time = row["counted_by"] == BY_INTENDED_TIME
             how = "were due in the window and answered" if is_by_time else "came in the window"
             text = f"{show.count(came)} replies {how}, the server sent {show.count(echoed)} in it"

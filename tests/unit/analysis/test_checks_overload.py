@@ -106,11 +106,8 @@ def counted(came_per_s: float, echoed_per_s: float, **fields: Any) -> Rows:
 
 def test_clients_and_server_that_count_differently() -> None:
     assert told("DT9", counted(900, 900 * 0.94)) == [1]
-    assert told("DT9", counted(900, 900 * 1.07)) == [1]
+    assert told("DT9", counted(900, 900 * 1.06)) == [1]
     assert told("DT9", counted(900, 900 * 0.96)) == []
-    short = {"window_s": 2.0, "echoed_requests": 3815.0}  # of a loop that tells its count ten times a second
-    assert told("DT9", counted(2008, 2008, **short)) == []
-    assert told("DT9", counted(2158, 2158, **short)) == [1]
     (finding,) = [row for row in found(counted(900, 450, counted_by="intended time")) if row["check"] == "DT9"]
     assert (
         "10,800 replies were due in the window and answered, the server sent 5,400 in it: 100 % apart"
