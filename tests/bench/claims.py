@@ -3,10 +3,14 @@
     script/claims && python -m tests.bench.claims results/RUN…    # archives the runs, then as below
     python -m tests.bench.claims                                  # pictures and answers, from the archives alone
 
-An archive holds what the hosts and the conductor wrote of a run, and nothing that can be made of it again.
+An archive holds what the figures of a run are computed from. What is left out: the hosts' own logs, of which events.jsonl
+holds every line; the sightings of clocks, whose outcome is in the event `clocks`; and the gaps between sends, of which
+check GN10 has judged the law when the run ended.
 """
 
 import argparse
+import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -22,8 +26,7 @@ from tests.bench.common import ROOT
 
 RUNS, PICTURES, PAGE = ROOT / "docs/runs", ROOT / "docs/pictures", ROOT / "docs/claims.md"
 BEGIN, END = "<!-- answers: made by tests/bench/claims.py -->\n", "<!-- end of answers -->\n"
-MADE = ("dataset", "export", "report.html", "summary.csv", ".owner")
-"""What can be made again."""
+EVENTS, KEPT = "events.jsonl", ("manifest.json", "plan.yml", "trials/")
 MOST_BYTES = 2_000_000
 
 
@@ -34,20 +37,34 @@ def archive(run: Path) -> Path:
         raise SystemExit(f"{run} did not end well ({manifest['status']}), so it answers nothing.")
     place = RUNS / f"{manifest['claim']['name']}.tar.xz"
     RUNS.mkdir(exist_ok=True)
+    found = {str(path.relative_to(run)): path for path in sorted(run.rglob("*")) if path.is_file()}
+    files = {name: path.read_bytes() for name, path in found.items() if name.startswith(KEPT)}
+    files[EVENTS] = lean((run / EVENTS).read_text())
+    manifest["files"] = {
+        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in files.items() if name in manifest["files"]
+    }  # fmt: skip
+    files["manifest.json"] = (json.dumps(manifest, indent=2) + "\n").encode()
     with tarfile.open(place, "w:xz", preset=9) as packed:
-        for path in sorted(run.iterdir()):
-            if path.name not in MADE:
-                packed.add(path, f"{run.name}/{path.name}", filter=nobodys)
+        for name, data in files.items():
+            member = tarfile.TarInfo(f"{run.name}/{name}")  # of nobody, and of no time
+            member.size = len(data)
+            packed.addfile(member, io.BytesIO(data))
     if place.stat().st_size > MOST_BYTES:
         raise SystemExit(f"{place.name} has {place.stat().st_size:,} bytes, and {MOST_BYTES:,} are enough.")
     return place
 
 
-def nobodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """A member without the names of whoever packs it."""
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    return member
+def lean(events: str) -> bytes:
+    """The lines of a run without those that no figure is computed from; what its trailer counts is counted again."""
+    lines = [json.loads(line) for line in events.splitlines()]
+    kept = [line for line in lines if line.get("event") != "clock"]
+    for line in kept:
+        if "send_gaps_ns" in (line.get("self") or {}):
+            line["self"]["send_gaps_ns"] = []
+        if line.get("trailer"):
+            line["lines"] -= len(lines) - len(kept)
+    return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in kept).encode()
 
 
 @contextmanager
