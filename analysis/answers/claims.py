@@ -28,13 +28,14 @@ from analysis.estimates import by_block, figures_of_trials
 from analysis.ingest.fields import mapping
 from analysis.metrics import METRICS
 from analysis.model import Dataset
-from analysis.statistics.claim import OPEN, needed
+from analysis.statistics.claim import FAILS, HOLDS, OPEN, needed
 from analysis.statistics.family import ALPHA
 from analysis.statistics.interval import centre
 from analysis.statistics.paired import Estimate
 from analysis.statistics.scaling import growth
 from contracts.claim import TEXTS, seal
 
+SEVERAL = {HOLDS: "hold", FAILS: "do not hold"}
 NOTHING = Estimate(math.nan, math.nan, math.nan, math.nan, 0, "")
 
 
@@ -85,7 +86,9 @@ def words(claim: Claim) -> str:
     if claim.broken:
         return f"claimed before the run, {OPEN}: {claim.broken}."
     found = Counter(answer.word for answer in claim.answers)
-    told = ", ".join(f"{n} of {len(claim.answers)} {word}" for word, n in found.items())
+    told = ", ".join(
+        f"{n} of {len(claim.answers)} {word if n == 1 else SEVERAL.get(word, word)}" for word, n in found.items()
+    )
     return f"claimed before the run{otherwise(claim)}: {told}."
 
 

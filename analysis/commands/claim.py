@@ -18,7 +18,6 @@ EXITS = {HOLDS: 0, FAILS: 1, OPEN: 3}
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="the directory of a run made with -e claim=NAME")
-    parser.add_argument("--markdown", action="store_true", help="as a section of docs/claims.md")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,24 +26,10 @@ def run(options: argparse.Namespace) -> int:
         raise Unreadable("no run here had a claim: run it with -e claim=NAME, one of those in claims/.")
     width = columns()
     for one in found:
-        for line in section(one) if options.markdown else lines(one, width):
+        for line in lines(one, width):
             print(show.visible(line))
     words = {answer.word for one in found for answer in one.answers} | {OPEN for one in found if one.broken}
     return next(EXITS[word] for word in (FAILS, OPEN, HOLDS) if word in words)
-
-
-def section(claim: claims.Claim) -> list[str]:
-    """The same for a page, with why it is so and what would change it."""
-    texts = {part: " ".join(text.split()) for part, text in claim.texts.items()}
-    told = [f"| {answer.word} | {answer.sentence} |" for answer in claim.answers]
-    table = ["| it | what was claimed, and what was found |", "|---|---|", *told]
-    return [
-        f"## {texts['question']}", "", f"![{texts['question']}](pictures/claim-{claim.name}.svg)", "",
-        *(table if told else [f"{OPEN}: {claim.broken}."]), "",
-        *([" ".join(claim.apart.sentences), ""] if claim.apart else []),
-        f"**Why.** {texts['mechanism']}", "", f"**What would change it.** {texts['changes']}", "",
-        f"**Who says so.** {texts['source']}", "", f"    script/claims {claim.name}", "",
-    ]  # fmt: skip
 
 
 def lines(claim: claims.Claim, width: int) -> list[str]:

@@ -3,31 +3,42 @@
     script/claims && python -m tests.bench.claims results/RUN…    # archives the runs, then as below
     python -m tests.bench.claims                                  # pictures and answers, from the archives alone
 
-An archive holds what the figures of a run are computed from. What is left out: the hosts' own logs, of which events.jsonl
-holds every line; the sightings of clocks, whose outcome is in the event `clocks`; and the gaps between sends, of which
-check GN10 has judged the law when the run ended.
+An archive holds what the figures of a run are computed from. What is left out: the hosts' own logs, of which
+events.jsonl holds every line; the sightings of clocks, whose outcome is in the event `clocks`; the gaps between
+sends, whose law check GN10 has judged when the run ended; how late a generator's loop woke; and where requests have no
+times of their own, how late they were sent and what remains without that, which nobody judges there.
 """
 
 import argparse
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import yaml
 
+from analysis.answers import claims
+from analysis.dataset import load
+from analysis.demo.histogram import encode
+from analysis.statistics.claim import FAILS, HOLDS, OPEN
+from contracts.declared import WORKLOADS
 from tests.bench.common import ROOT
 
 RUNS, PICTURES, PAGE = ROOT / "docs/runs", ROOT / "docs/pictures", ROOT / "docs/claims.md"
-BEGIN, END = "<!-- answers: made by tests/bench/claims.py -->\n", "<!-- end of answers -->\n"
+BEGIN, END = "<!-- {}: made by tests/bench/claims.py -->\n", "<!-- end of {} -->\n"
 EVENTS, KEPT = "events.jsonl", ("manifest.json", "plan.yml", "trials/")
 MOST_BYTES = 2_000_000
+WORDS = (HOLDS, FAILS, OPEN)
+NOTHING = encode(np.array([]))
 
 
 def archive(run: Path) -> Path:
@@ -59,7 +70,12 @@ def lean(events: str) -> bytes:
     """The lines of a run without those that no figure is computed from; what its trailer counts is counted again."""
     lines = [json.loads(line) for line in events.splitlines()]
     kept = [line for line in lines if line.get("event") != "clock"]
+    begun = [line for line in kept if line.get("event") == "trial" and line["state"] == "started"]
+    paced = {line["n"]: WORKLOADS[line["load"]["workload"]].paced for line in begun}
     for line in kept:
+        if line.get("event") == "done":
+            dropped = ("loop_lag",) if paced[line["trial"]] else ("loop_lag", "lag", "service")
+            line |= dict.fromkeys(dropped, NOTHING)
         if "send_gaps_ns" in (line.get("self") or {}):
             line["self"]["send_gaps_ns"] = []
         if line.get("trailer"):
@@ -80,22 +96,59 @@ def unpacked() -> Iterator[dict[str, Path]]:
         yield found
 
 
-def analysis(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "analysis", *words], cwd=ROOT, text=True, capture_output=True, check=False
-    )
-
-
 def draw(claim: str, run: Path) -> None:
     figure = yaml.safe_load((run / "plan.yml").read_text())["claim"]["figure"]
-    done = analysis("plot", str(run), "--figure", figure, "-o", str(PICTURES / f"claim-{claim}.svg"))
-    if done.returncode:
-        raise SystemExit(f"{claim}: {done.stderr}")
+    words = ["-m", "analysis", "plot", str(run), "--figure", figure, "-o", str(PICTURES / f"claim-{claim}.svg")]
+    subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
 
 
-def answers(runs: dict[str, Path]) -> str:
-    """The part of the page that the runs say."""
-    return analysis("claim", "--markdown", *map(str, runs.values())).stdout
+def parts(runs: dict[str, Path]) -> dict[str, str]:
+    """The parts of the page that the runs say, by their names, each with its marks."""
+    found = claims.claims(load([str(run) for run in runs.values()]))
+    told = {
+        "overview": overview(found),
+        "answers": [line for one in found for line in section(one)],
+    }
+    return {
+        name: BEGIN.format(name) + "".join(f"{line}\n" for line in lines) + END.format(name)
+        for name, lines in told.items()
+    }
+
+
+def section(claim: claims.Claim) -> list[str]:
+    """What was found, why it is so, and what would change it."""
+    texts = {part: " ".join(text.split()) for part, text in claim.texts.items()}
+    told = [f"| {answer.word} | {answer.sentence} |" for answer in claim.answers]
+    table = ["| it | what was claimed, and what was found |", "|---|---|", *told]
+    return [
+        f"## {texts['question']}", "", f"![{texts['question']}](pictures/claim-{claim.name}.svg)", "",
+        *(table if told else [f"{OPEN}: {claim.broken}."]), "",
+        *pairs(claim),
+        f"**Why.** {texts['mechanism']}", "", f"**What would change it.** {texts['changes']}", "",
+        f"**Who says so.** {texts['source']}", "", f"    script/claims {claim.name}", "",
+    ]  # fmt: skip
+
+
+def pairs(claim: claims.Claim) -> list[str]:
+    """Which rows can be told apart, for a claim that asks."""
+    first, *rest = claim.apart.sentences if claim.apart else [""]
+    return [first, "", *(f"- {line}" for line in rest), ""] if first else []
+
+
+def overview(found: list[claims.Claim]) -> list[str]:
+    """A row for each claim, with how many of its answers hold."""
+    rows = [f"| claim | question | {' | '.join(WORDS)} |", "|---|---|--:|--:|--:|"]
+    for one in found:
+        question = " ".join(one.texts["question"].split())
+        counted = Counter(answer.word for answer in one.answers)
+        told = " | ".join(str(counted[word]) for word in WORDS)
+        rows.append(f"| [{one.name}](../claims/{one.name}.yml) | [{question}](#{anchor(question)}) | {told} |")
+    return rows
+
+
+def anchor(heading: str) -> str:
+    """By what a page is entered at this heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def main() -> None:
@@ -106,9 +159,9 @@ def main() -> None:
     with unpacked() as runs:
         for claim, run in runs.items():
             draw(claim, run)
-        if runs:
-            head, rest = PAGE.read_text().split(BEGIN)
-            PAGE.write_text(head + BEGIN + answers(runs) + END + rest.split(END)[1])
+        for name, text in parts(runs).items() if runs else ():
+            head, rest = PAGE.read_text().split(BEGIN.format(name))
+            PAGE.write_text(head + text + rest.split(END.format(name))[1])
 
 
 if __name__ == "__main__":

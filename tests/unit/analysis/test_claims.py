@@ -104,6 +104,12 @@ def test_what_was_planted_comes_out(rows: list[Row], answer: dict[str, Any], wor
     assert words(found) == f"claimed before the run: 1 of 1 {word}."
 
 
+def test_several_answers_are_told_in_the_plural() -> None:
+    rows = cpu("c1", "a", 10) + cpu("c2", "b", 20)
+    found = one(rows, {"x": ratio("at_least", 1.5), "y": ratio("at_least", 1.2), "z": ratio("at_most", 1)})
+    assert words(found) == "claimed before the run: 2 of 3 hold, 1 of 3 does not hold."
+
+
 def test_a_claim_that_was_changed_after_the_run_says_nothing() -> None:
     rows = cpu("c1", "a", 10) + cpu("c2", "b", 20)
     found = one(rows, {"x": ratio("at_least", 1.5)}, told="sha256:" + "0" * 64)
