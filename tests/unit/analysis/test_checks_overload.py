@@ -108,6 +108,8 @@ def test_clients_and_server_that_count_differently() -> None:
     assert told("DT9", counted(900, 900 * 0.94)) == [1]
     assert told("DT9", counted(900, 900 * 1.06)) == [1]
     assert told("DT9", counted(900, 900 * 0.96)) == []
+    # Nor is a loop forgiven that tells its count ten times a second, and is 5.3 % behind in 2 s.
+    assert told("DT9", counted(2008, 2008, window_s=2.0, echoed_requests=3815.0)) == [1]
     (finding,) = [row for row in found(counted(900, 450, counted_by="intended time")) if row["check"] == "DT9"]
     assert (
         "10,800 replies were due in the window and answered, the server sent 5,400 in it: 100 % apart"

@@ -116,6 +116,7 @@ def test_threads_are_one_process_with_a_slot_for_each_and_end_with_the_first_of_
         assert served.pids() == {served.process.pid} == {slot["pid"] for slot in served.stats.slots()}
         assert len(served.stats.slots()) == 3
         with socket.socket() as sock:
+            sock.settimeout(PATIENCE_S)
             # Whoever comes ends it, maybe before connect() returns.
             assert sock.connect_ex(("127.0.0.1", served.port)) in (0, errno.ECONNRESET)
             assert served.process.wait(timeout=PATIENCE_S) == 1
