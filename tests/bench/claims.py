@@ -6,8 +6,8 @@
 An archive holds what the figures of a run are computed from. What is left out: the hosts' own logs, of which
 events.jsonl holds every line; the sightings of clocks, whose outcome is in the event `clocks`; the gaps between
 sends, whose law check GN10 has judged when the run ended; how late a generator's loop woke; and where requests have no
-times of their own, how late they were sent and what remains without that, which no check judges there. Its manifest lists
-the files as they are in the archive.
+times of their own, how late they were sent and what remains without that, which no check judges there. Its manifest
+lists the files as they are in the archive.
 """
 
 import argparse
