@@ -1,7 +1,8 @@
 """What was claimed before a run, and whether the run bears it out: each answer with its interval.
 
-All answers of a claim share one risk of a false word. What a finding forbids is not said, and neither is a cost beyond
-the one that a full CPU lets show.
+All answers of a claim share one risk of a false word. What a finding forbids is not said, unless that can only have
+moved the figure away from the word: a full CPU hides how much more a request costs, never how much less, and a request
+that was sent late is answered no earlier.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from analysis import format as show
 from analysis.answers.apart import Told, sides_of
 from analysis.answers.apart import told as told_pairs
 from analysis.answers.doubt import CONTRASTS, doubts
+from analysis.answers.full import CHECK as FULL
 from analysis.answers.full import full
 from analysis.answers.shown import bracketed, times
 from analysis.answers.stated import PER, Stated, bound_text, one_cell, picked, read
 from analysis.cells import standing
+from analysis.checks.base import CHECKS
 from analysis.contrasts import compared, known_to, measured_blocks, pair_of
 from analysis.estimates import by_block, figures_of_trials
 from analysis.ingest.fields import mapping
@@ -36,6 +39,12 @@ from analysis.statistics.scaling import growth
 from contracts.claim import TEXTS, seal
 
 SEVERAL = {HOLDS: "hold", FAILS: "do not hold"}
+ABOVE, BELOW = 1, -1
+STANDS = {  # a word and a bound, and to which side of what was found the true figure may lie without another word
+    (HOLDS, "at_least"): {ABOVE}, (OPEN, "at_least"): {ABOVE}, (FAILS, "at_least"): {BELOW},
+    (HOLDS, "at_most"): {BELOW}, (OPEN, "at_most"): {BELOW}, (FAILS, "at_most"): {ABOVE},
+}  # fmt: skip
+NO_WAY: set[int] = set()
 NOTHING = Estimate(math.nan, math.nan, math.nan, math.nan, 0, "")
 
 
@@ -205,38 +214,47 @@ def _alone(one: Stated, cells: pd.DataFrame, figures: pd.DataFrame, confidence: 
 
 def _judged(dataset: Dataset, run: str, one: Stated, cells: pd.DataFrame, found: Estimate, why: str) -> Answer:
     """The word, unless something forbids it."""
-    concerned = [*picked(cells, one.of), *(picked(cells, one.to) if one.estimate == "ratio" else [])]
-    struck = set(cells["cell"]) - set(standing(cells)["cell"])
-    barred = doubts(dataset)
-    bars = dict.fromkeys(
-        check for cell in concerned for name in (one.metric.name, *([CONTRASTS] if one.estimate == "ratio" else []))
-        for check in barred.get((run, cell, name), ())
-    )  # fmt: skip
-    if not why and (lost := sorted(struck & set(concerned))):
-        why = f"a finding strikes {', '.join(lost)}"
+    of, to = picked(cells, one.of), picked(cells, one.to) if one.estimate == "ratio" else []
+    word = one.bound.word(found.low, found.high)
+    if not why and (struck := {*of, *to} - set(standing(cells)["cell"])):
+        why = f"a finding strikes {', '.join(sorted(struck))}"
+    moved = _moved(dataset, run, one, _leanings(one, of, to, cells))
+    bars = [check for check, ways in moved.items() if not ways <= STANDS.get((word, one.bound.kind), NO_WAY)]
+    if not why and bars == [FULL]:
+        why = f"its CPUs were full, so what it costs can be more ({FULL})"
     if not why and bars:
-        why = f"{', '.join(bars)} forbids it"
-    if not why and not bounded_right(one, {c for r, c in full(dataset) if r == run}, cells):
-        why = "its CPUs were full, so what it costs can be more (SV7)"
+        why = f"{', '.join(check for check in bars if check != FULL)} forbids it"
     if why:
         return Answer(one, found, OPEN, why)
-    word = one.bound.word(found.low, found.high)
-    more = needed(found, one.bound, is_factor=one.estimate == "ratio") if word == OPEN else None
+    # The interval of a level that is above 0 was made of logarithms, as that of a factor.
+    is_factor = one.estimate == "ratio" or (one.estimate == "level" and found.low > 0)
+    more = needed(found, one.bound, is_factor=is_factor) if word == OPEN else None
     return Answer(one, found, word, "", more)
 
 
-def bounded_right(one: Stated, is_full: set[str], cells: pd.DataFrame) -> bool:
-    """Whether a full CPU, which hides how much more a request would cost, leaves the claim as it is: where the true
-    figure can only lie further on the side that is claimed."""
-    if not one.metric.is_cost:
-        return True
-    ours = bool(is_full & set(picked(cells, one.of)))
-    theirs = one.estimate == "ratio" and bool(is_full & set(picked(cells, one.to)))
-    if not ours and not theirs:
-        return True
-    rises = one.bound.kind == ("at_most" if one.metric.higher_is_better else "at_least")
-    falls = one.bound.kind == ("at_least" if one.metric.higher_is_better else "at_most")
-    return (rises and not theirs) or (falls and not ours)
+def _leanings(one: Stated, of: Sequence[str], to: Sequence[str], cells: pd.DataFrame) -> dict[str, set[int]]:
+    """To which side what is found goes as the figure of a cell rises: below where something is divided by it. A slope
+    rises with what is found at the largest size and falls with that at the smallest; between them it may do either."""
+    if one.estimate != "slope":
+        return {cell: {ABOVE} for cell in of} | {cell: {BELOW} for cell in to}
+    size = {cell: n for cell, n in zip(cells["cell"], cells["connections"], strict=True) if cell in of}
+    ends = {max(size.values(), default=0): {ABOVE}, min(size.values(), default=0): {BELOW}}
+    return {cell: ends.get(n, {ABOVE, BELOW}) for cell, n in size.items()}
+
+
+def _moved(dataset: Dataset, run: str, one: Stated, leanings: Mapping[str, set[int]]) -> dict[str, set[int]]:
+    """By finding, the worst first, to which sides of what was found the true figure may lie."""
+    barred, cells_full = doubts(dataset), full(dataset)
+    names = (one.metric.name, *([CONTRASTS] if one.estimate == "ratio" else []))
+    moved: dict[str, set[int]] = {}
+    for cell, signs in leanings.items():
+        seen = {check: CHECKS[check].adds for name in names for check in barred.get((run, cell, name), ())}
+        ways = {check: {BELOW} if adds else {ABOVE, BELOW} for check, adds in seen.items()}
+        if one.metric.is_cost and (run, cell) in cells_full:
+            ways[FULL] = {BELOW if one.metric.higher_is_better else ABOVE}
+        for check, sides in ways.items():
+            moved.setdefault(check, set()).update(sign * side for sign in signs for side in sides)
+    return moved
 
 
 def figure_text(answer: Answer) -> str:

@@ -49,7 +49,8 @@ def seen(
 @dataclass(frozen=True)
 class Check:
     """The words of a check. `covers`: ids of checks that say the same in other words; about a trial that this one
-    names they are silent. `forbids`: metrics, or `contrasts`, of which no claim holds where the check warns."""
+    names they are silent. `forbids`: metrics, or `contrasts`, of which no claim holds where the check warns;
+    where it `adds` to them, what it warns of can have made them larger and not smaller."""
 
     id: str
     family: str
@@ -59,6 +60,7 @@ class Check:
     remedy: str
     covers: tuple[str, ...] = ()
     forbids: tuple[str, ...] = ()
+    adds: bool = False
 
 
 @dataclass(frozen=True)

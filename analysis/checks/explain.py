@@ -63,7 +63,9 @@ def _wrapped(text: str) -> list[str]:
 def _section(check: Check) -> list[str]:
     lines = ["", f"### {check.id}", "", f"**{check.title}** ({check.severity})", ""]
     lines += [*_wrapped(check.matters), "", *_wrapped(f"*What to do:* {check.remedy}")]
-    lines += ["", *_wrapped(f"*Forbids a claim on:* {', '.join(map(title, check.forbids))}.")] if check.forbids else []
+    if check.forbids:
+        still = " They can only have become larger by it: that they are at most so much stands." if check.adds else ""
+        lines += ["", *_wrapped(f"*Forbids a claim on:* {', '.join(map(title, check.forbids))}.{still}")]
     return [*lines, "", f"Covers {', '.join(check.covers)}."] if check.covers else lines
 
 

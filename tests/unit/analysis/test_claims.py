@@ -209,8 +209,12 @@ def test_what_a_finding_forbids_is_not_said() -> None:
     [
         ("c2", "at_least", 1.5, HOLDS),
         ("c2", "at_most", 3, OPEN),
+        ("c2", "at_least", 3, OPEN),
+        ("c2", "at_most", 1.5, FAILS),
         ("c1", "at_least", 1.5, OPEN),
         ("c1", "at_most", 3, HOLDS),
+        ("c1", "at_most", 1.5, OPEN),
+        ("c1", "at_least", 3, FAILS),
     ],
 )
 def test_a_full_cpu_hides_on_one_side_only(full: str, bound: str, number: float, word: str) -> None:
@@ -223,6 +227,57 @@ def test_a_full_cpu_hides_on_one_side_only(full: str, bound: str, number: float,
     assert answer.word == word, answer.sentence
 
 
+@pytest.mark.parametrize("check", ["GN3", "GN7"])
+@pytest.mark.parametrize(
+    ("late", "estimate", "bound", "number", "word"),
+    [
+        ("c2", "ratio", "at_most", 3, HOLDS),
+        ("c2", "ratio", "at_least", 1.5, OPEN),
+        ("c2", "ratio", "at_least", 3, FAILS),
+        ("c2", "ratio", "at_most", 1.5, OPEN),
+        ("c2", "ratio", "within", 3, OPEN),
+        ("c1", "ratio", "at_least", 1.5, HOLDS),
+        ("c1", "ratio", "at_most", 3, OPEN),
+        ("c2", "level", "at_most", 30, HOLDS),
+        ("c2", "level", "at_least", 15, OPEN),
+        ("c1", "level", "at_least", 15, HOLDS),
+    ],
+)
+def test_late_sending_can_only_have_made_a_p99_larger(
+    check: str, late: str, estimate: str, bound: str, number: float, word: str
+) -> None:
+    rows = [
+        {**row, "response_p99_ns": row["cpu_us_per_request"], "response_p99_tail_requests": 100.0}
+        for row in cpu("c1", "a", 10) + cpu("c2", "b", 20)
+    ]
+    asked = {**(ratio if estimate == "ratio" else level)(bound, number), "metric": "p99"}
+    named = struck("b", "m", check) | {"run": "r", "severity": "warn", "cells": f'["{late}"]', "trials": json.dumps(
+        list(range(1, 1 + BLOCKS) if late == "c1" else range(1 + BLOCKS, 1 + 2 * BLOCKS)))}  # fmt: skip
+    (answer,) = one(rows, {"x": asked}, [named]).answers
+    touched = late == "c2" or estimate == "ratio"
+    assert answer.word == (word if check == "GN3" or not touched else OPEN), answer.sentence
+
+
+@pytest.mark.parametrize(
+    ("full", "bound", "number", "word"),
+    [
+        (3, "at_least", 1, HOLDS),  # at the largest size: the slope can only be steeper
+        (3, "at_most", 20, OPEN),
+        (3, "at_most", 1, FAILS),
+        (0, "at_least", 1, OPEN),
+        (0, "at_most", 20, HOLDS),
+        (1, "at_least", 1, OPEN),
+        (2, "at_most", 20, OPEN),
+    ],
+)
+def test_how_a_cost_grows_is_hidden_where_the_cpu_was_full(full: int, bound: str, number: float, word: str) -> None:
+    trials_of = json.dumps(list(range(1 + full * BLOCKS, 1 + (full + 1) * BLOCKS)))
+    named = struck("b", "m", "SV7") | {"run": "r", "severity": "info", "cells": "[]", "trials": trials_of}
+    (answer,) = one(grows(5), {"x": slope(bound, number)}, [named]).answers
+    assert answer.word == word, answer.sentence
+    assert word != OPEN or "SV7" in answer.why
+
+
 def test_cells_that_are_not_there_are_said_so() -> None:
     (answer,) = one(cpu("c1", "a", 10), {"x": ratio("at_least", 1.5)}).answers
     assert (answer.word, answer.why) == (OPEN, "no cell has strategy b")
@@ -231,6 +286,14 @@ def test_cells_that_are_not_there_are_said_so() -> None:
 @pytest.mark.parametrize("value", [None, [], "x", {"estimate": "ratio"}, {"estimate": [], "metric": {}, "at_least": 1}])
 def test_a_plan_may_claim_anything(value: Any) -> None:
     assert one(cpu("c1", "a", 10), {"x": value}).broken
+
+
+def test_how_many_repetitions_a_level_would_take_is_told_on_the_scale_of_its_interval() -> None:
+    """An interval of [0.5, 5.0] ms about 1.6 ms was said to take 22 repetitions to lie above 0.5 ms: it takes 6."""
+    (answer,) = one(cpu("c1", "a", 10) + cpu("c2", "b", 20, 1.0), {"x": level("at_least", 15)}).answers
+    assert answer.word == OPEN
+    half, distance = math.log(answer.found.high / answer.found.low) / 2, abs(math.log(answer.found.value / 15))
+    assert answer.repetitions == math.ceil(BLOCKS * (half / distance) ** 2)
 
 
 def test_how_many_repetitions_would_decide() -> None:
