@@ -21,6 +21,10 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
+ORDERED = {"arming": "arm", "proving": "prove", "checking": "prove", "stopping": "stop"}
+"""Which order the clients carry out in a phase."""
+
+
 def empty_histogram() -> Any:
     """What the generators record, in nanoseconds."""
     return HdrHistogram(ours.LOWEST_NS, ours.HIGHEST_NS, ours.DIGITS)
@@ -92,6 +96,12 @@ class Tally:
             add(histogram, interval["response"])
         self.second = {name: sum(i[name] for i in newest.values()) for name in COUNTS}, histogram
         self._waiting = {k: by_host for k, by_host in self._waiting.items() if k > max(complete)}
+
+
+def phase_line(label: str, phase: str, elapsed_s: float, said: Iterable[Event], of: int) -> str:
+    """For example: trial 2/12 poll  arming 12.0 s   430,000 of 1,000,000. `said`: how far each client said it is."""
+    done = [event["done"] for event in said if event["of"] == ORDERED.get(phase)]
+    return f"{label}  {phase} {elapsed_s:.1f} s" + (f"   {sum(done):,} of {of:,}" if done else "")
 
 
 def load_line(label: str, elapsed_s: float, whole_s: float | None, connected: int | None, tally: Tally) -> str:

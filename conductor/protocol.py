@@ -11,7 +11,7 @@ Event = Mapping[str, Any]
 
 OF_ROLE = {
     "server": frozenset({"listening", "limit", "counts", "sample", "stopped"}),
-    "client": frozenset({"armed", "proved", "interval", "done"}),
+    "client": frozenset({"armed", "proved", "progress", "interval", "done"}),
 }
 """What only one kind of agent says."""
 OF_CONDUCTOR = frozenset({"plan", "run", "trial", "clocks", "proof", "step", "rung", "went", "resumed"})
@@ -42,6 +42,7 @@ _READ: dict[str, dict[str, type | tuple[type, ...]]] = {
     "stopped": {"t": int},
     "armed": {"connected": int, "verified": int, "failed": dict},
     "proved": {"verified": int, "failed": int},
+    "progress": {"of": str, "done": int},
     "interval": {"k": int, "phase": str, "response": str, **dict.fromkeys(COUNTS, int)},
     "done": {
         "first_send_ns": (int, type(None)), "last_send_ns": (int, type(None)), "connections": dict, "surplus": int,

@@ -10,8 +10,11 @@ from conductor.shares import Share
 HELLO_S = 15.0
 CLOCK_S = 10.0
 STOP_S = 5.0
+COUNT_S = 5.0
 # Processes that the kernel can end per second, at least: a fork-per-connection server needs this long to stop.
 ENDED_PER_S = 500
+# Sockets that a host under load lists per second, at least.
+COUNTED_PER_S = 50_000
 # Nobody knows beforehand how long a number of requests takes; the longest window bounds it.
 LONGEST_WINDOW_S = 86_400
 
@@ -20,13 +23,14 @@ LONGEST_WINDOW_S = 86_400
 class Bounds:
     """The longest that each part of a trial may take, in seconds; no wait is without one.
 
-    `arm_s` is that of one order to arm; `steps_s` is what all steps of a ramp add to it. `answer_s`: without any answer
-    while requests go on; a second of theirs is told a timeout later.
+    `arm_s` is that of one order to arm; `count_s` of one look at the server's sockets; `steps_s` is what all steps of a
+    ramp add. `answer_s`: without any answer while requests go on; a second of theirs is told a timeout later.
     """
 
     listen_s: float
     arm_s: float
     prove_s: float
+    count_s: float
     load_s: float
     answer_s: float
     steps_s: float
@@ -36,7 +40,7 @@ class Bounds:
     def lifetime_s(self) -> float:
         """How long an agent may live at all: every part at its longest, the second proof and clock too, and 30 s."""
         armed_s = HELLO_S + CLOCK_S + self.listen_s + self.arm_s + self.steps_s
-        return armed_s + 2 * self.prove_s + self.load_s + CLOCK_S + self.stop_s + 30
+        return armed_s + 2 * (self.prove_s + self.count_s) + self.load_s + CLOCK_S + self.stop_s + 30
 
 
 def bounds(trial: Trial) -> Bounds:
@@ -47,6 +51,7 @@ def bounds(trial: Trial) -> Bounds:
         listen_s=trial.server.listen_timeout + 3,
         arm_s=arm_s,
         prove_s=prove_s,
+        count_s=COUNT_S + load.connections / COUNTED_PER_S,
         load_s=load.warmup + window_s + load.timeout + 5,
         answer_s=2 * load.timeout + 5,
         steps_s=load.steps * (arm_s + prove_s) + load.steps_held_s if load.climbs else 0,

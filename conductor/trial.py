@@ -227,7 +227,8 @@ def show(course: Course) -> None:
     now_ns = time.monotonic_ns()
     if course.go_ns is None or course.phase != "load":
         elapsed_s = (now_ns - course.marks.get(course.phase, now_ns)) / 1e9
-        say(f"{course.label}  {course.phase} {elapsed_s:.1f} s")
+        said = [agent.said["progress"] for agent in course.fleet.clients if "progress" in agent.said]
+        say(progress.phase_line(course.label, course.phase, elapsed_s, said, course.trial.load.connections))
         return
     load = course.trial.load
     course.tally.settle(a.name for a in course.fleet.working_clients if course.shares[a.name].active)

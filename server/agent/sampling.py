@@ -74,7 +74,7 @@ class Sampler:
             "agent_ns": time.process_time_ns(),
             "steal_ns": cpus.steal_ns - self._host_began.steal_ns,
             "throttled_ns": self._throttled_ns(),
-            "established": sockdiag.count_established(*self._where) if count else None,
+            "established": sockdiag.count(*self._where).established if count else None,
             **self._accept_queues(),
             **{name: self._total(name) for name in ("open", "accepted", "bytes_in", "bytes_out")},
             "accepted_by": [slot["accepted"] for slot in self.stats.slots()] if self.stats else None,
@@ -126,13 +126,8 @@ class Sampler:
 
     def counts(self) -> dict[str, Any]:
         """The `counts` event."""
-        return {
-            "event": "counts",
-            "t": time.monotonic_ns(),
-            "established": sockdiag.count_established(*self._where),
-            "open": self._total("open"),
-            "unread": sockdiag.count_unread(*self._where),
-        }
+        at_ns, found = time.monotonic_ns(), sockdiag.count(*self._where)
+        return {"event": "counts", "t": at_ns, **found._asdict(), "open": self._total("open")}
 
     def _total(self, name: str) -> int | None:
         return self.stats.total(slots.FIELDS.index(name)) if self.stats else None

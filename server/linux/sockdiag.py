@@ -33,6 +33,14 @@ REQUEST = struct.Struct("=BBBxI48x")  # inet_diag_req_v2: family, protocol, exte
 # expires, rqueue, wqueue, uid, inode.
 MESSAGE = struct.Struct("=BBBB2s2s16s16s12xIIIII")
 RQUEUE_AT = 56
+NOTHING = bytes(4)  # as the length of a queue
+
+
+class Count(NamedTuple):
+    """How many connections, and how many of them hold bytes that have come and that nobody has read."""
+
+    established: int
+    unread: int
 
 
 class Socket(NamedTuple):
@@ -99,20 +107,14 @@ def _dump(family: int, states: int, address: str | None, port: int, ports: int) 
             yield buffer, offsets
 
 
-def count_established(address: str | None, port: int, ports: int = 1) -> int:
-    """How many ESTABLISHED sockets have one of these local ports and, if given, this local address."""
-    families = (socket.AF_INET, socket.AF_INET6)
-    return sum(len(offsets) for one in families for _, offsets in _dump(one, 1 << ESTABLISHED, address, port, ports))
-
-
-def count_unread(address: str | None, port: int, ports: int = 1) -> int:
-    """How many of these sockets hold bytes that have come and that nobody has read."""
-    return sum(
-        any(buffer[offset + RQUEUE_AT : offset + RQUEUE_AT + 4])
-        for family in (socket.AF_INET, socket.AF_INET6)
-        for buffer, offsets in _dump(family, 1 << ESTABLISHED, address, port, ports)
-        for offset in offsets
-    )
+def count(address: str | None, port: int, ports: int = 1) -> Count:
+    """The ESTABLISHED sockets that have one of these local ports and, if given, this local address."""
+    established = unread = 0
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for buffer, offsets in _dump(family, 1 << ESTABLISHED, address, port, ports):
+            established += len(offsets)
+            unread += sum(buffer[offset + RQUEUE_AT : offset + RQUEUE_AT + 4] != NOTHING for offset in offsets)
+    return Count(established, unread)
 
 
 def listeners(port: int, ports: int = 1) -> list[Socket]:

@@ -531,6 +531,11 @@ def test_silence_while_arming_is_a_loss_whatever_the_time_for_it(stage: Stage, a
     assert ended.trial["go_ns"] is None
 
 
+def test_one_look_at_many_sockets_may_take_longer_than_there_is_time_for_another(stage: Stage) -> None:
+    stage.behaviours = {"server": {"counts for": 1}}  # END_RECOUNT_S is half of it
+    assert stage.run().trial["proof"] == {"barrier": ALL, "end": ALL}
+
+
 def test_a_slow_client_is_waited_for(stage: Stage) -> None:
     stage.behaviours = {"client3": {"is": "slow arm"}}
     ended = stage.run()

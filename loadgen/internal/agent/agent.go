@@ -25,8 +25,9 @@ import (
 )
 
 const (
-	silence  = 10 * time.Second // without an order after which the conductor is taken for dead
-	stopTime = 2 * time.Second  // for the engine to settle what it has
+	silence   = 10 * time.Second       // without an order after which the conductor is taken for dead
+	stopTime  = 2 * time.Second        // for the engine to settle what it has,
+	closeTime = 200 * time.Microsecond // and to close each of its connections
 )
 
 // The exit codes.
@@ -50,9 +51,11 @@ type Agent struct {
 	cancel context.CancelFunc
 	once   sync.Once
 	code   atomic.Int32
+	doing  atomic.Pointer[string]    // the order that is being carried out and that may take long
+	shown  atomic.Pointer[load.Load] // the engine, once there is one, for its progress alone
 	// Of the engine's thread alone:
 	engine *load.Load // nil before arm
-	phase  progress
+	phase  stage
 	armed  int // connections ordered so far
 }
 
@@ -62,11 +65,11 @@ func newAgent(stderr io.Writer) *Agent {
 	return a
 }
 
-type progress int
+type stage int
 
 const (
-	fresh    progress = iota
-	isArming          // some steps of a ramp are armed
+	fresh    stage = iota
+	isArming       // some steps of a ramp are armed
 	isArmed
 	refused
 	isDone
@@ -98,11 +101,13 @@ func Run(text string, stdin io.Reader, stdout, stderr io.Writer) int {
 		a.spec.Load.Workload, a.spec.Load.Connections)
 	idle := make(chan struct{})
 	go a.drive(idle)
+	go a.progress(idle)
 	a.live(stdin, signals)
+	patience := stopTime + time.Duration(a.spec.Load.Connections)*closeTime
 	select {
 	case <-idle:
-	case <-time.After(stopTime):
-		a.log.Printf("the engine did not settle within %v", stopTime)
+	case <-time.After(patience):
+		a.log.Printf("the engine did not settle within %v", patience)
 	}
 	a.journal.close()
 	return int(a.code.Load())

@@ -151,6 +151,12 @@ type failure struct {
 	*errs.Error
 }
 
+type progressed struct {
+	Event string `json:"event"`
+	Of    string `json:"of"`   // order
+	Done  int64  `json:"done"` // connections
+}
+
 type proved struct {
 	Event string `json:"event"`
 	engine.Proved

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
@@ -79,6 +80,7 @@ func (a *Agent) drive(idle chan<- struct{}) {
 	defer close(idle)
 	defer func() {
 		if a.engine != nil {
+			a.doing.Store(&stop)
 			a.engine.Close()
 		}
 	}()
@@ -87,7 +89,13 @@ func (a *Agent) drive(idle chan<- struct{}) {
 		case <-a.ctx.Done():
 			return
 		case o := <-a.orders:
+			if o.Order != "go" { // that has its intervals
+				a.doing.Store(&o.Order)
+			}
 			event, err := a.obey(o)
+			if a.doing.Swap(nil) != nil && err == nil {
+				a.journal.emit(progressed{"progress", o.Order, a.engine.Progress()})
+			}
 			a.busy.Store(false) // before the answer, upon which the next order may come
 			if err != nil {
 				a.say(err)
@@ -98,12 +106,30 @@ func (a *Agent) drive(idle chan<- struct{}) {
 	}
 }
 
+var stop = "stop"
+
+// progress says each second how far an order is, and so that this agent is alive, until the engine is idle for good.
+func (a *Agent) progress(idle <-chan struct{}) {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for {
+		select {
+		case <-idle:
+			return
+		case <-second.C:
+			if order, engine := a.doing.Load(), a.shown.Load(); order != nil && engine != nil {
+				a.journal.emit(progressed{"progress", *order, engine.Progress()})
+			}
+		}
+	}
+}
+
 func (a *Agent) obey(o order) (any, error) {
 	switch {
 	case o.Order == "arm" && (a.phase == fresh || a.phase == isArming):
 		return a.arm(o.Total)
 	case o.Order == "prove" && (a.phase == isArming || a.phase == isArmed || a.phase == isDone) && a.spec.Load.Traits().Holds:
-		p := a.engine.Prove()
+		p := a.engine.Prove(a.engine.ArmEnd())
 		return proved{"proved", p}, nil
 	case o.Order == "go" && a.phase == isArmed:
 		return a.load(*o.At)
@@ -126,7 +152,7 @@ func (a *Agent) arm(total *int) (any, error) {
 			return nil, err
 		}
 	}
-	result, err := a.engine.Arm(upTo)
+	result, err := a.engine.Arm(upTo, a.engine.ArmEnd())
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +168,7 @@ func (a *Agent) arm(total *int) (any, error) {
 // ready makes the engine, if the budget allows it.
 func (a *Agent) ready() (err error) {
 	a.engine, err = load.New(a.ctx, a.share, a.limits)
+	a.shown.Store(a.engine)
 	if err != nil && errs.From(err).Phase == errs.Budget {
 		a.phase = refused
 		a.code.Store(exitRefused)

@@ -65,6 +65,27 @@ func TestShareOverSeveralProcesses(t *testing.T) {
 	p.stop(0)
 }
 
+// While it connects for seconds, an agent says how far it is, whether it has processes or not.
+func TestAnAgentSaysHowFarItIs(t *testing.T) {
+	t.Parallel()
+	for _, processes := range []any{nil, 3} {
+		spec := specification(t, echoServer(t))
+		loadOf(spec)["connect_rate"], spec["processes"] = 5, processes // 20 of them take four seconds
+		p := greeted(t, spec)
+		p.say(`{"order":"arm"}`)
+		for last := -1; last < 5; {
+			e := p.next("progress")
+			if done := number(e["done"]); e["of"] != "arm" || done < last || done > 20 {
+				t.Fatalf("%v after %d", e, last)
+			} else {
+				last = done
+			}
+		}
+		p.next("armed")
+		p.stop(0)
+	}
+}
+
 // With a limit so low that one process cannot hold the share, it is split without anybody asking for it.
 func TestLowLimitSplitsTheShare(t *testing.T) {
 	t.Parallel()

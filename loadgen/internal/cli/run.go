@@ -165,7 +165,7 @@ func (r *run) carryOut() error {
 	}
 	if r.options.Traits().Holds && !r.isInterrupted() {
 		r.live.now("proving that every connection still answers")
-		if p := l.Prove(); !r.isInterrupted() {
+		if p := l.Prove(l.ArmEnd()); !r.isInterrupted() {
 			r.result.Held = &p.Verified
 		}
 	}
@@ -189,7 +189,7 @@ func (r *run) arm(l *load.Load) error {
 		}
 		r.live.now("connecting to %s", plural(int64(total), "connection"))
 		begun := time.Now()
-		a, err := l.Arm(total)
+		a, err := l.Arm(total, l.ArmEnd())
 		if err != nil {
 			return err
 		}

@@ -43,6 +43,7 @@ type Config struct {
 	Timeout         time.Duration
 	ArmTimeout      time.Duration
 	Seed            uint64
+	AtOnce          int // processes that arm or prove at once, of which this is the part of one; 0: one
 }
 
 // Traits are those of the workload.
@@ -73,11 +74,18 @@ func (c *Config) Number(i int) uint32 { return c.FirstConnection + uint32(i) }
 // What keeps an engine from doing too much at a time.
 const (
 	WorkPerTurn     = 64      // connections opened, or requests planned, before the engine looks for replies
-	ConnectsAtOnce  = 1024    // handshakes in flight while arming
-	ProvesAtOnce    = 128     // echoes in flight while proving: thousands of threads woken at once would wait for one another
+	ConnectsAtOnce  = 1024    // connections under way while arming, of all processes
+	ProvesAtOnce    = 128     // echoes in flight while proving, of all: thousands of threads woken at once would wait for one another
+	leastAtOnce     = 8       // of each process, however many there are
 	MaxRequests     = 2 << 20 // unsettled at once; requestBytes each, of which only those in use take memory
 	requestsToSpare = 1024
 )
+
+// UnderWay is the part of this process in what may be under way at once.
+func (c *Config) UnderWay(most int) int { return max(leastAtOnce, most/max(1, c.AtOnce)) }
+
+// ArmEnd is when an Arm or Prove that is called now has to be over.
+func (c *Config) ArmEnd() int64 { return Monotonic() + int64(c.ArmTimeout) }
 
 const (
 	requestBytes  = 64   // what an engine keeps of a request

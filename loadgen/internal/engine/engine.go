@@ -14,10 +14,10 @@ import (
 // goroutine, which is locked to its thread.
 type Engine interface {
 	// Arm opens and verifies the connections up to the number total, those of earlier calls included, and returns when each
-	// is settled or ArmTimeout has passed. Its result counts all calls together. A workload that does not verify only connects.
-	Arm(total int) (Armed, error)
-	// Prove verifies one echo on each connection that is still open.
-	Prove() Proved
+	// is settled or the time until has come. Its result counts all calls together. A workload that does not verify only connects.
+	Arm(total int, until int64) (Armed, error)
+	// Prove verifies one echo on each connection that is still open, until that time at the latest.
+	Prove(until int64) Proved
 	// Run offers the load from at, a time of Clock, and returns when every request is settled. It hands each interval to
 	// emit, on its own thread, as soon as the last of its requests is settled.
 	Run(at int64, emit func(Interval)) (Done, error)
@@ -25,6 +25,8 @@ type Engine interface {
 	Stop()
 	// Close closes every connection.
 	Close()
+	// Progress is how many connections the latest of Arm, Prove and Close has done with. Any goroutine may ask.
+	Progress() int64
 }
 
 // The kinds of engines.

@@ -25,7 +25,7 @@ func TestArmInSteps(t *testing.T) {
 		connected := 0
 		for _, step := range []struct{ total, verified int }{{5, 5}, {5, 5}, {3, 5}, {12, 12}, {20, 12}, {99, 12}} {
 			begun, before := time.Now(), connected
-			a, err := e.Arm(step.total)
+			a, err := e.Arm(step.total, cfg.ArmEnd())
 			failed := a.Failed["verify/peer-closed"] + a.Failed["verify/reset"]
 			connected = min(20, max(5, step.total))
 			if err != nil || a.Verified != step.verified || a.Connected != connected || connected-a.Verified != int(failed) || a.Retries != 0 {
@@ -35,7 +35,7 @@ func TestArmInSteps(t *testing.T) {
 			if took := time.Since(begun); took < time.Duration(connected-before-1)*10*time.Millisecond || took > Patience {
 				t.Errorf("up to %d: %v", step.total, took)
 			}
-			if p := e.Prove(); p != (Proved{Verified: step.verified, Failed: 0}) {
+			if p := e.Prove(cfg.ArmEnd()); p != (Proved{Verified: step.verified, Failed: 0}) {
 				t.Errorf("up to %d: proved %+v", step.total, p)
 			}
 		}
@@ -58,7 +58,7 @@ func TestProveLeavesTheMute(t *testing.T) {
 		}))
 		cfg.Connections, cfg.Active, cfg.Timeout, cfg.ArmTimeout = 3*ProvesAtOnce, 1, 300*time.Millisecond, Patience
 		e, _ := armed(t, cfg, kind)
-		if p := e.Prove(); p != (Proved{Verified: 0, Failed: 3 * ProvesAtOnce}) || asked.Load() > ProvesAtOnce {
+		if p := e.Prove(cfg.ArmEnd()); p != (Proved{Verified: 0, Failed: 3 * ProvesAtOnce}) || asked.Load() > ProvesAtOnce {
 			t.Errorf("proved %+v with %d asked", p, asked.Load())
 		}
 	})
@@ -66,13 +66,14 @@ func TestProveLeavesTheMute(t *testing.T) {
 
 func TestProveCountsTheSilent(t *testing.T) {
 	each(t, func(t *testing.T, kind string) {
-		e, _ := armed(t, Plain(Serve(t, 64, func(connection, record int) Deed {
+		cfg := Plain(Serve(t, 64, func(connection, record int) Deed {
 			if record > 0 && connection%4 == 0 {
 				return Ignore
 			}
 			return Echo
-		})), kind)
-		if p := e.Prove(); p != (Proved{Verified: 15, Failed: 5}) {
+		}))
+		e, _ := armed(t, cfg, kind)
+		if p := e.Prove(cfg.ArmEnd()); p != (Proved{Verified: 15, Failed: 5}) {
 			t.Errorf("proved %+v", p)
 		}
 	})
@@ -113,7 +114,7 @@ func TestArmingFails(t *testing.T) {
 			a.Retries > c.retries || a.Retries < c.retries && cfg.ArmTimeout >= Patience {
 			t.Errorf("armed %+v", a)
 		}
-		if p := e.Prove(); p.Verified != a.Verified || p.Failed != 0 {
+		if p := e.Prove(cfg.ArmEnd()); p.Verified != a.Verified || p.Failed != 0 {
 			t.Errorf("proved %+v", p)
 		}
 		d := Load(t, e).Done
@@ -140,7 +141,7 @@ func TestArmTriesAgain(t *testing.T) {
 				Attend(t, second, Scripted(64, Always(Echo)))
 			}
 		})
-		a, err := e.Arm(cfg.Connections)
+		a, err := e.Arm(cfg.Connections, cfg.ArmEnd())
 		if err != nil || a.Verified != 20 || len(a.Failed) != 0 || a.Retries < 20 || a.Retries > 60 {
 			t.Errorf("armed %+v, %v", a, err)
 		}

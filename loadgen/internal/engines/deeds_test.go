@@ -175,7 +175,7 @@ func TestSurplus(t *testing.T) {
 		if d := Load(t, e).Done; d.Load.Answered != 20 || d.Surplus != 13*40 || d.Integrity != (Integrity{}) {
 			t.Errorf("%+v", d)
 		}
-		if p := e.Prove(); p != (Proved{Verified: 20, Failed: 0}) {
+		if p := e.Prove(cfg.ArmEnd()); p != (Proved{Verified: 20, Failed: 0}) {
 			t.Errorf("proved at the end %+v", p)
 		}
 	})
@@ -296,7 +296,7 @@ func TestFlood(t *testing.T) {
 		e, _ := armed(t, cfg, kind)
 		begun := time.Now()
 		d := Load(t, e).Done
-		p := e.Prove()
+		p := e.Prove(cfg.ArmEnd())
 		if took := time.Since(begun); took > Patience || d.Surplus == 0 {
 			t.Errorf("%v, %+v, %+v", took, p, d)
 		}

@@ -58,7 +58,7 @@ func start(t *testing.T, cfg Config, kind string) Engine {
 func armed(t *testing.T, cfg Config, kind string) (Engine, Armed) {
 	t.Helper()
 	e := start(t, cfg, kind)
-	a, err := e.Arm(cfg.Connections)
+	a, err := e.Arm(cfg.Connections, cfg.ArmEnd())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestHonestServer(t *testing.T) {
 		if a.Verified != cfg.Connections || a.Connected != cfg.Connections || len(a.Failed) != 0 {
 			t.Fatalf("armed %+v", a)
 		}
-		if p := e.Prove(); p != (Proved{Verified: cfg.Connections, Failed: 0}) {
+		if p := e.Prove(cfg.ArmEnd()); p != (Proved{Verified: cfg.Connections, Failed: 0}) {
 			t.Errorf("proved %+v", p)
 		}
 		r := Load(t, e)
@@ -131,7 +131,7 @@ func TestHonestServer(t *testing.T) {
 			len(r.Done.Errors) != 0 {
 			t.Errorf("%d intervals, %+v", len(r.Intervals), r.Done)
 		}
-		if p := e.Prove(); p != (Proved{Verified: cfg.Connections, Failed: 0}) {
+		if p := e.Prove(cfg.ArmEnd()); p != (Proved{Verified: cfg.Connections, Failed: 0}) {
 			t.Errorf("proved at the end %+v", p)
 		}
 	})
@@ -288,7 +288,7 @@ func TestStopFromManyThreads(t *testing.T) {
 			wg.Go(e.Stop)
 		}
 		begun := time.Now()
-		if _, err := e.Arm(20); err != nil || time.Since(begun) > cfg.ArmTimeout/2 {
+		if _, err := e.Arm(20, cfg.ArmEnd()); err != nil || time.Since(begun) > cfg.ArmTimeout/2 {
 			t.Errorf("armed for %v, %v", time.Since(begun), err)
 		}
 		wg.Wait()

@@ -75,6 +75,9 @@ func New(ctx context.Context, s Share, have budget.Limits) (*Load, error) {
 	return l, nil
 }
 
+// ArmEnd is when an Arm or Prove that is called now has to be over.
+func (l *Load) ArmEnd() int64 { return l.share.Config.ArmEnd() }
+
 // Close implements engine.Engine. A closed engine cannot be stopped any more, so an end of the context that is in it comes first.
 func (l *Load) Close() {
 	if !l.forget() {

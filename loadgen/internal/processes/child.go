@@ -8,7 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/engines"
@@ -26,11 +29,14 @@ type order struct {
 	Engine string
 	CPUs   []int
 	Total  int
-	At     int64
+	At     int64 // when to begin a run, or to be over with another
 }
 
-// A reply comes from one: one field says what was done, and none that it is ready. An interval is not the last of its order.
+// A reply comes from one: one field says what was done, and none that it is ready. An interval is not the last of its order, and
+// neither is how far it is.
 type reply struct {
+	IsOn     bool // and this is how far it is, which may be nothing yet
+	Progress int64
 	Armed    engine.Armed
 	Proved   engine.Proved
 	Interval *engine.Interval
@@ -45,6 +51,9 @@ type child struct {
 	input   io.WriteCloser
 	orders  *gob.Encoder
 	replies *gob.Decoder
+
+	connections int64        // that it is to hold
+	done        atomic.Int64 // how far it said it is
 }
 
 // spawn starts this very program once more. The kernel ends it when the thread that started it ends, so the caller must be
@@ -75,16 +84,20 @@ func spawn(first order) (*child, error) {
 	return c, nil
 }
 
-// hear reads one reply; what the child could not do is the error.
+// hear reads one reply, and before it how far the child is; what it could not do is the error.
 func (c *child) hear() (reply, error) {
-	var r reply
-	if err := c.replies.Decode(&r); err != nil {
-		return r, c.died(err)
+	for {
+		var r reply
+		switch err := c.replies.Decode(&r); {
+		case err != nil:
+			return r, c.died(err)
+		case r.Failure != nil: // and not a nil in an interface
+			return r, r.Failure
+		case !r.IsOn:
+			return r, nil
+		}
+		c.done.Store(r.Progress)
 	}
-	if r.Failure != nil { // and not a nil in an interface
-		return r, r.Failure
-	}
-	return r, nil
 }
 
 func (c *child) died(err error) error {
@@ -102,10 +115,13 @@ func Serve(in io.Reader, out io.Writer) int {
 	runtime.LockOSThread()
 	runtime.GOMAXPROCS(2)
 	orders, replies := gob.NewDecoder(in), gob.NewEncoder(out)
+	var mu sync.Mutex // of replies
 	say := func(r reply, err error) {
 		if err != nil {
 			r = reply{Failure: errs.From(err)}
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		_ = replies.Encode(r) // a parent that is gone ends the input too
 	}
 	var first order
@@ -133,8 +149,18 @@ func Serve(in io.Reader, out io.Writer) int {
 			}
 		}
 	}()
+	var isBusy atomic.Bool
+	go func() {
+		for range time.Tick(time.Second) {
+			if n := e.Progress(); isBusy.Load() {
+				say(reply{IsOn: true, Progress: n}, nil)
+			}
+		}
+	}()
 	for o := range work {
+		isBusy.Store(o.Name != "run") // that has its intervals
 		obey(e, o, say)
+		isBusy.Store(false)
 	}
 	e.Close()
 	return 0
@@ -144,11 +170,11 @@ func Serve(in io.Reader, out io.Writer) int {
 func obey(e engine.Engine, o order, say func(reply, error)) {
 	switch o.Name {
 	case "arm":
-		armed, err := e.Arm(o.Total)
+		armed, err := e.Arm(o.Total, o.At)
 		selfreport.Quiet()
 		say(reply{Armed: armed}, err)
 	case "prove":
-		say(reply{Proved: e.Prove()}, nil)
+		say(reply{Proved: e.Prove(o.At)}, nil)
 	case "run":
 		before := selfreport.Used()
 		done, err := e.Run(o.At, func(i engine.Interval) {

@@ -17,6 +17,7 @@ const Command = "process"
 // A Group is an engine made of processes.
 type Group struct {
 	children []*child
+	atOnce   int // processes that arm or prove
 	mu       sync.Mutex
 	ended    bool
 	// Used is what the processes used during Run.
@@ -28,14 +29,16 @@ var _ engine.Engine = (*Group)(nil)
 // New starts n processes, each with its part of cfg, an engine of that kind, and one of the cpus if there are any. It must be
 // called on the locked thread that will call the other methods.
 func New(cfg engine.Config, kind string, n int, cpus []int) (*Group, error) {
-	g := &Group{}
+	g := &Group{atOnce: abreast(&cfg, n, len(selfreport.CPUs(cpus)))}
 	for i, part := range Split(cfg, n) {
+		part.AtOnce, part.ConnectRate = g.atOnce, part.ConnectRate*float64(n)/float64(g.atOnce)
 		first := order{Name: "new", Config: part, Engine: kind}
 		if len(cpus) > 0 { // one of them each, in turn
 			first.CPUs = cpus[i%len(cpus):][:1]
 		}
 		c, err := spawn(first)
 		if c != nil {
+			c.connections = int64(part.Connections)
 			g.children = append(g.children, c)
 		}
 		if err != nil {
@@ -43,28 +46,39 @@ func New(cfg engine.Config, kind string, n int, cpus []int) (*Group, error) {
 			return nil, err
 		}
 	}
-	if err := g.gather(func(reply) {}); err != nil {
+	if err := g.hear(n, nil, func(reply) {}); err != nil {
 		g.Close()
 		return nil, err
 	}
 	return g, nil
 }
 
+// abreast is how many processes arm and prove at once. More of them than keep the processors busy would only wait for one another,
+// and wake for one connection at a time; but a burst is one of all.
+func abreast(cfg *engine.Config, n, cpus int) int {
+	if cfg.ConnectRate == 0 {
+		return n
+	}
+	return min(n, abreastPerCPU*max(1, cpus))
+}
+
+// abreastPerCPU is two, so that one goes on while the last connections of another are waited for.
+const abreastPerCPU = 2
+
 // Arm implements engine.Engine.
-func (g *Group) Arm(total int) (engine.Armed, error) {
+func (g *Group) Arm(total int, until int64) (engine.Armed, error) {
 	n := len(g.children)
-	g.tell(func(i int) order { return order{Name: "arm", Total: portion(total, i, n)} })
 	sum := engine.Armed{Failed: map[string]int64{}}
-	err := g.gather(func(r reply) { addArmed(&sum, &r.Armed) })
+	err := g.hear(g.atOnce, func(i int) order { return order{Name: "arm", Total: portion(total, i, n), At: until} },
+		func(r reply) { addArmed(&sum, &r.Armed) })
 	return sum, err
 }
 
 // Prove implements engine.Engine.
-func (g *Group) Prove() engine.Proved {
-	g.tell(func(int) order { return order{Name: "prove"} })
+func (g *Group) Prove(until int64) engine.Proved {
 	var sum engine.Proved
 	// A process that is gone proves nothing, which the sum says.
-	_ = g.gather(func(r reply) {
+	_ = g.hear(g.atOnce, func(int) order { return order{Name: "prove", At: until} }, func(r reply) {
 		sum.Verified += r.Proved.Verified
 		sum.Failed += r.Proved.Failed
 	})
@@ -73,11 +87,10 @@ func (g *Group) Prove() engine.Proved {
 
 // Run implements engine.Engine. An interval is emitted when every process has settled it.
 func (g *Group) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
-	g.tell(func(int) order { return order{Name: "run", At: at} })
 	intervals := newMerger(len(g.children), emit)
 	var dones []engine.Done
 	g.Used = selfreport.Usage{}
-	err := g.gather(func(r reply) {
+	err := g.hear(len(g.children), func(int) order { return order{Name: "run", At: at} }, func(r reply) {
 		if r.Interval != nil {
 			intervals.add(*r.Interval)
 		} else if r.Done != nil {
@@ -93,47 +106,73 @@ func (g *Group) Run(at int64, emit func(engine.Interval)) (engine.Done, error) {
 }
 
 // Stop implements engine.Engine.
-func (g *Group) Stop() { g.tell(func(int) order { return order{Name: "stop"} }) }
+func (g *Group) Stop() {
+	for i := range g.children {
+		g.tell(i, order{Name: "stop"})
+	}
+}
 
 // Close implements engine.Engine: the processes close their connections and end, and are reaped.
 func (g *Group) Close() {
 	g.mu.Lock()
 	g.ended = true
 	for _, c := range g.children {
+		c.done.Store(0)
 		_ = c.input.Close()
 	}
 	g.mu.Unlock()
 	for _, c := range g.children {
 		_ = c.command.Wait() // however it ended, what it said was heard
+		c.done.Store(c.connections)
 	}
 }
 
-// tell gives every process its order. One that is gone is missed when it should answer.
-func (g *Group) tell(of func(i int) order) {
+// Progress implements engine.Engine: what the processes said last, each second; of Close, the connections of those that have
+// ended.
+func (g *Group) Progress() int64 {
+	sum := int64(0)
+	for _, c := range g.children {
+		sum += c.done.Load()
+	}
+	return sum
+}
+
+// tell gives process i an order. One that is gone is missed when it should answer.
+func (g *Group) tell(i int, o order) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.ended {
-		return
-	}
-	for i, c := range g.children {
-		_ = c.orders.Encode(of(i))
+	if !g.ended {
+		_ = g.children[i].orders.Encode(o)
 	}
 }
 
-// gather hands the replies of all processes to take, one at a time, up to the last of each. If one fails, the others are told to
-// stop, and heard out.
-func (g *Group) gather(take func(reply)) error {
+// hear gives every process its order, if there is one, to so many at once, and hands the replies to take, one at a time, up to the
+// last of each. If one fails, all are told to stop, and heard out.
+func (g *Group) hear(atOnce int, of func(i int) order, take func(reply)) error {
 	type heard struct {
 		reply
 		err error
 	}
 	all := make(chan heard)
-	for _, c := range g.children {
+	turns := make(chan int, len(g.children))
+	for i, c := range g.children {
+		c.done.Store(0)
+		turns <- i
+	}
+	close(turns)
+	for range atOnce {
 		go func() {
-			for more := true; more; {
-				r, err := c.hear()
-				more = err == nil && r.Interval != nil
-				all <- heard{r, err}
+			for i := range turns {
+				c := g.children[i]
+				if of != nil {
+					g.tell(i, of(i))
+				}
+				for more := true; more; {
+					r, err := c.hear()
+					more = err == nil && r.Interval != nil
+					all <- heard{r, err}
+					c.done.Store(int64(r.Armed.Verified + r.Proved.Verified + r.Proved.Failed)) // more than it said last
+				}
 			}
 		}()
 	}

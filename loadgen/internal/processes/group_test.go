@@ -191,3 +191,29 @@ func FuzzReplies(f *testing.F) {
 		_ = gob.NewDecoder(bytes.NewReader(b)).Decode(&r) // an error or a reply, never a panic
 	})
 }
+
+// What a process has done may still be nothing: that is no answer to its order.
+func TestHowFarAProcessIsIsNotItsAnswer(t *testing.T) {
+	var pipe bytes.Buffer
+	replies := gob.NewEncoder(&pipe)
+	for _, r := range []reply{{IsOn: true}, {IsOn: true, Progress: 7}, {Armed: engine.Armed{Connected: 9, Verified: 9}}} {
+		if err := replies.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &child{replies: gob.NewDecoder(&pipe)}
+	if r, err := c.hear(); err != nil || r.Armed.Verified != 9 || c.done.Load() != 7 {
+		t.Errorf("%+v (%v) after %d", r, err, c.done.Load())
+	}
+}
+
+func TestHowManyProcessesAreAtWorkAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		rate          float64
+		n, cpus, want int
+	}{{25_000, 17, 1, 2}, {25_000, 17, 4, 8}, {25_000, 3, 4, 3}, {25_000, 17, 0, 2}, {0, 17, 1, 17}} {
+		if got := abreast(&engine.Config{ConnectRate: c.rate}, c.n, c.cpus); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
+}

@@ -186,6 +186,7 @@ class Fake:
         if self.is_server:
             held = sum(int(path.read_text()) for path in self.of_clients("held"))
             count = self.behaviours.get("count", held)
+            time.sleep(self.behaviours.get("counts for", 0))
             own = None if self.spec["server"]["strategy"] is None else count
             emit("counts", t=now(), established=count, open=own, unread=self.behaviours.get("unread", 0))
         else:

@@ -39,6 +39,15 @@ def test_an_unreadable_histogram_is_left_out(text: str) -> None:
     assert histogram.get_total_count() == 0
 
 
+def test_how_far_all_clients_are_with_what_they_do() -> None:
+    said = [{"event": "progress", "of": "arm", "done": n} for n in (143_000, 287_000)]
+    line = progress.phase_line("trial 2/12 poll", "arming", 12, said, 1_000_000)
+    assert line == "trial 2/12 poll  arming 12.0 s   430,000 of 1,000,000"
+    # What was said of an earlier order is not how far this one is.
+    assert progress.phase_line("trial 2/12 poll", "proving", 0.5, said, 1_000_000) == "trial 2/12 poll  proving 0.5 s"
+    assert progress.phase_line("trial 2/12 poll", "meeting", 1, said, 9) == "trial 2/12 poll  meeting 1.0 s"
+
+
 def test_only_a_second_that_all_have_reported_is_shown() -> None:
     tally = progress.Tally()
     tally.take("client1", interval(0))

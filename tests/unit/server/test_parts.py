@@ -61,10 +61,10 @@ def pairs(server: str, client: str, count: int, family: int = socket.AF_INET) ->
 
 def test_only_the_servers_ends_are_counted() -> None:
     with pairs("127.0.0.1", "127.0.0.1", 50) as port:
-        assert sockdiag.count_established("127.0.0.1", port) == 50
-        assert sockdiag.count_established(None, port) == 50
-        assert sockdiag.count_established("127.0.0.2", port) == 0
-        assert sockdiag.count_established("127.0.0.1", port + 1) == 0
+        assert sockdiag.count("127.0.0.1", port).established == 50
+        assert sockdiag.count(None, port).established == 50
+        assert sockdiag.count("127.0.0.2", port).established == 0
+        assert sockdiag.count("127.0.0.1", port + 1).established == 0
 
 
 def test_connections_with_bytes_that_nobody_has_read_are_counted() -> None:
@@ -72,22 +72,22 @@ def test_connections_with_bytes_that_nobody_has_read_are_counted() -> None:
         port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as one, socket.create_connection(("127.0.0.1", port)) as two:
             theirs = listener.accept()[0]
-            assert sockdiag.count_unread("127.0.0.1", port) == 0
+            assert sockdiag.count("127.0.0.1", port).unread == 0
             one.sendall(b"read")
             two.sendall(b"not even accepted")
             theirs.recv(1, socket.MSG_PEEK)  # it is there
-            assert sockdiag.count_unread("127.0.0.1", port) == 2
-            assert sockdiag.count_unread("127.0.0.2", port) == 0
+            assert sockdiag.count("127.0.0.1", port).unread == 2
+            assert sockdiag.count("127.0.0.2", port).unread == 0
             theirs.recv(4)
-            assert sockdiag.count_unread("127.0.0.1", port) == 1
+            assert sockdiag.count("127.0.0.1", port).unread == 1
             theirs.close()
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
 def test_a_dual_stack_server_is_found_by_its_ipv4_address() -> None:
     with pairs("::", "127.0.0.1", 3, socket.AF_INET6) as port:
-        assert sockdiag.count_established("127.0.0.1", port) == 3
-        assert sockdiag.count_established("127.0.0.2", port) == 0
+        assert sockdiag.count("127.0.0.1", port).established == 3
+        assert sockdiag.count("127.0.0.2", port).established == 0
         (listener,) = sockdiag.listeners_for("127.0.0.1", port)
         assert listener.address == "::"
 
@@ -111,9 +111,9 @@ def test_a_range_of_ports_is_counted_in_one_go() -> None:
     listeners = [socket.create_server(("127.0.0.1", one)) for one in (port, port + 1, port + 3)]
     waiting = [socket.create_connection(("127.0.0.1", one)) for one in (port, port + 1, port + 1, port + 3)]
     # Accepted or not, a connection is ESTABLISHED when its handshake is over.
-    assert [sockdiag.count_established("127.0.0.1", port, ports) for ports in (1, 2, 3, 4)] == [1, 3, 3, 4]
-    assert sockdiag.count_established("127.0.0.1", port + 1, 3) == 3
-    assert sockdiag.count_established("127.0.0.2", port, 4) == 0
+    assert [sockdiag.count("127.0.0.1", port, ports).established for ports in (1, 2, 3, 4)] == [1, 3, 3, 4]
+    assert sockdiag.count("127.0.0.1", port + 1, 3).established == 3
+    assert sockdiag.count("127.0.0.2", port, 4).established == 0
     found = sockdiag.listeners_for("127.0.0.1", port, 4)
     assert [(one.port, one.waiting) for one in found] == [(port, 1), (port + 1, 2), (port + 3, 1)]
     assert Sampler("127.0.0.1", port, 4).take()["accept_queue"] == 4
@@ -134,7 +134,7 @@ def test_counting_thousands_costs_little() -> None:
         took = []
         for _ in range(5):
             begin = time.thread_time()
-            assert sockdiag.count_established("127.0.0.1", port) == 2000
+            assert sockdiag.count("127.0.0.1", port).established == 2000
             took.append(time.thread_time() - begin)
     assert min(took) < 0.05  # seconds of CPU
 

@@ -140,7 +140,7 @@ func Conserve[E engine.Engine](t *testing.T, start func(*testing.T, engine.Confi
 			t.Parallel()
 			cfg, stop := erratic(t, seed)
 			e := start(t, cfg)
-			if _, err := e.Arm(cfg.Connections); err != nil {
+			if _, err := e.Arm(cfg.Connections, cfg.ArmEnd()); err != nil {
 				t.Fatal(err)
 			}
 			defer time.AfterFunc(stop, e.Stop).Stop()

@@ -18,18 +18,22 @@ type arming struct {
 	total    int
 	left     int                             // connections neither verified nor failed
 	resting  [engine.MostRetries]engine.Ring // those to be tried again, by the number of the retry
+	window   engine.Window
 }
 
-// Arm implements engine.Engine. Handshakes follow the connect rate, at most ConnectsAtOnce at a time.
-func (l *Loop) Arm(total int) (engine.Armed, error) {
+// Arm implements engine.Engine. Connections are begun at the connect rate, as far as the window lets them. A burst has no window:
+// that too many come at once is what it is for.
+func (l *Loop) Arm(total int, until int64) (engine.Armed, error) {
 	total = min(total, len(l.connections))
 	if !l.traits.ConnectsAhead {
 		total = min(1, total)
 	}
 	a := &arming{held: held{l}, first: l.dialled, total: total, left: max(0, total-l.dialled)}
+	a.window = engine.NewWindow(l.cfg.UnderWay(engine.ConnectsAtOnce))
 	l.begin(a)
+	l.done.Store(int64(l.accounts.Armed.Verified))
 	a.start = l.watch.now
-	a.deadline = a.start + int64(l.cfg.ArmTimeout)
+	a.deadline = until
 	for a.left > 0 && l.watch.now < a.deadline && !l.stopped.Load() {
 		next := a.dialSome()
 		if a.left > 0 {
@@ -48,7 +52,7 @@ func (l *Loop) Arm(total int) (engine.Armed, error) {
 func (a *arming) dialSome() int64 {
 	l := a.l
 	for range engine.WorkPerTurn {
-		if l.shaking >= engine.ConnectsAtOnce {
+		if a.isFull() {
 			return pacing.Never
 		}
 		fresh := pacing.Never
@@ -70,13 +74,28 @@ func (a *arming) dialSome() int64 {
 	return l.watch.now
 }
 
+// isFull tells whether as many connections are under way as may be; of a burst, as many handshakes.
+func (a *arming) isFull() bool {
+	l := a.l
+	if l.cfg.ConnectRate == 0 {
+		return l.shaking >= l.cfg.UnderWay(engine.ConnectsAtOnce)
+	}
+	underWay := a.left - (a.total - l.dialled)
+	for k := range a.resting {
+		underWay -= a.resting[k].Len()
+	}
+	return underWay >= a.window.Room()
+}
+
 func (a *arming) stood(i int32, c *connection) {
 	l := a.l
 	l.accounts.Connected(l.watch.now - c.begun)
+	a.window.Stood(l.watch.now-c.begun, l.watch.now)
 	if !l.traits.Verifies {
 		c.state = established
 		a.left--
 		l.accounts.Open++
+		l.done.Add(1)
 		return
 	}
 	c.state = verifying
@@ -126,6 +145,7 @@ func (a *arming) replied(i int32, c *connection, flags uint8, o engine.Outcome, 
 		c.state = established
 		a.left--
 		a.l.accounts.Verified()
+		a.l.done.Add(1)
 		if !a.l.traits.ConnectsAhead { // as the workload does, and whatever the peer does then
 			a.l.disconnect(i, c)
 		}

@@ -26,7 +26,7 @@ func start(t *testing.T, cfg Config) *Loop {
 
 func arm(t *testing.T, l *Loop) Armed {
 	t.Helper()
-	a, err := l.Arm(l.cfg.Connections)
+	a, err := l.Arm(l.cfg.Connections, l.cfg.ArmEnd())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ type Loop struct {
 	traits  contracts.Workload
 	work    construct // of the workload
 	stopped atomic.Bool
+	done    atomic.Int64 // connections that the phase has done with
 
 	watch       watch
 	sockets     sockets
@@ -142,6 +143,7 @@ func (l *Loop) begin(p phase) {
 	l.watch.begin()
 	l.due = pacing.Never
 	l.phase = p
+	l.done.Store(0)
 }
 
 // schedule asks the pacer for the time of the next request, if anybody is there to send one.
@@ -158,12 +160,17 @@ func (l *Loop) Stop() {
 	ring(l.watch.bell)
 }
 
+// Progress implements engine.Engine.
+func (l *Loop) Progress() int64 { return l.done.Load() }
+
 // Close implements engine.Engine.
 func (l *Loop) Close() {
+	l.done.Store(0)
 	for i := range l.connections {
 		if fd := l.connections[i].fd; fd >= 0 {
 			closeSocket(fd)
 			l.connections[i].fd = -1
+			l.done.Add(1)
 		}
 	}
 	l.watch.close()

@@ -16,16 +16,17 @@ type proving struct {
 	next     int   // connection
 	asked    int
 	flying   int // echoes
+	most     int // of them
 }
 
 // Prove implements engine.Engine. An echo that does not come within the timeout has failed; its connection stays open. Once
 // none has come for a whole timeout nobody else is asked: all others have failed too.
-func (l *Loop) Prove() engine.Proved {
-	p := &proving{held: held{l}}
+func (l *Loop) Prove(until int64) engine.Proved {
+	p := &proving{held: held{l}, most: l.cfg.UnderWay(engine.ProvesAtOnce)}
 	l.begin(p)
 	l.catchUp() // what was closed since is known before anything is asked
 	p.heard = engine.Monotonic()
-	p.deadline, l.end = p.heard+int64(l.cfg.ArmTimeout), 0
+	p.deadline, l.end = until, 0
 	l.offer()
 	l.abandon(engine.Monotonic())
 	for ; p.next < len(l.connections); p.next++ {
@@ -44,7 +45,7 @@ func (p *proving) pump() {
 		p.isOver = true
 		l.abandon(l.watch.now)
 	}
-	for turn := 0; !p.isOver && turn < engine.WorkPerTurn && p.next < len(l.connections) && p.flying < engine.ProvesAtOnce; p.next++ {
+	for turn := 0; !p.isOver && turn < engine.WorkPerTurn && p.next < len(l.connections) && p.flying < p.most; p.next++ {
 		if l.connections[p.next].state != established {
 			continue
 		}
@@ -56,7 +57,7 @@ func (p *proving) pump() {
 		}
 	}
 	switch {
-	case !p.isOver && p.next < len(l.connections) && p.flying < engine.ProvesAtOnce:
+	case !p.isOver && p.next < len(l.connections) && p.flying < p.most:
 		l.due = l.watch.now
 	case p.flying > 0:
 		l.due = p.deadline
@@ -67,6 +68,7 @@ func (p *proving) pump() {
 
 func (p *proving) settled(o engine.Outcome) {
 	p.flying--
+	p.l.done.Add(1)
 	p.l.due = p.l.watch.now // there is room to ask another, or nothing left to wait for
 	switch {
 	case o == engine.Answered:

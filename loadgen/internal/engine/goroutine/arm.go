@@ -13,15 +13,16 @@ import (
 )
 
 // Arm implements engine.Engine. Each connection has a goroutine that connects and verifies it, and then reads.
-func (e *Routines) Arm(total int) (engine.Armed, error) {
+func (e *Routines) Arm(total int, until int64) (engine.Armed, error) {
 	total = min(total, len(e.connections))
 	if !e.traits.ConnectsAhead {
 		total = min(1, total)
 	}
-	ctx, cancel := context.WithTimeout(e.alive, e.cfg.ArmTimeout)
+	ctx, cancel := e.before(until)
 	defer cancel()
 	start, first := engine.Monotonic(), e.begun
-	room := make(chan struct{}, engine.ConnectsAtOnce)
+	room := make(chan struct{}, e.cfg.UnderWay(engine.ConnectsAtOnce))
+	e.done.Store(int64(e.accounts.Armed.Verified))
 	var arming sync.WaitGroup
 	for ; e.begun < total; e.begun++ {
 		i := e.begun
@@ -67,6 +68,7 @@ func (e *Routines) open(ctx context.Context, i int, room chan struct{}) {
 		return
 	}
 	e.accounts.Verified()
+	e.done.Add(1)
 	if !e.traits.ConnectsAhead { // as the workload does, and whatever the peer does then
 		_ = c.conn.Close()
 		return

@@ -1,8 +1,6 @@
 package goroutine
 
 import (
-	"context"
-
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/pacing"
 	"c10k/loadgen/internal/wire"
@@ -17,14 +15,16 @@ type proving struct {
 	next   int   // connection
 	asked  int
 	flying int // echoes
+	most   int // of them
 }
 
 // Prove implements engine.Engine. An echo that does not come within the timeout has failed; its connection stays open. Once
 // none has come for a whole timeout nobody else is asked: all others have failed too.
-func (e *Routines) Prove() engine.Proved {
-	ctx, cancel := context.WithTimeout(e.alive, e.cfg.ArmTimeout)
+func (e *Routines) Prove(until int64) engine.Proved {
+	ctx, cancel := e.before(until)
 	defer cancel()
-	p := &proving{held: held{e}, heard: engine.Monotonic()}
+	p := &proving{held: held{e}, heard: engine.Monotonic(), most: e.cfg.UnderWay(engine.ProvesAtOnce)}
+	e.done.Store(0)
 	e.mu.Lock()
 	e.phase, e.end = p, 0
 	p.schedule()
@@ -45,7 +45,7 @@ func (e *Routines) Prove() engine.Proved {
 // schedule lets the next connection be asked, if there is one and room for its echo.
 func (p *proving) schedule() {
 	p.e.due = 0
-	if p.isOver || p.next == len(p.e.connections) || p.flying >= engine.ProvesAtOnce {
+	if p.isOver || p.next == len(p.e.connections) || p.flying >= p.most {
 		p.e.due = pacing.Never
 	}
 }
@@ -64,6 +64,7 @@ func (p *proving) begin(int64) {
 
 func (p *proving) settled(o engine.Outcome) {
 	p.flying--
+	p.e.done.Add(1)
 	now := engine.Monotonic()
 	switch {
 	case o == engine.Answered:
@@ -73,7 +74,7 @@ func (p *proving) settled(o engine.Outcome) {
 		p.isOver = true
 	}
 	p.schedule()
-	if p.flying == engine.ProvesAtOnce/2 {
+	if p.flying == p.most/2 {
 		p.e.poke() // others have waited for room
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"c10k/loadgen/internal/contracts"
 	"c10k/loadgen/internal/engine"
@@ -27,6 +29,7 @@ type Routines struct {
 	stop    context.CancelFunc
 	wake    chan struct{}  // ends the pacer's sleep
 	running sync.WaitGroup // goroutines of the connections
+	done    atomic.Int64   // connections that the phase has done with
 
 	loopLag *hist.Histogram // of the pacer, which alone touches it
 	maxGap  int64           // ns
@@ -147,5 +150,13 @@ func (e *Routines) newConnection(i int) *connection {
 
 func (e *Routines) isOpen(i int) bool { return e.connections[i] != nil && !e.connections[i].lost }
 
+// before is a context that ends at that time, or when the engine stops.
+func (e *Routines) before(until int64) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(e.alive, time.Duration(until-engine.Monotonic()))
+}
+
 // Stop implements engine.Engine.
 func (e *Routines) Stop() { e.stop() }
+
+// Progress implements engine.Engine.
+func (e *Routines) Progress() int64 { return e.done.Load() }

@@ -173,10 +173,12 @@ func (c *connection) end() {
 
 // hangUp closes every connection and waits until its goroutines have ended.
 func (e *Routines) hangUp() {
+	e.done.Store(0)
 	e.mu.Lock()
 	for _, c := range e.connections {
 		if c != nil {
 			c.end()
+			e.done.Add(1)
 		}
 	}
 	e.mu.Unlock()
