@@ -10,8 +10,13 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """The frame as CSV: what was not measured is empty, a time among the never answered `inf`."""
-    return safe(frame).to_csv(index=False, lineterminator="\n")
+    """The frame as CSV: what was not measured is empty, a time among the never answered `inf`.
+
+    A column of whole numbers is written as such, though pandas keeps one with gaps as floats.
+    """
+    made = safe(frame)
+    whole = [name for name in made.columns if made[name].dtype == "float64" and (made[name].dropna() % 1 == 0).all()]
+    return made.astype(dict.fromkeys(whole, "Int64")).to_csv(index=False, lineterminator="\n")
 
 
 def safe(frame: pd.DataFrame) -> pd.DataFrame:

@@ -17,8 +17,6 @@ from analysis.spreadsheet import csv_text
 from analysis.terminal import columns, page, report_line
 from analysis.unreadable import Unreadable, writing
 
-WHOLE = ("_requests", "_replies", "_connections")  # ends of the columns that hold whole numbers, if any
-
 
 def setup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -71,6 +69,5 @@ def write_report(dataset: Dataset, given: str, told: Sequence[str]) -> int:
 
 def write_csv(trials: pd.DataFrame, path: Path) -> None:
     """One row per trial; a percentile among the missing is `inf`, what was not measured is empty."""
-    counts = [name for name in trials.columns if name.endswith(WHOLE) and not name.endswith("_tail_requests")]
     with writing(path):
-        path.write_text(csv_text(trials.astype(dict.fromkeys(counts, "Int64"))), encoding="utf-8")
+        path.write_text(csv_text(trials), encoding="utf-8")

@@ -38,8 +38,8 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" if (ROOT / "run_benchmark.yml").exists() else None  # of the checkout, where it is one
 
 ABOUT_GENERATORS = ("honesty",)  # charts that belong to the validity of a run
-# A picture has one description, its own; and the page one font.
-SAID_TWICE = re.compile(r' (?:aria-[a-z]+|role|font-family|pointer-events)="[^"]*"')
+# A picture has one description, its own; and the page one font. What is not told otherwise is opaque.
+SAID_TWICE = re.compile(r' (?:(?:aria-[a-z]+|role|font-family|pointer-events)="[^"]*"|opacity="1")')
 MOST_DOUBTS = 3
 COMPARED = ("efficiency", "p50", "p99", "memory")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -192,6 +192,6 @@ def _plain(value: Any) -> Cell:
 
 
 def download(name: str, frame: pd.DataFrame) -> Download:
-    """The frame as a CSV file inside the page."""
-    coded = base64.b64encode(csv_text(frame).encode()).decode()
-    return Download(f"{name}.csv", f"data:text/csv;base64,{coded}", len(frame))
+    """The frame as a CSV file inside the page: as text, which with its few escapes takes less room than in base64."""
+    coded = quote(csv_text(frame), safe="!$()*,-./:;=?@_~")
+    return Download(f"{name}.csv", f"data:text/csv;charset=utf-8,{coded}", len(frame))

@@ -10,7 +10,6 @@ against the centre of its trials). Prints each difference and the worst.
 """
 
 import argparse
-import base64
 import csv
 import io
 import json
@@ -22,6 +21,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from tests.bench import common
 
@@ -77,12 +77,10 @@ def centre(values: list[float]) -> float:
 def of_report(run: Path) -> dict[str, dict[str, str]]:
     """The rows of the report's at-a-glance table as its CSV has them, by cell."""
     page = (run / "report.html").read_text(encoding="utf-8")
-    found = re.search(r'download="glance\.csv" href="data:text/csv;base64,([^"]+)"', page) or re.search(
-        r'href="data:text/csv;base64,([^"]+)"[^>]*download="glance\.csv"', page
-    )
+    found = re.search(r'download="glance\.csv" href="data:text/csv;charset=utf-8,([^"]+)"', page)
     if found is None:
         raise SystemExit("the report has no glance.csv")
-    return {row["cell"]: row for row in csv.DictReader(io.StringIO(base64.b64decode(found[1]).decode()))}
+    return {row["cell"]: row for row in csv.DictReader(io.StringIO(unquote(found[1])))}
 
 
 def of_terminal(run: Path, label: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -177,6 +178,18 @@ def test_sorting_works_from_the_keyboard(browser: Browser, demo: Path) -> None:
         assert page.locator(".glance th[aria-sort=ascending]").count() == 1
         page.keyboard.press("Enter")
         assert page.evaluate(first) != cheapest
+
+
+def test_every_download_is_the_whole_table(browser: Browser, demo: Path) -> None:
+    with opened(browser, demo) as (page, _):
+        for link in page.locator("a[download]").all():
+            held = link.evaluate("link => decodeURIComponent(link.href.slice(link.href.indexOf(',') + 1))")
+            heading, *rows = csv.reader(held.splitlines())
+            assert {len(row) for row in rows} == {len(heading)}
+            assert f"({len(rows):,} rows)" in (link.locator("..").text_content() or ""), link.get_attribute("download")
+        with page.expect_download() as download:
+            link.evaluate("link => link.click()")
+        assert download.value.path().read_text(encoding="utf-8") == held
 
 
 def test_hostile_names_are_only_text(browser: Browser, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import math
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -90,10 +91,13 @@ def test_a_frame_as_a_table() -> None:
 
 
 def test_a_download_is_the_csv() -> None:
-    found = tables.download("cost", pd.DataFrame({"label": ["epoll"], "cpu_us": [41.5]}))
+    text = "é, 100 % of #1 & 'more' +\n"
+    frame = pd.DataFrame({"label": ["epoll", text], "cpu_us": [41.5, None], "rows": [1e9, None]})
+    found = tables.download("cost", frame)
     kind, _, coded = found.href.partition(",")
-    assert (found.name, kind, found.rows) == ("cost.csv", "data:text/csv;base64", 1)
-    assert base64.b64decode(coded).decode().split() == ["label,cpu_us", "epoll,41.5"]
+    assert (found.name, kind, found.rows) == ("cost.csv", "data:text/csv;charset=utf-8", 2)
+    assert coded.isascii() and not set(coded) & set(" #&'+\"\n<")
+    assert unquote(coded) == "label,cpu_us,rows\nepoll,41.5,1000000000\n\"é, 100 % of #1 & 'more' +\\u000a\",,\n"
 
 
 CLEAN = [row_of_trial(n, name) for n, name in enumerate(("epoll", "poll", "select"), start=1)]
