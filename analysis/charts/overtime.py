@@ -28,6 +28,8 @@ PANELS = {  # kind: title of its axis
 QUIET = {  # drawn only where there are any
     "errors_per_s": "every request had its reply in time", "queue": "no sample found a connection waiting",
 }  # fmt: skip
+WORST = ("p99_ms", "queue")  # kinds of which several seconds together keep the largest; of the others the mean
+MOST_POINTS = 360  # of a line, which is already more than its panel has room for
 KEY = ["run", "trial"]
 COLUMNS = ["kind", "label", "strategy", "trial", "t_s", "value", "warmup_s"]
 SHOWN = 6
@@ -43,13 +45,27 @@ def data(dataset: Dataset) -> pd.DataFrame:
     trials = trials.assign(warmup_s=trials["warmup"].fillna(0).astype(float), rank=range(len(trials)))
     frame = pd.concat([_seconds(dataset, trials), _samples(dataset, trials)], ignore_index=True)
     frame = frame.dropna(subset=["value"]).assign(value=lambda told: series.digits(told["value"]))
+    frame, width_s = _thinned(frame)
     kept = frame.groupby("kind")["value"].transform("max") > 0
     quiet = [words for kind, words in QUIET.items() if (frame.loc[~kept, "kind"] == kind).any()]
     frame = frame[kept | ~frame["kind"].isin(QUIET)].copy()
     frame["place"] = frame["kind"].map({kind: place for place, kind in enumerate(PANELS)})
     frame = frame.sort_values(["place", "rank", "t_s"], kind="stable")[COLUMNS].reset_index(drop=True)
-    frame.attrs |= {"quiet": quiet, "rest": rest}
+    frame.attrs |= {"quiet": quiet, "rest": rest, "width_s": width_s}
     return frame
+
+
+def _thinned(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The frame with as many seconds together in a point as a long trial needs, and how many that are."""
+    width_s = max(1, math.ceil(frame["t_s"].max() / MOST_POINTS)) if len(frame) else 1
+    if width_s == 1:
+        return frame, width_s
+    bins = (frame["t_s"] // width_s + 0.5) * width_s
+    names = [name for name in frame.columns if name not in ("t_s", "value")]
+    groups = frame.assign(t_s=bins).groupby([*names, "t_s"], sort=False, dropna=False)["value"]
+    made = groups.agg(mean="mean", most="max").reset_index()
+    made["value"] = series.digits(made["most"].where(made["kind"].isin(WORST), made["mean"]))
+    return made.drop(columns=["mean", "most"]), width_s
 
 
 def _seconds(dataset: Dataset, trials: pd.DataFrame) -> pd.DataFrame:
@@ -99,16 +115,20 @@ def _long(table: pd.DataFrame, kinds: tuple[str, ...]) -> pd.DataFrame:
 
 def caption(frame: pd.DataFrame) -> str:
     """Between what the replies of a second lay after the warm-up, for each, and what was without trouble."""
-    rate = frame[(frame["kind"] == "replies_per_s") & (frame["t_s"] >= frame["warmup_s"])]
+    width_s = int(frame.attrs.get("width_s", 1))
+    begins = frame["t_s"] - (width_s - 1) / 2
+    rate = frame[(frame["kind"] == "replies_per_s") & (begins >= frame["warmup_s"])]
     parts = [
         f"{label}: {show.number(own.min())} to {show.number(own.max())}"
         for label, own in rate.groupby("label", sort=False)["value"]
     ]
-    text = f"Replies in a second, least to most after the warm-up: {'; '.join(parts)}." if parts else ""
     quiet = [f"{words[0].upper()}{words[1:]}." for words in frame.attrs.get("quiet", ())]
+    of = f", the mean of {width_s}" if width_s > 1 else ""
+    text = f"Replies in a second{of}, least to most after the warm-up: {'; '.join(parts)}." if parts else ""
+    wide = [f"A point is {width_s} seconds: their worst p99 and queue, else their mean."] if width_s > 1 else []
     rest = int(frame.attrs.get("rest", 0))
     few = [f"{frame['label'].nunique()} of {frame['label'].nunique() + rest} cells are shown."] if rest else []
-    return " ".join([text, *quiet, *few]).strip()
+    return " ".join([text, *quiet, *wide, *few]).strip()
 
 
 def draw(frame: pd.DataFrame) -> alt.VConcatChart:

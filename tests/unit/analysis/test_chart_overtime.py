@@ -86,3 +86,21 @@ def test_what_was_not_recorded_has_no_panel(missing: str) -> None:
     dataset = Dataset.of((), **tables)
     assert "replies_per_s" in set(overtime.data(dataset)["kind"])
     assert "queue" not in set(overtime.data(dataset)["kind"])
+
+
+def test_a_long_trial_is_drawn_in_pieces_that_keep_the_worst() -> None:
+    seconds = [second(k, response_p99_ns=9e6 if k == 777 else 2e6, arrived_requests=99 + k % 2) for k in range(1000)]
+    queues = [queue(k, 5 if k == 401 else 0) for k in range(1000)]
+    dataset = dataset_of(trials=[trial(1, warmup=1)], seconds=seconds, listen_queue=queues,
+                         server_samples=[sample(k, k / 4) for k in range(1000)])  # fmt: skip
+    assert len(values(dataset, "p99_ms")) == 334  # of three seconds each
+    assert [pair for pair in values(dataset, "p99_ms") if pair[1] > 2] == [(778.5, 9)]
+    assert [pair for pair in values(dataset, "queue") if pair[1] > 0] == [(400.5, 5)]
+    assert values(dataset, "replies_per_s")[:2] == [
+        (1.5, pytest.approx(99.33, abs=0.01)),
+        (4.5, pytest.approx(99.67, abs=0.01)),
+    ]
+    chart = make(overtime, dataset)
+    assert chart is not None
+    assert "Replies in a second, the mean of 3, least to most after the warm-up: epoll: 99.3 to 100." in chart.caption
+    assert "A point is 3 seconds: their worst p99 and queue, else their mean." in chart.caption
