@@ -128,6 +128,7 @@ class Dataset:
     heat: pd.DataFrame
     server_samples: pd.DataFrame
     host_samples: pd.DataFrame
+    own_samples: pd.DataFrame
     kernel: pd.DataFrame
     listen_queue: pd.DataFrame
     workers: pd.DataFrame

@@ -30,6 +30,7 @@ class Course:
     bounds: Bounds
     meeting: Meeting | None = None  # with the trial beside it
     tally: progress.Tally = field(default_factory=progress.Tally)
+    seconds: int = 0  # so far
     phase: str = "starting"
     marks: dict[str, int] = field(default_factory=dict)
     clocks: dict[str, Clock] = field(default_factory=dict)

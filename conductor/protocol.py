@@ -44,6 +44,7 @@ _READ: dict[str, dict[str, type | tuple[type, ...]]] = {
     "proved": {"verified": int, "failed": int},
     "progress": {"of": str, "done": int},
     "interval": {"k": int, "phase": str, "response": str, **dict.fromkeys(COUNTS, int)},
+    "own": {"t": int, "rss_bytes": int, "descriptors": int},
     "done": {
         "first_send_ns": (int, type(None)), "last_send_ns": (int, type(None)), "connections": dict, "surplus": int,
         "totals": dict, "lag": str, "integrity": dict, "errors": list, "ceiling": (dict, type(None)),

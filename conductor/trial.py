@@ -11,6 +11,7 @@ from conductor.events import EventLog
 from conductor.fleet import Fleet
 from conductor.greeting import greet
 from conductor.inbox import Inbox, in_background
+from conductor.itself import used
 from conductor.meeting import Meeting
 from conductor.output import say
 from conductor.plan import STEP_HELD_S, Plan, Trial
@@ -20,6 +21,7 @@ from conductor.specs import CLOCK_S, bounds
 
 INTERRUPTED_STOP_S = 2.0
 CLOSE_S = 1.0
+OWN_EVERY_S = 10
 
 
 def run_trial(
@@ -37,7 +39,7 @@ def run_trial(
     course = Course(
         plan, trial, label, is_first, log, fleet, parts, bounds(trial), meeting, marks={"starting": started_ns}
     )
-    fleet.on_second = lambda: show(course)
+    fleet.on_second = lambda: each_second(course)
     fleet.on_interval = course.tally.take
     try:
         measure(course)
@@ -220,6 +222,13 @@ def stop(course: Course) -> None:
         fleet.wait(lambda: all(task.over for task in closing), CLOSE_S)
     except Interrupted as interruption:
         course.interrupted = course.interrupted or str(interruption)
+
+
+def each_second(course: Course) -> None:
+    show(course)
+    if course.seconds % OWN_EVERY_S == 0:
+        course.log.say(course.trial.n, "own", t=time.monotonic_ns(), **used())
+    course.seconds += 1
 
 
 def show(course: Course) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.cells import worst_outcome
-from analysis.checks import agreement, control, data, design, lateness, network, overload, resources, server
+from analysis.checks import agreement, control, data, design, hours, lateness, network, overload, resources, server
 from analysis.checks.base import CHECKS, SEVERITIES, Check, Observation, Observe
 from analysis.checks.shared import KEY
 from analysis.estimates import metrics_table
@@ -23,7 +23,7 @@ MOST_EVIDENCE = 100
 # in thresholds.yml; docs/findings.md is made of these.
 OBSERVERS: dict[str, Observe] = {
     id_: observe
-    for module in (lateness, resources, agreement, server, overload, network, data, design, control)
+    for module in (lateness, resources, agreement, server, overload, network, data, hours, design, control)
     for name, observe in vars(module).items()
     if (id_ := name.partition("_")[0].upper()) in CHECKS
 }

@@ -65,6 +65,11 @@ class Log:
         return {n: at for n, e in self.last("went").items() if isinstance(at := e.get("at_ns"), dict)}
 
     @cached_property
+    def go_ns(self) -> dict[int, object]:
+        """Per trial the same moment in the controller's clock."""
+        return {n: e.get("go_ns") for n, e in self.last("went").items()}
+
+    @cached_property
     def _by_name(self) -> dict[str, list[Event]]:
         names: dict[str, list[Event]] = {}
         for event in self.events:

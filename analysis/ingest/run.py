@@ -13,7 +13,7 @@ from analysis.ingest.files import file_rows
 from analysis.ingest.generators import error_rows, generator_rows
 from analysis.ingest.kept import kept
 from analysis.ingest.latency import interval_table, latency
-from analysis.ingest.samples import clock_rows, sample_tables, worker_rows
+from analysis.ingest.samples import clock_rows, own_rows, sample_tables, worker_rows
 from analysis.ingest.trials import trial_rows
 from analysis.model import Dataset, frame
 from contracts.declared import PARAMETERS
@@ -58,6 +58,7 @@ def _tables(given: str, manifest: Row, notes: list[str]) -> Dataset:
         "histograms": found.histograms(log.run),
         "heat": found.heat,
         **sampled,
+        "own_samples": own_rows(log),
         "workers": worker_rows(log),
         "generators": generator_rows(log, found),
         "clocks": clock_rows(log),

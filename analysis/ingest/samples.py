@@ -64,6 +64,18 @@ def sample_tables(log: Log) -> dict[str, list[Row]]:
     return tables
 
 
+def own_rows(log: Log) -> list[Row]:
+    """What agents and conductor used themselves in each trial that went, in order of time."""
+    rows = []
+    for event in log.of("own"):
+        n, host = event["trial"], event["host"]
+        go = count(log.go_ns.get(n) if host == "controller" else log.went.get(n, {}).get(host))
+        at = count(event.get("t"))
+        if go is not None and at is not None:
+            rows.append(taken("own_samples", event) | log.key(event) | {"host": host, "t_s": (at - go) / NS})
+    return sorted(rows, key=lambda row: (row["trial"], row["t_s"]))
+
+
 def _kernel(key: Row, event: Event) -> list[Row]:
     counters = mapping(event.get("kernel"))
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,8 @@ import scipy
 from analysis.statistics.unpaired import mann_whitney_confidence
 
 EXACT_UP_TO = 20  # values of a half, for the exact law of U
-FEWEST = 10  # values for which the normal law of the rank ratio is close
+FEWEST = 10  # values for which the normal law of the rank ratio is close; pieces through which a line is drawn
+PIECES = 24  # of a long window: of five minutes each in two hours
 
 
 def moved(values: npt.NDArray[np.float64], p: float = 0.01) -> float:
@@ -42,6 +44,39 @@ def _p_value(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) ->
     pairs, above = signs.size, float((signs > 0).sum() + (signs == 0).sum() / 2)
     most = math.floor(max(above, pairs - above))
     return 1 - mann_whitney_confidence(len(first), len(second), pairs - most + 1)
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A straight line's rise per unit of time, with its 95 % interval, through the means of so many pieces."""
+
+    value: float
+    low: float
+    high: float
+    pieces: int
+
+
+def slope(times: npt.NDArray[np.float64], values: npt.NDArray[np.float64], pieces: int = PIECES) -> Slope | None:
+    """The rise of `values` over `times`; None where fewer than FEWEST of the pieces of equal time have a value.
+
+    By least squares, with the t law. Neighbours are alike, which would make the interval too narrow; the means of long
+    pieces are alike less.
+    """
+    known = np.isfinite(values) & np.isfinite(times)
+    times, values = times[known], values[known]
+    if len(times) < FEWEST or times.max() == times.min():
+        return None
+    places = np.minimum((times - times.min()) / (times.max() - times.min()) * pieces, pieces - 1).astype(int)
+    filled = np.unique(places)
+    if len(filled) < FEWEST:
+        return None
+    t, y = (np.array([one[places == place].mean() for place in filled]) for one in (times, values))
+    t = t - t.mean()
+    value = float((t * y).sum() / (t**2).sum())
+    left = y - y.mean() - value * t
+    error = math.sqrt(float((left**2).sum()) / (len(t) - 2) / float((t**2).sum()))
+    half = float(scipy.stats.t.ppf(0.975, len(t) - 2)) * error
+    return Slope(value, value - half, value + half, len(t))
 
 
 def succession(values: Sequence[float]) -> tuple[float, float]:

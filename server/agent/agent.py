@@ -23,7 +23,7 @@ from server import catalog, options, slots
 from server.agent import budget
 from server.agent.child import Child, rusage
 from server.agent.disturber import Disturber
-from server.agent.sampling import Sampler
+from server.agent.sampling import OWN_EVERY, Sampler
 from server.agent.spec import Spec, SpecError
 from server.agent.spec import parse as parse_spec
 from server.linux import launch, sockdiag
@@ -182,6 +182,8 @@ class Agent:
             self._disturber.act(time.monotonic_ns())
         if self._reason is None and time.monotonic_ns() >= self._sampler.due_ns():
             self._outbox.say(self._sampler.take(count=self._child is not None and not self._listening))
+            if self._sampler.taken % OWN_EVERY == 1:
+                self._outbox.say(self._sampler.own())
 
     def _look_at(self, child: Child, now: float) -> None:
         if child.ended() and (self._strategy or not child.left_others):

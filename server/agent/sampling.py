@@ -17,6 +17,7 @@ from server.agent import child, host
 from server.linux import processes, sockdiag
 
 SECOND_NS = 1_000_000_000
+OWN_EVERY = 10  # samples
 MOST = 256  # processes that a sample looks at; listeners that it lists
 MOST_CLOSELY = 64  # threads, over all processes
 OF_THE_TREE = (
@@ -42,6 +43,20 @@ class Sampler:
         self.stats: slots.Reader | None = None
         self._due = time.monotonic_ns()
         self._go: int | None = None
+        self.taken = 0  # samples
+
+    def own(self) -> dict[str, Any]:
+        """The `own` event: what this agent itself uses."""
+        me = os.getpid()
+        found = processes.stat(me)
+        return {
+            "event": "own",
+            "t": time.monotonic_ns(),
+            "processes": 1,
+            "rss_bytes": found.rss_bytes if found else 0,
+            "descriptors": processes.descriptors(me),
+            "cpu_ns": time.process_time_ns(),
+        }
 
     def align(self, go_ns: int) -> None:
         """From `go_ns` on, sample at whole seconds after it."""
@@ -56,6 +71,7 @@ class Sampler:
 
         `count`: count the connections in the kernel, too, which costs too much once there are many.
         """
+        self.taken += 1
         now = time.monotonic_ns()
         if self._go is not None and now >= self._go:
             self._due, self._go = self._go, None

@@ -133,11 +133,14 @@ func (p *process) say(format string, a ...any) {
 	}
 }
 
-// next reads one event, which must have this name. How far an order is, a busy machine may or may not say before.
+// asides are what an agent says of itself by the second; a busy machine may or may not have one before another event.
+var asides = map[any]bool{"progress": true, "own": true}
+
+// next reads one event, which must have this name.
 func (p *process) next(name string) object {
 	p.t.Helper()
 	var event object
-	for event["event"] == nil || event["event"] == "progress" && name != "progress" {
+	for event["event"] == nil || asides[event["event"]] && event["event"] != name {
 		if !p.stdout.Scan() {
 			p.t.Fatalf("the stream ended before %s: %s", name, p.stderr.String())
 		}

@@ -11,6 +11,7 @@ import (
 
 	"c10k/loadgen/internal/engine"
 	"c10k/loadgen/internal/errs"
+	"c10k/loadgen/internal/selfreport"
 )
 
 const (
@@ -155,6 +156,12 @@ type progressed struct {
 	Event string `json:"event"`
 	Of    string `json:"of"`   // order
 	Done  int64  `json:"done"` // connections
+}
+
+type own struct {
+	Event string `json:"event"`
+	T     int64  `json:"t"`
+	selfreport.Own
 }
 
 type proved struct {

@@ -108,17 +108,28 @@ func (a *Agent) drive(idle chan<- struct{}) {
 
 var stop = "stop"
 
-// progress says each second how far an order is, and so that this agent is alive, until the engine is idle for good.
+// ownEvery is after how many seconds an agent says again what its processes use.
+const ownEvery = 10
+
+// progress says each second how far an order is, and so that this agent is alive, until the engine is idle for good; and now and
+// then what its processes use.
 func (a *Agent) progress(idle <-chan struct{}) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	for {
+	for k := 0; ; {
 		select {
 		case <-idle:
 			return
 		case <-second.C:
-			if order, engine := a.doing.Load(), a.shown.Load(); order != nil && engine != nil {
-				a.journal.emit(progressed{"progress", *order, engine.Progress()})
+			share := a.shown.Load()
+			if share == nil {
+				continue
+			}
+			if order := a.doing.Load(); order != nil {
+				a.journal.emit(progressed{"progress", *order, share.Progress()})
+			}
+			if k++; k%ownEvery == 1 {
+				a.journal.emit(own{"own", engine.Monotonic(), selfreport.OwnOf(share.PIDs())})
 			}
 		}
 	}

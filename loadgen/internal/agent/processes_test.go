@@ -86,6 +86,23 @@ func TestAnAgentSaysHowFarItIs(t *testing.T) {
 	}
 }
 
+// What an agent uses is that of its processes too.
+func TestAnAgentSaysWhatItUses(t *testing.T) {
+	t.Parallel()
+	for processes, want := range map[int]int{1: 1, 3: 4} {
+		spec := specification(t, echoServer(t))
+		loadOf(spec)["connect_rate"], spec["processes"] = 5, processes // so that it arms for four seconds
+		p := greeted(t, spec)
+		p.say(`{"order":"arm"}`)
+		e := p.next("own")
+		if number(e["processes"]) != want || number(e["rss_bytes"]) < want<<20 || number(e["descriptors"]) < 3*want {
+			t.Errorf("%v of %d processes", e, want)
+		}
+		p.next("armed")
+		p.stop(0)
+	}
+}
+
 // With a limit so low that one process cannot hold the share, it is split without anybody asking for it.
 func TestLowLimitSplitsTheShare(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ package load
 
 import (
 	"context"
+	"os"
 	"slices"
 	"time"
 
@@ -73,6 +74,15 @@ func New(ctx context.Context, s Share, have budget.Limits) (*Load, error) {
 		l.Stop()
 	})
 	return l, nil
+}
+
+// PIDs are the numbers of all processes that carry it out, this one included.
+func (l *Load) PIDs() []int {
+	pids := []int{os.Getpid()}
+	if l.group != nil {
+		pids = append(pids, l.group.PIDs()...)
+	}
+	return pids
 }
 
 // ArmEnd is when an Arm or Prove that is called now has to be over.

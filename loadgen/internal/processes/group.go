@@ -137,6 +137,15 @@ func (g *Group) Progress() int64 {
 	return sum
 }
 
+// PIDs are the numbers of its processes.
+func (g *Group) PIDs() []int {
+	var pids []int
+	for _, c := range g.children {
+		pids = append(pids, c.command.Process.Pid)
+	}
+	return pids
+}
+
 // tell gives process i an order. One that is gone is missed when it should answer.
 func (g *Group) tell(i int, o order) {
 	g.mu.Lock()

@@ -122,6 +122,17 @@ def test_times_count_from_go_on_one_axis_with_their_bound(dataset: Dataset) -> N
         ["server", 5 * MS, 5 * MS + 200, 1000], ["client1", 7 * MS, 7 * MS, 400]]  # fmt: skip
 
 
+def test_what_measures_is_seen_in_each_clock_of_its_own_and_what_never_went_is_not(tmp_path: Path) -> None:
+    planned = [trial(1), trial(2, block=2)]
+    used = {"processes": 1, "rss_bytes": 5_000_000, "descriptors": 9, "cpu_ns": 7}
+    events = [event("went", n=1, at_ns=GO, go_ns=3 * S)]
+    events += [event("own", "client2", 1, t=GO["client2"] + 20 * S, **used), event("own", "client2", 2, t=9, **used)]
+    events += [event("own", "controller", 1, t=13 * S, **used), event("own", "server", 1, t="soon", **used)]
+    found = ingest(str(write(tmp_path / "r", planned, [*map(started, planned), *events, *map(ended, planned)])))
+    assert rows(found.own_samples, "trial", "host", "t_s", "rss_bytes", "descriptors", "cpu_ns", "processes") == [
+        [1, "controller", 10, 5_000_000, 9, 7, 1], [1, "client2", 20, 5_000_000, 9, 7, 1]]  # fmt: skip
+
+
 def test_what_the_server_was_seen_to_do(dataset: Dataset) -> None:
     assert dataset.server_samples["cpu_user_ns"].tolist() == [0, 10 * MS, 15 * MS, 25 * MS]
     assert rows(dataset.listen_queue, "t_s", "listener", "length", "limit") == [[-2, 0, 3, 4096], [-2, 1, 0, 4096]]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.statistics.series import moved, succession
+from analysis.statistics.series import moved, slope, succession
 
 
 def test_moved() -> None:
@@ -65,3 +65,19 @@ def test_a_run_that_wanders_is_seen() -> None:
     assert seen > 180
     step = np.exp(draw.normal(0, 0.03, 90)) * np.where(np.arange(90) < 45, 1, 1.1)
     assert moved(step) == pytest.approx(0.1, abs=0.03)
+
+
+def test_the_slope_of_a_line_is_its_own_and_that_of_noise_holds_zero_as_often_as_it_says() -> None:
+    times = np.arange(7200) / 3600
+    found = slope(times, 5 + 3 * times)
+    assert found is not None and found.value == pytest.approx(3) and found.low == pytest.approx(found.high)
+    flat = slope(times, np.full(7200, 5.0))
+    assert flat is not None and [flat.value, flat.low, flat.high] == pytest.approx([0, 0, 0], abs=1e-9)
+    draw = np.random.default_rng(1)
+    hits = sum(one.low <= 0 <= one.high for _ in range(400) if (one := slope(times, draw.normal(0, 1, 7200))))
+    assert 400 * 0.92 < hits < 400 * 0.98
+
+
+@pytest.mark.parametrize("values", [[], [1.0] * 9, [math.nan] * 100, [1.0] * 5 + [math.nan] * 95])
+def test_few_values_have_no_slope(values: list[float]) -> None:
+    assert slope(np.arange(len(values), dtype=float), np.array(values)) is None

@@ -97,6 +97,16 @@ def test_one_that_ended_and_is_not_reaped_counts_with_its_time_but_not_as_a_proc
     assert after["cpu_user_ns"] + after["cpu_system_ns"] - used[1] < 5 * MS, "counted once more when reaped"
 
 
+def test_what_the_agent_itself_uses_is_without_its_server() -> None:
+    sampler = Sampler("127.0.0.1", free_port())
+    before = sampler.own()
+    with child("big = bytes(range(256)) * 400_000\nprint(flush=True)\nimport time\ntime.sleep(60)"), open("/dev/null"):
+        during = sampler.own()
+    assert during["processes"] == 1 and during["cpu_ns"] >= before["cpu_ns"] and during["t"] > before["t"]
+    assert before["rss_bytes"] <= during["rss_bytes"] < before["rss_bytes"] + 50_000_000  # the child has twice that
+    assert during["descriptors"] > before["descriptors"]
+
+
 def parts(*rows: "tuple[int, int]") -> "list[tuple[int, int]]":
     """What the sampler makes of the times of one process, look by look."""
     sampler = Sampler("127.0.0.1", 1)
