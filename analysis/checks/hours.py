@@ -98,6 +98,9 @@ def _rises(own: dict[str, pd.DataFrame | None], start: float, end: float) -> Ite
         yield rise(part, "t_s", "descriptors", f"the descriptors {whose}", "", few)
     seconds = own["seconds"]
     if seconds is not None:
+        sent = seconds["sent_requests"].astype(float)
+        late = seconds.assign(lag_ns=seconds["lag_sum_ns"] / sent.where(sent > 0))
+        yield rise(late, "k", "lag_ns", "the mean lag of the generators", "µs", threshold("hours_lag") / 1e3, 1e3)
         base = float(seconds["response_p99_ns"].median())
         yield rise(
             seconds, "k", "response_p99_ns", "the p99 of a second", "ms", threshold("hours_p99") * base / 1e6, 1e6

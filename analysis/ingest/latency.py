@@ -16,6 +16,7 @@ import pandas as pd
 from analysis import histograms
 from analysis.histograms import MOST_COUNT, Counts, Sparse
 from analysis.ingest.events import Log, is_count
+from analysis.ingest.fields import number
 from analysis.ingest.samples import bounds_ns
 from contracts.declared import ADDED, COUNTS
 from contracts.histogram import BadHistogram
@@ -24,6 +25,7 @@ COUNTED = tuple(f"{name}_requests" for name in COUNTS)
 # Those that every run has.
 _NEEDED = tuple(name for name in COUNTS if name not in ADDED)
 PERCENTILES = {"p50": Fraction(50), "p99": Fraction(99), "p99_9": Fraction(999, 10)}
+_TOLD = (*COUNTED, "lag_sum_ns")
 _KEY = ["trial", "host", "k", "phase"]
 KINDS = ("service", "lag", "connect", "loop_lag")
 # A bin of the heat map is a fifth of a decade or so, from 1 µs to 60 s; what is faster or slower is in the last one.
@@ -76,12 +78,13 @@ def interval_table(log: Log) -> tuple[pd.DataFrame, list[str]]:
     for event in log.of("interval"):
         told = all(is_count(event.get(name)) and event[name] <= MOST_COUNT for name in ("trial", "k", *_NEEDED))
         if told and isinstance(event.get("phase"), str):
-            rows.append({column: _known(event.get(name), name) for column, name in named.items()})
+            lag = {"lag_sum_ns": number(event.get("lag_sum_ns"))}
+            rows.append({column: _known(event.get(name), name) for column, name in named.items()} | lag)
         else:
             bad += 1
     notes = [f"{bad:,} interval event(s) lack fields, or hold what cannot be counted, and are left out."] if bad else []
     # The same interval said twice must not count twice.
-    table = pd.DataFrame(rows, columns=list(named)).drop_duplicates(_KEY, ignore_index=True)
+    table = pd.DataFrame(rows, columns=[*named, "lag_sum_ns"]).drop_duplicates(_KEY, ignore_index=True)
     read = map(_histogram, table["response"], table["answered_requests"])
     table["response"] = pd.Series(list(read), index=table.index, dtype=object)
     return table, notes
@@ -137,10 +140,10 @@ def _second(
             merged[part.slots] += part.counts
             if phase == "load":
                 window.setdefault(host, histograms.empty())[part.slots] += part.counts
-        found.intervals.append(_row(run, at, host, bound, {name: row[name] for name in COUNTED}, part))
+        found.intervals.append(_row(run, at, host, bound, {name: row[name] for name in _TOLD}, part))
     whole = histograms.filled(merged)
     is_known = all(row["response"] is not None for row in rows)
-    values = {name: [row[name] for row in rows] for name in COUNTED}
+    values = {name: [row[name] for row in rows] for name in _TOLD}
     sums = {name: None if None in each else sum(each) for name, each in values.items()}
     found.seconds.append(_row(run, at, None, worst, sums, whole if is_known else None))
     coarse = np.bincount(_bins()[whole.slots], weights=whole.counts, minlength=len(HEAT_EDGES_NS) - 1)

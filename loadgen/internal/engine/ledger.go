@@ -29,6 +29,7 @@ type Interval struct {
 	K        int
 	Warmup   bool
 	Counts   Counts
+	Lag      int64           // ns, summed over the sent: how long after they were due they were begun
 	Response *hist.Histogram // of the answered
 
 	pool chan *hist.Histogram
@@ -53,6 +54,7 @@ type slot struct {
 	open     int64 // planned and not settled
 	waiting  int64 // never sent, by whose doing
 	late     int64
+	lag      int64
 	settled  [Failed + 1]int64
 	response *hist.Histogram
 }
@@ -204,7 +206,7 @@ func (g *Ledger) emitIfSettled(s *slot) {
 	} else {
 		g.Window.Add(&counts)
 	}
-	g.emit(Interval{K: s.k, Warmup: warmup, Counts: counts, Response: s.response, pool: g.pool})
+	g.emit(Interval{K: s.k, Warmup: warmup, Counts: counts, Lag: s.lag, Response: s.response, pool: g.pool})
 }
 
 // Plan counts a request and returns the slot that it belongs to.
@@ -230,6 +232,7 @@ func (g *Ledger) Began(i uint16, at int64) {
 func (g *Ledger) Sent(i uint16, intended, begun, now int64) {
 	s := &g.slots[i]
 	s.sent++
+	s.lag += begun - intended
 	if s.k >= g.warmup {
 		g.Lag.Record(begun - intended)
 		if begun == now { // of the others Began has told

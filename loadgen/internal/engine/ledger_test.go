@@ -99,12 +99,19 @@ func TestLedgerEndsWithTheLastReply(t *testing.T) {
 // What connects first is as late as it began to, and the gaps are between those times: a long handshake is the server's doing.
 func TestLedgerOfWhatConnectsFirst(t *testing.T) {
 	cfg := Config{Duration: 1, Requests: -1}
-	g := NewLedger(&cfg, 0, func(Interval) {})
+	var lag int64
+	g := NewLedger(&cfg, 0, func(i Interval) { lag += i.Lag })
 	first, second := g.Plan(1000), g.Plan(4000)
 	g.Began(first, 3000)
 	g.Began(second, 5000)
 	g.Sent(second, 4000, 5000, 8_000_000)
 	g.Sent(first, 1000, 3000, 9_000_000)
+	g.Settle(first, Answered)
+	g.Settle(second, Answered)
+	g.Finish()
+	if lag != 3000 {
+		t.Errorf("the interval's lags sum up to %d ns", lag)
+	}
 	if lag := g.Lag.Quantile(1); lag < 2000 || lag > 2100 || !slices.Equal(g.gaps.kept, []int64{2000}) {
 		t.Errorf("a lag of %d ns, gaps of %d ns", lag, g.gaps.kept)
 	}

@@ -30,6 +30,7 @@ func (m *merger) add(i engine.Interval) {
 	}
 	p.parts++
 	p.sum.Counts.Add(&i.Counts)
+	p.sum.Lag += i.Lag
 	p.sum.Response.Add(i.Response)
 	if p.parts == m.parts {
 		m.out(i.K)

@@ -21,6 +21,7 @@ type Interval struct {
 	K     int    `json:"k"`
 	Phase string `json:"phase"`
 	engine.Counts
+	Lag      int64           `json:"lag_sum_ns"`
 	Response *hist.Histogram `json:"response"`
 }
 
@@ -75,7 +76,7 @@ func OfInterval(i engine.Interval) Interval {
 	if i.Warmup {
 		phase = "warmup"
 	}
-	return Interval{"interval", i.K, phase, i.Counts, i.Response}
+	return Interval{"interval", i.K, phase, i.Counts, i.Lag, i.Response}
 }
 
 // OfDone says what an engine summed up over a window of so many seconds.

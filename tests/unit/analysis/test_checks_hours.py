@@ -14,7 +14,9 @@ from tests.unit.analysis.check_data import CLIENTS, RUN, Rows, dataset, healthy,
 MB, HOURS = 1_000_000, 2
 
 
-def long(memory: float = 0.0, descriptors: float = 0.0, p99: float = 0.0, seconds: int = HOURS * 3600) -> Rows:
+def long(
+    memory: float = 0.0, descriptors: float = 0.0, p99: float = 0.0, lag: float = 0.0, seconds: int = HOURS * 3600
+) -> Rows:
     """Trial 1 as one of hours, in each of which what measures grows by this much; at first all of it grows much."""
     rows, draw = healthy(), random.Random(1)
     for row in rows["trials"]:
@@ -35,8 +37,10 @@ def long(memory: float = 0.0, descriptors: float = 0.0, p99: float = 0.0, second
             grown = {"rss_bytes": int(size + mine * memory * MB), "descriptors": 40 + int(mine * descriptors)}
             rows["own_samples"].append(key | {"host": host, "t_s": float(t), "processes": 1, "cpu_ns": 0} | grown)
         tail = 1e6 * (1 + p99 * hour) + draw.gauss(0, 1e4)
-        rows["seconds"].append(key | {"k": t, "phase": "load", "planned_requests": 100, "answered_requests": 100,
-                                      "response_p50_ns": 1e5, "response_p99_ns": tail})  # fmt: skip
+        counts = dict.fromkeys(("planned_requests", "sent_requests", "answered_requests"), 100)
+        late = {"lag_sum_ns": 100 * (40e3 + lag * 1e3 * hour + draw.gauss(0, 1e3))}
+        response = {"response_p50_ns": 1e5, "response_p99_ns": tail}
+        rows["seconds"].append(key | {"k": t, "phase": "load"} | counts | late | response)
     return rows
 
 
@@ -63,6 +67,7 @@ def test_what_does_not_grow_after_its_first_quarter_of_an_hour_is_told_and_no_mo
         ({"memory": 2.0}, "the memory of what measures on client2 by +"),
         ({"descriptors": 3.0}, "the descriptors of what measures on client2 by +"),
         ({"p99": 0.2}, "the p99 of a second by +0.2"),
+        ({"lag": 20.0}, "the mean lag of the generators by +"),
     ],
 )
 def test_what_grows_by_the_hour_is_named_and_nothing_else(grows: dict[str, Any], what: str) -> None:
@@ -71,7 +76,7 @@ def test_what_grows_by_the_hour_is_named_and_nothing_else(grows: dict[str, Any],
 
 
 def test_a_growth_that_chance_or_the_allowance_explains_is_none() -> None:
-    assert told("HR2", long(memory=0.9, descriptors=0.9, p99=0.04)) == []
+    assert told("HR2", long(memory=0.9, descriptors=0.9, p99=0.04, lag=9)) == []
 
 
 def test_a_window_of_minutes_has_no_slope() -> None:
@@ -84,6 +89,6 @@ def test_a_window_with_a_slope_of_the_server_alone() -> None:
     rows = long()
     rows["own_samples"] = []
     for row in rows["seconds"]:
-        row["response_p99_ns"] = math.nan
+        row["response_p99_ns"] = row["lag_sum_ns"] = math.nan
     (text,) = texts("HR1", rows)
     assert text.endswith("its descriptors by 0 [0, 0]")

@@ -122,6 +122,16 @@ def test_times_count_from_go_on_one_axis_with_their_bound(dataset: Dataset) -> N
         ["server", 5 * MS, 5 * MS + 200, 1000], ["client1", 7 * MS, 7 * MS, 400]]  # fmt: skip
 
 
+def test_the_lags_of_a_second_are_those_of_all_its_clients_or_not_known(tmp_path: Path) -> None:
+    one = trial(1)
+    seconds = [interval(1, host, k, {MS: 250}) for k in (1, 2) for host in ("client1", "client2")]
+    seconds[0]["lag_sum_ns"], seconds[1]["lag_sum_ns"], seconds[2]["lag_sum_ns"] = 4000, 5000, 6000
+    events = [started(one), event("went", n=1, at_ns=GO, go_ns=1), *seconds, ended(one)]
+    found = ingest(str(write(tmp_path / "r", [one], events)))
+    assert found.seconds["lag_sum_ns"].tolist() == [9000, pytest.approx(math.nan, nan_ok=True)]
+    assert found.intervals["lag_sum_ns"].dropna().tolist() == [4000, 5000, 6000]
+
+
 def test_what_measures_is_seen_in_each_clock_of_its_own_and_what_never_went_is_not(tmp_path: Path) -> None:
     planned = [trial(1), trial(2, block=2)]
     used = {"processes": 1, "rss_bytes": 5_000_000, "descriptors": 9, "cpu_ns": 7}
