@@ -15,6 +15,7 @@ FAMILIES = {
     "network": "did the network lose anything?",
     "clocks": "does what is drawn over time belong together?",
     "data": "is all there, and does it add up?",
+    "hours": "what did a window of hours change?",
     "design": "can these trials support the comparison?",
 }
 MADE_OF = (

@@ -61,7 +61,7 @@ def hr2_grows(dataset: Dataset) -> Iterable[Observation]:
 
 def _long(dataset: Dataset) -> Iterator[tuple[dict[Any, Any], list[Rise]]]:
     table = trials(dataset)
-    table = table[table["window_s"].fillna(table["duration"]) >= threshold("hours_window")]
+    table = table[table["window_s"].fillna(table["duration"].astype(float)) >= threshold("hours_window")]
     tables = {name: dict(_by_trial(getattr(dataset, name))) for name in ("server_samples", "own_samples", "seconds")}
     for row in table.to_dict("records"):
         start = number(row["warmup"], 0.0) + threshold("hours_settled")
