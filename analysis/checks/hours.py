@@ -42,12 +42,16 @@ def _signed(value: float) -> str:
     return f"{value:+.3g}" if abs(value) >= 5e-4 else "0"
 
 
+def _settled() -> str:
+    return f"from {threshold('hours_settled') / 60:g} min on"
+
+
 def hr1_hours(dataset: Dataset) -> Iterable[Observation]:
     """Every slope of each long window."""
     for row, rises in _long(dataset):
         told = "; ".join(rise.text for rise in rises)
         slopes = {rise.what: vars(rise.an_hour) for rise in rises}
-        yield seen(row, f"{contender(row)}: from 15 min on each hour changed {told}", 0.0, slopes=slopes)
+        yield seen(row, f"{contender(row)}: {_settled()} each hour changed {told}", 0.0, slopes=slopes)
 
 
 def hr2_grows(dataset: Dataset) -> Iterable[Observation]:
@@ -55,7 +59,7 @@ def hr2_grows(dataset: Dataset) -> Iterable[Observation]:
     for row, rises in _long(dataset):
         for rise in rises:
             if rise.grows:
-                text = f"{contender(row)}: from 15 min on each hour raised {rise.text}"
+                text = f"{contender(row)}: {_settled()} each hour raised {rise.text}"
                 yield seen(row, text, rise.an_hour.low, an_hour=vars(rise.an_hour), allowed=rise.allowed)
 
 

@@ -156,7 +156,8 @@ func (g *Group) tell(i int, o order) {
 }
 
 // hear gives every process its order, if there is one, to so many at once, and hands the replies to take, one at a time, up to the
-// last of each. If one fails, all are told to stop, and heard out.
+// last of each. If one fails, all are told to stop, and heard out. If one proved nothing, all others are asked at once: each may wait
+// for a whole timeout, which is to pass once and not in every turn.
 func (g *Group) hear(atOnce int, of func(i int) order, take func(reply)) error {
 	type heard struct {
 		reply
@@ -169,21 +170,22 @@ func (g *Group) hear(atOnce int, of func(i int) order, take func(reply)) error {
 		turns <- i
 	}
 	close(turns)
-	for range atOnce {
-		go func() {
-			for i := range turns {
-				c := g.children[i]
-				if of != nil {
-					g.tell(i, of(i))
-				}
-				for more := true; more; {
-					r, err := c.hear()
-					more = err == nil && r.Interval != nil
-					all <- heard{r, err}
-					c.done.Store(int64(r.Armed.Verified + r.Proved.Verified + r.Proved.Failed)) // more than it said last
-				}
+	work := func() {
+		for i := range turns {
+			c := g.children[i]
+			if of != nil {
+				g.tell(i, of(i))
 			}
-		}()
+			for more := true; more; {
+				r, err := c.hear()
+				more = err == nil && r.Interval != nil
+				all <- heard{r, err}
+				c.done.Store(int64(r.Armed.Verified + r.Proved.Verified + r.Proved.Failed)) // more than it said last
+			}
+		}
+	}
+	for range atOnce {
+		go work()
 	}
 	var failure error
 	for left := len(g.children); left > 0; {
@@ -196,6 +198,11 @@ func (g *Group) hear(atOnce int, of func(i int) order, take func(reply)) error {
 		}
 		if m.err != nil || m.Interval == nil {
 			left--
+		}
+		if m.Proved.Failed > 0 && m.Proved.Verified == 0 {
+			for range len(turns) {
+				go work()
+			}
 		}
 	}
 	return failure

@@ -3,9 +3,11 @@ package processes
 import (
 	"bytes"
 	"encoding/gob"
+	"io"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -215,5 +217,37 @@ func TestHowManyProcessesAreAtWorkAtOnce(t *testing.T) {
 		if got := abreast(&engine.Config{ConnectRate: c.rate}, c.n, c.cpus); got != c.want {
 			t.Errorf("%+v: %d", c, got)
 		}
+	}
+}
+
+// A server that has fallen silent costs one timeout, not one for each turn: after the first that proved nothing, all others are asked.
+func TestAfterAMuteProcessAllOthersAreAskedAtOnce(t *testing.T) {
+	const n = 7
+	var others sync.WaitGroup // those that were not asked in the first turn
+	others.Add(n - 2)
+	g := &Group{atOnce: 2}
+	for i := range n {
+		orders, told := io.Pipe()
+		replies, said := io.Pipe()
+		g.children = append(g.children, &child{orders: gob.NewEncoder(told), replies: gob.NewDecoder(replies)})
+		go func() {
+			var o order
+			_ = gob.NewDecoder(orders).Decode(&o)
+			if i >= 2 {
+				others.Done()
+				others.Wait()
+			}
+			_ = gob.NewEncoder(said).Encode(reply{Proved: engine.Proved{Failed: 3}})
+		}()
+	}
+	proved := make(chan engine.Proved)
+	go func() { proved <- g.Prove(0) }()
+	select {
+	case p := <-proved:
+		if p != (engine.Proved{Failed: 3 * n}) {
+			t.Errorf("%+v", p)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the others were asked one after the other")
 	}
 }
